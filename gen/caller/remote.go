@@ -1,0 +1,51 @@
+package caller
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"google.golang.org/grpc"
+)
+
+// RemoteUnary makes a unary call over conn.
+func RemoteUnary[Resp, Req any](ctx context.Context, conn grpc.ClientConnInterface, method string, req *Req) (*Resp, error) {
+	resp := new(Resp)
+	if err := conn.Invoke(ctx, method, req, resp, grpc.StaticMethod()); err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// RemoteStream makes a server-streaming call over conn and pushes what comes
+// into sink. All messages are received into one value.
+func RemoteStream[Req, Resp any](ctx context.Context, conn grpc.ClientConnInterface, desc *grpc.StreamDesc, method string,
+	req *Req, sink func(*Resp) error,
+) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := conn.NewStream(ctx, desc, method, grpc.StaticMethod())
+	if err != nil {
+		return err
+	}
+	// io.EOF from a send means that the stream has ended: its status comes from
+	// the receive.
+	if err := stream.SendMsg(req); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if err := stream.CloseSend(); err != nil {
+		return err
+	}
+	message := new(Resp)
+	for {
+		if err := stream.RecvMsg(message); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		if err := sink(message); err != nil {
+			return err
+		}
+	}
+}
