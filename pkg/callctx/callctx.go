@@ -1,0 +1,66 @@
+// Package callctx holds what a call carries through the mesh beside its
+// message: who asks, under which request id, how deep calls are nested. It is
+// one context value; the interceptors of package rpc move it over a wire.
+package callctx
+
+import "context"
+
+// Kind says what sort of principal asks.
+type Kind uint8
+
+const (
+	// Anonymous has shown no credentials.
+	Anonymous Kind = iota
+	// Local is whoever reaches a mesh without keys over a loopback address.
+	Local
+	// Key has shown an API key.
+	Key
+	// Room is a room of the mesh acting for itself.
+	Room
+)
+
+// Principal is who asks.
+type Principal struct {
+	// ID is stable and not secret: "local", "key:1f6b…", "room:request". Rows
+	// that belong to a principal carry it as their owner.
+	ID string
+	// Kind is its sort.
+	Kind Kind
+	// Internal says that another room of the mesh made the call; ID is then
+	// whoever that room acts for.
+	Internal bool
+}
+
+// Call is what a call carries. The zero value is an anonymous outermost call.
+type Call struct {
+	// RequestID is the id under which logs and traces of all rooms stand
+	// together. Chosen by the client or at the edge.
+	RequestID string
+	// Principal is who asks.
+	Principal Principal
+	// Depth counts calls of the mesh that came from the mesh's own answers.
+	Depth int
+}
+
+type key struct{}
+
+// With returns ctx carrying call in the place of what it carried.
+func With(ctx context.Context, call Call) context.Context {
+	return context.WithValue(ctx, key{}, &call)
+}
+
+// From returns what ctx carries, or the zero Call.
+func From(ctx context.Context) Call {
+	if call, ok := ctx.Value(key{}).(*Call); ok {
+		return *call
+	}
+	return Call{}
+}
+
+// Owner returns the ID of the principal that asks; "local" where there is none.
+func Owner(ctx context.Context) string {
+	if call, ok := ctx.Value(key{}).(*Call); ok && call.Principal.ID != "" {
+		return call.Principal.ID
+	}
+	return "local"
+}

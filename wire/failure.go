@@ -1,0 +1,34 @@
+package wire
+
+import (
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// Failure makes the terminal event's content of an error. It holds only what
+// clients may see.
+func Failure(err error) *conversationv1.Failure {
+	f := fault.From(err)
+	out := &conversationv1.Failure{Code: int32(f.Code), Reason: f.Reason, Message: f.Message, Metadata: f.Metadata}
+	if field := f.Field(); field != "" && out.Metadata["field"] == "" {
+		out.Metadata = make(map[string]string, len(f.Metadata)+1)
+		for k, v := range f.Metadata {
+			out.Metadata[k] = v
+		}
+		out.Metadata["field"] = field
+	}
+	if f.RetryAfter > 0 {
+		out.RetryAfter = durationpb.New(f.RetryAfter)
+	}
+	return out
+}
+
+// Fault makes the error of a terminal event's content.
+func Fault(failure *conversationv1.Failure) *fault.Fault {
+	return &fault.Fault{
+		Code: codes.Code(failure.GetCode()), Reason: failure.GetReason(), Message: failure.GetMessage(),
+		Metadata: failure.GetMetadata(), RetryAfter: failure.GetRetryAfter().AsDuration(),
+	}
+}
