@@ -1,0 +1,109 @@
+package eventstream
+
+import (
+	"errors"
+	"io"
+)
+
+var (
+	// ErrTruncated means that the source ended inside an event. The rest of it is at hand through the reader's Rest.
+	ErrTruncated = errors.New("eventstream: the stream ends inside an event")
+	// ErrTooLarge means that an event is longer than Limits.MaxEvent. Nothing can be read behind it.
+	ErrTooLarge = errors.New("eventstream: the event exceeds the size limit")
+)
+
+// DefaultMaxEvent is the limit of one event where none is set: 8 MiB.
+const DefaultMaxEvent = 8 << 20
+
+const (
+	firstRoom = 8 << 10  // The buffer starts with this size
+	largeRoom = 64 << 10 // and doubles up to this one while reads fill it.
+	emptyRead = 100      // So many reads of nothing in a row are a broken source.
+)
+
+// Limits bounds a reader. The zero value sets the defaults.
+type Limits struct {
+	// MaxEvent is the greatest length of one event in bytes, line ends and comments included; zero means
+	// DefaultMaxEvent. A reader holds at most this and 128 KiB of the stream, and once more as much where events have
+	// several data lines.
+	MaxEvent int
+}
+
+// Event is a view of one event. All slices are borrowed from the reader and hold until its next call.
+type Event struct {
+	// Raw is the whole event as it came, with the blank line (or, for lines, the line end) that ends it.
+	Raw []byte
+	// Name is the last event field, or nil.
+	Name []byte
+	// Data holds the data lines joined by "\n", or the line without its end. It is nil when there are none: a comment
+	// that keeps the connection alive, a blank line, an event that a browser would not dispatch.
+	Data []byte
+	// ID is the last id field, or nil. An id that holds a NUL is ignored, as the standard says.
+	ID []byte
+}
+
+// Batch is a run of complete events, at least one. It is borrowed from the reader and holds until its next call.
+type Batch struct {
+	// Raw is the events one behind the other, as they came.
+	Raw []byte
+	// Events are the views of them, in order. The Raw of all together are the Raw of the batch.
+	Events []Event
+}
+
+// window is the part of the source that is in memory. buf[start:] are the bytes that no event handed out has used.
+type window struct {
+	src   io.Reader
+	max   int
+	buf   []byte
+	start int
+	err   error // what the source ended with, kept until all events before it are out
+}
+
+func newWindow(src io.Reader, l Limits) window {
+	w := window{src: src, max: l.MaxEvent}
+	if w.max <= 0 {
+		w.max = DefaultMaxEvent
+	}
+	return w
+}
+
+// fill moves the unused bytes to the front and reads once behind them. Offsets relative to start stay true.
+func (w *window) fill() {
+	if w.err != nil {
+		return
+	}
+	if w.start > 0 {
+		w.buf, w.start = w.buf[:copy(w.buf, w.buf[w.start:])], 0
+	}
+	n := len(w.buf)
+	switch {
+	case w.buf == nil:
+		w.buf = make([]byte, 0, firstRoom)
+	case cap(w.buf)-n < firstRoom/2:
+		size := min(2*cap(w.buf), w.max+largeRoom)
+		w.buf = append(make([]byte, 0, max(size, n+firstRoom)), w.buf...)
+	}
+	for range emptyRead {
+		room := w.buf[n:cap(w.buf)]
+		got, err := w.src.Read(room)
+		w.buf, w.err = w.buf[:n+got], err
+		if got == len(room) && cap(w.buf) < largeRoom && err == nil {
+			w.buf = append(make([]byte, 0, 2*cap(w.buf)), w.buf...) // The source has more: offer more next time.
+		}
+		if got > 0 || err != nil {
+			return
+		}
+	}
+	w.err = io.ErrNoProgress
+}
+
+// ended is the error to return once no complete event is left.
+func (w *window) ended() error {
+	if w.err == io.EOF && len(w.buf) > w.start {
+		return ErrTruncated
+	}
+	return w.err
+}
+
+// tooLarge ends the stream at an event that is longer than the limit.
+func (w *window) tooLarge() { w.err = ErrTooLarge }
