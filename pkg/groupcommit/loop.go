@@ -1,6 +1,9 @@
 package groupcommit
 
-import "fmt"
+import (
+	"fmt"
+	"runtime"
+)
 
 // loop takes calls until Close and then what is left in the queue.
 func (c *Committer[T]) loop() {
@@ -46,9 +49,20 @@ func (c *Committer[T]) next() *call[T] {
 	}
 }
 
+// join returns a call that can still share the open batch. Callers just
+// answered are about to call again: they get the processor once, which nearly
+// doubles the batches of a few busy writers and costs a lone one nothing.
+func (c *Committer[T]) join() *call[T] {
+	if p := c.next(); p != nil {
+		return p
+	}
+	runtime.Gosched()
+	return c.next()
+}
+
 // batch runs p and what is or becomes queued, then commits.
 func (c *Committer[T]) batch(p *call[T]) {
-	for n := 0; p != nil; p = c.next() {
+	for n := 0; p != nil; p = c.join() {
 		if p.take(started) {
 			if !c.run(p) {
 				return
