@@ -1,0 +1,96 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Synchronous is how durable a commit is.
+type Synchronous string
+
+const (
+	// Full flushes at each commit: an acknowledged write survives a loss of
+	// power. The default.
+	Full Synchronous = "FULL"
+	// Normal flushes at checkpoints: the last commits may be lost with the
+	// power, not with the process.
+	Normal Synchronous = "NORMAL"
+	// Off never flushes. For tests.
+	Off Synchronous = "OFF"
+)
+
+// Defaults of [Config].
+const (
+	DefaultReadConns   = 4
+	DefaultBusyTimeout = 5 * time.Second
+)
+
+// Config says how to open a database.
+type Config struct {
+	// Path is the database file; its directory must exist. Required.
+	Path string
+	// ReadConns is the largest number of concurrent readers.
+	// Default DefaultReadConns.
+	ReadConns int
+	// BusyTimeout is how long a statement waits for a lock of another
+	// process. Default DefaultBusyTimeout.
+	BusyTimeout time.Duration
+	// Synchronous is how durable a commit is. Default Full.
+	Synchronous Synchronous
+	// MaxBatch and Queue bound the group commit; see groupcommit.Config.
+	MaxBatch, Queue int
+}
+
+// withDefaults returns the configuration made whole, or why it is wrong.
+func (c Config) withDefaults() (Config, error) {
+	if c.Path == "" {
+		return c, errors.New("sqlite: path is empty")
+	}
+	path, err := filepath.Abs(c.Path)
+	if err != nil {
+		return c, fmt.Errorf("sqlite: path: %w", err)
+	}
+	c.Path = path
+	if c.ReadConns <= 0 {
+		c.ReadConns = DefaultReadConns
+	}
+	if c.BusyTimeout <= 0 {
+		c.BusyTimeout = DefaultBusyTimeout
+	}
+	switch c.Synchronous {
+	case "":
+		c.Synchronous = Full
+	case Full, Normal, Off:
+	default:
+		return c, fmt.Errorf("sqlite: synchronous %q: want FULL, NORMAL or OFF", c.Synchronous)
+	}
+	return c, nil
+}
+
+func (c Config) writerDSN() string {
+	return c.dsn("_txlock=immediate",
+		pragma("journal_mode", "WAL"),
+		pragma("synchronous", string(c.Synchronous)),
+		pragma("foreign_keys", "1"),
+		// Gives back the log's disk space after a burst; in bytes.
+		pragma("journal_size_limit", "67108864"),
+	)
+}
+
+func (c Config) readerDSN() string {
+	return c.dsn("mode=ro", pragma("query_only", "1"))
+}
+
+func (c Config) dsn(params ...string) string {
+	path := (&url.URL{Path: filepath.ToSlash(c.Path)}).EscapedPath()
+	params = append(params, pragma("busy_timeout", fmt.Sprint(c.BusyTimeout.Milliseconds())))
+	return "file:" + path + "?" + strings.Join(params, "&")
+}
+
+func pragma(name, value string) string {
+	return "_pragma=" + url.QueryEscape(name+"("+value+")")
+}

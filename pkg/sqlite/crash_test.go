@@ -1,0 +1,126 @@
+package sqlite
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+const childPath = "GPTMESH_SQLITE_TEST_CHILD"
+
+// child writes rows from many goroutines until it is killed and prints each
+// id after it was acknowledged.
+func child(path string) int {
+	db, err := Open(context.Background(), Config{Path: path})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer db.Close()
+	var next atomic.Int64
+	var out sync.Mutex
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for {
+				id := int(next.Add(1))
+				if err := db.Write(context.Background(), insert(id, strconv.Itoa(id))); err != nil {
+					fmt.Fprintln(os.Stderr, err)
+					return
+				}
+				out.Lock()
+				_, err := fmt.Println(id)
+				out.Unlock()
+				if err != nil {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return 1
+}
+
+func TestAcknowledgedWritesSurviveKill(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "crash.db")
+	db, err := Open(t.Context(), Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Migrate(t.Context(), schema); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var acknowledged []string
+	for range 3 {
+		acknowledged = killWhileWriting(t, path, 1+rand.IntN(400))
+		db, err := Open(t.Context(), Config{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range acknowledged {
+			var got int
+			if err := db.QueryRow(t.Context(), "select id from rows where id = ?", id).Scan(&got); err != nil {
+				t.Errorf("acknowledged id %s: %v", id, err)
+			}
+		}
+		var check string
+		if err := db.Read().QueryRow("pragma integrity_check").Scan(&check); err != nil || check != "ok" {
+			t.Errorf("integrity %q, %v", check, err)
+		}
+		if err := db.Write(t.Context(), func(ctx context.Context, tx *Tx) error {
+			_, err := tx.Exec(ctx, "delete from rows")
+			return err
+		}); err != nil {
+			t.Error(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// killWhileWriting kills a writing process after it acknowledged about n
+// writes and returns all ids that it acknowledged.
+func killWhileWriting(t *testing.T, path string, n int) []string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childPath+"="+path)
+	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	lines := bufio.NewReader(stdout)
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			break // a line cut short was not acknowledged
+		}
+		ids = append(ids, strings.TrimSpace(line))
+		if len(ids) == n {
+			_ = cmd.Process.Kill()
+		}
+	}
+	_ = cmd.Wait()
+	if len(ids) < n {
+		t.Fatalf("the writer ended by itself after %d writes", len(ids))
+	}
+	return ids
+}

@@ -1,0 +1,158 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/gptmesh/gptmesh/pkg/groupcommit"
+	"github.com/gptmesh/gptmesh/pkg/migrate"
+)
+
+// ErrClosed answers a Write that comes after, or is overtaken by, Close.
+var ErrClosed = groupcommit.ErrClosed
+
+// Stats counts batches and writes; see groupcommit.Stats.
+type Stats = groupcommit.Stats
+
+// DB is an open database. It is safe for concurrent use.
+type DB struct {
+	cfg    Config
+	read   *sql.DB
+	cached *readStatements
+	writer *writer
+	commit *groupcommit.Committer[*writer]
+	close  sync.Once
+	err    error // of Close
+}
+
+// Open opens the database and creates the file, readable by the owner alone,
+// when it is missing. Close must be called.
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	// SQLite gives its log and index the mode of the database file.
+	file, err := os.OpenFile(cfg.Path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	write, err := sql.Open("sqlite", cfg.writerDSN())
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: open %s: %w", cfg.Path, err)
+	}
+	write.SetMaxOpenConns(1)
+	if err := write.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", cfg.Path, err), write.Close())
+	}
+	read, err := sql.Open("sqlite", cfg.readerDSN())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", cfg.Path, err), write.Close())
+	}
+	read.SetMaxOpenConns(cfg.ReadConns)
+	read.SetMaxIdleConns(cfg.ReadConns)
+	w := newWriter(write)
+	return &DB{
+		cfg:    cfg,
+		read:   read,
+		cached: &readStatements{db: read},
+		writer: w,
+		commit: groupcommit.New[*writer](w, groupcommit.Config{MaxBatch: cfg.MaxBatch, Queue: cfg.Queue}),
+	}, nil
+}
+
+// Read returns the pool of readers. Its connections refuse to write, and see
+// every write that was acknowledged before the statement began.
+func (db *DB) Read() *sql.DB { return db.read }
+
+// Query reads with a statement kept prepared by its text. Use it for fixed
+// texts; for texts made at run time use Read.
+func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, err := db.cached.get(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if stmt == nil {
+		return db.read.QueryContext(ctx, query, args...)
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+// QueryRow is Query for at most one row; its error comes with Scan.
+func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	stmt, err := db.cached.get(ctx, query)
+	if err != nil || stmt == nil {
+		// A sql.Row cannot be made with an error; asking again makes one.
+		return db.read.QueryRowContext(ctx, query, args...)
+	}
+	return stmt.QueryRowContext(ctx, args...)
+}
+
+// Write runs fn in a transaction that it may share with concurrent calls, and
+// returns nil only after the commit. fn runs once, or not at all.
+//
+// When fn returns an error or panics, its changes alone are undone and Write
+// returns that error (a *groupcommit.PanicError for a panic). When the commit
+// fails, every call that shared it gets the error.
+//
+// A ctx that ends while the call waits for its turn takes it out of the queue.
+// Once fn has begun it runs to its end; the context it is given carries ctx's
+// values but never ends. fn should be short, since all writers wait for it,
+// must not call Write, and must not keep tx. Deferred foreign keys are checked
+// at the shared commit and would fail the others: declare keys immediate.
+func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
+	return db.commit.Do(ctx, func(ctx context.Context, w *writer) error {
+		tx := &Tx{w: w}
+		defer tx.end()
+		return fn(ctx, tx)
+	})
+}
+
+// Migrate applies the migrations in fsys that are missing and returns their
+// versions; see migrate.Up. Parallel calls, also of other processes, wait for
+// each other. Writes wait as well, so it belongs before the first.
+func (db *DB) Migrate(ctx context.Context, fsys fs.FS) (applied []int64, err error) {
+	unlock, err := lockDir(ctx, filepath.Dir(db.cfg.Path))
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: lock for migration: %w", err)
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	err = db.writer.lend(func(write *sql.DB) error {
+		applied, err = migrate.Up(ctx, migrate.Config{Engine: migrate.SQLite, DB: write, FS: fsys})
+		return err
+	})
+	return applied, err
+}
+
+// Migrations returns the state of each migration in fsys; see migrate.List.
+func (db *DB) Migrations(ctx context.Context, fsys fs.FS) (list []migrate.Status, err error) {
+	err = db.writer.lend(func(write *sql.DB) error {
+		list, err = migrate.List(ctx, migrate.Config{Engine: migrate.SQLite, DB: write, FS: fsys})
+		return err
+	})
+	return list, err
+}
+
+// Stats returns how many transactions were committed and how many writes they
+// held.
+func (db *DB) Stats() Stats { return db.commit.Stats() }
+
+// Close refuses new writes, waits for those queued, moves the log into the
+// database file and closes all connections. It may be called more than once.
+// Reads must have ended.
+func (db *DB) Close() error {
+	db.close.Do(func() {
+		db.commit.Close()
+		db.err = errors.Join(db.cached.close(), db.read.Close(), db.writer.close())
+	})
+	return db.err
+}

@@ -1,0 +1,57 @@
+package sqlite
+
+import (
+	"errors"
+
+	driver "modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+)
+
+// errTxOver answers a Tx used after its function returned.
+var errTxOver = errors.New("sqlite: transaction used after its function returned")
+
+// code returns SQLite's extended result code, 0 for other errors.
+func code(err error) int {
+	var e *driver.Error
+	if errors.As(err, &e) {
+		return e.Code()
+	}
+	return 0
+}
+
+// IsUniqueViolation tells whether err comes from a primary key or a unique
+// index.
+func IsUniqueViolation(err error) bool {
+	switch code(err) {
+	case lib.SQLITE_CONSTRAINT_UNIQUE, lib.SQLITE_CONSTRAINT_PRIMARYKEY, lib.SQLITE_CONSTRAINT_ROWID:
+		return true
+	}
+	return false
+}
+
+// IsConstraintViolation tells whether err comes from any constraint: unique,
+// foreign key, not null or check.
+func IsConstraintViolation(err error) bool { return code(err)&0xff == lib.SQLITE_CONSTRAINT }
+
+// IsBusy tells whether err comes from a lock that was not given in time.
+func IsBusy(err error) bool {
+	switch code(err) & 0xff {
+	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
+		return true
+	}
+	return false
+}
+
+// IsFull tells whether err means that the disk, or the size allowed to the
+// database, is used up.
+func IsFull(err error) bool { return code(err)&0xff == lib.SQLITE_FULL }
+
+// endsTransaction tells whether SQLite may have rolled the whole transaction
+// back by itself when it reported err.
+func endsTransaction(err error) bool {
+	switch code(err) & 0xff {
+	case lib.SQLITE_FULL, lib.SQLITE_IOERR, lib.SQLITE_NOMEM, lib.SQLITE_BUSY, lib.SQLITE_INTERRUPT, lib.SQLITE_CORRUPT:
+		return true
+	}
+	return false
+}
