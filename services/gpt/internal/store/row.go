@@ -1,0 +1,100 @@
+package store
+
+import (
+	"time"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Columns are the columns of a row in the order of Row.Scan, for a select.
+const Columns = `id, request_id, response_id, session_id, owner, user_id, provider, model, number, state, outcome,
+	input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, usage_source,
+	cost_nanos, currency, price_version, failure, reserve_micros, settle_micros, queue_micros, first_token_micros, total_micros`
+
+// Row reads and writes one attempt as columns. Times are microseconds since
+// 1970, 0 for none.
+type Row struct {
+	attempt                      gptv1.Attempt
+	usage                        conversationv1.Usage
+	state, outcome, source       int32
+	failure                      []byte
+	reserveMicros, settledMicros int64
+}
+
+// Scan returns the destinations of Columns.
+func (r *Row) Scan() []any {
+	a, u := &r.attempt, &r.usage
+	return []any{
+		&a.Id, &a.RequestId, &a.ResponseId, &a.SessionId, &a.Owner, &a.UserId, &a.Provider, &a.Model, &a.Number, &r.state, &r.outcome,
+		&u.InputTokens, &u.OutputTokens, &u.CachedInputTokens, &u.CacheWriteTokens, &u.ReasoningTokens, &r.source,
+		&a.CostNanos, &a.Currency, &a.PriceVersion, &r.failure, &r.reserveMicros, &r.settledMicros,
+		&a.QueueMicros, &a.FirstTokenMicros, &a.TotalMicros,
+	}
+}
+
+// Attempt returns what was scanned. The row must not be used again.
+func (r *Row) Attempt() (*gptv1.Attempt, error) {
+	a := &r.attempt
+	a.State, a.Outcome = gptv1.Attempt_State(r.state), gptv1.Attempt_Outcome(r.outcome)
+	a.Usage = &r.usage
+	a.Usage.Source = conversationv1.UsageSource(r.source)
+	a.ReserveTime, a.SettleTime = fromMicros(r.reserveMicros), fromMicros(r.settledMicros)
+	if len(r.failure) > 0 {
+		a.Failure = &conversationv1.Failure{}
+		if err := proto.Unmarshal(r.failure, a.Failure); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// ReserveValues are the values of a new row in the order of Columns, up to and
+// with reserve_micros, without state, outcome and failure.
+func ReserveValues(a *gptv1.Attempt) []any {
+	u := a.GetUsage()
+	return []any{
+		a.GetId(), a.GetRequestId(), a.GetResponseId(), a.GetSessionId(), a.GetOwner(), a.GetUserId(),
+		a.GetProvider(), a.GetModel(), a.GetNumber(),
+		u.GetInputTokens(), u.GetOutputTokens(), u.GetCachedInputTokens(), u.GetCacheWriteTokens(), u.GetReasoningTokens(), int32(u.GetSource()),
+		a.GetCostNanos(), a.GetCurrency(), a.GetPriceVersion(), Micros(a.GetReserveTime()),
+	}
+}
+
+// SettleValues are the values that Settle writes: outcome, the six of usage,
+// cost, currency, price version, failure, settle time and the three durations.
+func SettleValues(a *gptv1.Attempt) ([]any, error) {
+	failure := []byte{}
+	if a.GetFailure() != nil {
+		// A map's order must not make equal failures differ.
+		encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(a.GetFailure())
+		if err != nil {
+			return nil, err
+		}
+		failure = encoded
+	}
+	u := a.GetUsage()
+	return []any{
+		int32(a.GetOutcome()),
+		u.GetInputTokens(), u.GetOutputTokens(), u.GetCachedInputTokens(), u.GetCacheWriteTokens(), u.GetReasoningTokens(), int32(u.GetSource()),
+		a.GetCostNanos(), a.GetCurrency(), a.GetPriceVersion(), failure, Micros(a.GetSettleTime()),
+		a.GetQueueMicros(), a.GetFirstTokenMicros(), a.GetTotalMicros(),
+	}, nil
+}
+
+// Micros is a time as a column.
+func Micros(t *timestamppb.Timestamp) int64 {
+	if t == nil {
+		return 0
+	}
+	return t.AsTime().UnixMicro()
+}
+
+func fromMicros(micros int64) *timestamppb.Timestamp {
+	if micros == 0 {
+		return nil
+	}
+	return timestamppb.New(time.UnixMicro(micros))
+}

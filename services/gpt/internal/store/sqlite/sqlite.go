@@ -1,0 +1,151 @@
+// Package sqlite keeps the ledger in the embedded database, which one process
+// owns: at its start every reserved row is an orphan.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"io/fs"
+	"strings"
+	"time"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/sqlite"
+	"github.com/gptmesh/gptmesh/services/gpt/internal/store"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// Migrations are the migrations of this store.
+func Migrations() fs.FS { return migrations }
+
+// Store is the ledger in SQLite.
+type Store struct{ db *sqlite.DB }
+
+var _ store.Store = (*Store)(nil)
+
+// New returns the ledger in db, which must be migrated.
+func New(db *sqlite.DB) *Store { return &Store{db: db} }
+
+const reserveSQL = `INSERT INTO attempts (id, request_id, response_id, session_id, owner, user_id, provider, model, number,
+	input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, usage_source,
+	cost_nanos, currency, price_version, reserve_micros, instance)
+	VALUES (?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?, ?,?,?,?,?)`
+
+// Reserve implements store.Store.
+func (s *Store) Reserve(ctx context.Context, attempt *gptv1.Attempt, instance string) error {
+	values := append(store.ReserveValues(attempt), instance)
+	return wrap(s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+		_, err := tx.Exec(ctx, reserveSQL, values...)
+		return err
+	}))
+}
+
+const settleSQL = `UPDATE attempts SET state = 2, outcome = ?,
+	input_tokens = ?, output_tokens = ?, cached_input_tokens = ?, cache_write_tokens = ?, reasoning_tokens = ?, usage_source = ?,
+	cost_nanos = ?, currency = ?, price_version = ?, failure = ?, settle_micros = ?,
+	queue_micros = ?, first_token_micros = ?, total_micros = ?
+	WHERE id = ? AND state = 1`
+
+// Settle implements store.Store.
+func (s *Store) Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error) {
+	values, err := store.SettleValues(attempt)
+	if err != nil {
+		return false, fault.Internal(err)
+	}
+	values = append(values, attempt.GetId())
+	var changed int64
+	err = s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+		result, err := tx.Exec(ctx, settleSQL, values...)
+		if err != nil {
+			return err
+		}
+		changed, err = result.RowsAffected()
+		return err
+	})
+	return changed == 1, wrap(err)
+}
+
+// List implements store.Store.
+func (s *Store) List(ctx context.Context, filter store.Filter) (attempts []*gptv1.Attempt, err error) {
+	where, args := []string{"owner = ?"}, []any{filter.Owner}
+	add := func(condition string, value any) { where, args = append(where, condition), append(args, value) }
+	if filter.RequestID != "" {
+		add("request_id = ?", filter.RequestID)
+	}
+	if filter.SessionID != "" {
+		add("session_id = ?", filter.SessionID)
+	}
+	if !filter.After.IsZero() {
+		add("reserve_micros >= ?", filter.After.UnixMicro())
+	}
+	if !filter.Before.IsZero() {
+		add("reserve_micros < ?", filter.Before.UnixMicro())
+	}
+	if filter.Cursor != "" {
+		add("id < ?", filter.Cursor)
+	}
+	args = append(args, filter.Limit)
+	// One of 32 texts, so each is worth keeping prepared.
+	rows, err := s.db.Query(ctx, "SELECT "+store.Columns+" FROM attempts WHERE "+strings.Join(where, " AND ")+" ORDER BY id DESC LIMIT ?", args...)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	defer rows.Close()
+	return collect(rows)
+}
+
+func collect(rows *sql.Rows) (attempts []*gptv1.Attempt, err error) {
+	for rows.Next() {
+		row := &store.Row{}
+		if err := rows.Scan(row.Scan()...); err != nil {
+			return nil, wrap(err)
+		}
+		attempt, err := row.Attempt()
+		if err != nil {
+			return nil, fault.Internal(err)
+		}
+		attempts = append(attempts, attempt)
+	}
+	return attempts, wrap(rows.Err())
+}
+
+// Beat implements store.Store. Nobody else reads it here.
+func (s *Store) Beat(context.Context, string) error { return nil }
+
+// Leave implements store.Store.
+func (s *Store) Leave(context.Context, string) error { return nil }
+
+const orphansSQL = `UPDATE attempts SET state = 2, outcome = ?, usage_source = ?, settle_micros = ? WHERE state = 1 AND instance <> ?`
+
+// SettleOrphans implements store.Store.
+func (s *Store) SettleOrphans(ctx context.Context, self string, _ time.Duration, now time.Time) (int, error) {
+	var changed int64
+	err := s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+		result, err := tx.Exec(ctx, orphansSQL, int32(gptv1.Attempt_OUTCOME_UNKNOWN),
+			int32(conversationv1.UsageSource_USAGE_SOURCE_PARTIAL), now.UnixMicro(), self)
+		if err != nil {
+			return err
+		}
+		changed, err = result.RowsAffected()
+		return err
+	})
+	return int(changed), wrap(err)
+}
+
+func wrap(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case sqlite.IsConstraintViolation(err):
+		return fault.Internal(err)
+	}
+	if f := fault.From(err); f.Reason == cancelled || f.Reason == deadline {
+		return f
+	}
+	return fault.StoreUnavailable("gpt", err)
+}

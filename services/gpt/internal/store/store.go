@@ -1,0 +1,57 @@
+// Package store keeps the ledger of attempts: one row per call of a provider,
+// reserved before the call and settled exactly once after it.
+package store
+
+import (
+	"context"
+	"time"
+
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+)
+
+// Store is the ledger. It is safe for concurrent use. What a write
+// acknowledges is committed. Errors are *fault.Fault: STORE_UNAVAILABLE where
+// trying again may help, INTERNAL otherwise.
+type Store interface {
+	// Reserve adds a row in state reserved, held by instance. The attempt's id
+	// must be new; its settle fields are not read.
+	Reserve(ctx context.Context, attempt *gptv1.Attempt, instance string) error
+
+	// Settle closes the row with attempt's id: outcome, usage, cost, failure,
+	// settle_time and the three durations are taken from attempt, everything
+	// else stays. It returns true where this call closed it, and false where
+	// there is no such row or it was closed before; then nothing is changed.
+	Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error)
+
+	// List returns rows, newest first.
+	List(ctx context.Context, filter Filter) ([]*gptv1.Attempt, error)
+
+	// Beat says that instance is alive now, by the store's clock.
+	Beat(ctx context.Context, instance string) error
+
+	// Leave forgets instance, which holds no reserved rows any more.
+	Leave(ctx context.Context, instance string) error
+
+	// SettleOrphans closes every reserved row whose instance is dead, with
+	// OUTCOME_UNKNOWN, the reserved usage marked partial and settle_time now,
+	// and returns how many it closed. A shared store calls an instance dead
+	// whose last beat is older than grace, or missing; rows of self are left
+	// alone. A store that only one process may open calls every instance but
+	// self dead.
+	SettleOrphans(ctx context.Context, self string, grace time.Duration, now time.Time) (int, error)
+}
+
+// Filter selects rows. Zero fields select all.
+type Filter struct {
+	// Owner keeps rows of one owner. Required.
+	Owner string
+	// RequestID and SessionID keep rows of one request or session.
+	RequestID, SessionID string
+	// After keeps rows reserved at or after it, Before those reserved before
+	// it.
+	After, Before time.Time
+	// Cursor keeps rows older than the row of this id.
+	Cursor string
+	// Limit is the most to return. Required.
+	Limit int
+}
