@@ -1,0 +1,48 @@
+package rpc
+
+import (
+	"strings"
+
+	"google.golang.org/grpc/resolver"
+)
+
+// listScheme is the target scheme of a list of addresses.
+const listScheme = "gptmeshlist"
+
+// target makes a gRPC target of an address.
+func target(address string) (string, []resolver.Builder) {
+	if strings.Contains(address, ",") {
+		return listScheme + ":///rooms", []resolver.Builder{listBuilder{addresses: strings.Split(address, ",")}}
+	}
+	if strings.Contains(address, "://") || strings.HasPrefix(address, "unix:") {
+		return address, nil
+	}
+	return "dns:///" + address, nil
+}
+
+// listBuilder resolves to a fixed list.
+type listBuilder struct{ addresses []string }
+
+func (b listBuilder) Scheme() string { return listScheme }
+
+func (b listBuilder) Build(_ resolver.Target, conn resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver, error) {
+	var state resolver.State
+	for _, address := range b.addresses {
+		if address = strings.TrimSpace(address); address != "" {
+			state.Endpoints = append(state.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: address, ServerName: host(address)}}})
+		}
+	}
+	return fixed{}, conn.UpdateState(state)
+}
+
+func host(address string) string {
+	if i := strings.LastIndexByte(address, ':'); i > 0 {
+		return address[:i]
+	}
+	return address
+}
+
+type fixed struct{}
+
+func (fixed) ResolveNow(resolver.ResolveNowOptions) {}
+func (fixed) Close()                                {}

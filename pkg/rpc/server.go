@@ -1,0 +1,53 @@
+package rpc
+
+import (
+	"time"
+
+	"github.com/gptmesh/gptmesh/gen/caller"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+)
+
+// Both sides of a connection name their windows, which turns off the estimator
+// that otherwise sends a ping for nearly every lone chunk of a stream.
+const (
+	streamWindow     = 1 << 20
+	connectionWindow = 8 << 20
+)
+
+// MaxMessageBytes bounds a message between rooms: the largest body that a face
+// takes, and room for what goes with it.
+const MaxMessageBytes = 72 << 20
+
+// ServerConfig says how a server listens.
+type ServerConfig struct {
+	// TLS is used where enabled.
+	TLS TLSConfig
+	// Chain is what every call passes through.
+	Chain *caller.Chain
+}
+
+// NewServer makes a gRPC server. The caller registers services, checks
+// Policies.Cover, and serves.
+func NewServer(config ServerConfig) (*grpc.Server, error) {
+	options := []grpc.ServerOption{
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connectionWindow),
+		grpc.MaxRecvMsgSize(MaxMessageBytes),
+		grpc.MaxSendMsgSize(MaxMessageBytes),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 60 * time.Second, Timeout: 20 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+	}
+	if config.Chain != nil {
+		options = append(options, grpc.ChainUnaryInterceptor(config.Chain.Unary...), grpc.ChainStreamInterceptor(config.Chain.Stream...))
+	}
+	if config.TLS.Enabled() {
+		tls, err := config.TLS.Server()
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, grpc.Creds(credentials.NewTLS(tls)))
+	}
+	return grpc.NewServer(options...), nil
+}

@@ -1,0 +1,47 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"buf.build/go/protovalidate"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+)
+
+// Validation holds requests to the rules in their contract. Requests of rooms
+// were checked where they came in.
+func Validation(validator protovalidate.Validator) Interceptor {
+	return Interceptor{Name: "validation", Check: func(ctx context.Context, _ *Method, request proto.Message) error {
+		if callctx.From(ctx).Principal.Internal {
+			return nil
+		}
+		return Validate(validator, request)
+	}}
+}
+
+// Validate holds one message to its rules. The fault names every broken field.
+func Validate(validator protovalidate.Validator, request proto.Message) error {
+	err := validator.Validate(request)
+	if err == nil {
+		return nil
+	}
+	var violations *protovalidate.ValidationError
+	if !errors.As(err, &violations) {
+		return fault.Internal(fmt.Errorf("validation: %w", err))
+	}
+	f := fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_INVALID_FIELD, "")
+	for _, v := range violations.Violations {
+		field := protovalidate.FieldPathString(v.Proto.GetField())
+		f.Fields = append(f.Fields, fault.FieldViolation{Field: field, Description: v.Proto.GetMessage()})
+		if f.Message == "" {
+			f.Message = field + ": " + v.Proto.GetMessage()
+			f.Metadata = map[string]string{"field": field}
+		}
+	}
+	return f
+}
