@@ -1,0 +1,153 @@
+package store
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/klauspost/compress/zstd"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Columns is a row of an answer as both databases hold it. Times are
+// microseconds since 1970; 0 means none.
+type Columns struct {
+	ID, Owner, RequestID, SessionID string
+	State                           int32
+	Create, Finish                  int64
+	LastSequence                    int64
+	// Head is the marshalled Response without the messages of its choices.
+	Head []byte
+	// Messages is a marshalled Response that holds nothing but choices with
+	// their messages; empty where there are none.
+	Messages []byte
+}
+
+// ToColumns takes an answer apart. The answer is not changed.
+func ToColumns(r *responsev1.Response) (Columns, error) {
+	c := Columns{
+		ID: r.GetId(), Owner: r.GetOwner(), RequestID: r.GetRequestId(), SessionID: r.GetSessionId(),
+		State: int32(r.GetState()), Create: Micros(r.GetCreateTime().AsTime()), LastSequence: r.GetLastSequence(),
+	}
+	if r.GetFinishTime() != nil {
+		c.Finish = Micros(r.GetFinishTime().AsTime())
+	}
+	head := proto.CloneOf(r)
+	for _, choice := range head.GetChoices() {
+		choice.Message = nil
+	}
+	var err error
+	if c.Head, err = proto.Marshal(head); err != nil {
+		return c, err
+	}
+	if len(r.GetChoices()) > 0 {
+		c.Messages, err = proto.Marshal(&responsev1.Response{Choices: r.GetChoices()})
+	}
+	return c, err
+}
+
+// FromColumns puts an answer together from its head and messages, which may be
+// empty.
+func FromColumns(head, messages []byte) (*responsev1.Response, error) {
+	r := new(responsev1.Response)
+	if err := proto.Unmarshal(head, r); err != nil {
+		return nil, fmt.Errorf("stored answer: %w", err)
+	}
+	if len(messages) > 0 {
+		whole := new(responsev1.Response)
+		if err := proto.Unmarshal(messages, whole); err != nil {
+			return nil, fmt.Errorf("stored messages: %w", err)
+		}
+		r.Choices = whole.GetChoices()
+	}
+	return r, nil
+}
+
+// Interrupted makes the answer in head final for a sweep.
+func (s Sweep) Interrupted(head []byte) (*responsev1.Response, error) {
+	r, err := FromColumns(head, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.State = responsev1.Response_STATE_INTERRUPTED
+	r.FinishTime = timestamppb.New(s.Now)
+	s.Fail(r)
+	return r, nil
+}
+
+// Micros is t as stored.
+func Micros(t time.Time) int64 { return t.UnixMicro() }
+
+// CursorOf is the place of r in a list.
+func CursorOf(r *responsev1.Response) Cursor {
+	return Cursor{Micros: Micros(r.GetCreateTime().AsTime()), ID: r.GetId()}
+}
+
+// String is the cursor for a page token.
+func (c Cursor) String() string { return strconv.FormatInt(c.Micros, 10) + "/" + c.ID }
+
+// ParseCursor reads what String wrote; false for anything else.
+func ParseCursor(text string) (Cursor, bool) {
+	micros, id, ok := strings.Cut(text, "/")
+	n, err := strconv.ParseInt(micros, 10, 64)
+	return Cursor{Micros: n, ID: id}, ok && err == nil && id != ""
+}
+
+// The first byte of a stored log says how the rest is packed.
+const (
+	plainLog byte = iota
+	zstdLog
+)
+
+// compressFrom is the size from which packing pays: below it the answer is
+// small beside its row.
+const compressFrom = 2 << 10
+
+// maxLog bounds what unpacking may make of a stored log.
+const maxLog = 1 << 30
+
+var (
+	packer = sync.OnceValues(func() (*zstd.Encoder, error) {
+		return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2),
+			zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(128<<10))
+	})
+	unpacker = sync.OnceValues(func() (*zstd.Decoder, error) {
+		return zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(maxLog))
+	})
+)
+
+// PackLog makes the stored form of frames.
+func PackLog(frames []byte) ([]byte, error) {
+	if len(frames) == 0 {
+		return nil, nil
+	}
+	if len(frames) < compressFrom {
+		return append([]byte{plainLog}, frames...), nil
+	}
+	e, err := packer()
+	if err != nil {
+		return nil, err
+	}
+	return e.EncodeAll(frames, []byte{zstdLog}), nil
+}
+
+// UnpackLog reads the stored form.
+func UnpackLog(stored []byte) ([]byte, error) {
+	switch {
+	case len(stored) == 0:
+		return nil, nil
+	case stored[0] == plainLog:
+		return stored[1:], nil
+	case stored[0] == zstdLog:
+		d, err := unpacker()
+		if err != nil {
+			return nil, err
+		}
+		return d.DecodeAll(stored[1:], nil)
+	}
+	return nil, fmt.Errorf("stored log: unknown packing %d", stored[0])
+}
