@@ -151,6 +151,8 @@ type Choice struct {
 	Message *conversationv1.Message
 	// Logprobs are those of the message's text, where asked for.
 	Logprobs []*conversationv1.TokenLogprob
+	// RefusalLogprobs are those of the message's refusal, where asked for.
+	RefusalLogprobs []*conversationv1.TokenLogprob
 	// FinishReason is why it ended.
 	FinishReason conversationv1.FinishReason
 	// StopSequence is the stop text that was met, where known.

@@ -1,0 +1,286 @@
+package wire
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+)
+
+// DefaultMaxAnswerBytes bounds an assembled answer where no other bound is
+// set: 32 MiB.
+const DefaultMaxAnswerBytes = 32 << 20
+
+// pieceBytes is what a part, a tool call or a token with its log probability
+// counts for beside its text.
+const pieceBytes = 64
+
+// Assembler makes a whole answer of its events. Its zero value is ready. It
+// does not judge the order of events, Grammar does: of two starts the first
+// stays, and of usage the last. It keeps no reference to events but for their
+// strings. Not safe for concurrent use.
+type Assembler struct {
+	// MaxBytes bounds what is kept; 0 means DefaultMaxAnswerBytes.
+	MaxBytes int
+
+	answer  Answer
+	choices []*assembly
+	bytes   int
+}
+
+// assembly is a choice in the making.
+type assembly struct {
+	parts           []*piece
+	calls           []call
+	logprobs        []*conversationv1.TokenLogprob
+	refusalLogprobs []*conversationv1.TokenLogprob
+	reason          conversationv1.FinishReason
+	stopSequence    string
+	seen            bool
+}
+
+// piece is a content part in the making.
+type piece struct {
+	kind   pieceKind
+	text   strings.Builder
+	closed bool // nothing may be added
+	// The rest of a reasoning block or a tool call.
+	signature, redacted string
+	id, name            string
+}
+
+type pieceKind uint8
+
+const (
+	textPiece pieceKind = iota
+	refusalPiece
+	reasoningPiece
+	callPiece
+)
+
+// call finds the piece of a tool call.
+type call struct {
+	index int32
+	piece *piece
+}
+
+// Add adds events, in order. The error is a fault: TOO_LARGE when the answer
+// outgrows MaxBytes, PROVIDER_PROTOCOL for a choice that no turn can ask for.
+// What stood before it stays.
+func (a *Assembler) Add(events ...*conversationv1.Event) error {
+	for _, event := range events {
+		if err := a.add(event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Assembler) add(event *conversationv1.Event) error {
+	switch kind := event.GetKind().(type) {
+	case *conversationv1.Event_Started:
+		if a.answer.Started == nil {
+			a.answer.Started = proto.CloneOf(kind.Started)
+		}
+	case *conversationv1.Event_Text:
+		return a.addText(textPiece, kind.Text)
+	case *conversationv1.Event_Refusal:
+		return a.addText(refusalPiece, kind.Refusal)
+	case *conversationv1.Event_Reasoning:
+		return a.addReasoning(kind.Reasoning)
+	case *conversationv1.Event_ToolCall:
+		return a.addToolCall(kind.ToolCall)
+	case *conversationv1.Event_ChoiceFinished:
+		choice, err := a.choice(kind.ChoiceFinished.GetChoice())
+		if err != nil {
+			return err
+		}
+		choice.reason, choice.stopSequence = kind.ChoiceFinished.GetReason(), kind.ChoiceFinished.GetStopSequence()
+	case *conversationv1.Event_Usage:
+		a.answer.Usage = proto.CloneOf(kind.Usage)
+	case *conversationv1.Event_Finished:
+		a.answer.Finished = true
+	case *conversationv1.Event_Failed:
+		a.answer.Failure = proto.CloneOf(kind.Failed)
+	}
+	return nil
+}
+
+func (a *Assembler) addText(kind pieceKind, delta *conversationv1.TextDelta) error {
+	choice, err := a.choice(delta.GetChoice())
+	if err != nil {
+		return err
+	}
+	if n := len(delta.GetLogprobs()); n > 0 {
+		size := 0
+		for _, token := range delta.GetLogprobs() {
+			size += pieceBytes * (1 + len(token.GetTop()))
+		}
+		if err := a.grow(size); err != nil {
+			return err
+		}
+		kept := &choice.logprobs
+		if kind == refusalPiece {
+			kept = &choice.refusalLogprobs
+		}
+		for _, token := range delta.GetLogprobs() {
+			*kept = append(*kept, proto.CloneOf(token))
+		}
+	}
+	if delta.GetText() == "" {
+		return nil
+	}
+	return a.write(choice.last(kind), choice, kind, delta.GetText())
+}
+
+func (a *Assembler) addReasoning(delta *conversationv1.ReasoningDelta) error {
+	choice, err := a.choice(delta.GetChoice())
+	if err != nil {
+		return err
+	}
+	if text, signature := delta.GetText(), delta.GetSignature(); text != "" || signature != "" {
+		if err := a.grow(len(signature)); err != nil {
+			return err
+		}
+		if err := a.write(choice.last(reasoningPiece), choice, reasoningPiece, text); err != nil {
+			return err
+		}
+		if signature != "" {
+			block := choice.parts[len(choice.parts)-1]
+			block.signature, block.closed = signature, true
+		}
+	}
+	if redacted := delta.GetRedacted(); redacted != "" {
+		if err := a.grow(len(redacted) + pieceBytes); err != nil {
+			return err
+		}
+		choice.parts = append(choice.parts, &piece{kind: reasoningPiece, redacted: redacted, closed: true})
+	}
+	return nil
+}
+
+func (a *Assembler) addToolCall(delta *conversationv1.ToolCallDelta) error {
+	choice, err := a.choice(delta.GetChoice())
+	if err != nil {
+		return err
+	}
+	if err := a.grow(len(delta.GetArgumentsJson())); err != nil {
+		return err
+	}
+	at := choice.call(delta.GetIndex())
+	if at == nil {
+		if err := a.grow(pieceBytes + len(delta.GetId()) + len(delta.GetName())); err != nil {
+			return err
+		}
+		at = &piece{kind: callPiece, id: delta.GetId(), name: delta.GetName()}
+		choice.parts = append(choice.parts, at)
+		choice.calls = append(choice.calls, call{delta.GetIndex(), at})
+	}
+	at.text.WriteString(delta.GetArgumentsJson())
+	return nil
+}
+
+// write adds text to the piece at, or to a new one where that is nil.
+func (a *Assembler) write(at *piece, choice *assembly, kind pieceKind, text string) error {
+	size := len(text)
+	if at == nil {
+		size += pieceBytes
+	}
+	if err := a.grow(size); err != nil {
+		return err
+	}
+	if at == nil {
+		at = &piece{kind: kind}
+		choice.parts = append(choice.parts, at)
+	}
+	at.text.WriteString(text)
+	return nil
+}
+
+// last is the newest piece where that is of the kind and may grow, else nil.
+func (c *assembly) last(kind pieceKind) *piece {
+	if n := len(c.parts); n > 0 && c.parts[n-1].kind == kind && !c.parts[n-1].closed {
+		return c.parts[n-1]
+	}
+	return nil
+}
+
+func (c *assembly) call(index int32) *piece {
+	for i := len(c.calls) - 1; i >= 0; i-- {
+		if c.calls[i].index == index {
+			return c.calls[i].piece
+		}
+	}
+	return nil
+}
+
+func (a *Assembler) choice(index int32) (*assembly, error) {
+	if index < 0 || index >= MaxChoices {
+		return nil, breach(fmt.Sprintf("choice %d", index))
+	}
+	for int(index) >= len(a.choices) {
+		a.choices = append(a.choices, &assembly{})
+	}
+	a.choices[index].seen = true
+	return a.choices[index], nil
+}
+
+func (a *Assembler) grow(n int) error {
+	limit := a.MaxBytes
+	if limit <= 0 {
+		limit = DefaultMaxAnswerBytes
+	}
+	if a.bytes+n > limit {
+		return fault.New(codes.ResourceExhausted, meshv1.ErrorReason_ERROR_REASON_TOO_LARGE,
+			"the answer is larger than "+strconv.Itoa(limit)+" bytes", "limit_bytes", strconv.Itoa(limit))
+	}
+	a.bytes += n
+	return nil
+}
+
+// Answer is the answer so far. It shares nothing that a later Add changes.
+// Started is never nil; choices that no event spoke of are left out.
+func (a *Assembler) Answer() *Answer {
+	out := a.answer
+	if out.Started == nil {
+		out.Started = &conversationv1.Started{}
+	}
+	for index, choice := range a.choices {
+		if !choice.seen {
+			continue
+		}
+		message := &conversationv1.Message{Role: conversationv1.Role_ROLE_ASSISTANT}
+		for _, part := range choice.parts {
+			message.Parts = append(message.Parts, part.content())
+		}
+		out.Choices = append(out.Choices, Choice{
+			Index: int32(index), Message: message, FinishReason: choice.reason, StopSequence: choice.stopSequence,
+			Logprobs:        choice.logprobs[:len(choice.logprobs):len(choice.logprobs)],
+			RefusalLogprobs: choice.refusalLogprobs[:len(choice.refusalLogprobs):len(choice.refusalLogprobs)],
+		})
+	}
+	return &out
+}
+
+func (p *piece) content() *conversationv1.ContentPart {
+	text := p.text.String()
+	switch p.kind {
+	case refusalPiece:
+		return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Refusal{Refusal: text}}
+	case reasoningPiece:
+		return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Reasoning{Reasoning: &conversationv1.Reasoning{
+			Text: text, Signature: p.signature, Redacted: p.redacted,
+		}}}
+	case callPiece:
+		return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_ToolCall{ToolCall: &conversationv1.ToolCall{
+			Id: p.id, Name: p.name, ArgumentsJson: text,
+		}}}
+	}
+	return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Text{Text: text}}
+}
