@@ -119,7 +119,13 @@ func (c *Committer[T]) Do(ctx context.Context, fn func(ctx context.Context, tx T
 
 // Stats returns the counters.
 func (c *Committer[T]) Stats() Stats {
-	return Stats{Batches: c.batches.Load(), Writes: c.writes.Load(), Queued: len(c.queue)}
+	s := Stats{Batches: c.batches.Load(), Writes: c.writes.Load(), Queued: len(c.queue)}
+	select {
+	case <-c.stopped:
+		s.Queued = 0 // a call that came too late was refused, and left lying
+	default:
+	}
+	return s
 }
 
 // Close refuses new calls, runs those already queued and returns when the
