@@ -31,7 +31,8 @@ var (
 type Store interface {
 	// Write runs fn in a transaction and returns nil only after it is
 	// committed. When fn returns an error nothing of it is kept and Write
-	// returns that error. fn runs at most once, must not call Write and must
+	// returns that error. Where the database asks for it fn runs again, so it
+	// must set anew whatever it leaves behind; it must not call Write and must
 	// not keep the Tx.
 	Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
 

@@ -41,7 +41,7 @@ const (
 		from messages where session_key = ? and position <= ?`
 	copyChanges = `insert into changes (session_key, version, kind, first_position, last_position)
 		select session_key, version, ?, min(position), max(position)
-		from messages where session_key = ? group by version`
+		from messages where session_key = ? group by session_key, version`
 	copied = `select count(*), coalesce(max(version), 0) from messages where session_key = ?`
 
 	changesAfter = `select version, kind, first_position, last_position from changes

@@ -66,7 +66,7 @@ func sample(t testing.TB, id string) *store.Session {
 
 func message(position int64, version int64) *store.Message {
 	return &store.Message{
-		Position: position, ID: fmt.Sprintf("m%d", position), Role: int16(1 + position%2*1), Version: version,
+		Position: position, ID: fmt.Sprintf("m%d", position), Role: int16(1 + position%2), Version: version,
 		CreateTime: epoch.Add(time.Duration(position) * time.Microsecond), Tokens: 7, Body: []byte{0, 1, byte(position)},
 	}
 }
