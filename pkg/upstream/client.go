@@ -1,0 +1,108 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"syscall"
+	"time"
+)
+
+// Client is the lean HTTP/1.1 client. It runs no goroutine of its own; a request runs one only while a body of more than
+// 32 KiB is written, and has ended it when its answer has been read or closed.
+type Client struct {
+	cfg  Config
+	pool pool
+}
+
+var _ Doer = (*Client)(nil)
+
+// NewClient returns a lean client whatever Config.Transport says. Proxy, HTTP2 and Compression must not be set.
+func NewClient(cfg Config) (*Client, error) {
+	cfg.Transport = TransportLean
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	return &Client{cfg: cfg, pool: pool{perHost: cfg.MaxIdlePerHost, timeout: cfg.IdleConnTimeout, idle: map[string][]*conn{}}}, nil
+}
+
+// Close implements Doer.
+func (c *Client) Close() error {
+	c.pool.close()
+	return nil
+}
+
+// Do implements Doer.
+func (c *Client) Do(ctx context.Context, req *Request) (*Response, error) {
+	host := req.Target.host
+	if err := req.check(); err != nil {
+		return nil, &Error{Op: "request", Host: host, Err: err}
+	}
+	if c.pool.isClosed() {
+		return nil, &Error{Op: "request", Host: host, Err: ErrClosed}
+	}
+	if ctx.Err() != nil {
+		return nil, &Error{Op: "request", Host: host, Err: context.Cause(ctx)}
+	}
+	sent := false
+	if cn := c.pool.get(req.Target.key); cn != nil {
+		resp, stale, err := c.exchange(ctx, req, cn)
+		if err == nil {
+			return resp, nil
+		}
+		if !stale || req.NoRetry {
+			return nil, err
+		}
+		sent = err.Sent
+	}
+	cn, err := c.cfg.connect(ctx, req.Target)
+	if err != nil {
+		err.Sent = sent
+		return nil, err
+	}
+	resp, _, err := c.exchange(ctx, req, cn)
+	if err != nil {
+		err.Sent = err.Sent || sent
+		return nil, err
+	}
+	return resp, nil
+}
+
+// exchange sends the request on the connection and reads the head of its answer. stale tells that the connection ended
+// without a byte of an answer, in the way one does that the server had closed before.
+func (c *Client) exchange(ctx context.Context, req *Request, cn *conn) (resp *Response, stale bool, err *Error) {
+	x := &exchange{
+		client: c, cn: cn, ctx: ctx, host: req.Target.host,
+		headerTimeout: choose(req.HeaderTimeout, c.cfg.HeaderTimeout),
+		idleTimeout:   choose(req.IdleTimeout, c.cfg.IdleTimeout),
+	}
+	x.watch()
+	op := "write"
+	cause := x.send(req)
+	if cause == nil {
+		op = "head"
+		cause = x.readHead(req.Method)
+	}
+	if cause == nil {
+		x.resp.Body = x
+		return &x.resp, false, nil
+	}
+	x.abandon()
+	sent := x.wrote > 0
+	if ctx.Err() == nil && !x.answered {
+		stale = !sent && op == "write" && !errors.Is(cause, ErrHeaderTimeout) || closedByPeer(cause)
+	}
+	return nil, stale, &Error{Op: op, Host: x.host, Sent: sent, Err: cause}
+}
+
+func closedByPeer(err error) bool {
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+func choose(own, general time.Duration) time.Duration {
+	if own != 0 {
+		return own
+	}
+	return general
+}

@@ -1,0 +1,125 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"time"
+)
+
+// readRoom is the size of a connection's read buffer, and so the most that one read of it brings.
+const readRoom = 16 << 10
+
+// conn is one connection. One request at a time owns it.
+type conn struct {
+	raw   net.Conn // the socket: closing it ends a blocked read, write or handshake at once
+	rw    net.Conn // raw, or TLS over it
+	key   string
+	probe *probe
+
+	in   []byte // in[r:w] has been read and not used
+	r, w int
+	out  []byte
+
+	readLimit, writeLimit bool // a deadline is set
+	idleFrom              time.Time
+}
+
+// connect dials, and shakes hands where the target is https.
+func (c Config) connect(ctx context.Context, t Target) (*conn, *Error) {
+	raw, err := c.dial(ctx, t.network, t.address)
+	if err != nil {
+		return nil, &Error{Op: "dial", Host: t.host, Err: err}
+	}
+	cn := &conn{raw: raw, rw: raw, key: t.key, probe: newProbe(raw)}
+	if t.secure {
+		tc, err := c.handshake(ctx, raw, t.name)
+		if err != nil {
+			return nil, &Error{Op: "tls", Host: t.host, Err: err}
+		}
+		cn.rw = tc
+	}
+	return cn, nil
+}
+
+// dial connects within the time limit. The error is ErrDialTimeout, the context's cause, or one of the network.
+func (c Config) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	limited, cancel := context.WithTimeoutCause(ctx, c.DialTimeout, ErrDialTimeout)
+	defer cancel()
+	raw, err := c.Dial(limited, network, address)
+	if err != nil {
+		if limited.Err() != nil {
+			return nil, context.Cause(limited)
+		}
+		var ne net.Error
+		if errors.As(err, &ne) && ne.Timeout() {
+			return nil, errors.Join(ErrDialTimeout, err)
+		}
+		return nil, err
+	}
+	return raw, nil
+}
+
+// handshake makes a TLS connection within the time limit, or closes raw.
+func (c Config) handshake(ctx context.Context, raw net.Conn, name string) (*tls.Conn, error) {
+	limited, cancel := context.WithTimeoutCause(ctx, c.TLSTimeout, ErrTLSTimeout)
+	defer cancel()
+	cfg := c.TLS
+	if cfg.ServerName == "" {
+		cfg = cfg.Clone()
+		cfg.ServerName = name
+	}
+	tc := tls.Client(raw, cfg)
+	if err := tc.HandshakeContext(limited); err != nil {
+		_ = raw.Close()
+		if limited.Err() != nil {
+			err = context.Cause(limited)
+		}
+		return nil, err
+	}
+	return tc, nil
+}
+
+// fill reads once into the empty buffer.
+func (cn *conn) fill() error {
+	if cn.in == nil {
+		cn.in = make([]byte, readRoom)
+	}
+	if cn.r == cn.w {
+		cn.r, cn.w = 0, 0
+	}
+	n, err := cn.rw.Read(cn.in[cn.w:])
+	cn.w += n
+	if n > 0 {
+		return nil // An error comes again with the next read.
+	}
+	return err
+}
+
+// allowRead bounds the next reads to d from now; zero or less lifts the bound.
+func (cn *conn) allowRead(d time.Duration) {
+	if d > 0 {
+		_ = cn.rw.SetReadDeadline(time.Now().Add(d))
+	} else if cn.readLimit {
+		_ = cn.rw.SetReadDeadline(time.Time{})
+	}
+	cn.readLimit = d > 0
+}
+
+// allowWrite bounds the next writes to d from now; zero or less lifts the bound.
+func (cn *conn) allowWrite(d time.Duration) {
+	if d > 0 {
+		_ = cn.rw.SetWriteDeadline(time.Now().Add(d))
+	} else if cn.writeLimit {
+		_ = cn.rw.SetWriteDeadline(time.Time{})
+	}
+	cn.writeLimit = d > 0
+}
+
+// close ends the connection without a farewell: a TLS close alert could block.
+func (cn *conn) close() { _ = cn.raw.Close() }
+
+// shut ends an unused connection politely. TLS bounds its alert by time itself; the buffer of an unused connection has
+// room for it, so it does not wait.
+func (cn *conn) shut() { _ = cn.rw.Close() }
