@@ -1,0 +1,83 @@
+package wire
+
+import "bytes"
+
+// ServerEvent is a view of one server-sent event. All slices are borrowed from
+// the data it was found in.
+type ServerEvent struct {
+	// Raw is the whole event with the blank line that ends it.
+	Raw []byte
+	// Name is the last event field, or nil.
+	Name []byte
+	// Data holds the data lines joined by "\n"; nil where there are none: a
+	// comment, or blank lines alone.
+	Data []byte
+}
+
+// NextServerEvent cuts the first event off data, which holds whole events as
+// RawChunk.data does. A last event without its blank line counts as whole. It
+// allocates only for events of several data lines. Call it while data is not
+// empty. To read events from a connection, use package eventstream.
+func NextServerEvent(data []byte) (event ServerEvent, rest []byte) {
+	// What every server sends: one data line, ended by two line feeds.
+	const field = "data:"
+	if end := bytes.Index(data, []byte("\n\n")); end >= len(field) && string(data[:len(field)]) == field {
+		line := data[len(field):end:end]
+		if bytes.IndexByte(line, '\n') < 0 && bytes.IndexByte(line, '\r') < 0 {
+			if len(line) > 0 && line[0] == ' ' {
+				line = line[1:]
+			}
+			return ServerEvent{Raw: data[: end+2 : end+2], Data: line}, data[end+2:]
+		}
+	}
+	return nextServerEvent(data)
+}
+
+func nextServerEvent(data []byte) (event ServerEvent, rest []byte) {
+	var joined []byte
+	at := 0
+	for at < len(data) {
+		end, next := lineEnd(data, at)
+		line := data[at:end:end]
+		at = next
+		if len(line) == 0 {
+			break
+		}
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		if len(value) > 0 && value[0] == ' ' {
+			value = value[1:]
+		}
+		switch string(name) {
+		case "event":
+			event.Name = value
+		case "data":
+			switch {
+			case event.Data == nil:
+				event.Data = value[:len(value):len(value)]
+				if event.Data == nil {
+					event.Data = data[end:end:end]
+				}
+				continue
+			case joined == nil:
+				joined = append(joined, event.Data...)
+			}
+			joined = append(append(joined, '\n'), value...)
+			event.Data = joined
+		}
+	}
+	event.Raw = data[:at:at]
+	return event, data[at:]
+}
+
+// lineEnd finds the end of the line at from, and what follows it.
+func lineEnd(data []byte, from int) (end, next int) {
+	n := bytes.IndexAny(data[from:], "\r\n")
+	if n < 0 {
+		return len(data), len(data)
+	}
+	end = from + n
+	if data[end] == '\r' && end+1 < len(data) && data[end+1] == '\n' {
+		return end, end + 2
+	}
+	return end, end + 1
+}
