@@ -21,7 +21,9 @@ type Component struct {
 	// Drain stops taking new work and waits for the work under way, until ctx
 	// is done; then it ends that work and returns.
 	Drain func(ctx context.Context) error
-	// Close ends everything and waits for it. Called once, after Drain.
+	// Close ends everything and waits for it. Called once, after Drain. A part
+	// with Start is closed only if Start was called; a part without one is
+	// closed in any case, for it was open when it was added.
 	Close func() error
 }
 
@@ -99,15 +101,18 @@ func (g *Group) Shutdown(drain context.Context) error {
 	return errors.Join(append(errs, g.close())...)
 }
 
+// Abandon closes what was added to a group that will not be started.
+func (g *Group) Abandon() error { return g.close() }
+
 func (g *Group) close() error {
 	var errs []error
-	for i := g.started - 1; i >= 0; i-- {
-		if c := g.components[i]; c.Close != nil {
+	for i := len(g.components) - 1; i >= 0; i-- {
+		if c := g.components[i]; c.Close != nil && (c.Start == nil || i < g.started) {
 			if err := c.Close(); err != nil {
 				errs = append(errs, fmt.Errorf("%s: close: %w", c.Name, err))
 			}
 		}
 	}
-	g.started = 0
+	g.components, g.started = nil, 0
 	return errors.Join(errs...)
 }
