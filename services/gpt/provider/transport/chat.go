@@ -1,0 +1,287 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/eventstream"
+	"github.com/gptmesh/gptmesh/pkg/upstream"
+	"github.com/gptmesh/gptmesh/services/gpt/provider"
+	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Chat is one model call over a codec.
+type Chat struct {
+	// Codec is the provider's dialect.
+	Codec wire.Codec
+	// Path is where the call goes, below the base address.
+	Path string
+	// Options are passed to the codec; Model, Stream and DefaultMaxOutputTokens
+	// are set from the call.
+	Options wire.TurnOptions
+	// DropUsage takes the usage out of a raw stream whose client did not ask.
+	DropUsage bool
+	// Done says that an event of a stream is its last one, so that the end of
+	// the connection need not be waited for.
+	Done func(eventstream.Event) bool
+	// Header is sent beside the client's own.
+	Header upstream.Header
+}
+
+// Generate makes the call as provider.Provider promises.
+func (c *Client) Generate(ctx context.Context, chat Chat, call *provider.Call, sink provider.Sink) error {
+	options := chat.Options
+	options.Model, options.Stream, options.DefaultMaxOutputTokens = call.Model, call.Turn.GetStream(), call.MaxOutputTokens
+	body, dropped, err := chat.Codec.EncodeTurn(call.Turn, options)
+	if err != nil {
+		return err
+	}
+	target, err := c.Target(chat.Path)
+	if err != nil {
+		return err
+	}
+	req := Request{Method: "POST", Target: target, Body: body, Accept: "application/json", Once: true, Header: chat.Header}
+	if options.Stream {
+		req.Accept = mediaType(chat.Codec.Form())
+	}
+	resp, err := c.Do(ctx, req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+
+	out := &answer{
+		client: c, chat: &chat, sink: sink,
+		raw: call.Turn.GetAcceptWire() == chat.Codec.Wire(),
+		head: head{
+			provider: c.cfg.Name, model: call.Model, dropped: dropped,
+		},
+	}
+	if !options.Stream || isWhole(resp, chat.Codec.Form()) {
+		return out.whole(ctx, resp, options.Stream)
+	}
+	return out.stream(ctx, resp)
+}
+
+func mediaType(form conversationv1.RawForm) string {
+	if form == conversationv1.RawForm_RAW_FORM_NDJSON {
+		return "application/x-ndjson"
+	}
+	return "text/event-stream"
+}
+
+// isWhole says that a server answered a demand for a stream with one JSON
+// body. Lines of JSON are sent as application/json by some.
+func isWhole(resp *upstream.Response, form conversationv1.RawForm) bool {
+	return form == conversationv1.RawForm_RAW_FORM_SSE &&
+		strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json")
+}
+
+// head is what the room knows of an answer beside what the provider says.
+type head struct {
+	provider, model string
+	dropped         []string
+}
+
+func (h *head) fill(started *conversationv1.Started) {
+	started.Provider = h.provider
+	started.DroppedFields = append(started.DroppedFields, h.dropped...)
+	if started.Model == "" {
+		started.Model = h.model
+	}
+	if started.CreateTime == nil {
+		started.CreateTime = timestamppb.Now()
+	}
+}
+
+// answer turns one HTTP answer into chunks.
+type answer struct {
+	client *Client
+	chat   *Chat
+	sink   provider.Sink
+	raw    bool
+	head   head
+
+	grammar wire.Grammar
+	chunk   conversationv1.Chunk
+	bytes   conversationv1.RawChunk
+	events  []*conversationv1.Event
+	prefix  []byte
+	started bool
+	ended   bool
+}
+
+// whole passes on an answer that is one JSON body.
+func (a *answer) whole(ctx context.Context, resp *upstream.Response, streamed bool) error {
+	body, err := a.client.read(ctx, resp)
+	if err != nil {
+		return err
+	}
+	events, err := a.chat.Codec.DecodeAnswer(body)
+	if err != nil {
+		return a.client.codecError(err)
+	}
+	if a.raw && !streamed {
+		a.events = heads(events)
+		return a.push(body, 1, conversationv1.RawForm_RAW_FORM_JSON)
+	}
+	a.events = events
+	return a.push(nil, 0, 0)
+}
+
+// heads keeps the events that stand beside raw data.
+func heads(events []*conversationv1.Event) []*conversationv1.Event {
+	kept := events[:0]
+	for _, event := range events {
+		switch event.GetKind().(type) {
+		case *conversationv1.Event_Started, *conversationv1.Event_Usage, *conversationv1.Event_Finished, *conversationv1.Event_Failed:
+			kept = append(kept, event)
+		}
+	}
+	return kept
+}
+
+// batches is a reader of eventstream.
+type batches interface {
+	Next() (eventstream.Batch, error)
+	Rest() eventstream.Event
+}
+
+// stream passes on an answer event by event.
+func (a *answer) stream(ctx context.Context, resp *upstream.Response) error {
+	limits := eventstream.Limits{MaxEvent: a.client.cfg.MaxEvent}
+	var reader batches
+	if a.chat.Codec.Form() == conversationv1.RawForm_RAW_FORM_NDJSON {
+		reader = eventstream.NewLineReader(resp.Body, limits)
+	} else {
+		reader = eventstream.NewSSEReader(resp.Body, limits)
+	}
+	var translate translator
+	if a.raw {
+		translate = &rawTranslator{scanner: a.chat.Codec.NewRawScanner(wire.ScanOptions{DropUsage: a.chat.DropUsage})}
+	} else {
+		translate = &typedTranslator{decoder: a.chat.Codec.NewStreamDecoder()}
+	}
+	for {
+		batch, err := reader.Next()
+		if err != nil {
+			return a.end(ctx, translate, reader, err)
+		}
+		if err := a.batch(translate, batch); err != nil || a.ended {
+			if err == nil {
+				drain(resp.Body)
+			}
+			return err
+		}
+	}
+}
+
+// batch passes on the events of one read.
+func (a *answer) batch(translate translator, batch eventstream.Batch) error {
+	pass, count, events, err := translate.translate(a.events[:0], batch.Raw)
+	a.events = events
+	if err != nil {
+		if !a.raw && len(events) > 0 {
+			// What stood before the fault in the same read is as good as if it
+			// had come alone.
+			if err := a.push(nil, 0, 0); err != nil {
+				return err
+			}
+		}
+		return a.client.codecError(err)
+	}
+	if n := len(batch.Events); n > 0 && a.chat.Done != nil && a.chat.Done(batch.Events[n-1]) {
+		if a.events, err = translate.end(a.events); err != nil {
+			return a.client.codecError(err)
+		}
+	}
+	return a.push(pass, count, a.chat.Codec.Form())
+}
+
+// end closes the answer after the reader's last word.
+func (a *answer) end(ctx context.Context, translate translator, reader batches, cause error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var pass []byte
+	var count int
+	a.events = a.events[:0]
+	switch {
+	case errors.Is(cause, io.EOF):
+	case errors.Is(cause, eventstream.ErrTruncated) && a.chat.Done != nil && a.chat.Done(reader.Rest()):
+		// The last event came whole but for the line ends behind it.
+		last := append(append([]byte(nil), reader.Rest().Raw...), "\n\n"...)
+		var err error
+		if pass, count, a.events, err = translate.translate(a.events, last); err != nil {
+			return a.client.codecError(err)
+		}
+	case errors.Is(cause, eventstream.ErrTooLarge):
+		return provider.Protocol(a.client.cfg.Name, cause)
+	default:
+		return provider.Truncated(a.client.cfg.Name, cause)
+	}
+	var err error
+	if a.events, err = translate.end(a.events); err != nil {
+		return a.client.codecError(err)
+	}
+	if err := a.push(pass, count, a.chat.Codec.Form()); err != nil {
+		return err
+	}
+	if !a.ended {
+		return provider.Truncated(a.client.cfg.Name, io.ErrUnexpectedEOF)
+	}
+	return nil
+}
+
+// maxPrefix bounds what is held back before the answer begins.
+const maxPrefix = 64 << 10
+
+// push checks the events against the grammar and hands the chunk on.
+func (a *answer) push(pass []byte, count int, form conversationv1.RawForm) error {
+	for _, event := range a.events {
+		if err := a.grammar.Accept(event); err != nil {
+			return a.client.codecError(err)
+		}
+		switch kind := event.GetKind().(type) {
+		case *conversationv1.Event_Started:
+			a.started = true
+			a.head.fill(kind.Started)
+		case *conversationv1.Event_Failed:
+			a.client.fillFailure(kind.Failed)
+		}
+		a.ended = a.ended || wire.Terminal(event)
+	}
+	if !a.started {
+		// Comments that keep the connection alive: the first message carries
+		// started, so they wait for it.
+		if len(a.prefix)+len(pass) <= maxPrefix {
+			a.prefix = append(a.prefix, pass...)
+		}
+		pass, count = nil, 0
+	} else if len(a.prefix) > 0 {
+		pass, a.prefix = append(a.prefix, pass...), nil
+	}
+	a.chunk.Events, a.chunk.Raw = a.events, nil
+	if a.raw && len(pass) > 0 {
+		a.bytes.Wire, a.bytes.Form, a.bytes.Data, a.bytes.EventCount = a.chat.Codec.Wire(), form, pass, int32(count)
+		a.chunk.Raw = &a.bytes
+	}
+	return a.sink(&a.chunk)
+}
+
+// drainFor is how long a finished answer's connection may take to become free
+// for the next one.
+const drainFor = 50 * time.Millisecond
+
+// drain reads what little lies behind the last event, so that the connection
+// can be used again.
+func drain(body io.ReadCloser) {
+	timer := time.AfterFunc(drainFor, func() { body.Close() })
+	defer timer.Stop()
+	_, _ = io.CopyN(io.Discard, body, 4<<10)
+}

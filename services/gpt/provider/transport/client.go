@@ -1,0 +1,202 @@
+// Package transport is what the HTTP adapters share: one exchange with a
+// provider over pkg/upstream, errors that clients may see, and answers made
+// into chunks by a wire codec.
+package transport
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/gptmesh/gptmesh/pkg/upstream"
+	"github.com/gptmesh/gptmesh/services/gpt/provider"
+	"go.opentelemetry.io/otel/propagation"
+)
+
+// Bounds of what is read from a provider.
+const (
+	// MaxErrorBody is how much of an error's body is looked at.
+	MaxErrorBody = 64 << 10
+	// DefaultMaxBody bounds a whole answer.
+	DefaultMaxBody = 64 << 20
+	// errorBodyWait is how long an error's body may take to come.
+	errorBodyWait = 5 * time.Second
+)
+
+// Config sets up a Client.
+type Config struct {
+	// Name is how the configuration calls the provider.
+	Name string
+	// BaseURL is where it is, http or https, with or without a slash at its
+	// end.
+	BaseURL string
+	// Header is sent with every request: credentials and whatever else the
+	// provider wants.
+	Header upstream.Header
+	// Secrets are texts that must never be seen by a client: the key.
+	Secrets []string
+	// UserAgent is sent as such.
+	UserAgent string
+	// Doer makes the requests.
+	Doer upstream.Doer
+	// MaxBody bounds a whole answer in bytes. 0 means DefaultMaxBody.
+	MaxBody int64
+	// MaxEvent bounds one event of a stream in bytes. 0 means the default of
+	// eventstream.
+	MaxEvent int
+	// Query is added to every address, as "api-version=1". Optional.
+	Query string
+}
+
+// Client makes requests of one provider. It is safe for concurrent use.
+type Client struct {
+	cfg    Config
+	base   string
+	header upstream.Header
+}
+
+// New checks the address and returns a client.
+func New(cfg Config) (*Client, error) {
+	base := strings.TrimRight(cfg.BaseURL, "/")
+	if _, err := upstream.ParseTarget(base + "/"); err != nil {
+		return nil, err
+	}
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = DefaultMaxBody
+	}
+	header := upstream.Header{{Name: "User-Agent", Value: cfg.UserAgent}, {Name: "Accept-Encoding", Value: "identity"}}
+	return &Client{cfg: cfg, base: base, header: append(header, cfg.Header...)}, nil
+}
+
+// Name is the provider's name.
+func (c *Client) Name() string { return c.cfg.Name }
+
+// BaseURL is where the provider is, without a slash at its end.
+func (c *Client) BaseURL() string { return c.base }
+
+// Target is the address of a path such as "/chat/completions".
+func (c *Client) Target(path string) (upstream.Target, error) {
+	address := c.base + path
+	if c.cfg.Query != "" {
+		address += "?" + c.cfg.Query
+	}
+	return upstream.ParseTarget(address)
+}
+
+// Request is one exchange.
+type Request struct {
+	// Method is "GET" or "POST".
+	Method string
+	// Target is where to.
+	Target upstream.Target
+	// Body is JSON, or nil.
+	Body []byte
+	// Accept is the media type wanted.
+	Accept string
+	// Once forbids a second sending even where the first met a dead connection.
+	Once bool
+	// Header is sent beside the client's own.
+	Header upstream.Header
+}
+
+// Do sends one request. The answer has a status below 300; its body must be
+// closed. Errors are *provider.Error, or the cause of a ctx that is done.
+func (c *Client) Do(ctx context.Context, req Request) (*upstream.Response, error) {
+	header := make(upstream.Header, 0, len(c.header)+len(req.Header)+5)
+	header = append(header, c.header...)
+	header = append(header, req.Header...)
+	header = append(header, upstream.Field{Name: "Accept", Value: req.Accept})
+	if req.Body != nil {
+		header = append(header, upstream.Field{Name: "Content-Type", Value: "application/json"})
+	}
+	carrier := traceCarrier{header: &header}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+
+	resp, err := c.cfg.Doer.Do(ctx, &upstream.Request{
+		Method: req.Method, Target: req.Target, Header: header, Body: req.Body, NoRetry: req.Once,
+	})
+	if err != nil {
+		return nil, c.broken(ctx, err)
+	}
+	if resp.Status >= 200 && resp.Status < 300 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	timer := time.AfterFunc(errorBodyWait, func() { resp.Body.Close() })
+	defer timer.Stop()
+	// A body that breaks off still tells what it told.
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, MaxErrorBody))
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	return nil, c.refused(resp, body)
+}
+
+// JSON sends one request and decodes the answer into out.
+func (c *Client) JSON(ctx context.Context, req Request, out any) error {
+	body, err := c.Whole(ctx, req)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return provider.Protocol(c.cfg.Name, err)
+	}
+	return nil
+}
+
+// Whole sends one request and reads the whole answer.
+func (c *Client) Whole(ctx context.Context, req Request) ([]byte, error) {
+	if req.Accept == "" {
+		req.Accept = "application/json"
+	}
+	resp, err := c.Do(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return c.read(ctx, resp)
+}
+
+var errBodyTooLarge = errors.New("the answer is larger than the limit")
+
+func (c *Client) read(ctx context.Context, resp *upstream.Response) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxBody+1))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
+		return nil, provider.Truncated(c.cfg.Name, err)
+	case int64(len(body)) > c.cfg.MaxBody:
+		return nil, provider.Protocol(c.cfg.Name, errBodyTooLarge)
+	}
+	return body, nil
+}
+
+// broken makes the error of an exchange that failed before an answer.
+func (c *Client) broken(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	sent := true
+	if failure := (*upstream.Error)(nil); errors.As(err, &failure) {
+		sent = failure.Sent
+	}
+	if errors.Is(err, upstream.ErrProtocol) || errors.Is(err, upstream.ErrHeaderTooLarge) {
+		return provider.Protocol(c.cfg.Name, err)
+	}
+	return provider.Unreachable(c.cfg.Name, !sent, err)
+}
+
+// traceCarrier adds the fields of W3C trace context to a header.
+type traceCarrier struct{ header *upstream.Header }
+
+func (t traceCarrier) Get(name string) string { return t.header.Get(name) }
+
+func (t traceCarrier) Set(name, value string) {
+	*t.header = append(*t.header, upstream.Field{Name: name, Value: value})
+}
+
+func (t traceCarrier) Keys() []string { return nil }

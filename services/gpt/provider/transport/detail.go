@@ -1,0 +1,118 @@
+package transport
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Detail is what a provider's error body says, whatever its dialect.
+type Detail struct {
+	// Message is for people.
+	Message string
+	// Type and Code are the provider's own words for what went wrong.
+	Type, Code string
+	// Param is the member that is to blame.
+	Param string
+}
+
+// ParseDetail reads the error bodies of OpenAI ({"error":{message, type, code,
+// param}}), Anthropic ({"type":"error","error":{type, message}}), Ollama
+// ({"error":"text"}), older vLLM ({"object":"error", message, type, code}) and
+// FastAPI ({"detail":…}). What it cannot read is empty.
+func ParseDetail(body []byte) Detail {
+	var outer struct {
+		Error, Detail, Message, Type, Code, Param json.RawMessage
+	}
+	if json.Unmarshal(body, &outer) != nil {
+		// Some servers put the object into a list of one.
+		var list []json.RawMessage
+		if json.Unmarshal(body, &list) == nil && len(list) == 1 && len(list[0]) > 0 && list[0][0] == '{' {
+			return ParseDetail(list[0])
+		}
+		return Detail{}
+	}
+	switch {
+	case isObject(outer.Error):
+		var inner struct {
+			Message, Type, Code, Param, Status json.RawMessage
+		}
+		if json.Unmarshal(outer.Error, &inner) != nil {
+			return Detail{}
+		}
+		d := Detail{Message: scalar(inner.Message), Type: scalar(inner.Type), Code: scalar(inner.Code), Param: scalar(inner.Param)}
+		if d.Type == "" {
+			d.Type = scalar(inner.Status)
+		}
+		return d
+	case len(outer.Error) > 0:
+		return Detail{Message: scalar(outer.Error), Type: scalar(outer.Type), Code: scalar(outer.Code)}
+	case len(outer.Message) > 0:
+		return Detail{Message: scalar(outer.Message), Type: scalar(outer.Type), Code: scalar(outer.Code), Param: scalar(outer.Param)}
+	case isObject(outer.Detail):
+		return ParseDetail([]byte(`{"error":` + string(outer.Detail) + `}`))
+	}
+	return Detail{Message: validation(outer.Detail)}
+}
+
+// validation reads FastAPI's detail: a text, or a list of {loc, msg}.
+func validation(raw json.RawMessage) string {
+	var list []struct {
+		Loc []any
+		Msg string
+	}
+	if json.Unmarshal(raw, &list) == nil && len(list) > 0 {
+		return list[0].Msg
+	}
+	return scalar(raw)
+}
+
+func isObject(raw json.RawMessage) bool { return len(raw) > 0 && raw[0] == '{' }
+
+// scalar is a string's text, a number's digits, and "" for all else.
+func scalar(raw json.RawMessage) string {
+	if len(raw) == 0 {
+		return ""
+	}
+	var text string
+	if raw[0] == '"' && json.Unmarshal(raw, &text) == nil {
+		return text
+	}
+	if raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9' {
+		return string(raw)
+	}
+	return ""
+}
+
+// maxMessage bounds a provider's words that are passed on, in bytes.
+const maxMessage = 500
+
+var keyLike = regexp.MustCompile(`(?i)\b(?:sk|pk|rk|gsk|xai|pplx|nvapi|csk|key|hf)[-_][A-Za-z0-9_*.-]{6,}|bearer\s+\S+`)
+
+// Clean makes a provider's message fit for clients: one line of bounded length
+// without secrets and without anything that looks like a key.
+func Clean(message string, secrets ...string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			message = strings.ReplaceAll(message, secret, "[key]")
+		}
+	}
+	message = keyLike.ReplaceAllString(message, "[key]")
+	message = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return ' '
+		}
+		return r
+	}, message)
+	message = strings.Join(strings.Fields(message), " ")
+	if len(message) > maxMessage {
+		cut := maxMessage
+		for cut > 0 && !utf8.RuneStart(message[cut]) {
+			cut--
+		}
+		message = message[:cut] + "…"
+	}
+	return message
+}
