@@ -1,0 +1,89 @@
+package edge
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"google.golang.org/grpc/codes"
+)
+
+// Face is one dialect of HTTP. It is read-only once given to New.
+type Face struct {
+	// Name is for messages: "openai".
+	Name string
+	// Prefixes are where this face words errors of paths that nobody serves.
+	Prefixes []string
+	// Routes are what it serves.
+	Routes []Route
+	// Error words an error: the status and a JSON body. It must not be nil.
+	Error func(err error) (status int, body []byte)
+	// Missing is the text for a path that is not served. Nil means a plain one.
+	Missing func(method, path string) string
+}
+
+// Route is one method on one path.
+type Route struct {
+	// Method is the HTTP method. HEAD is served by a route of its own only. ""
+	// stands for all.
+	Method string
+	// Pattern is the path. One part in braces, "{id}", stands for one or more
+	// characters, slashes included: it is Exchange.Param.
+	Pattern string
+	// Class is the limit that a call counts against.
+	Class meshv1.RateClass
+	// ClassOf, where set, decides in the place of Class.
+	ClassOf func(method, path string) meshv1.RateClass
+	// Public routes ask for no key and are served while draining.
+	Public bool
+	// Handle answers. It returns when the answer is written.
+	Handle func(x *Exchange)
+}
+
+// statusError is an error whose HTTP status is not for the face to choose.
+type statusError struct {
+	*fault.Fault
+	status int
+}
+
+func (e *statusError) Unwrap() error { return e.Fault }
+
+// WithStatus returns an error that Fail answers with status, worded by the
+// face.
+func WithStatus(status int, f *fault.Fault) error { return &statusError{Fault: f, status: status} }
+
+// wording returns the status and body for err.
+func (f *Face) wording(err error) (int, []byte) {
+	status, body := f.Error(err)
+	if forced := (*statusError)(nil); errors.As(err, &forced) {
+		status = forced.status
+	}
+	return status, body
+}
+
+func (f *Face) missing(method, path string) error {
+	text := ""
+	if f.Missing != nil {
+		text = f.Missing(method, path)
+	}
+	if text == "" {
+		text = "unknown path " + quotePath(path)
+	}
+	return WithStatus(http.StatusNotFound, fault.New(codes.NotFound, meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED, text))
+}
+
+// quotePath makes a path fit for an error text.
+func quotePath(path string) string {
+	const most = 128
+	if len(path) > most {
+		path = path[:most] + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == '"' || r == '\\' {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(path, "?"))
+}

@@ -1,0 +1,167 @@
+package edge
+
+import (
+	"fmt"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+)
+
+// route is a Route with what the edge knows about it.
+type route struct {
+	Route
+	face    *Face
+	metrics *routeMetrics
+}
+
+// methods are the routes of one pattern.
+type methods []*route
+
+func (m methods) find(method string) *route {
+	for _, r := range m {
+		if r.Method == method || r.Method == "" {
+			return r
+		}
+	}
+	return nil
+}
+
+// allow is the value of the Allow header.
+func (m methods) allow() string {
+	names := []string{http.MethodOptions}
+	for _, r := range m {
+		names = append(names, r.Method)
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
+}
+
+// wildcard is a pattern with one part in braces.
+type wildcard struct {
+	pattern, prefix, suffix string
+	methods                 methods
+}
+
+func (w *wildcard) match(path string) (param string, ok bool) {
+	if len(path) <= len(w.prefix)+len(w.suffix) || !strings.HasPrefix(path, w.prefix) || !strings.HasSuffix(path, w.suffix) {
+		return "", false
+	}
+	return path[len(w.prefix) : len(path)-len(w.suffix)], true
+}
+
+// router finds routes. It is immutable once built.
+type router struct {
+	exact     map[string]methods
+	wildcards []*wildcard
+	faces     []faceOf // longest prefix first
+}
+
+type faceOf struct {
+	prefix string
+	face   *Face
+}
+
+func newRouter(faces []Face) (*router, error) {
+	r := &router{exact: make(map[string]methods)}
+	for i := range faces {
+		face := &faces[i]
+		if face.Error == nil {
+			return nil, fmt.Errorf("face %q: it has no Error", face.Name)
+		}
+		for _, prefix := range face.Prefixes {
+			r.faces = append(r.faces, faceOf{prefix, face})
+		}
+		for _, route := range face.Routes {
+			if err := r.add(face, route); err != nil {
+				return nil, fmt.Errorf("face %q: %w", face.Name, err)
+			}
+		}
+	}
+	slices.SortStableFunc(r.faces, func(a, b faceOf) int { return len(b.prefix) - len(a.prefix) })
+	// The most particular pattern is asked first.
+	slices.SortStableFunc(r.wildcards, func(a, b *wildcard) int {
+		return len(b.prefix) + len(b.suffix) - len(a.prefix) - len(a.suffix)
+	})
+	if len(r.faces) == 0 || r.faces[len(r.faces)-1].prefix != "/" {
+		return nil, fmt.Errorf("no face has the prefix \"/\"")
+	}
+	return r, nil
+}
+
+func (r *router) add(face *Face, given Route) error {
+	if given.Handle == nil || !strings.HasPrefix(given.Pattern, "/") {
+		return fmt.Errorf("route %q: it needs a handler and a path", given.Pattern)
+	}
+	added := &route{Route: given, face: face}
+	prefix, rest, found := strings.Cut(given.Pattern, "{")
+	if !found {
+		if r.exact[given.Pattern].find(given.Method) != nil {
+			return fmt.Errorf("route %s %s: it is there already", given.Method, given.Pattern)
+		}
+		r.exact[given.Pattern] = append(r.exact[given.Pattern], added)
+		return nil
+	}
+	_, suffix, closed := strings.Cut(rest, "}")
+	if !closed || strings.Contains(suffix, "{") {
+		return fmt.Errorf("route %q: one part in braces is allowed", given.Pattern)
+	}
+	for _, w := range r.wildcards {
+		if w.pattern == given.Pattern {
+			w.methods = append(w.methods, added)
+			return nil
+		}
+	}
+	r.wildcards = append(r.wildcards, &wildcard{pattern: given.Pattern, prefix: prefix, suffix: suffix, methods: methods{added}})
+	return nil
+}
+
+// lookup finds the routes of a path.
+func (r *router) lookup(p string) (methods, string) {
+	if found, ok := r.exact[p]; ok {
+		return found, ""
+	}
+	for _, w := range r.wildcards {
+		if param, ok := w.match(p); ok {
+			return w.methods, param
+		}
+	}
+	return nil, ""
+}
+
+// find finds the routes of a path; where there are none, those of the path
+// without doubled and trailing slashes, which clients make of base addresses
+// that end in one.
+func (r *router) find(p string) (methods, string) {
+	found, param := r.lookup(p)
+	if found == nil && strings.HasPrefix(p, "/") {
+		if clean := path.Clean(p); clean != p {
+			return r.lookup(clean)
+		}
+	}
+	return found, param
+}
+
+// face is who words errors of a path.
+func (r *router) face(p string) *Face {
+	for _, f := range r.faces {
+		if strings.HasPrefix(p, f.prefix) {
+			return f.face
+		}
+	}
+	return r.faces[len(r.faces)-1].face
+}
+
+// each calls fn with every route.
+func (r *router) each(fn func(*route)) {
+	for _, ms := range r.exact {
+		for _, m := range ms {
+			fn(m)
+		}
+	}
+	for _, w := range r.wildcards {
+		for _, m := range w.methods {
+			fn(m)
+		}
+	}
+}

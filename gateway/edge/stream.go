@@ -1,0 +1,119 @@
+package edge
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+// StreamOptions say how an answer is streamed.
+type StreamOptions struct {
+	// ContentType is the answer's type.
+	ContentType string
+	// Pause is how long the client waits for the first bytes before it is told
+	// that the answer is under way, and again after each further pause. 0 means
+	// that it is not told.
+	Pause time.Duration
+	// Ping is what it is told. Empty sends the headers, once.
+	Ping []byte
+}
+
+// Stream is an answer that goes out piece by piece. Headers leave together with
+// the first piece. Its methods are for one goroutine at a time; heartbeats go
+// out beside them, never within a piece and never after the first one.
+type Stream struct {
+	x       *Exchange
+	options StreamOptions
+
+	mu     sync.Mutex
+	timer  *time.Timer
+	opened bool  // headers are out
+	quiet  bool  // no more heartbeats
+	err    error // of a heartbeat
+}
+
+// Stream makes the answer a stream. Nothing is sent before the first Send, Open
+// or heartbeat. Close must be called.
+func (x *Exchange) Stream(options StreamOptions) *Stream {
+	s := &Stream{x: x, options: options}
+	if options.Pause > 0 {
+		s.mu.Lock()
+		s.timer = time.AfterFunc(options.Pause, s.beat)
+		s.mu.Unlock()
+	}
+	return s
+}
+
+// Header calls set with the answer's header, unless it has been sent.
+func (s *Stream) Header(set func(http.Header)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.opened {
+		set(s.x.Header())
+	}
+}
+
+// Opened says that the headers are out: an error has to be told within the
+// stream.
+func (s *Stream) Opened() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened
+}
+
+// Send writes one piece and flushes it. It ends the heartbeats.
+func (s *Stream) Send(p []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hush()
+	if s.err != nil {
+		return s.err
+	}
+	s.open()
+	return s.x.Send(p)
+}
+
+// Close ends the heartbeats; none goes out after it. It does not end the
+// answer: returning from the handler does.
+func (s *Stream) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hush()
+}
+
+func (s *Stream) hush() {
+	if !s.quiet {
+		s.quiet = true
+		if s.timer != nil {
+			s.timer.Stop()
+		}
+	}
+}
+
+func (s *Stream) open() {
+	if s.opened {
+		return
+	}
+	s.opened = true
+	s.x.streaming = true
+	s.x.edge.metrics.streams.Inc()
+	h := s.x.Header()
+	h["Content-Type"] = []string{s.options.ContentType}
+	h["Cache-Control"] = noCache
+	h["X-Accel-Buffering"] = noValue
+	s.x.WriteHeader(http.StatusOK)
+}
+
+// beat is one heartbeat.
+func (s *Stream) beat() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.quiet {
+		return
+	}
+	s.open()
+	if s.err = s.x.Send(s.options.Ping); s.err != nil || len(s.options.Ping) == 0 {
+		return
+	}
+	s.timer.Reset(s.options.Pause)
+}
