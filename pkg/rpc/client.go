@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,8 @@ type ClientConfig struct {
 	Secret string
 	// Policies tell which methods may be sent again.
 	Policies *Policies
+	// Dialer connects to an address. Nil means TCP or a unix socket.
+	Dialer func(ctx context.Context, address string) (net.Conn, error)
 }
 
 // Dial makes a connection to a room. It does not wait for it: calls wait until
@@ -57,6 +60,9 @@ func Dial(config ClientConfig) (*grpc.ClientConn, error) {
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.WithChainUnaryInterceptor(out.unary),
 		grpc.WithChainStreamInterceptor(out.stream),
+	}
+	if config.Dialer != nil {
+		options = append(options, grpc.WithContextDialer(config.Dialer))
 	}
 	if len(resolvers) > 0 {
 		options = append(options, grpc.WithResolvers(resolvers...))
