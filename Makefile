@@ -1,0 +1,63 @@
+# Settable
+VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo dev)
+FUZZTIME ?= 20s
+
+BIN := $(CURDIR)/bin
+export PATH := $(BIN):$(PATH)
+MODULES := . gen tests
+
+.PHONY: run build test test-short lint tools protodeps generate contracts fuzz bench clean
+
+run: build ## build and start the whole mesh on embedded stores
+	$(BIN)/gptmesh up
+
+build: ## leave the program in bin/gptmesh
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/gptmesh ./cmd/gptmesh
+
+test: build ## every test, on a throw-away PostgreSQL
+	@mkdir -p $(BIN)
+	go build -o $(BIN)/pgtestd ./pkg/pgtest/cmd/pgtestd
+	$(BIN)/pgtestd -- go test -race . ./cmd/... ./gateway/... ./pkg/... ./services/... ./wire/... ./gen/...
+	go test -race -tags meshclone ./gen/caller/... ./services/...  -run 'Clone|Local|Relay' -short
+	GPTMESH_BIN=$(BIN)/gptmesh $(BIN)/pgtestd -- go test ./tests/...
+
+lint: $(BIN)/.lint ## vet, staticcheck, formatting
+	go vet work
+	staticcheck work
+	@test -z "$$(git ls-files '*.go' ':!gen/go' | xargs gofmt -l | tee /dev/stderr)"
+
+# One module per tool family: buf pins other versions than the plugins do.
+tools: $(BIN)/.buf $(BIN)/.proto
+$(BIN)/.%: tools/%/go.mod tools/%/go.sum
+	@mkdir -p $(BIN)
+	GOWORK=off GOBIN=$(BIN) go -C tools/$* install tool
+	@touch $@
+$(BIN)/.proto: $(wildcard tools/proto/*/*.go)
+
+protodeps: .protodeps/.stamp
+.protodeps/.stamp: tools/proto/go.mod tools/proto/go.sum tools/proto/protodeps/main.go
+	GOWORK=off go -C tools/proto run ./protodeps ../../.protodeps
+	@touch $@
+
+generate: tools protodeps ## write gen/ from the contracts
+	buf format -w proto
+	buf generate
+
+contracts: tools protodeps ## lint, breaking changes, generated code current
+	buf format -d --exit-code proto
+	buf lint
+	scripts/breaking.sh
+	scripts/gen-check.sh
+
+fuzz: ## every fuzz test for FUZZTIME each
+	@for pkg in $$(go list ./pkg/... ./wire/... ./gateway/... ./services/...); do \
+		for name in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "== $$pkg $$name"; go test -run xxx -fuzz "^$$name$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+bench: ## Go benchmarks of the hot paths
+	go test -run xxx -bench . -benchmem ./gen/caller/... ./pkg/... ./wire/... ./gateway/... ./services/...
+
+clean:
+	rm -rf $(BIN) .protodeps
