@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -248,25 +249,24 @@ func TestNoReuse(t *testing.T) {
 }
 
 func TestStaleConnection(t *testing.T) {
-	both(t, func(t *testing.T, transport string) {
-		closed := make(chan struct{})
-		at := serve(t, func(p *peer) {
-			p.request()
-			p.send(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d", p.number))
-			if p.number == 0 {
-				_ = p.Close()
-				close(closed)
-			}
-		})
-		c := client(t, upstream.Config{Transport: transport})
-		if _, _, err := roundTrip(t, c, post(at, "x")); err != nil {
-			t.Fatal(err)
-		}
-		<-closed
-		if _, body, err := roundTrip(t, c, post(at, "x")); err != nil || body != "1" {
-			t.Errorf("connection %s, %v", body, err)
+	t.Parallel()
+	closed := make(chan struct{})
+	at := serve(t, func(p *peer) {
+		p.request()
+		p.send(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d", p.number))
+		if p.number == 0 {
+			_ = p.Close()
+			close(closed)
 		}
 	})
+	c := client(t, upstream.Config{})
+	if _, _, err := roundTrip(t, c, post(at, "x")); err != nil {
+		t.Fatal(err)
+	}
+	<-closed
+	if _, body, err := roundTrip(t, c, post(at, "x")); err != nil || body != "1" {
+		t.Errorf("connection %s, %v", body, err)
+	}
 }
 
 // A server that closes a kept connection only after it has received the next request's bytes.
@@ -662,5 +662,53 @@ func TestClose(t *testing.T) {
 		if transport == upstream.TransportLean {
 			<-gone // The one that was in use, once it is not.
 		}
+	})
+}
+
+// Requests that end in every way share one client; none may see another's answer.
+func TestConcurrentRequests(t *testing.T) {
+	both(t, func(t *testing.T, transport string) {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			for _, part := range bytes.SplitAfter(body, []byte(",")) {
+				_, _ = w.Write(part)
+				_ = http.NewResponseController(w).Flush()
+			}
+		}))
+		t.Cleanup(srv.Close)
+		c := client(t, upstream.Config{Transport: transport, MaxIdlePerHost: 4})
+		at := target(t, srv.URL)
+		var all sync.WaitGroup
+		for g := range 16 {
+			all.Go(func() {
+				for i := range 30 {
+					want := fmt.Sprintf("%d,%d,%s", g, i, strings.Repeat("x", i*g*100))
+					ctx, cancel := context.WithCancel(t.Context())
+					resp, err := c.Do(ctx, post(at, want))
+					if err != nil {
+						t.Error(err)
+						cancel()
+						continue
+					}
+					switch i % 4 {
+					case 0: // leave early
+						_ = resp.Body.Close()
+					case 1: // cancel in the midst
+						_, _ = io.ReadFull(resp.Body, make([]byte, 2))
+						go cancel()
+						if body, err := io.ReadAll(resp.Body); err == nil && string(body) != want[2:] {
+							t.Errorf("got %.20q, want %.20q", body, want[2:])
+						}
+					default:
+						if body, err := io.ReadAll(resp.Body); err != nil || string(body) != want {
+							t.Errorf("got %.20q, %v; want %.20q", body, err, want)
+						}
+					}
+					_ = resp.Body.Close()
+					cancel()
+				}
+			})
+		}
+		all.Wait()
 	})
 }

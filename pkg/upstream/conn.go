@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"time"
 )
@@ -54,7 +55,7 @@ func (c Config) dial(ctx context.Context, network, address string) (net.Conn, er
 		}
 		var ne net.Error
 		if errors.As(err, &ne) && ne.Timeout() {
-			return nil, errors.Join(ErrDialTimeout, err)
+			return nil, fmt.Errorf("%w: %w", ErrDialTimeout, err)
 		}
 		return nil, err
 	}

@@ -15,6 +15,9 @@ import (
 // the way while the server, having answered already, no longer reads it.
 const inlineBody = 32 << 10
 
+// writeMoment is how long the end of an answer waits for the end of writing its request, before giving the connection up.
+const writeMoment = 50 * time.Millisecond
+
 // interim is the number of 1xx answers that are passed over.
 const interim = 16
 
@@ -116,7 +119,8 @@ func (x *exchange) sendLarge(head, body []byte) {
 	}
 }
 
-// written reports whether writing has ended, and well. Only then may the connection be used again.
+// written reports whether writing has ended, and well. Only then may the connection be used again. A server that has read
+// the whole request can have answered before the writing goroutine has come to say so; it is given a moment for that.
 func (x *exchange) written() bool {
 	if x.writing == nil {
 		return true
@@ -125,6 +129,13 @@ func (x *exchange) written() bool {
 	case <-x.writing:
 		return x.writeErr == nil
 	default:
+	}
+	moment := time.NewTimer(writeMoment)
+	defer moment.Stop()
+	select {
+	case <-x.writing:
+		return x.writeErr == nil
+	case <-moment.C:
 		return false
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -18,10 +18,9 @@ import (
 	"golang.org/x/net/http/httpproxy"
 )
 
-// Standard is net/http's transport as a Doer, for proxies, HTTP/2 and compression. It promises what Client does, but
-// for these: header fields are sent and returned in no order, a request is also sent again where net/http sees fit,
-// Request.NoRetry is honoured only for methods other than GET, HEAD, OPTIONS and TRACE, and Error.Sent is true as soon as there
-// was a connection.
+// Standard is net/http's transport as a Doer, for proxies, HTTP/2 and compression. It promises what Client does, but for
+// these: header fields are sent and returned in no order, a request is sent again when and only when net/http sees fit,
+// a body closed before its end was read costs the connection, and Error.Sent is true as soon as there was a connection.
 type Standard struct {
 	cfg       Config
 	transport *http.Transport
@@ -235,11 +234,11 @@ func (b *standardBody) explain(err error) error {
 	// The types of these two errors are not exported.
 	switch text := err.Error(); {
 	case strings.Contains(text, "TLS handshake timeout"):
-		return errors.Join(ErrTLSTimeout, err)
+		return fmt.Errorf("%w: %w", ErrTLSTimeout, err)
 	case strings.Contains(text, "server response headers exceeded"):
-		return errors.Join(ErrHeaderTooLarge, err)
+		return fmt.Errorf("%w: %w", ErrHeaderTooLarge, err)
 	case strings.Contains(text, "malformed"):
-		return errors.Join(ErrProtocol, err)
+		return fmt.Errorf("%w: %w", ErrProtocol, err)
 	}
 	return err
 }
