@@ -1,0 +1,152 @@
+// Package postgres keeps the ledger in PostgreSQL, which several processes
+// share: rows of a process that beats no more are orphans.
+package postgres
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/postgres"
+	"github.com/gptmesh/gptmesh/services/gpt/internal/store"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// Migrations are the migrations of this store.
+func Migrations() fs.FS { return migrations }
+
+// Store is the ledger in PostgreSQL.
+type Store struct{ db *postgres.DB }
+
+var _ store.Store = (*Store)(nil)
+
+// New returns the ledger in db, which must be migrated.
+func New(db *postgres.DB) *Store { return &Store{db: db} }
+
+// Every write here is one statement, which PostgreSQL makes a transaction of
+// its own: one round trip.
+
+var reserveSQL = `INSERT INTO attempts (id, request_id, response_id, session_id, owner, user_id, provider, model, number,
+	input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, usage_source,
+	cost_nanos, currency, price_version, reserve_micros, instance) VALUES (` + places(20) + `)`
+
+func places(n int) string {
+	var out strings.Builder
+	for i := range n {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		fmt.Fprintf(&out, "$%d", i+1)
+	}
+	return out.String()
+}
+
+// Reserve implements store.Store.
+func (s *Store) Reserve(ctx context.Context, attempt *gptv1.Attempt, instance string) error {
+	_, err := s.db.Pool().Exec(ctx, reserveSQL, append(store.ReserveValues(attempt), instance)...)
+	return wrap(err)
+}
+
+const settleSQL = `UPDATE attempts SET state = 2, outcome = $1,
+	input_tokens = $2, output_tokens = $3, cached_input_tokens = $4, cache_write_tokens = $5, reasoning_tokens = $6, usage_source = $7,
+	cost_nanos = $8, currency = $9, price_version = $10, failure = $11, settle_micros = $12,
+	queue_micros = $13, first_token_micros = $14, total_micros = $15
+	WHERE id = $16 AND state = 1`
+
+// Settle implements store.Store.
+func (s *Store) Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error) {
+	values, err := store.SettleValues(attempt)
+	if err != nil {
+		return false, fault.Internal(err)
+	}
+	tag, err := s.db.Pool().Exec(ctx, settleSQL, append(values, attempt.GetId())...)
+	return tag.RowsAffected() == 1, wrap(err)
+}
+
+// List implements store.Store.
+func (s *Store) List(ctx context.Context, filter store.Filter) (attempts []*gptv1.Attempt, err error) {
+	where, args := []string{"owner = $1"}, []any{filter.Owner}
+	add := func(condition string, value any) {
+		args = append(args, value)
+		where = append(where, fmt.Sprintf(condition, len(args)))
+	}
+	if filter.RequestID != "" {
+		add("request_id = $%d", filter.RequestID)
+	}
+	if filter.SessionID != "" {
+		add("session_id = $%d", filter.SessionID)
+	}
+	if !filter.After.IsZero() {
+		add("reserve_micros >= $%d", filter.After.UnixMicro())
+	}
+	if !filter.Before.IsZero() {
+		add("reserve_micros < $%d", filter.Before.UnixMicro())
+	}
+	if filter.Cursor != "" {
+		add("id < $%d", filter.Cursor)
+	}
+	args = append(args, filter.Limit)
+	rows, err := s.db.Pool().Query(ctx, "SELECT "+store.Columns+" FROM attempts WHERE "+strings.Join(where, " AND ")+
+		fmt.Sprintf(" ORDER BY id DESC LIMIT $%d", len(args)), args...)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		row := &store.Row{}
+		if err := rows.Scan(row.Scan()...); err != nil {
+			return nil, wrap(err)
+		}
+		attempt, err := row.Attempt()
+		if err != nil {
+			return nil, fault.Internal(err)
+		}
+		attempts = append(attempts, attempt)
+	}
+	return attempts, wrap(rows.Err())
+}
+
+// Beat implements store.Store.
+func (s *Store) Beat(ctx context.Context, instance string) error {
+	_, err := s.db.Pool().Exec(ctx, `INSERT INTO instances (id, beat_time) VALUES ($1, clock_timestamp())
+		ON CONFLICT (id) DO UPDATE SET beat_time = excluded.beat_time`, instance)
+	return wrap(err)
+}
+
+// Leave implements store.Store.
+func (s *Store) Leave(ctx context.Context, instance string) error {
+	_, err := s.db.Pool().Exec(ctx, `DELETE FROM instances WHERE id = $1`, instance)
+	return wrap(err)
+}
+
+const orphansSQL = `WITH dead AS (
+	  DELETE FROM instances WHERE id <> $1 AND beat_time < clock_timestamp() - $2::interval
+	)
+	UPDATE attempts SET state = 2, outcome = $3, usage_source = $4, settle_micros = $5
+	WHERE state = 1 AND instance <> $1 AND instance NOT IN (
+	  SELECT id FROM instances WHERE beat_time >= clock_timestamp() - $2::interval)`
+
+// SettleOrphans implements store.Store.
+func (s *Store) SettleOrphans(ctx context.Context, self string, grace time.Duration, now time.Time) (int, error) {
+	tag, err := s.db.Pool().Exec(ctx, orphansSQL, self, grace, int32(gptv1.Attempt_OUTCOME_UNKNOWN),
+		int32(conversationv1.UsageSource_USAGE_SOURCE_PARTIAL), now.UnixMicro())
+	return int(tag.RowsAffected()), wrap(err)
+}
+
+func wrap(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case postgres.IsUnavailable(err) || postgres.IsFull(err) || postgres.IsConflict(err):
+		return fault.StoreUnavailable("gpt", err)
+	}
+	return fault.From(err)
+}
