@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/gptmesh/gptmesh/pkg/fault"
@@ -36,18 +37,38 @@ func NewCallMetrics(registry prometheus.Registerer) *CallMetrics {
 
 // Interceptor counts the calls of one transport: "wire" or "local".
 func (c *CallMetrics) Interceptor(transport string) Interceptor {
+	var methods sync.Map // of *Method to *methodMetrics: looked up once per method, not per call
 	return Interceptor{Name: "metrics", Wrap: func(ctx context.Context, m *Method, next func(context.Context) error) error {
-		running := c.running.WithLabelValues(transport, m.Name)
-		running.Inc()
-		defer running.Dec()
+		known, ok := methods.Load(m)
+		if !ok {
+			known, _ = methods.LoadOrStore(m, c.method(transport, m))
+		}
+		metrics := known.(*methodMetrics)
+		metrics.running.Inc()
+		defer metrics.running.Dec()
 		start := time.Now()
 		err := next(ctx)
 		code := codes.OK
 		if err != nil {
 			code = fault.From(err).Code
 		}
-		c.calls.WithLabelValues(transport, m.Name, code.String()).Inc()
-		c.duration.WithLabelValues(transport, m.Name).Observe(time.Since(start).Seconds())
+		metrics.codes[min(code, codes.Unauthenticated)].Inc()
+		metrics.duration.Observe(time.Since(start).Seconds())
 		return err
 	}}
+}
+
+// methodMetrics are the metrics of one method over one transport.
+type methodMetrics struct {
+	running  prometheus.Gauge
+	duration prometheus.Observer
+	codes    [codes.Unauthenticated + 1]prometheus.Counter
+}
+
+func (c *CallMetrics) method(transport string, m *Method) *methodMetrics {
+	out := &methodMetrics{running: c.running.WithLabelValues(transport, m.Name), duration: c.duration.WithLabelValues(transport, m.Name)}
+	for code := range out.codes {
+		out.codes[code] = c.calls.WithLabelValues(transport, m.Name, codes.Code(code).String())
+	}
+	return out
 }
