@@ -1,0 +1,202 @@
+package ollama
+
+import (
+	"math"
+	"time"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+)
+
+// DecodeEmbedRequest reads a client's body of /api/embed ("input", a text or a
+// list of texts) or of the older /api/embeddings ("prompt", one text).
+func DecodeEmbedRequest(body []byte) (*wire.EmbeddingRequest, error) {
+	if _, err := jsonscan.Scan(body, embedKeys, nil); err != nil {
+		return nil, scanFault(err)
+	}
+	out := &wire.EmbeddingRequest{}
+	name := ""
+	var rest extra
+	err := whole(body).members(func(member string, m *value) (err error) {
+		if m.isNull() {
+			return nil
+		}
+		switch member {
+		case "model":
+			out.Model, err = m.text()
+		case "name":
+			name, err = m.text()
+		case "input", "prompt":
+			out.Inputs, err = decodeInputs(m)
+		case "truncate":
+			truncate, failed := m.truth()
+			out.Truncate, err = &truncate, failed
+		case "dimensions":
+			n, failed := m.integer()
+			if failed == nil && (n < 1 || n > math.MaxInt32) {
+				failed = malformed(m.path(), "want a number from 1")
+			}
+			out.Dimensions, err = proto.Int32(int32(n)), failed
+		default:
+			rest.add(m)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out.Model = or(out.Model, name)
+	if out.ExtraJSON = rest.object(); out.ExtraJSON != "" {
+		out.ExtraWire = conversationv1.Wire_WIRE_OLLAMA_CHAT
+	}
+	return out, nil
+}
+
+var embedKeys = jsonscan.NewKeys("model", "name", "input", "prompt", "truncate", "dimensions")
+
+func decodeInputs(m *value) ([]wire.EmbeddingInput, error) {
+	if m.Kind == jsonscan.String {
+		text, err := m.text()
+		return []wire.EmbeddingInput{{Text: text}}, err
+	}
+	var inputs []wire.EmbeddingInput
+	err := m.elements(func(_ int, e *value) error {
+		text, err := e.text()
+		inputs = append(inputs, wire.EmbeddingInput{Text: text})
+		return err
+	})
+	return inputs, err
+}
+
+// EncodeEmbedRequest is the body of a call of a provider's /api/embed for
+// model. Inputs of token ids are refused: Ollama takes texts only. dropped names
+// members that it cannot take.
+func EncodeEmbedRequest(request *wire.EmbeddingRequest, model string) (body []byte, dropped []string, err error) {
+	w := writer{}
+	w.open('{')
+	w.strField("model", model)
+	w.key("input")
+	w.open('[')
+	for _, input := range request.Inputs {
+		if input.Tokens != nil {
+			return nil, nil, fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED,
+				"input: the model's provider takes texts, not token ids", "field", "input", "model", model)
+		}
+		w.str(input.Text)
+	}
+	w.close(']')
+	if request.Truncate != nil {
+		w.key("truncate")
+		w.truth(*request.Truncate)
+	}
+	if request.Dimensions != nil {
+		w.intField("dimensions", int64(*request.Dimensions))
+	}
+	if request.User != "" {
+		dropped = append(dropped, "user")
+	}
+	if related(request.ExtraWire) {
+		w.extra(request.ExtraJSON, nil)
+	} else if request.ExtraJSON != "" {
+		e := turnEncoder{}
+		e.dropExtra(request.ExtraJSON)
+		dropped = append(dropped, e.dropped...)
+	}
+	w.close('}')
+	return w.b, dropped, nil
+}
+
+// DecodeEmbeddings reads a provider's answer to /api/embed or /api/embeddings.
+func DecodeEmbeddings(body []byte) (*wire.EmbeddingAnswer, error) {
+	top, err := object(body)
+	if err != nil {
+		return nil, err
+	}
+	out := &wire.EmbeddingAnswer{}
+	err = top.members(func(name string, m *value) error {
+		switch name {
+		case "model":
+			out.Model = m.textOr("")
+		case "prompt_eval_count":
+			out.Usage = &conversationv1.Usage{
+				InputTokens: m.integerOr(0), Source: conversationv1.UsageSource_USAGE_SOURCE_PROVIDER,
+			}
+		case "embedding":
+			vector, err := decodeVector(m)
+			out.Vectors = [][]float32{vector}
+			return err
+		case "embeddings":
+			return m.elements(func(_ int, e *value) error {
+				vector, err := decodeVector(e)
+				out.Vectors = append(out.Vectors, vector)
+				return err
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, protocol("vectors that cannot be read", err)
+	}
+	return out, nil
+}
+
+func decodeVector(m *value) ([]float32, error) {
+	vector := make([]float32, 0, 1024)
+	var failed error
+	err := jsonscan.ForEachElement(m.body, m.Value, func(e jsonscan.Member) bool {
+		f, err := e.Float64(m.body)
+		vector, failed = append(vector, float32(f)), err
+		return err == nil
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	return vector, err
+}
+
+// EncodeEmbed is the answer to a client's /api/embed. model is the name as
+// asked; took is how long it all lasted.
+func EncodeEmbed(answer *wire.EmbeddingAnswer, model string, took time.Duration) []byte {
+	w := writer{}
+	w.open('{')
+	w.strField("model", or(model, answer.Model))
+	w.key("embeddings")
+	w.open('[')
+	for _, vector := range answer.Vectors {
+		w.vector(vector)
+	}
+	w.close(']')
+	w.intField("total_duration", int64(max(took, 1)))
+	w.intField("load_duration", 1)
+	w.intField("prompt_eval_count", answer.Usage.GetInputTokens())
+	w.close('}')
+	return w.b
+}
+
+// EncodeEmbeddings is the answer to a client's /api/embeddings: the first
+// vector alone.
+func EncodeEmbeddings(answer *wire.EmbeddingAnswer) []byte {
+	var first []float32
+	if len(answer.Vectors) > 0 {
+		first = answer.Vectors[0]
+	}
+	w := writer{}
+	w.open('{')
+	w.key("embedding")
+	w.vector(first)
+	w.close('}')
+	return w.b
+}
+
+func (w *writer) vector(vector []float32) {
+	w.open('[')
+	for _, f := range vector {
+		w.float32(f)
+	}
+	w.close(']')
+}

@@ -1,0 +1,224 @@
+package ollama
+
+import (
+	"strings"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+)
+
+func (e *turnEncoder) messages() {
+	e.w.key("messages")
+	e.w.open('[')
+	for _, m := range e.turn.GetMessages() {
+		switch m.GetRole() {
+		case conversationv1.Role_ROLE_TOOL:
+			e.toolResults(m)
+		case conversationv1.Role_ROLE_ASSISTANT:
+			e.assistant(m)
+		case conversationv1.Role_ROLE_SYSTEM:
+			e.plain("system", m)
+		default:
+			e.plain("user", m)
+		}
+	}
+	e.w.close(']')
+}
+
+// ending writes what a message of any role may have and closes it.
+func (e *turnEncoder) ending(m *conversationv1.Message) {
+	if m.GetName() != "" {
+		e.drop("name")
+	}
+	e.nestedExtra(m.GetExtraJson(), nil)
+	e.w.close('}')
+}
+
+func (e *turnEncoder) plain(role string, m *conversationv1.Message) {
+	text, images := e.content(m.GetParts())
+	e.w.open('{')
+	e.w.strField("role", role)
+	e.w.strField("content", text)
+	e.images(images)
+	e.ending(m)
+}
+
+func (e *turnEncoder) assistant(m *conversationv1.Message) {
+	var thoughts []string
+	var calls, rest []*conversationv1.ContentPart
+	for _, part := range m.GetParts() {
+		switch kind := part.GetKind().(type) {
+		case *conversationv1.ContentPart_Reasoning:
+			if kind.Reasoning.GetText() != "" {
+				thoughts = append(thoughts, kind.Reasoning.GetText())
+			}
+			if kind.Reasoning.GetSignature() != "" {
+				e.drop("signature")
+			}
+			if kind.Reasoning.GetRedacted() != "" {
+				e.drop("redacted_thinking")
+			}
+		case *conversationv1.ContentPart_ToolCall:
+			calls = append(calls, part)
+		default:
+			rest = append(rest, part)
+		}
+	}
+	text, images := e.content(rest)
+	e.w.open('{')
+	e.w.strField("role", "assistant")
+	e.w.strField("content", text)
+	if len(thoughts) > 0 {
+		e.w.strField("thinking", strings.Join(thoughts, "\n"))
+	}
+	e.images(images)
+	if len(calls) > 0 {
+		e.w.key("tool_calls")
+		e.w.open('[')
+		for i, part := range calls {
+			e.toolCall(i, part)
+		}
+		e.w.close(']')
+	}
+	e.ending(m)
+}
+
+func (e *turnEncoder) toolCall(index int, part *conversationv1.ContentPart) {
+	call := part.GetToolCall()
+	arguments, ok := argumentsObject(call.GetArgumentsJson())
+	if !ok {
+		e.drop("arguments")
+	}
+	e.w.open('{')
+	if call.GetId() != "" {
+		e.w.strField("id", call.GetId())
+	}
+	e.w.key("function")
+	e.w.open('{')
+	e.w.intField("index", int64(index))
+	e.w.strField("name", call.GetName())
+	e.w.rawField("arguments", arguments)
+	e.w.close('}')
+	e.nestedExtra(part.GetExtraJson(), nil)
+	e.w.close('}')
+}
+
+// toolResults writes a message per result.
+func (e *turnEncoder) toolResults(m *conversationv1.Message) {
+	for _, part := range m.GetParts() {
+		result := part.GetToolResult()
+		if result == nil {
+			e.content([]*conversationv1.ContentPart{part})
+			continue
+		}
+		text, images := e.content(result.GetParts())
+		if result.GetIsError() {
+			e.drop("is_error")
+		}
+		e.w.open('{')
+		e.w.strField("role", "tool")
+		e.w.strField("content", text)
+		e.images(images)
+		if name := e.toolName(result); name != "" {
+			e.w.strField("tool_name", name)
+		}
+		if result.GetToolCallId() != "" {
+			e.w.strField("tool_call_id", result.GetToolCallId())
+		}
+		e.dropExtra(part.GetExtraJson())
+		e.ending(m)
+	}
+}
+
+// toolName is the tool of a result; wires with ids leave it to the call.
+func (e *turnEncoder) toolName(result *conversationv1.ToolResult) string {
+	if result.GetToolName() != "" {
+		return result.GetToolName()
+	}
+	for _, m := range e.turn.GetMessages() {
+		for _, part := range m.GetParts() {
+			if call := part.GetToolCall(); call.GetId() != "" && call.GetId() == result.GetToolCallId() {
+				return call.GetName()
+			}
+		}
+	}
+	return ""
+}
+
+func (e *turnEncoder) tools() {
+	none := e.turn.GetToolChoice().GetMode() == conversationv1.ToolChoiceMode_TOOL_CHOICE_MODE_NONE
+	if len(e.turn.GetTools()) == 0 || none {
+		return
+	}
+	e.w.key("tools")
+	e.w.open('[')
+	for _, tool := range e.turn.GetTools() {
+		e.tool(tool)
+	}
+	e.w.close(']')
+}
+
+func (e *turnEncoder) tool(tool *conversationv1.Tool) {
+	if tool.GetWireType() != "" {
+		if related(e.turn.GetExtraWire()) && jsonObject(tool.GetExtraJson()) {
+			e.w.raw(tool.GetExtraJson())
+		} else {
+			e.drop(tool.GetWireType())
+		}
+		return
+	}
+	if tool.Strict != nil {
+		e.drop("strict")
+	}
+	e.w.open('{')
+	e.w.strField("type", "function")
+	e.w.key("function")
+	e.w.open('{')
+	e.w.strField("name", tool.GetName())
+	if tool.GetDescription() != "" {
+		e.w.strField("description", tool.GetDescription())
+	}
+	parameters := tool.GetParametersJson()
+	if !jsonObject(parameters) {
+		if parameters != "" {
+			e.drop("parameters")
+		}
+		parameters = `{"type":"object","properties":{}}`
+	}
+	e.w.rawField("parameters", parameters)
+	if related(e.turn.GetExtraWire()) {
+		e.w.extra(functionExtra(tool.GetExtraJson()), nil)
+	}
+	e.w.close('}')
+	e.nestedExtra(tool.GetExtraJson(), func(name string) bool { return name == "function" })
+	e.w.close('}')
+}
+
+// functionExtra is the object under "function" in a tool's extra_json.
+func functionExtra(object string) string {
+	if object == "" {
+		return ""
+	}
+	inner := ""
+	_ = whole([]byte(object)).members(func(name string, m *value) error {
+		if name == "function" && m.Kind == jsonscan.Object {
+			inner = m.raw()
+		}
+		return nil
+	})
+	return inner
+}
+
+// argumentsObject makes the object that the dialect wants of a call's
+// arguments, on one line. No arguments are {}. What is no JSON object goes,
+// whole, into the member raw_arguments, and ok is false.
+func argumentsObject(arguments string) (object string, ok bool) {
+	if strings.TrimSpace(arguments) == "" {
+		return "{}", true
+	}
+	if jsonObject(arguments) {
+		return jsonOneLine(strings.TrimSpace(arguments)), true
+	}
+	b := append([]byte(`{"raw_arguments":`), jsonscan.AppendString(nil, arguments)...)
+	return string(append(b, '}')), false
+}

@@ -1,0 +1,380 @@
+package ollama
+
+import (
+	"bytes"
+	"encoding/base64"
+	"slices"
+	"strconv"
+	"strings"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/grpc/codes"
+)
+
+const quirkThinkBool = "think_bool"
+
+// EncodeTurn implements wire.Codec. With a raw half of this endpoint the body
+// stays but for model, stream and the limit of tokens, which are written as
+// options and head say; "name" is taken out, and limit and stop texts that stand
+// outside of options go there. A body with content that is tolerated here and
+// refused by Ollama (lists of parts, data URLs) is encoded anew.
+// options.WantUsage changes nothing: Ollama always gives the usage.
+func (c codec) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) ([]byte, []string, error) {
+	if raw := turn.GetRaw(); raw.GetWire() == c.wire && len(raw.GetBody()) > 0 {
+		h, err := scan(raw.GetBody())
+		if err != nil {
+			return nil, nil, err
+		}
+		if !h.tolerated(raw.GetBody()) {
+			body, err := spliceTurn(raw.GetBody(), h, turn, options)
+			return body, nil, err
+		}
+		typed, err := c.DecodeTurn(raw.GetBody())
+		if err != nil {
+			return nil, nil, err
+		}
+		typed.MaxOutputTokens = turn.MaxOutputTokens
+		turn = typed
+	}
+	e := &turnEncoder{codec: c, turn: turn, options: options}
+	if err := e.encode(); err != nil {
+		return nil, nil, err
+	}
+	return e.w.b, e.dropped, nil
+}
+
+// spliceTurn writes the members that the mesh acts on into a client's body.
+func spliceTurn(body []byte, h *head, turn *conversationv1.Turn, options wire.TurnOptions) ([]byte, error) {
+	edits := []jsonscan.Edit{
+		{At: h.at[keyModel], Key: "model", Value: jsonscan.AppendString(nil, options.Model)},
+		{At: h.at[keyStream], Key: "stream", Value: strconv.AppendBool(nil, options.Stream)},
+		{At: h.at[keyName]}, {At: h.at[keyMaxOutputTokens]}, {At: h.at[keyStop]},
+	}
+	inner, err := spliceOptions(body, h, turn)
+	if err != nil {
+		return nil, err
+	}
+	if inner != nil {
+		edits = append(edits, jsonscan.Edit{At: h.at[keyOptions], Key: "options", Value: inner})
+	}
+	out, err := jsonscan.Splice(nil, body, edits...)
+	if err != nil {
+		return nil, fault.Internal(err)
+	}
+	return out, nil
+}
+
+// spliceOptions returns the member options where it has to change: another
+// limit of tokens than the head's, or a limit or stop texts that the client
+// wrote beside it, where Ollama does not look.
+func spliceOptions(body []byte, h *head, turn *conversationv1.Turn) ([]byte, error) {
+	inner := []byte("{}")
+	if h.at[keyOptions].Kind == jsonscan.Object {
+		inner = h.at[keyOptions].Raw(body)
+	}
+	var room [2]jsonscan.Member
+	at, err := jsonscan.Scan(inner, optionKeys, room[:0])
+	if err != nil {
+		return nil, scanFault(err)
+	}
+	var edits []jsonscan.Edit
+	has := int64(0)
+	if limit := (&value{Member: at[0], body: inner}); !limit.isNull() {
+		if has, err = limit.integer(); err != nil {
+			return nil, err
+		}
+	}
+	if want := turn.GetMaxOutputTokens(); want != max(has, 0) {
+		edit := jsonscan.Edit{At: at[0], Key: "num_predict"}
+		if want > 0 {
+			edit.Value = strconv.AppendInt(nil, want, 10)
+		}
+		edits = append(edits, edit)
+	}
+	if empty(at[1], inner) && !empty(h.at[keyStop], body) {
+		edits = append(edits, jsonscan.Edit{At: at[1], Key: "stop", Value: h.at[keyStop].Raw(body)})
+	}
+	if len(edits) == 0 {
+		return nil, nil
+	}
+	out, err := jsonscan.Splice(nil, inner, edits...)
+	if err != nil {
+		return nil, fault.Internal(err)
+	}
+	return out, nil
+}
+
+// turnEncoder encodes one typed half.
+type turnEncoder struct {
+	codec
+	turn    *conversationv1.Turn
+	options wire.TurnOptions
+	w       writer
+	dropped []string
+}
+
+// drop notes members that cannot be carried, each once.
+func (e *turnEncoder) drop(names ...string) {
+	for _, name := range names {
+		if !slices.Contains(e.dropped, name) {
+			e.dropped = append(e.dropped, name)
+		}
+	}
+}
+
+func (e *turnEncoder) encode() error {
+	e.w.open('{')
+	e.w.strField("model", e.options.Model)
+	if e.generate() {
+		if err := e.prompt(); err != nil {
+			return err
+		}
+	} else {
+		e.messages()
+		e.tools()
+		if e.turn.Suffix != nil {
+			e.drop("suffix")
+		}
+		if e.turn.GetRawPrompt() {
+			e.drop("raw")
+		}
+	}
+	e.format()
+	encodeOptions(&e.w, e.turn, e.extraOptions())
+	e.w.key("stream")
+	e.w.truth(e.options.Stream)
+	e.think()
+	e.logprobs()
+	e.dropUnknown()
+	if related(e.turn.GetExtraWire()) {
+		e.w.extra(e.turn.GetExtraJson(), e.skipExtra)
+	}
+	e.w.close('}')
+	return nil
+}
+
+// skipExtra tells which members of extra_json are not written: options are
+// already there, and a chat has no use for what steers one prompt.
+func (e *turnEncoder) skipExtra(name string) bool {
+	if !e.generate() && (name == "template" || name == "context") {
+		e.drop(name)
+		return true
+	}
+	return name == "options"
+}
+
+// prompt writes the members of /api/generate.
+func (e *turnEncoder) prompt() error {
+	var system []string
+	var user *conversationv1.Message
+	for i, m := range e.turn.GetMessages() {
+		switch {
+		case m.GetRole() == conversationv1.Role_ROLE_SYSTEM:
+			text, _ := e.content(m.GetParts())
+			system = append(system, text)
+		case m.GetRole() == conversationv1.Role_ROLE_USER && user == nil:
+			user = m
+		default:
+			field := "messages." + strconv.Itoa(i)
+			return fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED,
+				field+": /api/generate takes one user message and no history", "field", field, "model", e.options.Model)
+		}
+	}
+	prompt, images := e.content(user.GetParts())
+	e.w.strField("prompt", prompt)
+	if e.turn.Suffix != nil {
+		e.w.strField("suffix", e.turn.GetSuffix())
+	}
+	if len(system) > 0 {
+		e.w.strField("system", strings.Join(system, "\n\n"))
+	}
+	if e.turn.GetRawPrompt() {
+		e.w.key("raw")
+		e.w.truth(true)
+	}
+	e.images(images)
+	if len(e.turn.GetTools()) > 0 {
+		e.drop("tools")
+	}
+	return nil
+}
+
+func (e *turnEncoder) images(images []string) {
+	if len(images) > 0 {
+		e.w.key("images")
+		e.w.strings(images)
+	}
+}
+
+func (e *turnEncoder) format() {
+	switch f := e.turn.GetResponseFormat(); f.GetKind() {
+	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_OBJECT:
+		e.w.strField("format", "json")
+	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_SCHEMA:
+		if jsonObject(f.GetSchemaJson()) {
+			e.w.rawField("format", f.GetSchemaJson())
+		} else {
+			e.w.strField("format", "json")
+			e.drop("response_format")
+		}
+	}
+}
+
+func (e *turnEncoder) think() {
+	r := e.turn.GetReasoning()
+	if r == nil {
+		return
+	}
+	if r.BudgetTokens != nil {
+		e.drop("budget_tokens")
+	}
+	effort := r.GetEffort()
+	switch effort {
+	case "minimal":
+		effort = "low"
+	case "xhigh":
+		effort = "high"
+	}
+	switch {
+	case r.Enabled != nil && !r.GetEnabled(), effort == "none":
+		e.w.rawField("think", "false")
+	case effort == "low", effort == "medium", effort == "high", effort == "max":
+		if slices.Contains(e.options.Quirks, quirkThinkBool) {
+			e.w.rawField("think", "true")
+			return
+		}
+		e.w.strField("think", effort)
+	case r.GetEnabled(), effort != "", r.GetBudgetTokens() > 0:
+		e.w.rawField("think", "true")
+		if effort != "" {
+			e.drop("reasoning_effort")
+		}
+	}
+}
+
+func (e *turnEncoder) logprobs() {
+	s := e.turn.GetSampling()
+	if s.GetLogprobs() {
+		e.w.rawField("logprobs", "true")
+	}
+	if s.GetTopLogprobs() > 0 {
+		e.w.intField("top_logprobs", int64(s.GetTopLogprobs()))
+	}
+}
+
+// dropUnknown names what the dialect has no member for.
+func (e *turnEncoder) dropUnknown() {
+	t := e.turn
+	if t.GetSampling().GetChoiceCount() > 1 {
+		e.drop("n")
+	}
+	if len(t.GetSampling().GetLogitBias()) > 0 {
+		e.drop("logit_bias")
+	}
+	if t.ParallelToolCalls != nil && !t.GetParallelToolCalls() {
+		e.drop("parallel_tool_calls")
+	}
+	switch t.GetToolChoice().GetMode() {
+	case conversationv1.ToolChoiceMode_TOOL_CHOICE_MODE_REQUIRED, conversationv1.ToolChoiceMode_TOOL_CHOICE_MODE_NAMED:
+		e.drop("tool_choice")
+	}
+	if t.GetUser() != "" {
+		e.drop("user")
+	}
+	if !related(t.GetExtraWire()) {
+		e.dropExtra(t.GetExtraJson())
+	}
+}
+
+func (e *turnEncoder) dropExtra(object string) {
+	if object == "" {
+		return
+	}
+	_ = whole([]byte(object)).members(func(name string, _ *value) error {
+		e.drop(name)
+		return nil
+	})
+}
+
+// extraOptions is the object of options in extra_json.
+func (e *turnEncoder) extraOptions() string {
+	if !related(e.turn.GetExtraWire()) || e.turn.GetExtraJson() == "" {
+		return ""
+	}
+	options := ""
+	_ = whole([]byte(e.turn.GetExtraJson())).members(func(name string, m *value) error {
+		if name == "options" && m.Kind == jsonscan.Object {
+			options = m.raw()
+		}
+		return nil
+	})
+	return options
+}
+
+// nestedExtra writes or drops an extra_json below the top level.
+func (e *turnEncoder) nestedExtra(object string, skip func(string) bool) {
+	if related(e.turn.GetExtraWire()) {
+		e.w.extra(object, skip)
+		return
+	}
+	e.dropExtra(object)
+}
+
+// content is the text and the pictures of parts; other parts are dropped.
+func (e *turnEncoder) content(parts []*conversationv1.ContentPart) (text string, images []string) {
+	var texts []string
+	for _, part := range parts {
+		switch kind := part.GetKind().(type) {
+		case *conversationv1.ContentPart_Text:
+			texts = append(texts, kind.Text)
+		case *conversationv1.ContentPart_Refusal:
+			texts = append(texts, kind.Refusal)
+		case *conversationv1.ContentPart_Image:
+			if len(kind.Image.GetData()) > 0 {
+				images = append(images, base64.StdEncoding.EncodeToString(kind.Image.GetData()))
+			} else {
+				e.drop("image_url")
+			}
+			if kind.Image.GetDetail() != "" {
+				e.drop("detail")
+			}
+		case *conversationv1.ContentPart_Audio:
+			e.drop("input_audio")
+		case *conversationv1.ContentPart_File:
+			e.drop("file")
+		case *conversationv1.ContentPart_Opaque:
+			e.drop(kind.Opaque.GetWireType())
+		}
+		e.dropExtra(part.GetExtraJson())
+	}
+	return strings.Join(texts, "\n"), images
+}
+
+// jsonObject tells whether text is one JSON object.
+func jsonObject(text string) bool {
+	if !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{") {
+		return false
+	}
+	_, err := jsonscan.Scan([]byte(text), noKeys, nil)
+	return err == nil
+}
+
+var noKeys = jsonscan.NewKeys()
+
+// jsonOneLine is JSON without line ends between its tokens.
+func jsonOneLine(json string) string {
+	if !strings.ContainsAny(json, "\r\n") {
+		return json
+	}
+	b := []byte(json)
+	for i, c := range b {
+		if c == '\n' || c == '\r' {
+			b[i] = ' '
+		}
+	}
+	return string(bytes.TrimSpace(b))
+}

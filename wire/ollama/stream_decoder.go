@@ -1,0 +1,186 @@
+package ollama
+
+import (
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"google.golang.org/grpc/codes"
+)
+
+var messageKeys = jsonscan.NewKeys("content", "thinking", "tool_calls")
+
+// streamDecoder decodes the lines of one answer.
+type streamDecoder struct {
+	lines
+	calls int32
+	inner [3]jsonscan.Member
+}
+
+// Decode implements wire.StreamDecoder. What follows the line that said done is
+// passed over, unless it tells of an error.
+func (d *streamDecoder) Decode(dst []*conversationv1.Event, data []byte) ([]*conversationv1.Event, error) {
+	var err error
+	for len(data) > 0 && !d.failed && err == nil {
+		var line []byte
+		if line, data = nextLine(data); len(line) > 0 {
+			dst, err = d.decodeLine(dst, line)
+		}
+	}
+	return dst, err
+}
+
+func (d *streamDecoder) decodeLine(dst []*conversationv1.Event, line []byte) ([]*conversationv1.Event, error) {
+	dst, err := d.begin(dst, line)
+	if err != nil || d.failed || d.done {
+		return dst, err
+	}
+	content := [3]jsonscan.Member{d.at[lineResponse], d.at[lineThinking], d.at[lineToolCalls]}
+	if d.at[lineMessage].Kind == jsonscan.Object {
+		if _, err := jsonscan.ScanObject(line, d.at[lineMessage].Value, messageKeys, d.inner[:0]); err != nil {
+			return dst, protocol("a message that cannot be read", err)
+		}
+		content = d.inner
+	}
+	if thought, err := textOrNone(content[1], line); err != nil {
+		return dst, err
+	} else if thought != "" {
+		dst = append(dst, reasoningEvent(thought))
+	}
+	text, err := textOrNone(content[0], line)
+	if err != nil {
+		return dst, err
+	}
+	if logprobs := decodeLogprobs(d.at[lineLogprobs], line); text != "" || len(logprobs) > 0 {
+		dst = append(dst, textEvent(text, logprobs))
+	}
+	if content[2].Kind == jsonscan.Array {
+		if dst, err = d.toolCalls(dst, &value{Member: content[2], body: line}); err != nil {
+			return dst, err
+		}
+	}
+	if d.at[lineDone].Kind != jsonscan.True {
+		return dst, nil
+	}
+	usage := d.last()
+	dst = append(dst, choiceFinishedEvent(d.finishReason()))
+	if usage != nil {
+		dst = append(dst, usageEvent(usage))
+	}
+	return dst, nil
+}
+
+func textOrNone(m jsonscan.Member, line []byte) (string, error) {
+	if m.Kind == jsonscan.Absent || m.Kind == jsonscan.Null {
+		return "", nil
+	}
+	text, err := m.Text(line)
+	if err != nil {
+		return "", protocol("a text that is none", err)
+	}
+	return text, nil
+}
+
+func (d *streamDecoder) finishReason() conversationv1.FinishReason {
+	switch reason := d.textOf(lineDoneReason); {
+	case reason == "length":
+		return conversationv1.FinishReason_FINISH_REASON_LENGTH
+	case reason == "load":
+		return conversationv1.FinishReason_FINISH_REASON_LOAD
+	case reason == "unload":
+		return conversationv1.FinishReason_FINISH_REASON_UNLOAD
+	case d.calls > 0:
+		return conversationv1.FinishReason_FINISH_REASON_TOOL_CALLS
+	case reason == "stop":
+		return conversationv1.FinishReason_FINISH_REASON_STOP
+	}
+	return conversationv1.FinishReason_FINISH_REASON_UNSPECIFIED
+}
+
+// toolCalls decodes whole calls. Ollama may number them anew on each line, so
+// they are counted here.
+func (d *streamDecoder) toolCalls(dst []*conversationv1.Event, list *value) ([]*conversationv1.Event, error) {
+	err := list.elements(func(_ int, e *value) error {
+		call := &conversationv1.ToolCall{}
+		err := e.members(func(name string, m *value) (err error) {
+			switch {
+			case m.isNull():
+			case name == "id":
+				call.Id, err = m.text()
+			case name == "function":
+				err = decodeCalled(m, call)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if call.Name == "" {
+			return malformed("tool_calls", "a call without a name")
+		}
+		if call.ArgumentsJson == "" {
+			call.ArgumentsJson = "{}"
+		}
+		if call.Id == "" {
+			call.Id = callID(d.textOf(lineCreatedAt), int(d.calls), call.Name, call.ArgumentsJson)
+		}
+		dst = append(dst, toolCallEvent(&conversationv1.ToolCallDelta{
+			Index: d.calls, Id: call.Id, Name: call.Name, ArgumentsJson: call.ArgumentsJson,
+		}))
+		d.calls++
+		return nil
+	})
+	if err != nil {
+		return dst, protocol("a tool call that cannot be read", err)
+	}
+	return dst, nil
+}
+
+// decodeLogprobs reads the log probabilities of a line; what is none is passed
+// over.
+func decodeLogprobs(list jsonscan.Member, line []byte) []*conversationv1.TokenLogprob {
+	if list.Kind != jsonscan.Array {
+		return nil
+	}
+	var tokens []*conversationv1.TokenLogprob
+	_ = (&value{Member: list, body: line}).elements(func(_ int, e *value) error {
+		token := &conversationv1.TokenLogprob{}
+		tokens = append(tokens, token)
+		return e.members(func(name string, m *value) (err error) {
+			switch name {
+			case "token":
+				token.Token, err = m.text()
+			case "logprob":
+				token.Logprob, err = m.number()
+			case "bytes":
+				if m.Kind == jsonscan.Array {
+					err = m.elements(func(_ int, b *value) error {
+						n, err := b.integer()
+						token.Bytes = append(token.Bytes, byte(n))
+						return err
+					})
+				}
+			case "top_logprobs":
+				token.Top = decodeLogprobs(m.Member, line)
+			}
+			return err
+		})
+	})
+	return tokens
+}
+
+// DecodeAnswer implements wire.Codec. A body that does not say done is
+// truncated.
+func (c codec) DecodeAnswer(body []byte) ([]*conversationv1.Event, error) {
+	d := &streamDecoder{lines: lines{codec: c}}
+	line := whole(body)
+	events, err := d.decodeLine(nil, line.body)
+	if err != nil {
+		return nil, err
+	}
+	if !d.done && !d.failed {
+		return nil, fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_STREAM_TRUNCATED,
+			"the provider's answer is not whole")
+	}
+	return d.End(events)
+}
