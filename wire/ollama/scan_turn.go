@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
@@ -54,7 +55,7 @@ func scan(body []byte) (*head, error) {
 		return nil, scanFault(err)
 	}
 	top := whole(body)
-	if err := refuseOtherCase(top); err != nil {
+	if err := refuseOtherCase(body); err != nil {
 		return nil, err
 	}
 	if err := h.read(top); err != nil {
@@ -113,15 +114,34 @@ func (h *head) read(top *value) error {
 }
 
 // refuseOtherCase refuses "Model" where "model" is known: Ollama would read it.
-func refuseOtherCase(top *value) error {
-	return top.members(func(name string, m *value) error {
+func refuseOtherCase(body []byte) error {
+	var refused error
+	err := jsonscan.ForEachMember(body, jsonscan.Span{End: len(body)}, func(m jsonscan.Member) bool {
+		if plain(m.Key.Of(body)) {
+			return true
+		}
+		name := string(m.AppendName(nil, body))
 		for i := range turnKeys.Len() {
 			if known := turnKeys.Name(i); name != known && strings.EqualFold(name, known) {
-				return malformed(name, "the member is spelled "+known)
+				refused = malformed(name, "the member is spelled "+known)
 			}
 		}
-		return nil
+		return refused == nil
 	})
+	if refused != nil {
+		return refused
+	}
+	return scanFault(err)
+}
+
+// plain tells whether a key is spelled without capitals and escapes.
+func plain(key []byte) bool {
+	for _, c := range key {
+		if 'A' <= c && c <= 'Z' || c >= utf8.RuneSelf || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // ScanTurn implements wire.Codec. A body that only loads or unloads a model
