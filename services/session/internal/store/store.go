@@ -82,6 +82,8 @@ type Tx interface {
 	SessionByKey(ctx context.Context, key int64) (*Session, error)
 	// MessagesByID returns those of the messages that are there, by id.
 	MessagesByID(ctx context.Context, key int64, ids []string) (map[string]*Message, error)
+	// MessageAt returns the message at a position.
+	MessageAt(ctx context.Context, key, position int64) (*Message, error)
 	// Insert adds a new session with its messages and changes, and sets
 	// session.Key. ErrExists when the id is taken, by whatever owner; the
 	// transaction can go on then.

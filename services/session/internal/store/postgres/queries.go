@@ -41,6 +41,7 @@ const (
 	messageColumns = `position, message_id, role, version, create_time, tokens, body`
 	messagesByID   = `select ` + messageColumns + ` from messages
 		where session_key = $1 and message_id = any($2)`
+	messageAt      = `select ` + messageColumns + ` from messages where session_key = $1 and position = $2`
 	insertMessages = `insert into messages (session_key, position, message_id, role, version, create_time, tokens, body)
 		select $1, * from unnest($2::bigint[], $3::text[], $4::smallint[], $5::bigint[], $6::timestamptz[], $7::bigint[], $8::bytea[])`
 	// The versions of the source, which has gaps where it changed otherwise,

@@ -29,12 +29,14 @@ func scanSession(row scanner) (*store.Session, error) {
 	return s, s.DecodeDetails(details)
 }
 
-func scanMessage(row pgx.CollectableRow) (*store.Message, error) {
+func scanMessage(row scanner) (*store.Message, error) {
 	m := &store.Message{}
 	err := row.Scan(&m.Position, &m.ID, &m.Role, &m.Version, &m.CreateTime, &m.Tokens, &m.Body)
 	m.CreateTime = m.CreateTime.UTC()
 	return m, err
 }
+
+func collectMessage(row pgx.CollectableRow) (*store.Message, error) { return scanMessage(row) }
 
 func scanTombstone(row scanner) (store.Tombstone, error) {
 	var t store.Tombstone

@@ -52,7 +52,7 @@ func (s *Store) Sessions(ctx context.Context, q store.SessionQuery) ([]*store.Se
 // Messages implements store.Store.
 func (s *Store) Messages(ctx context.Context, q store.MessageQuery) ([]*store.Message, error) {
 	query, args := listMessages(q)
-	return collect(ctx, s, query, args, scanMessage)
+	return collect(ctx, s, query, args, collectMessage)
 }
 
 // Changes implements store.Store.

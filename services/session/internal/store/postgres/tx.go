@@ -30,7 +30,7 @@ func (x *tx) MessagesByID(ctx context.Context, key int64, ids []string) (map[str
 	if err != nil {
 		return nil, known(err)
 	}
-	list, err := pgx.CollectRows(rows, scanMessage)
+	list, err := pgx.CollectRows(rows, collectMessage)
 	if err != nil {
 		return nil, known(err)
 	}
@@ -39,6 +39,15 @@ func (x *tx) MessagesByID(ctx context.Context, key int64, ids []string) (map[str
 		found[m.ID] = m
 	}
 	return found, nil
+}
+
+// MessageAt implements store.Tx.
+func (x *tx) MessageAt(ctx context.Context, key, position int64) (*store.Message, error) {
+	m, err := scanMessage(x.t.QueryRow(ctx, messageAt, key, position))
+	if err != nil {
+		return nil, known(err)
+	}
+	return m, nil
 }
 
 // Insert implements store.Tx.

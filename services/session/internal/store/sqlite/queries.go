@@ -32,6 +32,7 @@ const (
 	messageColumns = `position, message_id, role, version, create_time, tokens, body`
 	messagesByID   = `select ` + messageColumns + ` from messages
 		where session_key = ? and message_id in (select value from json_each(?))`
+	messageAt     = `select ` + messageColumns + ` from messages where session_key = ? and position = ?`
 	insertMessage = `insert into messages (session_key, position, message_id, role, version, create_time, tokens, body)
 		values (?, ?, ?, ?, ?, ?, ?, ?)`
 	// The versions of the source, which has gaps where it changed otherwise,

@@ -36,15 +36,23 @@ func scanSession(row scanner) (*store.Session, error) {
 	return s, s.DecodeDetails(details)
 }
 
+func scanMessage(row scanner) (*store.Message, error) {
+	m := &store.Message{}
+	var created int64
+	if err := row.Scan(&m.Position, &m.ID, &m.Role, &m.Version, &created, &m.Tokens, &m.Body); err != nil {
+		return nil, known(err)
+	}
+	m.CreateTime = fromMicros(created)
+	return m, nil
+}
+
 func scanMessages(rows rowsScanner) ([]*store.Message, error) {
 	var list []*store.Message
 	for rows.Next() {
-		m := &store.Message{}
-		var created int64
-		if err := rows.Scan(&m.Position, &m.ID, &m.Role, &m.Version, &created, &m.Tokens, &m.Body); err != nil {
-			return nil, known(err)
+		m, err := scanMessage(rows)
+		if err != nil {
+			return nil, err
 		}
-		m.CreateTime = fromMicros(created)
 		list = append(list, m)
 	}
 	return list, known(rows.Err())

@@ -46,6 +46,11 @@ func (x *tx) MessagesByID(ctx context.Context, key int64, ids []string) (map[str
 	return found, nil
 }
 
+// MessageAt implements store.Tx.
+func (x *tx) MessageAt(ctx context.Context, key, position int64) (*store.Message, error) {
+	return scanMessage(x.t.QueryRow(ctx, messageAt, key, position))
+}
+
 // Insert implements store.Tx.
 func (x *tx) Insert(ctx context.Context, s *store.Session, write store.Addition) error {
 	details, err := s.EncodeDetails()

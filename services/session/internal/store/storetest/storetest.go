@@ -269,7 +269,14 @@ func messages(t *testing.T, open Open) {
 			return err
 		}
 		same(t, found, map[string]*store.Message{"m5": message(5, 3), "m1": message(1, 2)})
-		return nil
+		if _, err := tx.MessageAt(ctx, session.Key, 7); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("got %v, want ErrNotFound", err)
+		}
+		at, err := tx.MessageAt(ctx, session.Key, 6)
+		if err == nil {
+			same(t, at, message(6, 3))
+		}
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)

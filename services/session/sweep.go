@@ -1,0 +1,63 @@
+package session
+
+import (
+	"context"
+	"errors"
+
+	"github.com/gptmesh/gptmesh/services/session/internal/store"
+)
+
+// sweepBatch is how many sessions one round looks up at a time.
+const sweepBatch = 100
+
+// sweep writes down the sessions that have expired and forgets old tombstones.
+func (s *Service) sweep(ctx context.Context) error {
+	now := s.now()
+	for {
+		keys, err := s.store.Due(ctx, now, sweepBatch)
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			if err := s.expire(ctx, key); err != nil {
+				return err
+			}
+		}
+		if len(keys) < sweepBatch {
+			break
+		}
+	}
+	_, err := s.store.DropTombstones(ctx, now.Add(-s.cfg.TombstoneRetention))
+	return err
+}
+
+// expire writes down that a session has expired, if it has and nobody did so
+// before, and wakes its watchers.
+func (s *Service) expire(ctx context.Context, key int64) error {
+	now, written := s.now(), false
+	err := s.store.Write(ctx, func(ctx context.Context, tx store.Tx) error {
+		written = false
+		held, err := tx.SessionByKey(ctx, key)
+		if err != nil {
+			return err
+		}
+		if !settle(held, now) {
+			return nil
+		}
+		written = true
+		return tx.Save(ctx, held, finished(held))
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err == nil && written {
+		s.metrics.finished.WithLabelValues("expired").Inc()
+		s.watchers.notify(key)
+	}
+	return err
+}
+
+// finished is the log's entry for the end of a session.
+func finished(held *store.Session) store.Addition {
+	return store.Addition{Changes: []store.Change{{Version: held.Version, Kind: store.Finished}}}
+}

@@ -1,0 +1,105 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gptmesh/gptmesh/services/session/internal/store"
+)
+
+const (
+	// maxPendingUses bounds what waits to be written; further sessions' uses
+	// are not noted until there is room.
+	maxPendingUses = 8192
+	// useRetry is the pause after a write that failed.
+	useRetry = time.Second
+)
+
+// uses notes when sessions were read for a turn and writes that down beside
+// the turn, so that no model call waits for it. It is safe for concurrent use.
+type uses struct {
+	store store.Store
+	kick  chan struct{} // holds one token while there is something to write
+
+	mu      sync.Mutex
+	pending map[int64]time.Time
+
+	writing sync.Mutex // held by flush
+}
+
+func newUses(s store.Store) *uses {
+	return &uses{store: s, kick: make(chan struct{}, 1), pending: map[int64]time.Time{}}
+}
+
+// note remembers a use.
+func (u *uses) note(key int64, at time.Time) {
+	u.mu.Lock()
+	if old, found := u.pending[key]; (found && old.Before(at)) || (!found && len(u.pending) < maxPendingUses) {
+		u.pending[key] = at
+	}
+	u.mu.Unlock()
+	select {
+	case u.kick <- struct{}{}:
+	default:
+	}
+}
+
+// last returns the last use that is not known to be written; zero if none.
+func (u *uses) last(key int64) time.Time {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.pending[key]
+}
+
+// flush writes what was noted before the call.
+func (u *uses) flush(ctx context.Context) error {
+	u.writing.Lock()
+	defer u.writing.Unlock()
+	u.mu.Lock()
+	list := make([]store.Use, 0, len(u.pending))
+	for key, at := range u.pending {
+		list = append(list, store.Use{Key: key, At: at})
+	}
+	u.mu.Unlock()
+	if len(list) == 0 {
+		return nil
+	}
+	if err := u.store.Touch(ctx, list); err != nil {
+		return failed(err)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, use := range list {
+		if u.pending[use.Key].Equal(use.At) {
+			delete(u.pending, use.Key)
+		}
+	}
+	return nil
+}
+
+// run writes uses as they come, until ctx is done.
+func (u *uses) run(ctx context.Context, log *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-u.kick:
+		}
+		err := u.flush(ctx)
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		log.Warn("session uses not written", "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(useRetry):
+		}
+		select {
+		case u.kick <- struct{}{}:
+		default:
+		}
+	}
+}
