@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gptmesh/gptmesh/pkg/eventstream"
+	"github.com/gptmesh/gptmesh/pkg/upstream"
+)
+
+// scenario is one kind of load.
+type scenario struct {
+	name        string
+	stream      bool
+	connections int
+	duration    time.Duration
+	promptBytes int
+	model       string
+	tokens      int // events with text that each stream must have
+	session     bool
+}
+
+// result is what one round of a scenario gave.
+type result struct {
+	requests, events int64
+	elapsed          time.Duration
+	cpu              time.Duration
+	total, first     histogram // per request: to the end, to the first byte
+	event            histogram // per event: from its making to its arrival
+	memory           int64
+}
+
+func (r *result) perRequest() time.Duration { return r.cpu / time.Duration(max(r.requests, 1)) }
+func (r *result) perEvent() time.Duration   { return r.cpu / time.Duration(max(r.events, 1)) }
+func (r *result) rate() float64             { return float64(r.requests) / r.elapsed.Seconds() }
+
+// load runs a scenario against a program in a closed loop and checks every
+// answer.
+func load(ctx context.Context, s scenario, p *process) (*result, error) {
+	client, err := upstream.New(upstream.Config{})
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	target, err := upstream.ParseTarget("http://" + p.address + "/v1/chat/completions")
+	if err != nil {
+		return nil, err
+	}
+	body := fmt.Appendf(nil, `{"model":%q,"stream":%t,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"%s"}]}`,
+		s.model, s.stream, strings.Repeat("y", s.promptBytes))
+	if !s.stream {
+		body = bytes.Replace(body, []byte(`"stream_options":{"include_usage":true},`), nil, 1)
+	}
+	request := func() *upstream.Request {
+		return &upstream.Request{Method: "POST", Target: target, Body: body, Header: []upstream.Field{
+			{Name: "Content-Type", Value: "application/json"}, {Name: "Authorization", Value: "Bearer bench"},
+		}}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.duration)
+	defer cancel()
+	out := &result{}
+	var mu sync.Mutex
+	var failed error
+	var wg sync.WaitGroup
+	start, cpu := time.Now(), p.cpu()
+	for range s.connections {
+		wg.Go(func() {
+			mine := &result{}
+			for ctx.Err() == nil {
+				// A request that has begun is finished: only whole ones count.
+				if err := once(context.WithoutCancel(ctx), client, request(), s, mine); err != nil {
+					mu.Lock()
+					failed = errors.Join(failed, err)
+					mu.Unlock()
+					cancel()
+					break
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out.requests += mine.requests
+			out.events += mine.events
+			out.total.merge(&mine.total)
+			out.first.merge(&mine.first)
+			out.event.merge(&mine.event)
+		})
+	}
+	wg.Wait()
+	out.elapsed, out.cpu, out.memory = time.Since(start), p.cpu()-cpu, p.memory()
+	return out, failed
+}
+
+func once(ctx context.Context, client upstream.Doer, request *upstream.Request, s scenario, r *result) error {
+	begin := time.Now()
+	resp, err := client.Do(ctx, request)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.Status != 200 {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 500))
+		return fmt.Errorf("status %d: %s", resp.Status, text)
+	}
+	if s.stream {
+		err = readStream(resp.Body, s, begin, r)
+	} else {
+		err = readWhole(resp.Body, begin, r)
+	}
+	if err != nil {
+		return err
+	}
+	r.requests++
+	r.total.add(time.Since(begin))
+	return nil
+}
+
+func readWhole(body io.Reader, begin time.Time, r *result) error {
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return err
+	}
+	r.first.add(time.Since(begin))
+	if !bytes.Contains(text, []byte(`"finish_reason":"stop"`)) || text[len(bytes.TrimSpace(text))-1] != '}' {
+		return fmt.Errorf("a broken answer: %.200s", text)
+	}
+	return nil
+}
+
+func readStream(body io.Reader, s scenario, begin time.Time, r *result) error {
+	reader := eventstream.NewSSEReader(body, eventstream.Limits{})
+	tokens, done := 0, false
+	for {
+		batch, err := reader.Next()
+		now := time.Now()
+		for _, event := range batch.Events {
+			if event.Data == nil {
+				continue
+			}
+			if r.events++; tokens == 0 {
+				r.first.add(now.Sub(begin))
+			}
+			done = done || string(event.Data) == "[DONE]"
+			if at := bytes.Index(event.Data, []byte(marker)); at > 19 {
+				made, parseErr := strconv.ParseInt(string(event.Data[at-19:at]), 10, 64)
+				if parseErr == nil {
+					tokens++
+					r.event.add(now.Sub(time.Unix(0, made)))
+				}
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !done || tokens != s.tokens {
+		return fmt.Errorf("a stream of %d tokens, done %t; want %d and its end", tokens, done, s.tokens)
+	}
+	return nil
+}

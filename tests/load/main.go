@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) == 2 && args[0] == "mock" {
+		return serveMock(args[1])
+	}
+	if len(args) == 3 && args[0] == "floor" {
+		return serveFloor(args[1], args[2])
+	}
+	flags := flag.NewFlagSet("load", flag.ContinueOnError)
+	binary := flags.String("gptmesh", "bin/gptmesh", "the program to measure")
+	rounds := flags.Int("rounds", 5, "rounds of each scenario")
+	length := flags.Duration("duration", 3*time.Second, "length of a round")
+	only := flags.String("only", "", "scenarios whose name contains this")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	return measure(*binary, *rounds, *length, *only)
+}
+
+func scenarios(length time.Duration) []scenario {
+	json := func(name string, kilobytes, connections int) scenario {
+		return scenario{name: name, connections: connections, duration: length, promptBytes: kilobytes << 10, model: "mock?size=1300"}
+	}
+	sse := func(name string, connections int, gap string) scenario {
+		return scenario{name: name, stream: true, connections: connections, duration: length, promptBytes: 1 << 10,
+			model: "mock?tokens=200&gap=" + gap, tokens: 200}
+	}
+	return []scenario{
+		json("json 1KB x1", 1, 1), json("json 4KB x1", 4, 1), json("json 4KB x64", 4, 64), json("json 64KB x32", 64, 32),
+		sse("sse burst x32", 32, "0s"), sse("sse 5ms x32", 32, "5ms"), sse("sse 20ms x256", 256, "20ms"),
+	}
+}
+
+func measure(binary string, rounds int, length time.Duration, only string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	mock, err := spawn("mock", self, "mock", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer mock.stop()
+	upstream := "http://" + mock.address
+	floor, err := spawn("floor", self, "floor", "127.0.0.1:0", upstream)
+	if err != nil {
+		return err
+	}
+	defer floor.stop()
+	data, err := os.MkdirTemp("", "gptmesh-load-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(data)
+	mesh, err := spawnMesh(binary, upstream, data)
+	if err != nil {
+		return err
+	}
+	defer mesh.stop()
+
+	fmt.Printf("idle memory of gptmesh: %.1f MB\n\n", float64(mesh.memory())/(1<<20))
+	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "scenario\tof\treq/s\tCPU/req\tCPU/event\tp50\tp99\tfirst p50\tfirst p99\tevent p99\tpeak MB\t")
+	for _, s := range scenarios(length) {
+		if !strings.Contains(s.name, only) {
+			continue
+		}
+		if err := compare(w, s, rounds, []*process{mock, floor, mesh}); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		w.Flush()
+	}
+	return nil
+}
+
+// compare runs a scenario against each program in turn, round by round, and
+// prints medians; the last program's also as ratios to the floor's.
+func compare(w *tabwriter.Writer, s scenario, rounds int, programs []*process) error {
+	results := make([][]*result, len(programs))
+	for range rounds {
+		for i, p := range programs {
+			r, err := load(context.Background(), s, p)
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			results[i] = append(results[i], r)
+		}
+	}
+	for i, p := range programs {
+		name := p.name
+		if i == 0 {
+			name = "direct"
+		}
+		row(w, s.name, name, results[i])
+	}
+	floor, mesh := results[1], results[2]
+	ratio := func(of func(*result) float64) float64 { return median(mesh, of) / median(floor, of) }
+	fmt.Fprintf(w, "%s\tratio\t%.2f\t%.2f\t%.2f\t\t\t\t\t\t\t\n", s.name, ratio((*result).rate),
+		ratio(func(r *result) float64 { return float64(r.perRequest()) }), ratio(func(r *result) float64 { return float64(r.perEvent()) }))
+	return nil
+}
+
+func row(w *tabwriter.Writer, scenario, name string, rounds []*result) {
+	d := func(of func(*result) time.Duration) time.Duration {
+		return time.Duration(median(rounds, func(r *result) float64 { return float64(of(r)) })).Round(100 * time.Nanosecond)
+	}
+	fmt.Fprintf(w, "%s\t%s\t%.0f\t%v\t%v\t%v\t%v\t%v\t%v\t%v\t%.0f\t\n", scenario, name, median(rounds, (*result).rate),
+		d((*result).perRequest), d((*result).perEvent),
+		d(func(r *result) time.Duration { return r.total.quantile(0.5) }), d(func(r *result) time.Duration { return r.total.quantile(0.99) }),
+		d(func(r *result) time.Duration { return r.first.quantile(0.5) }), d(func(r *result) time.Duration { return r.first.quantile(0.99) }),
+		d(func(r *result) time.Duration { return r.event.quantile(0.99) }), float64(rounds[len(rounds)-1].memory)/(1<<20))
+}
+
+func median(rounds []*result, of func(*result) float64) float64 {
+	values := make([]float64, 0, len(rounds))
+	for _, r := range rounds {
+		values = append(values, of(r))
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
