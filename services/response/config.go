@@ -1,0 +1,66 @@
+package response
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config is how the room works.
+type Config struct {
+	// MaxAnswerBytes bounds the log of one answer; a larger one fails with
+	// TOO_LARGE.
+	MaxAnswerBytes int `yaml:"max_answer_bytes"`
+	// MaxRunning bounds the answers that are made at once; more are OVERLOADED.
+	MaxRunning int `yaml:"max_running"`
+	// MaxDuration bounds an answer whose client may leave.
+	MaxDuration time.Duration `yaml:"max_duration"`
+	// StoreTimeout bounds the writes that happen although the client left.
+	StoreTimeout time.Duration `yaml:"store_timeout"`
+	// SessionTimeout bounds one append to a session.
+	SessionTimeout time.Duration `yaml:"session_timeout"`
+	// RetryInterval is the pause between rounds of appends and final rows that
+	// could not be made at first.
+	RetryInterval time.Duration `yaml:"retry_interval"`
+	// WatchPollInterval is the pause between looks at an answer that another
+	// process makes.
+	WatchPollInterval time.Duration `yaml:"watch_poll_interval"`
+	// HeartbeatInterval is how often a process says that it lives, and looks for
+	// what others ask of it. PostgreSQL only.
+	HeartbeatInterval time.Duration `yaml:"heartbeat_interval"`
+	// DeadAfter is the silence after which a process is dead. PostgreSQL only.
+	DeadAfter time.Duration `yaml:"dead_after"`
+	// CacheMaxBytes bounds the kept answers; 0 keeps none.
+	CacheMaxBytes int64 `yaml:"cache_max_bytes"`
+}
+
+// DefaultConfig is what is used where nothing else is said.
+func DefaultConfig() Config {
+	return Config{
+		MaxAnswerBytes: 32 << 20, MaxRunning: 10_000, MaxDuration: 30 * time.Minute,
+		StoreTimeout: 10 * time.Second, SessionTimeout: 5 * time.Second, RetryInterval: 2 * time.Second,
+		WatchPollInterval: 250 * time.Millisecond, HeartbeatInterval: 5 * time.Second, DeadAfter: 15 * time.Second,
+		CacheMaxBytes: 64 << 20,
+	}
+}
+
+// Validate says which key is wrong.
+func (c Config) Validate() error {
+	var errs []error
+	check := func(ok bool, key, rule string) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("%s: %s", key, rule))
+		}
+	}
+	check(c.MaxAnswerBytes > 0, "max_answer_bytes", "must be positive")
+	check(c.MaxRunning > 0, "max_running", "must be positive")
+	for key, d := range map[string]time.Duration{
+		"max_duration": c.MaxDuration, "store_timeout": c.StoreTimeout, "session_timeout": c.SessionTimeout,
+		"retry_interval": c.RetryInterval, "watch_poll_interval": c.WatchPollInterval, "heartbeat_interval": c.HeartbeatInterval,
+	} {
+		check(d > 0, key, "must be positive")
+	}
+	check(c.DeadAfter > 2*c.HeartbeatInterval, "dead_after", "must be more than twice heartbeat_interval")
+	check(c.CacheMaxBytes >= 0, "cache_max_bytes", "must not be negative")
+	return errors.Join(errs...)
+}

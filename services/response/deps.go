@@ -1,0 +1,61 @@
+package response
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
+	"github.com/gptmesh/gptmesh/pkg/postgres"
+	"github.com/gptmesh/gptmesh/pkg/sqlite"
+	"github.com/gptmesh/gptmesh/wire"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Deps is what the room stands on. The stores are migrated by whoever opens
+// them, see Migrations, and closed after the room.
+type Deps struct {
+	// SQLite and Postgres hold the room's tables: exactly one is set.
+	SQLite   *sqlite.DB
+	Postgres *postgres.DB
+	// GPT makes model calls. Required.
+	GPT gptv1.GPTServiceCaller
+	// Session keeps conversations. Required.
+	Session sessionv1.SessionServiceCaller
+	// Codec finds the codec of a wire, nil where there is none. Required.
+	Codec func(conversationv1.Wire) wire.Codec
+	// Logger takes the log; nil throws it away.
+	Logger *slog.Logger
+	// Metrics takes the metrics; nil throws them away.
+	Metrics prometheus.Registerer
+	// Clock gives the time; nil means time.Now.
+	Clock func() time.Time
+	// Instance names this process in rows, for people; the room adds what makes
+	// it unique.
+	Instance string
+}
+
+func (d *Deps) check() error {
+	switch {
+	case (d.SQLite == nil) == (d.Postgres == nil):
+		return errors.New("response: exactly one of SQLite and Postgres must be set")
+	case d.GPT == nil:
+		return errors.New("response: GPT is not set")
+	case d.Session == nil:
+		return errors.New("response: Session is not set")
+	case d.Codec == nil:
+		return errors.New("response: Codec is not set")
+	}
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+	if d.Clock == nil {
+		d.Clock = time.Now
+	}
+	if d.Instance == "" {
+		d.Instance = "response"
+	}
+	return nil
+}

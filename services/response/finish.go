@@ -1,0 +1,286 @@
+package response
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
+	"github.com/gptmesh/gptmesh/services/response/internal/store"
+	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// finishing is the end of an answer on its way into the store.
+type finishing struct {
+	final    store.Final
+	terminal *conversationv1.Chunk
+	failure  *fault.Fault // nil where completed
+	append   *sessionv1.AppendMessagesRequest
+}
+
+// finish brings an answer to its end after the model call ended with err: row,
+// session, terminal chunk, in this order.
+func (r *run) finish(ctx context.Context, err error) error {
+	state, failure := r.ending(ctx, err)
+	var events []*conversationv1.Event
+	var raw *conversationv1.RawChunk
+	if r.held != nil {
+		events, raw = r.held.GetEvents(), r.held.GetRaw()
+		r.note(events)
+		events = events[:len(events)-1] // the terminal event comes back at the end
+	}
+	if r.rules != nil {
+		events, failure = r.process(events, state, failure)
+	}
+	if failure == nil {
+		failure = r.complete(events, raw)
+	} else if r.held != nil && wire.Last(r.held).GetFinished() != nil {
+		raw = nil // it holds the end of an answer that did not end well
+	}
+	if failure != nil && state == responsev1.Response_STATE_COMPLETED {
+		state = responsev1.Response_STATE_FAILED
+		events, raw = nil, nil
+	}
+	f := r.assemble(state, failure, events, raw)
+
+	lastingCtx, cancel := lasting(ctx, r.s.cfg.StoreTimeout)
+	defer cancel()
+	r.save(lastingCtx, f)
+	r.s.metrics.ended(r.response.GetState(), r.response.GetFailure(), r.s.deps.Clock().Sub(r.begin))
+	if f.append != nil && r.response.GetState() == responsev1.Response_STATE_COMPLETED {
+		r.s.appendFirst(ctx, r.id, f.append)
+	}
+	if r.s.cache != nil && r.ttl > 0 && r.kept == nil && r.response.GetState() == responsev1.Response_STATE_COMPLETED {
+		r.s.cache.put(r.key, r.keep(f))
+	}
+	return r.conclude(ctx, f)
+}
+
+// process runs the rules over the last events. Only an answer that the model
+// finished lets go of what was held back.
+func (r *run) process(events []*conversationv1.Event, state responsev1.Response_State, failure *fault.Fault) ([]*conversationv1.Event, *fault.Fault) {
+	events, err := r.rules.Take(events)
+	if err == nil && state == responsev1.Response_STATE_COMPLETED {
+		var more []*conversationv1.Event
+		more, r.found, err = r.rules.End()
+		events = append(events, more...)
+	}
+	if err != nil && failure == nil {
+		return nil, fault.From(err)
+	}
+	if err != nil {
+		events = nil
+	}
+	return events, failure
+}
+
+// complete adds the last events to the answer and says what is wrong with it.
+func (r *run) complete(events []*conversationv1.Event, raw *conversationv1.RawChunk) *fault.Fault {
+	if raw != nil || r.raw {
+		if err := r.assembleLog(events, raw, true); err != nil {
+			if r.req.GetSessionId() != "" {
+				return fault.From(err)
+			}
+			// The client has the answer in its own wire; only the row lacks it.
+			r.s.deps.Logger.Warn("an answer cannot be decoded", "response_id", r.id, "error", err)
+			return nil
+		}
+	} else if err := r.assembler.Add(events...); err != nil {
+		return fault.From(err)
+	}
+	thought := r.thought || r.rules != nil && r.rules.Thought()
+	if blank(r.assembler.Answer(), thought) {
+		return emptyAnswer(r.response.GetModel())
+	}
+	return nil
+}
+
+// blank says that an answer has nothing in any choice, and no reason to.
+func blank(answer *wire.Answer, thought bool) bool {
+	for _, choice := range answer.Choices {
+		switch choice.FinishReason {
+		case conversationv1.FinishReason_FINISH_REASON_CONTENT_FILTER, conversationv1.FinishReason_FINISH_REASON_LOAD,
+			conversationv1.FinishReason_FINISH_REASON_UNLOAD, conversationv1.FinishReason_FINISH_REASON_PAUSE,
+			conversationv1.FinishReason_FINISH_REASON_REFUSAL:
+			return false
+		}
+		for _, part := range choice.Message.GetParts() {
+			switch kind := part.GetKind().(type) {
+			case *conversationv1.ContentPart_Text:
+				if strings.TrimSpace(kind.Text) != "" {
+					return false
+				}
+			case *conversationv1.ContentPart_Reasoning:
+				thought = true
+			default:
+				return false
+			}
+		}
+		if thought && choice.FinishReason == conversationv1.FinishReason_FINISH_REASON_LENGTH {
+			return false
+		}
+	}
+	return true
+}
+
+// assemble makes the final row, the terminal chunk and the append of the
+// answer.
+func (r *run) assemble(state responsev1.Response_State, failure *fault.Fault, events []*conversationv1.Event, raw *conversationv1.RawChunk) *finishing {
+	now := timestamppb.New(r.s.deps.Clock())
+	f := &finishing{failure: failure}
+	if state != responsev1.Response_STATE_COMPLETED {
+		if raw != nil || r.raw {
+			_ = r.assembleLog(events, raw, false) // what there is of it
+		} else {
+			_ = r.assembler.Add(events...)
+		}
+	}
+	r.response.State, r.response.FinishTime = state, now
+	for _, choice := range r.assembler.Answer().Choices {
+		out := &responsev1.Choice{Index: choice.Index, Message: choice.Message, FinishReason: choice.FinishReason, StopSequence: choice.StopSequence}
+		if choice.Index == 0 {
+			out.Message.Id = r.id
+		}
+		r.response.Choices = append(r.response.Choices, out)
+	}
+	r.response.JsonOutput, r.response.Redactions = r.found.JSON, r.found.Redactions
+	if r.kept != nil {
+		r.response.JsonOutput, r.response.Redactions = r.kept.response.GetJsonOutput(), r.kept.response.GetRedactions()
+	}
+
+	last := &conversationv1.Event{Kind: &conversationv1.Event_Finished{Finished: &conversationv1.Finished{FinishTime: now}}}
+	if failure != nil {
+		r.response.Failure = wire.Failure(failure)
+		last = &conversationv1.Event{Kind: &conversationv1.Event_Failed{Failed: r.response.Failure}}
+	} else if finished := wire.Last(r.held).GetFinished(); finished.GetFinishTime() != nil {
+		last.GetFinished().FinishTime = finished.GetFinishTime()
+	}
+	all := append(events[:len(events):len(events)], last)
+	if r.sequence == 0 {
+		all = r.withStarted(all)
+	}
+	f.terminal = &conversationv1.Chunk{Sequence: r.sequence + 1, Events: all, Raw: raw}
+	r.response.LastSequence = f.terminal.GetSequence()
+	if state == responsev1.Response_STATE_COMPLETED {
+		f.append = r.sessionAppend()
+	}
+	f.final.Response = r.response
+	return f
+}
+
+// sessionAppend is what the session will hold of the turn; nil without a
+// session, or where the answer has no message to show.
+func (r *run) sessionAppend() *sessionv1.AppendMessagesRequest {
+	if r.req.GetSessionId() == "" || len(r.response.GetChoices()) == 0 || len(r.response.GetChoices()[0].GetMessage().GetParts()) == 0 {
+		return nil
+	}
+	out := &sessionv1.AppendMessagesRequest{SessionId: r.req.GetSessionId()}
+	for i, m := range r.req.GetNewMessages() {
+		if m.GetId() == "" { // so that appending twice is appending once
+			m = shallow(m)
+			m.Id = fmt.Sprintf("%s.%d", r.id, i)
+		}
+		out.Messages = append(out.Messages, m)
+	}
+	out.Messages = append(out.Messages, r.response.GetChoices()[0].GetMessage())
+	return out
+}
+
+// save commits the end. Where it cannot, the answer becomes a failure, in f and
+// for the client.
+func (r *run) save(ctx context.Context, f *finishing) {
+	err := r.awaitBegin(ctx)
+	if err != nil {
+		// There is no row, or none of this answer: nothing to finish.
+		if f.failure == nil {
+			r.fail(f, fault.From(err))
+		}
+		f.append = nil
+		return
+	}
+	if f.append != nil {
+		if f.final.Intent, err = proto.Marshal(f.append); err != nil {
+			r.fail(f, fault.Internal(err))
+		}
+	}
+	if err = r.frame(f); err == nil {
+		err = r.s.store.Finish(ctx, f.final)
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, store.ErrNotRunning):
+		// Others took this process for dead, and said so to whoever asked.
+		r.fail(f, interrupted(r.id))
+	default:
+		r.s.deps.Logger.Error("an answer cannot be stored", "response_id", r.id, "error", err)
+		r.fail(f, fault.From(storeFault(err, r.id)))
+		if err := r.frame(f); err == nil {
+			select {
+			case r.s.unsaved <- f:
+			default: // the sweep will find the row running, and its process dead
+			}
+		}
+	}
+}
+
+// frame makes the log as it is stored.
+func (r *run) frame(f *finishing) error {
+	last, err := proto.Marshal(f.terminal)
+	if err != nil {
+		return err
+	}
+	f.final.Log = answerlog.Frames(answerlog.Frames(nil, r.log.Entries()...), last)
+	return nil
+}
+
+// fail turns the end into a failure.
+func (r *run) fail(f *finishing, failure *fault.Fault) {
+	r.response = proto.CloneOf(r.response)
+	r.response.State, r.response.Failure = responsev1.Response_STATE_FAILED, wire.Failure(failure)
+	events := []*conversationv1.Event{{Kind: &conversationv1.Event_Failed{Failed: r.response.Failure}}}
+	if r.sequence == 0 {
+		events = r.withStarted(events)
+	}
+	f.terminal = &conversationv1.Chunk{Sequence: r.sequence + 1, Events: events}
+	f.failure, f.append = failure, nil
+	f.final = store.Final{Response: r.response}
+}
+
+// keep is the answer as the cache holds it.
+func (r *run) keep(f *finishing) *keptAnswer {
+	entries, err := answerlog.Split(f.final.Log)
+	if err != nil {
+		entries = nil // cannot be: this run made the frames
+	}
+	return &keptAnswer{entries: entries, response: r.response, at: r.s.deps.Clock(), ttl: r.ttl}
+}
+
+// conclude lets the terminal chunk out.
+func (r *run) conclude(ctx context.Context, f *finishing) error {
+	if f.failure != nil && r.sequence == 0 {
+		r.early = f.failure
+	}
+	if err := r.log.Seal(f.terminal); err != nil {
+		r.s.deps.Logger.Error("a terminal chunk cannot be marshalled", "response_id", r.id, "error", err)
+	}
+	if r.early != nil {
+		return r.early
+	}
+	if r.deliver == nil {
+		return nil
+	}
+	if err := r.deliver(f.terminal); err != nil {
+		if f.failure != nil {
+			return f.failure
+		}
+		return err
+	}
+	return nil
+}

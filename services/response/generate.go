@@ -1,0 +1,168 @@
+package response
+
+import (
+	"context"
+	"time"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/ids"
+	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
+	"github.com/gptmesh/gptmesh/services/response/internal/postprocess"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Generate implements the RPC. The row's commit runs beside the model call, so
+// that an id that is taken may be found only when the call has begun; the call
+// is then ended.
+func (s *Service) Generate(req *responsev1.GenerateRequest, stream grpc.ServerStreamingServer[responsev1.GenerateResponse]) error {
+	ctx := stream.Context()
+	r, err := s.prepare(ctx, req)
+	if err != nil {
+		return err
+	}
+	switch req.GetOnDisconnect() {
+	case responsev1.DisconnectPolicy_DISCONNECT_POLICY_DRAIN, responsev1.DisconnectPolicy_DISCONNECT_POLICY_DETACH:
+		if err := s.admit(r); err != nil {
+			return err
+		}
+		return s.generateDetached(ctx, r, stream.Send)
+	}
+	runCtx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r.cancel = cancel
+	if err := s.admit(r); err != nil {
+		return err
+	}
+	var message responsev1.GenerateResponse
+	r.deliver = func(chunk *conversationv1.Chunk) error {
+		message.Chunk = chunk
+		return stream.Send(&message)
+	}
+	return s.make(runCtx, r)
+}
+
+// generateDetached makes the answer on a goroutine of the room; the caller
+// follows its log like any watcher.
+func (s *Service) generateDetached(ctx context.Context, r *run, send func(*responsev1.GenerateResponse) error) error {
+	s.work.Go(func() {
+		bounded, stop := lasting(ctx, s.cfg.MaxDuration)
+		defer stop()
+		defer r.cancel(nil)
+		runCtx, cancel := context.WithCancelCause(bounded)
+		defer cancel(nil)
+		// A cancellation of the run, which may come before this line, ends it.
+		unhook := context.AfterFunc(r.ended, func() { cancel(context.Cause(r.ended)) })
+		defer unhook()
+		_ = s.make(runCtx, r) // its row says what became of it
+	})
+	return r.follow(ctx, 0, func(chunk *conversationv1.Chunk) error {
+		return send(&responsev1.GenerateResponse{Chunk: chunk})
+	})
+}
+
+// prepare checks a request and makes its run.
+func (s *Service) prepare(ctx context.Context, req *responsev1.GenerateRequest) (*run, error) {
+	if req.GetTurn() == nil {
+		return nil, fault.InvalidField("turn", "is required")
+	}
+	rules, err := postprocess.Compile(req.GetPostProcessing())
+	if err != nil {
+		return nil, err
+	}
+	now := s.deps.Clock()
+	id := req.GetResponseId()
+	if id == "" {
+		id = ids.At("resp", now)
+	}
+	owner := callctx.Owner(ctx)
+	r := &run{
+		s: s, id: id, owner: owner, req: req, begin: now,
+		response: &responsev1.Response{
+			Id: id, RequestId: req.GetRequestId(), SessionId: req.GetSessionId(), Owner: owner,
+			State: responsev1.Response_STATE_RUNNING, CreateTime: timestamppb.New(now),
+		},
+		log:   answerlog.New(s.cfg.MaxAnswerBytes),
+		begun: make(chan error, 1),
+		done:  make(chan struct{}),
+	}
+	r.ended, r.cancel = context.WithCancelCause(context.Background())
+	r.assembler.MaxBytes = s.cfg.MaxAnswerBytes
+	if ttl := req.GetCache().GetTtl().AsDuration(); ttl > 0 && s.cache != nil {
+		key, err := cacheKeyOf(owner, req)
+		if err != nil {
+			return nil, fault.Internal(err)
+		}
+		r.key, r.ttl = key, ttl
+		r.kept = s.cache.get(key, ttl)
+		result := "miss"
+		if r.kept != nil {
+			result = "hit"
+		}
+		s.metrics.cache.WithLabelValues(result).Inc()
+	}
+	if rules != nil && r.kept == nil {
+		r.rules = rules.New(s.cfg.MaxAnswerBytes)
+	}
+	return r, nil
+}
+
+// make makes the answer, from the model call to the terminal chunk, on the
+// caller's goroutine. The error is what a caller who saw no terminal chunk
+// gets.
+func (s *Service) make(ctx context.Context, r *run) error {
+	defer s.dismiss(r)
+	defer close(r.done)
+	defer r.log.Close()
+	begin := proto.CloneOf(r.response)
+	s.work.Go(func() {
+		beginCtx, cancel := lasting(ctx, s.cfg.StoreTimeout)
+		defer cancel()
+		r.begun <- s.store.Begin(beginCtx, begin, s.instance)
+	})
+	var err error
+	if r.kept != nil {
+		err = r.replay(ctx)
+	} else {
+		err = s.deps.GPT.Generate(ctx, r.modelCall(), func(m *gptv1.GenerateResponse) error {
+			return r.take(ctx, m.GetChunk())
+		})
+	}
+	modelEnd := time.Now()
+	defer func() { s.metrics.finish.Observe(time.Since(modelEnd).Seconds()) }()
+	return r.finish(ctx, err)
+}
+
+// modelCall is what the gpt room is asked for.
+func (r *run) modelCall() *gptv1.GenerateRequest {
+	turn := r.req.GetTurn()
+	if r.rules != nil && turn.GetAcceptWire() != conversationv1.Wire_WIRE_UNSPECIFIED {
+		turn = shallow(turn)
+		turn.AcceptWire = conversationv1.Wire_WIRE_UNSPECIFIED
+	}
+	return &gptv1.GenerateRequest{
+		Turn: turn, RequestId: r.req.GetRequestId(), ResponseId: r.id, SessionId: r.req.GetSessionId(), UserId: turn.GetUser(),
+	}
+}
+
+// replay gives the kept answer in the place of a model.
+func (r *run) replay(ctx context.Context) error {
+	for _, entry := range r.kept.entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		chunk := new(conversationv1.Chunk)
+		if err := proto.Unmarshal(entry, chunk); err != nil {
+			return fault.Internal(err)
+		}
+		if err := r.take(ctx, chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,453 @@
+package response
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+func TestEverythingIsCommittedWhenTheEndArrives(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	w.newSession("s1")
+	chunks, err := w.generate(t.Context(), &responsev1.GenerateRequest{
+		ResponseId: "resp_1", RequestId: "req_1", SessionId: "s1", NewMessages: []*conversationv1.Message{user("hi")},
+	}, func(c *conversationv1.Chunk) error {
+		r := w.get("resp_1")
+		if wire.Last(c) == nil {
+			if r.GetState() != responsev1.Response_STATE_RUNNING || w.story("s1") != "" {
+				t.Errorf("at %d: %v, session %q", c.GetSequence(), r.GetState(), w.story("s1"))
+			}
+			return nil
+		}
+		if r.GetState() != responsev1.Response_STATE_COMPLETED || w.story("s1") != "USER:hi ASSISTANT:Hello" {
+			t.Errorf("at the end: %v, session %q", r.GetState(), w.story("s1"))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, show(chunks), "1:^Hel 2:lo 3:.#$")
+	s := chunks[0].GetEvents()[0].GetStarted()
+	equal(t, fmt.Sprint(s.GetResponseId(), s.GetSessionId(), s.GetModel(), s.GetAttemptId(), s.GetCached()), "resp_1s1m-1att_1false")
+	r := w.get("resp_1")
+	if r.GetUsage().GetOutputTokens() != 2 || r.GetModel() != "m-1" || r.GetLastSequence() != 3 || r.GetChoices()[0].GetMessage().GetId() != "resp_1" ||
+		r.GetFirstEventTime() == nil || r.GetFinishTime() == nil || r.GetRequestId() != "req_1" {
+		t.Errorf("row: %v", r)
+	}
+	eventually(t, "the intent is settled", func() bool {
+		pending, err := w.store.Pending(t.Context(), time.Now().Add(time.Hour), 9)
+		return err == nil && len(pending) == 0
+	})
+}
+
+func TestRawAnswerPassesUnchanged(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	w.newSession("s1")
+	w.model.plays(says(raw("Hel\n", started()), raw("lo\n"), raw(".\n", usage(2), finishedEvent())))
+	chunks, err := w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_1", SessionId: "s1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, show(chunks), "1:^{Hel} 2:{lo} 3:#${.}")
+	equal(t, w.story("s1"), "ASSISTANT:Hello")
+	equal(t, w.get("resp_1").GetChoices()[0].GetFinishReason().String(), "FINISH_REASON_STOP")
+
+	w.model.plays(says(raw("Hel\n", started()), raw("garbage\n"), raw(".\n", finishedEvent())))
+	chunks, err = w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_2"})
+	if err != nil || w.get("resp_2").GetState() != responsev1.Response_STATE_COMPLETED {
+		t.Fatalf("without a session what cannot be decoded passes: %v %v", show(chunks), err)
+	}
+	chunks, err = w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_3", SessionId: "s1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, show(chunks), "1:^{Hel} 2:{garbage} 3:!PROVIDER_PROTOCOL")
+	equal(t, w.story("s1"), "ASSISTANT:Hello")
+}
+
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	boom := fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_PROVIDER_ERROR, "boom", "provider", "echo")
+	fails := func(err error, chunks ...*conversationv1.Chunk) script {
+		return func(ctx context.Context, req *gptv1.GenerateRequest, send func(*conversationv1.Chunk) error) error {
+			if err := says(chunks...)(ctx, req, send); err != nil {
+				return err
+			}
+			return err
+		}
+	}
+	for name, c := range map[string]struct {
+		model        script
+		chunks, fail string
+		last         int64
+	}{
+		"before the first chunk":        {fails(boom), "", "PROVIDER_ERROR", 1},
+		"in the first chunk":            {says(typed(started(), failedEvent(boom))), "", "PROVIDER_ERROR", 1},
+		"after it, as an event":         {says(typed(started(), text("a")), typed(failedEvent(boom))), "1:^a 2:!PROVIDER_ERROR", "", 2},
+		"after it, as a status":         {fails(boom, typed(started(), text("a"))), "1:^a 2:!PROVIDER_ERROR", "", 2},
+		"cut off":                       {says(typed(started(), text("a"))), "1:^a 2:!STREAM_TRUNCATED", "", 2},
+		"nothing at all":                {says(), "", "STREAM_TRUNCATED", 1},
+		"data before the start":         {says(raw("x\n")), "", "PROVIDER_PROTOCOL", 1},
+		"event before the start":        {says(typed(text("x"))), "", "PROVIDER_PROTOCOL", 1},
+		"second start":                  {says(typed(started(), text("a")), typed(started())), "1:^a 2:!PROVIDER_PROTOCOL", "", 2},
+		"after the end":                 {says(typed(started(), text("a")), typed(stopped(), finishedEvent()), typed(text("b"))), "1:^a 2:.!PROVIDER_PROTOCOL", "", 2},
+		"plain error":                   {fails(errors.New("secret inside"), typed(started(), text("a"))), "1:^a 2:!INTERNAL", "", 2},
+		"empty":                         {says(typed(started()), typed(stopped(), finishedEvent())), "1:^ 2:!EMPTY_ANSWER", "", 2},
+		"blank":                         {says(typed(started(), text(" \n"), stopped(), finishedEvent())), "", "EMPTY_ANSWER", 1},
+		"thought alone":                 {says(typed(started(), thought("hm"), stopped(), finishedEvent())), "", "EMPTY_ANSWER", 1},
+		"blank raw":                     {says(raw(" \n", started()), raw(".\n", finishedEvent())), "1:^{} 2:!EMPTY_ANSWER", "", 2},
+		"too large":                     {says(typed(started(), text("a")), typed(text(strings.Repeat("x", 4000)))), "1:^a 2:!TOO_LARGE", "", 2},
+		"too large at once":             {says(raw(strings.Repeat("x", 4000), started())), "", "TOO_LARGE", 1},
+		"cancelled by the gpt room":     {fails(cancelled(), typed(started(), text("a"))), "1:^a 2:!CANCELLED", "", 2},
+		"thought, cut by the limit":     {says(typed(started(), thought("hm"), choiceEnd(conversationv1.FinishReason_FINISH_REASON_LENGTH), finishedEvent())), "1:^(hm).$", "", 1},
+		"filtered":                      {says(typed(started(), choiceEnd(conversationv1.FinishReason_FINISH_REASON_CONTENT_FILTER), finishedEvent())), "1:^.$", "", 1},
+		"load":                          {says(typed(started(), choiceEnd(conversationv1.FinishReason_FINISH_REASON_LOAD), finishedEvent())), "1:^.$", "", 1},
+		"tool calls alone":              {says(typed(started(), toolCall("c1"), choiceEnd(conversationv1.FinishReason_FINISH_REASON_TOOL_CALLS), finishedEvent())), "1:^[look].$", "", 1},
+		"whole answer in its one chunk": {says(typed(started(), text("a"), stopped(), usage(1), finishedEvent())), "1:^a.#$", "", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := open(t, func(c *Config) { c.MaxAnswerBytes = 2000 })
+			w.newSession("s1")
+			w.model.plays(c.model)
+			chunks, err := w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_1", SessionId: "s1", NewMessages: []*conversationv1.Message{user("hi")}})
+			equal(t, show(chunks), c.chunks)
+			equal(t, reason(err), c.fail)
+			if err != nil && strings.Contains(err.Error(), "secret") {
+				t.Error("the client sees what it must not")
+			}
+			r := w.get("resp_1")
+			if r.GetLastSequence() != c.last {
+				t.Errorf("last sequence %d", r.GetLastSequence())
+			}
+			failed := strings.Contains(c.chunks, "!") || c.fail != ""
+			if failed != (r.GetFailure() != nil) || failed == (r.GetState() == responsev1.Response_STATE_COMPLETED) {
+				t.Errorf("row: %v", r)
+			}
+			if failed && w.story("s1") != "" {
+				t.Errorf("a failed answer stands in the session: %q", w.story("s1"))
+			}
+			// The log says the same, started and one end, also where only a status came.
+			watched, err := w.watch(t.Context(), "resp_1", 0, conversationv1.Wire_WIRE_OPENAI_CHAT)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := c.chunks
+			if c.fail != "" {
+				want = "1:^!" + c.fail
+			}
+			equal(t, show(watched), want)
+		})
+	}
+}
+
+// TestOneEnd is the property: whatever model, client and session do, a client
+// sees chunks 1, 2, 3 … in the order of the grammar and one end, or a status
+// and no chunk; and the row and the log agree with it.
+func TestOneEnd(t *testing.T) {
+	t.Parallel()
+	w := open(t, func(c *Config) { c.MaxAnswerBytes = 3000 })
+	for i := range 300 {
+		random := rand.New(rand.NewPCG(7, uint64(i)))
+		id := fmt.Sprint("resp_", i)
+		session := fmt.Sprint("s", i)
+		w.newSession(session)
+		ctx, cancel := context.WithCancel(t.Context())
+		leaveAt, n := int64(-1), 0
+		if random.IntN(3) == 0 {
+			leaveAt = int64(random.IntN(5))
+		}
+		if random.IntN(5) == 0 {
+			w.session.Fail("AppendMessages", fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE, "no"))
+		}
+		w.model.plays(func(ctx context.Context, _ *gptv1.GenerateRequest, send func(*conversationv1.Chunk) error) error {
+			begun := false
+			for {
+				var c *conversationv1.Chunk
+				switch k := random.IntN(24); {
+				case !begun && k < 20:
+					c, begun = typed(started(), text("a")), true
+				case k < 14:
+					c = typed(text("b"))
+				case k == 14:
+					c = typed(text(strings.Repeat("c", 1000)))
+				case k < 18:
+					c = typed(stopped(), finishedEvent())
+				case k == 18:
+					c = typed(failedEvent(errors.New("x")))
+				case k == 19:
+					return fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_PROVIDER_ERROR, "x")
+				case k == 20:
+					return nil
+				case k == 21:
+					cancel()
+					continue
+				default:
+					c = typed(stopped())
+				}
+				if err := send(c); err != nil {
+					return err
+				}
+				if n++; n > 100 {
+					return nil
+				}
+			}
+		})
+		policy := responsev1.DisconnectPolicy(random.IntN(4))
+		chunks, err := w.generate(ctx, &responsev1.GenerateRequest{ResponseId: id, SessionId: session, OnDisconnect: policy},
+			func(c *conversationv1.Chunk) error {
+				if c.GetSequence() == leaveAt {
+					return errors.New("I leave")
+				}
+				return nil
+			})
+		cancel()
+		n = 0
+		if r := w.runningHere("local", id); r != nil {
+			<-r.done
+		}
+		ended := checkOrder(t, chunks)
+		r := w.get(id)
+		if r.GetState() == responsev1.Response_STATE_RUNNING {
+			t.Fatalf("%d: still running", i)
+		}
+		if err == nil && !ended {
+			t.Fatalf("%d: OK without an end: %s", i, show(chunks))
+		}
+		log, err := w.watch(t.Context(), id, 0, 0)
+		if err != nil || !checkOrder(t, log) || int64(len(log)) != r.GetLastSequence() {
+			t.Fatalf("%d: log %s, row %v, %v", i, show(log), r, err)
+		}
+		if !strings.HasPrefix(show(log), show(chunks)) {
+			t.Fatalf("%d: the client saw %s, the log says %s", i, show(chunks), show(log))
+		}
+		if done := wire.Last(log[len(log)-1]).GetFinished() != nil; done != (r.GetState() == responsev1.Response_STATE_COMPLETED) {
+			t.Fatalf("%d: %v with %s", i, r.GetState(), show(log))
+		}
+		want := 0
+		if r.GetState() == responsev1.Response_STATE_COMPLETED {
+			want = 1
+		}
+		eventually(t, "the session has the answer", func() bool { return len(w.session.Messages(session)) >= want })
+		if n := len(w.session.Messages(session)); n != want {
+			t.Fatalf("%d: %d messages for a %v answer", i, n, r.GetState())
+		}
+	}
+}
+
+func checkOrder(t *testing.T, chunks []*conversationv1.Chunk) (ended bool) {
+	t.Helper()
+	var grammar wire.Grammar
+	for i, c := range chunks {
+		if c.GetSequence() != int64(i+1) {
+			t.Fatalf("sequence %d at %d", c.GetSequence(), i)
+		}
+		for _, event := range c.GetEvents() {
+			if err := grammar.Accept(event); err != nil {
+				t.Fatalf("%v in %s", err, show(chunks))
+			}
+		}
+	}
+	return grammar.Ended()
+}
+
+func TestClientLeaves(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []responsev1.DisconnectPolicy{0, responsev1.DisconnectPolicy_DISCONNECT_POLICY_DRAIN, responsev1.DisconnectPolicy_DISCONNECT_POLICY_DETACH} {
+		for _, when := range []string{"before the first chunk", "after it"} {
+			t.Run(policy.String()+" "+when, func(t *testing.T) {
+				t.Parallel()
+				w := open(t)
+				ctx, leave := context.WithCancel(t.Context())
+				reached, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+				w.model.plays(func(ctx context.Context, req *gptv1.GenerateRequest, send func(*conversationv1.Chunk) error) error {
+					if when == "after it" {
+						if err := send(typed(started(), text("a"))); err != nil {
+							return err
+						}
+					}
+					close(reached)
+					select {
+					case <-ctx.Done():
+						ended <- ctx.Err()
+						return ctx.Err()
+					case <-goOn:
+					}
+					rest := []*conversationv1.Chunk{typed(stopped(), finishedEvent())}
+					if when != "after it" {
+						rest = hello()
+					}
+					ended <- nil
+					return says(rest...)(ctx, req, send)
+				})
+				go func() { <-reached; leave() }()
+				_, err := w.generate(ctx, &responsev1.GenerateRequest{ResponseId: "resp_1", OnDisconnect: policy})
+				equal(t, reason(err), "CANCELLED")
+				if policy == 0 {
+					if err := <-ended; !errors.Is(err, context.Canceled) {
+						t.Errorf("the model call ended with %v", err)
+					}
+					r := w.get("resp_1")
+					equal(t, r.GetState().String(), "STATE_CANCELLED")
+					if when == "after it" {
+						equal(t, r.GetChoices()[0].GetMessage().GetParts()[0].GetText(), "a")
+					}
+					return
+				}
+				r := w.runningHere("local", "resp_1")
+				if r == nil {
+					t.Fatal("it does not run on")
+				}
+				close(goOn)
+				watched, err := w.watch(t.Context(), "resp_1", 0, 0)
+				<-r.done
+				if err != nil || !strings.HasSuffix(show(watched), "$") {
+					t.Fatalf("%s, %v", show(watched), err)
+				}
+				equal(t, w.get("resp_1").GetState().String(), "STATE_COMPLETED")
+			})
+		}
+	}
+}
+
+func TestDeadlineSaysWhere(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	w.model.plays(func(ctx context.Context, _ *gptv1.GenerateRequest, _ func(*conversationv1.Chunk) error) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err := w.generate(ctx, &responsev1.GenerateRequest{ResponseId: "resp_1"})
+	equal(t, reason(err), "DEADLINE_EXCEEDED")
+	r := w.get("resp_1")
+	equal(t, r.GetState().String()+r.GetFailure().GetMetadata()["room"], "STATE_FAILEDgpt")
+}
+
+func TestTakenIDEndsTheCall(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	if _, err := w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_1"}); err != nil {
+		t.Fatal(err)
+	}
+	chunks, err := w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_1"})
+	if len(chunks) != 0 || reason(err) != "ALREADY_EXISTS" {
+		t.Fatalf("%s %v", show(chunks), err)
+	}
+	equal(t, w.get("resp_1").GetState().String(), "STATE_COMPLETED")
+}
+
+func TestPostProcessingAsksForTypedEvents(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	w.model.plays(says(typed(started(), text("<think>hm</think>Sure: ")), typed(text("```json\n{\"a\":1}\n```")), typed(stopped(), usage(3), finishedEvent())))
+	in := turn()
+	in.AcceptWire = conversationv1.Wire_WIRE_OPENAI_CHAT
+	chunks, err := w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_1", Turn: in, PostProcessing: &responsev1.PostProcessing{
+		Format: responsev1.PostProcessing_FORMAT_JSON, Reasoning: responsev1.PostProcessing_REASONING_STRIP,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, show(chunks), `1:^ 2:#{"a":1}.$`)
+	equal(t, w.get("resp_1").GetJsonOutput(), `{"a":1}`)
+	if got := w.model.last.Load().GetTurn().GetAcceptWire(); got != 0 || in.GetAcceptWire() == 0 {
+		t.Errorf("asked for %v, the request says %v", got, in.GetAcceptWire())
+	}
+
+	w.model.plays(says(typed(started(), text("no json")), typed(stopped(), finishedEvent())))
+	chunks, err = w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_2", PostProcessing: &responsev1.PostProcessing{Format: responsev1.PostProcessing_FORMAT_JSON}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, show(chunks), "1:^ 2:!INVALID_JSON_ANSWER")
+	calls := w.model.calls.Load()
+	_, err = w.generate(t.Context(), &responsev1.GenerateRequest{PostProcessing: &responsev1.PostProcessing{Redactions: []*responsev1.RedactionRule{{Name: "x", Pattern: "("}}}})
+	if fault.From(err).Field() != "post_processing.redactions[0].pattern" || w.model.calls.Load() != calls {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestCache(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	w.newSession("s1")
+	ask := func(id string, change func(*responsev1.GenerateRequest)) string {
+		t.Helper()
+		req := &responsev1.GenerateRequest{ResponseId: id, Turn: turn(), SessionId: "s1", Cache: &responsev1.CachePolicy{Ttl: durationpb.New(time.Minute)}}
+		if change != nil {
+			change(req)
+		}
+		chunks, err := w.generate(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, fmt.Sprint(w.get(id).GetCached()), fmt.Sprint(chunks[0].GetEvents()[0].GetStarted().GetCached()))
+		equal(t, chunks[0].GetEvents()[0].GetStarted().GetResponseId(), id)
+		return fmt.Sprint(w.model.calls.Load(), " ", show(chunks), " ", w.get(id).GetUsage().GetOutputTokens())
+	}
+	const answer = " 1:^Hel 2:lo 3:.#$ 2"
+	equal(t, ask("resp_1", nil), "1"+answer)
+	equal(t, ask("resp_2", func(r *responsev1.GenerateRequest) { r.Turn.Messages[0].Id = "msg_7" }), "1"+answer)
+	equal(t, ask("resp_3", func(r *responsev1.GenerateRequest) { r.Turn.Messages[0] = user("other") }), "2"+answer)
+	equal(t, ask("resp_4", func(r *responsev1.GenerateRequest) { r.Cache = nil }), "3"+answer)
+	equal(t, ask("resp_5", func(r *responsev1.GenerateRequest) {
+		r.PostProcessing = &responsev1.PostProcessing{Reasoning: responsev1.PostProcessing_REASONING_STRIP}
+	}), "4"+answer)
+	if n := strings.Count(w.story("s1"), "ASSISTANT"); n != 5 {
+		t.Errorf("%d answers in the session", n)
+	}
+}
+
+func TestSessionTroubles(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	w.newSession("s1")
+	req := func(id string) *responsev1.GenerateRequest {
+		return &responsev1.GenerateRequest{ResponseId: id, SessionId: "s1", NewMessages: []*conversationv1.Message{user("hi " + id)}}
+	}
+	// The room is away: the answer is whole, the session gets it soon, once.
+	w.session.Fail("AppendMessages", fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_ROOM_UNAVAILABLE, "away"))
+	chunks, err := w.generate(t.Context(), req("a"))
+	if err != nil || !strings.HasSuffix(show(chunks), "$") {
+		t.Fatal(show(chunks), err)
+	}
+	w.appendLeft(time.Now().Add(time.Hour))
+	w.appendLeft(time.Now().Add(time.Hour))
+	equal(t, w.story("s1"), "USER:hi a ASSISTANT:Hello")
+
+	// It has ended meanwhile: the answer stays, and the row says why.
+	w.model.plays(func(ctx context.Context, r *gptv1.GenerateRequest, send func(*conversationv1.Chunk) error) error {
+		if _, err := w.session.EndSession(ctx, &sessionv1.EndSessionRequest{SessionId: "s1"}); err != nil {
+			return err
+		}
+		return says(hello()...)(ctx, r, send)
+	})
+	chunks, err = w.generate(t.Context(), req("b"))
+	if err != nil || !strings.HasSuffix(show(chunks), "$") {
+		t.Fatal(show(chunks), err)
+	}
+	equal(t, w.story("s1"), "USER:hi a ASSISTANT:Hello")
+	record, err := w.store.Get(t.Context(), "local", "b")
+	if err != nil || record.Response.GetState() != responsev1.Response_STATE_COMPLETED || !strings.Contains(record.SessionNote, "SESSION_ENDED") {
+		t.Fatalf("%+v %v", record, err)
+	}
+}

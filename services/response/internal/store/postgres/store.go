@@ -1,0 +1,283 @@
+// Package postgres keeps answers in PostgreSQL.
+package postgres
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"time"
+
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/postgres"
+	"github.com/gptmesh/gptmesh/services/response/internal/store"
+	"github.com/jackc/pgx/v5"
+)
+
+// Migrations make the tables.
+//
+//go:embed migrations/*.sql
+var Migrations embed.FS
+
+// Store implements store.Store.
+type Store struct{ db *postgres.DB }
+
+// New returns a store in db, whose tables must be there.
+func New(db *postgres.DB) *Store { return &Store{db: db} }
+
+// Ping implements store.Store.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	return s.db.Pool().QueryRow(ctx, "select 1").Scan(&one)
+}
+
+// Begin implements store.Store.
+func (s *Store) Begin(ctx context.Context, response *responsev1.Response, instance string) error {
+	c, err := store.ToColumns(response)
+	if err != nil {
+		return err
+	}
+	// One statement commits by itself, in one round trip.
+	_, err = s.db.Pool().Exec(ctx, `insert into responses (id, owner, request_id, session_id, state, instance, create_micros, head)
+		values ($1, $2, $3, $4, $5, $6, $7, $8)`, c.ID, c.Owner, c.RequestID, c.SessionID, c.State, instance, c.Create, c.Head)
+	if postgres.IsUniqueViolation(err) {
+		return store.ErrExists
+	}
+	return err
+}
+
+// Finish implements store.Store.
+func (s *Store) Finish(ctx context.Context, final store.Final) error {
+	c, err := store.ToColumns(final.Response)
+	if err != nil {
+		return err
+	}
+	log, err := store.PackLog(final.Log)
+	if err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		return finish(ctx, tx, c, log, final.Intent)
+	})
+}
+
+func finish(ctx context.Context, tx pgx.Tx, c store.Columns, log, intent []byte) error {
+	result, err := tx.Exec(ctx, `update responses set state = $1, finish_micros = $2, last_sequence = $3, head = $4, messages = $5, session_intent = $6
+		where id = $7 and state = 1`, c.State, c.Finish, c.LastSequence, c.Head, nullable(c.Messages), nullable(intent), c.ID)
+	if err != nil {
+		return err
+	}
+	if result.RowsAffected() == 0 {
+		return store.ErrNotRunning
+	}
+	if len(log) > 0 {
+		_, err = tx.Exec(ctx, "insert into response_logs (response_id, first_sequence, frames) values ($1, 1, $2)", c.ID, log)
+	}
+	return err
+}
+
+// nullable is nil for nothing, which a bytea column takes for null.
+func nullable(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+// Get implements store.Store.
+func (s *Store) Get(ctx context.Context, owner, id string) (store.Record, error) {
+	var head, messages []byte
+	var record store.Record
+	err := s.db.Pool().QueryRow(ctx, "select head, messages, instance, session_note from responses where id = $1 and owner = $2", id, owner).
+		Scan(&head, &messages, &record.Instance, &record.SessionNote)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return record, store.ErrNotFound
+	}
+	if err != nil {
+		return record, err
+	}
+	record.Response, err = store.FromColumns(head, messages)
+	return record, err
+}
+
+// Log implements store.Store.
+func (s *Store) Log(ctx context.Context, id string) ([]byte, error) {
+	rows, err := s.db.Pool().Query(ctx, "select frames from response_logs where response_id = $1 order by first_sequence", id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var frames []byte
+	for rows.Next() {
+		var packed []byte
+		if err := rows.Scan(&packed); err != nil {
+			return nil, err
+		}
+		piece, err := store.UnpackLog(packed)
+		if err != nil {
+			return nil, err
+		}
+		frames = append(frames, piece...)
+	}
+	return frames, rows.Err()
+}
+
+// List implements store.Store.
+func (s *Store) List(ctx context.Context, filter store.Filter, limit int) ([]*responsev1.Response, error) {
+	where, args := filter.Where(func(n int) string { return fmt.Sprint("$", n) })
+	rows, err := s.db.Pool().Query(ctx,
+		"select head from responses where "+where+fmt.Sprintf(" order by create_micros desc, id desc limit %d", limit), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []*responsev1.Response
+	for rows.Next() {
+		var head []byte
+		if err := rows.Scan(&head); err != nil {
+			return nil, err
+		}
+		r, err := store.FromColumns(head, nil)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, rows.Err()
+}
+
+// Delete implements store.Store.
+func (s *Store) Delete(ctx context.Context, owner, id string) error {
+	return s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		var state int32
+		err := tx.QueryRow(ctx, "select state from responses where id = $1 and owner = $2", id, owner).Scan(&state)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return store.ErrNotFound
+		case err != nil:
+			return err
+		case state == int32(responsev1.Response_STATE_RUNNING):
+			return store.ErrRunning
+		}
+		if _, err := tx.Exec(ctx, "delete from response_logs where response_id = $1", id); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "delete from responses where id = $1", id)
+		return err
+	})
+}
+
+// RequestCancel implements store.Store.
+func (s *Store) RequestCancel(ctx context.Context, owner, id string) error {
+	return s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		result, err := tx.Exec(ctx, "update responses set cancel_asked = true where id = $1 and owner = $2", id, owner)
+		if err != nil {
+			return err
+		}
+		if result.RowsAffected() == 0 {
+			return store.ErrNotFound
+		}
+		return nil
+	})
+}
+
+// CancelRequested implements store.Store.
+func (s *Store) CancelRequested(ctx context.Context, instance string) ([]string, error) {
+	rows, err := s.db.Pool().Query(ctx, "select id from responses where instance = $1 and state = 1 and cancel_asked", instance)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		list = append(list, id)
+	}
+	return list, rows.Err()
+}
+
+// Pending implements store.Store.
+func (s *Store) Pending(ctx context.Context, before time.Time, limit int) ([]store.Intent, error) {
+	rows, err := s.db.Pool().Query(ctx, `select id, owner, session_intent from responses
+		where session_intent is not null and finish_micros < $1 order by finish_micros limit $2`, store.Micros(before), limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []store.Intent
+	for rows.Next() {
+		var intent store.Intent
+		if err := rows.Scan(&intent.ResponseID, &intent.Owner, &intent.Request); err != nil {
+			return nil, err
+		}
+		list = append(list, intent)
+	}
+	return list, rows.Err()
+}
+
+// Settle implements store.Store.
+func (s *Store) Settle(ctx context.Context, ids []string, note string) error {
+	return s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "update responses set session_intent = null, session_note = $1 where id = any($2)", note, ids)
+		return err
+	})
+}
+
+// Heartbeat implements store.Store.
+func (s *Store) Heartbeat(ctx context.Context, instance string, now, deadBefore time.Time) error {
+	return s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `insert into response_instances (id, seen_micros) values ($1, $2)
+			on conflict (id) do update set seen_micros = excluded.seen_micros`, instance, store.Micros(now)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "delete from response_instances where seen_micros < $1", store.Micros(deadBefore))
+		return err
+	})
+}
+
+// Interrupt implements store.Store.
+func (s *Store) Interrupt(ctx context.Context, sweep store.Sweep) (int, error) {
+	done := 0
+	err := s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		done = 0 // a transaction may run again
+		rows, err := tx.Query(ctx, `select head from responses where state = 1 and instance <> $1 and ($2::boolean or not exists
+			(select 1 from response_instances i where i.id = responses.instance and i.seen_micros >= $3)) limit $4 for update skip locked`,
+			sweep.Except, sweep.All, store.Micros(sweep.DeadBefore), sweep.Limit)
+		if err != nil {
+			return err
+		}
+		var heads [][]byte
+		for rows.Next() {
+			var head []byte
+			if err := rows.Scan(&head); err != nil {
+				return err
+			}
+			heads = append(heads, head)
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		for _, head := range heads {
+			r, err := sweep.Interrupted(head)
+			if err != nil {
+				return err
+			}
+			c, err := store.ToColumns(r)
+			if err != nil {
+				return err
+			}
+			if err := finish(ctx, tx, c, nil, nil); err != nil {
+				return err
+			}
+			done++
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return done, nil
+}

@@ -1,0 +1,94 @@
+package response
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/services/response/internal/store"
+	"github.com/gptmesh/gptmesh/wire"
+)
+
+func isNotRunning(err error) bool { return errors.Is(err, store.ErrNotRunning) }
+
+// Start makes answers of dead processes INTERRUPTED, and starts the room's
+// goroutines. Appends to sessions that were left are carried out in the
+// background, as soon as the session room serves.
+func (s *Service) Start(ctx context.Context) error {
+	if s.shared {
+		if err := s.heartbeat(ctx); err != nil {
+			return storeFault(err, "")
+		}
+	}
+	if err := s.sweep(ctx); err != nil {
+		return storeFault(err, "")
+	}
+	s.work.Go(s.settle)
+	s.work.Go(s.retry)
+	if s.shared {
+		s.work.Go(s.beat)
+	}
+	return nil
+}
+
+// beat says that this process lives, and looks for what others ask of it.
+func (s *Service) beat() {
+	ticker := time.NewTicker(s.cfg.HeartbeatInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-s.life.Done():
+			return
+		}
+		ctx, cancel := context.WithTimeout(s.life, s.cfg.HeartbeatInterval)
+		if err := errors.Join(s.heartbeat(ctx), s.cancelAsked(ctx), s.sweep(ctx)); err != nil && s.life.Err() == nil {
+			s.deps.Logger.Warn("heartbeat", "error", err)
+		}
+		cancel()
+	}
+}
+
+func (s *Service) heartbeat(ctx context.Context) error {
+	now := s.deps.Clock()
+	// A process that was only slow is not forgotten at once.
+	return s.store.Heartbeat(ctx, s.instance, now, now.Add(-100*s.cfg.DeadAfter))
+}
+
+// cancelAsked ends the answers that were cancelled through another process.
+func (s *Service) cancelAsked(ctx context.Context) error {
+	asked, err := s.store.CancelRequested(ctx, s.instance)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range asked {
+		if r := s.running[id]; r != nil {
+			r.cancel(errCancelled)
+		}
+	}
+	return nil
+}
+
+// sweep makes the answers of dead processes INTERRUPTED.
+func (s *Service) sweep(ctx context.Context) error {
+	const batch = 500
+	for {
+		now := s.deps.Clock()
+		n, err := s.store.Interrupt(ctx, store.Sweep{
+			DeadBefore: now.Add(-s.cfg.DeadAfter), Except: s.instance, All: !s.shared, Now: now, Limit: batch,
+			Fail: func(r *responsev1.Response) { r.Failure = wire.Failure(interrupted(r.GetId())) },
+		})
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			s.deps.Logger.Info("answers of stopped processes are marked interrupted", "count", n)
+		}
+		if n < batch {
+			return nil
+		}
+	}
+}

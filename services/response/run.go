@@ -1,0 +1,225 @@
+package response
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
+	"github.com/gptmesh/gptmesh/services/response/internal/postprocess"
+	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Why a run is cancelled other than by its own context.
+var (
+	errCancelled   = errors.New("somebody cancelled the answer")
+	errInterrupted = errors.New("the process stops")
+	errClientGone  = errors.New("the client has left")
+)
+
+// run is one answer in the making. But for log, done and cancel it belongs to
+// the goroutine that makes it.
+type run struct {
+	s         *Service
+	id, owner string
+	req       *responsev1.GenerateRequest
+	response  *responsev1.Response
+	begin     time.Time
+
+	cancel context.CancelCauseFunc
+	ended  context.Context // ends with cancel, for detached runs
+	log    *answerlog.Log
+	done   chan struct{} // closed when the row is final, or given up
+	early  error         // the failure before the first chunk; set before the log is closed
+
+	begun     chan error // the commit of the row, once
+	beginErr  error
+	beginDone bool
+
+	deliver func(*conversationv1.Chunk) error // nil where nobody reads but watchers
+	chunk   conversationv1.Chunk              // lent to whoever receives
+
+	sequence  int64
+	grammar   wire.Grammar
+	rules     *postprocess.Pipeline // nil without post-processing
+	found     postprocess.Result
+	assembler wire.Assembler
+	raw       bool // some chunk had the raw half: the log is assembled at the end
+	thought   bool
+	held      *conversationv1.Chunk // the chunk with the terminal event
+	broken    error                 // why the room itself stopped the model call
+
+	key  cacheKey
+	ttl  time.Duration
+	kept *keptAnswer // what the cache had
+}
+
+// take takes a chunk of the model's answer, which is borrowed. An error stops
+// the model call.
+func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
+	if r.held != nil {
+		return r.stop(brokenProtocol("a chunk after the end"))
+	}
+	for _, event := range chunk.GetEvents() {
+		if err := r.grammar.Accept(event); err != nil {
+			return r.stop(err)
+		}
+	}
+	if !r.grammar.Started() {
+		return r.stop(brokenProtocol("data before the start"))
+	}
+	if r.rules != nil && chunk.GetRaw() != nil {
+		return r.stop(brokenProtocol("raw data where typed events were asked for"))
+	}
+	if wire.Last(chunk) != nil {
+		r.held = proto.CloneOf(chunk)
+		return nil
+	}
+	events := chunk.GetEvents()
+	r.note(events)
+	if r.rules != nil {
+		var err error
+		if events, err = r.rules.Take(events); err != nil {
+			return r.stop(err)
+		}
+		if len(events) == 0 {
+			return nil
+		}
+	}
+	return r.pass(ctx, events, chunk.GetRaw())
+}
+
+// stop notes why the room ends the model call.
+func (r *run) stop(err error) error {
+	if r.broken == nil {
+		r.broken = err
+	}
+	return err
+}
+
+// note keeps what the row says of the model.
+func (r *run) note(events []*conversationv1.Event) {
+	for _, event := range events {
+		switch kind := event.GetKind().(type) {
+		case *conversationv1.Event_Started:
+			r.response.Model, r.response.Provider = kind.Started.GetModel(), kind.Started.GetProvider()
+			r.response.DroppedFields = append([]string(nil), kind.Started.GetDroppedFields()...)
+			r.response.Cached = r.kept != nil
+			r.response.FirstEventTime = timestamppb.New(r.s.deps.Clock())
+		case *conversationv1.Event_Usage:
+			r.response.Usage = proto.CloneOf(kind.Usage)
+		case *conversationv1.Event_Reasoning:
+			r.thought = true
+		}
+	}
+}
+
+// pass numbers a chunk, logs it and sends it on.
+func (r *run) pass(ctx context.Context, events []*conversationv1.Event, raw *conversationv1.RawChunk) error {
+	if r.sequence == 0 {
+		if err := r.awaitBegin(ctx); err != nil {
+			return r.stop(err)
+		}
+		r.s.metrics.firstChunk.Observe(r.s.deps.Clock().Sub(r.begin).Seconds())
+		events = r.withStarted(events)
+	}
+	r.chunk.Sequence, r.chunk.Events, r.chunk.Raw = r.sequence+1, events, raw
+	if err := r.log.Append(&r.chunk); err != nil {
+		if errors.Is(err, answerlog.ErrTooLarge) {
+			return r.stop(tooLarge(r.s.cfg.MaxAnswerBytes))
+		}
+		return r.stop(fault.Internal(err))
+	}
+	r.sequence++
+	if raw != nil {
+		r.raw = true
+	} else if !r.raw {
+		if err := r.assembler.Add(events...); err != nil {
+			return r.stop(err)
+		}
+	}
+	if r.deliver == nil {
+		return nil
+	}
+	if err := r.deliver(&r.chunk); err != nil {
+		r.cancel(errClientGone)
+		return err
+	}
+	return nil
+}
+
+// awaitBegin waits for the commit of the row.
+func (r *run) awaitBegin(ctx context.Context) error {
+	if !r.beginDone {
+		select {
+		case err := <-r.begun:
+			r.beginDone, r.beginErr = true, storeFault(err, r.id)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return r.beginErr
+}
+
+// withStarted fills in the room's part of started, or puts a started of its own
+// in front. The events given are left as they are.
+func (r *run) withStarted(events []*conversationv1.Event) []*conversationv1.Event {
+	started := &conversationv1.Started{CreateTime: r.response.GetCreateTime()}
+	rest := events
+	if len(events) > 0 && events[0].GetStarted() != nil {
+		started = shallow(events[0].GetStarted())
+		rest = events[1:]
+	}
+	started.ResponseId, started.SessionId, started.Cached = r.id, r.req.GetSessionId(), r.kept != nil
+	out := make([]*conversationv1.Event, 0, len(rest)+1)
+	out = append(out, &conversationv1.Event{Kind: &conversationv1.Event_Started{Started: started}})
+	return append(out, rest...)
+}
+
+// ending says how the model call ended: the state, and the failure where it is
+// not completed.
+func (r *run) ending(ctx context.Context, err error) (responsev1.Response_State, *fault.Fault) {
+	failed := func(err error) (responsev1.Response_State, *fault.Fault) {
+		return responsev1.Response_STATE_FAILED, fault.From(err)
+	}
+	cause := context.Cause(ctx)
+	switch {
+	case r.broken != nil && !isContextError(r.broken):
+		return failed(r.broken)
+	case r.held != nil && wire.Last(r.held).GetFinished() != nil:
+		return responsev1.Response_STATE_COMPLETED, nil
+	case errors.Is(cause, errInterrupted):
+		return responsev1.Response_STATE_INTERRUPTED, interrupted(r.id)
+	case errors.Is(ctx.Err(), context.Canceled):
+		return responsev1.Response_STATE_CANCELLED, cancelled()
+	case r.held != nil:
+		f := wire.Fault(wire.Last(r.held).GetFailed())
+		if f.Reason == meshv1.ErrorReason_ERROR_REASON_CANCELLED {
+			return responsev1.Response_STATE_CANCELLED, f
+		}
+		return responsev1.Response_STATE_FAILED, f
+	case err == nil:
+		return failed(fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_STREAM_TRUNCATED,
+			"the answer was cut off", "provider", r.response.GetProvider()))
+	}
+	f := fault.From(err)
+	switch {
+	case ctx.Err() != nil && f.Metadata["room"] == "" && (isContextError(err) || f.Code == codes.Canceled || f.Code == codes.DeadlineExceeded):
+		f = fault.New(codes.DeadlineExceeded, meshv1.ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED,
+			"the deadline ran out while the model answered", "room", "gpt")
+	case f.Reason == meshv1.ErrorReason_ERROR_REASON_ROOM_UNAVAILABLE && f.Metadata["room"] == "":
+		f = fault.New(f.Code, f.Reason, "the gpt room cannot be reached", "room", "gpt").WithCause(f.Cause)
+	}
+	return responsev1.Response_STATE_FAILED, f
+}
+
+func isContextError(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}

@@ -1,0 +1,90 @@
+package response
+
+import (
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/protobuf/proto"
+)
+
+// typer makes the typed half of an answer's chunks, which it must see from the
+// first one on.
+type typer struct {
+	codec   func(conversationv1.Wire) wire.Codec
+	decoder wire.StreamDecoder
+}
+
+// events are all events of a chunk. What the chunk itself says of start, usage
+// and end stands; deltas and ends of choices come from its raw half.
+func (t *typer) events(chunk *conversationv1.Chunk) ([]*conversationv1.Event, error) {
+	raw := chunk.GetRaw()
+	if raw == nil {
+		return chunk.GetEvents(), nil
+	}
+	decoded, err := t.decode(raw, wire.Last(chunk).GetFinished() != nil)
+	if err != nil {
+		return nil, err
+	}
+	var out, after []*conversationv1.Event
+	for _, event := range chunk.GetEvents() {
+		if event.GetStarted() != nil {
+			out = append(out, event)
+		} else {
+			after = append(after, event)
+		}
+	}
+	for _, event := range decoded {
+		switch event.GetKind().(type) {
+		case *conversationv1.Event_Started, *conversationv1.Event_Usage, *conversationv1.Event_Finished, *conversationv1.Event_Failed:
+		default:
+			out = append(out, event)
+		}
+	}
+	return append(out, after...), nil
+}
+
+func (t *typer) decode(raw *conversationv1.RawChunk, last bool) ([]*conversationv1.Event, error) {
+	codec := t.codec(raw.GetWire())
+	if codec == nil {
+		return nil, brokenProtocol("no codec for " + raw.GetWire().String())
+	}
+	if raw.GetForm() == conversationv1.RawForm_RAW_FORM_JSON {
+		return codec.DecodeAnswer(raw.GetData())
+	}
+	if t.decoder == nil {
+		t.decoder = codec.NewStreamDecoder()
+	}
+	events, err := t.decoder.Decode(nil, raw.GetData())
+	if err != nil || !last {
+		return events, err
+	}
+	return t.decoder.End(events)
+}
+
+// assembleLog makes the answer of the log and the last chunk. Where whole is
+// false, it makes of it what it can.
+func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.RawChunk, whole bool) error {
+	r.assembler = wire.Assembler{MaxBytes: r.s.cfg.MaxAnswerBytes}
+	t := &typer{codec: r.s.deps.Codec}
+	for _, entry := range r.log.Entries() {
+		chunk := new(conversationv1.Chunk)
+		if err := proto.Unmarshal(entry, chunk); err != nil {
+			return err
+		}
+		typed, err := t.events(chunk)
+		if err != nil {
+			return err
+		}
+		if err := r.assembler.Add(typed...); err != nil {
+			return err
+		}
+	}
+	last := &conversationv1.Chunk{Events: events, Raw: raw}
+	if whole {
+		last.Events = append(events[:len(events):len(events)], &conversationv1.Event{Kind: &conversationv1.Event_Finished{}})
+	}
+	typed, err := t.events(last)
+	if err != nil {
+		return err
+	}
+	return r.assembler.Add(typed...)
+}
