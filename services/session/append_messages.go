@@ -44,22 +44,20 @@ func (s *Service) AppendMessages(ctx context.Context, req *sessionv1.AppendMessa
 				return err
 			}
 		}
-		before := *held
+		if anyNew(batch, present) {
+			if held.State != store.Active {
+				return refuse.Ended(id, sessionv1.Session_State(held.State))
+			}
+			if want := req.GetExpectedVersion(); want != 0 && want != held.Version {
+				return refuse.VersionConflict(want, held.Version)
+			}
+		}
 		var add store.Addition
 		if result, add, err = s.place(held, batch, present, now); err != nil {
 			return err
 		}
 		if stored = len(add.Messages); stored == 0 {
 			return nil
-		}
-		if before.State != store.Active {
-			return refuse.Ended(id, sessionv1.Session_State(before.State))
-		}
-		if want := req.GetExpectedVersion(); want != 0 && want != before.Version {
-			return refuse.VersionConflict(want, before.Version)
-		}
-		if held.MessageCount > int64(s.cfg.MaxMessages) {
-			return sessionFull(s.cfg.MaxMessages)
 		}
 		return tx.Save(ctx, held, add)
 	})
@@ -73,6 +71,15 @@ func (s *Service) AppendMessages(ctx context.Context, req *sessionv1.AppendMessa
 	s.metrics.messages.WithLabelValues("repeated").Add(float64(len(result) - stored))
 	s.asOf(session, now)
 	return &sessionv1.AppendMessagesResponse{Messages: result, Session: view(session, now)}, nil
+}
+
+func anyNew(batch []prepared, present map[string]*store.Message) bool {
+	for _, p := range batch {
+		if present[p.record.ID] == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // place gives the messages that are not present, by id, the next positions of a
@@ -103,6 +110,9 @@ func (s *Service) place(session *store.Session, batch []prepared, present map[st
 		fresh[p.record.ID] = result[i]
 	}
 	if len(add.Messages) > 0 {
+		if session.MessageCount > int64(s.cfg.MaxMessages) {
+			return nil, add, sessionFull(s.cfg.MaxMessages)
+		}
 		session.Version, session.UpdateTime, session.LastActiveTime = version, now, later(now, session.LastActiveTime)
 		add.Changes = []store.Change{{Version: version, Kind: store.Appended, First: first, Last: session.MessageCount}}
 	}

@@ -54,7 +54,7 @@ func (s *Service) CreateSession(ctx context.Context, req *sessionv1.CreateSessio
 		id = ids.At("ses", now)
 	}
 	var session *store.Session
-	stored := 0
+	stored := 0 // -1 when the session was there
 	err = s.store.Write(ctx, func(ctx context.Context, tx store.Tx) error {
 		fields := req.GetSession()
 		session = &store.Session{
@@ -70,20 +70,19 @@ func (s *Service) CreateSession(ctx context.Context, req *sessionv1.CreateSessio
 		}
 		stored = len(add.Messages)
 		add.Changes = append([]store.Change{{Version: 1, Kind: store.Created}}, add.Changes...)
-		return tx.Insert(ctx, session, add)
-	})
-	if errors.Is(err, store.ErrExists) {
-		present, err := s.repeated(ctx, id, mark, now)
-		if present == nil && err == nil {
-			err = refuse.AlreadyExists(id) // another owner's, or deleted meanwhile
+		if err = tx.Insert(ctx, session, add); errors.Is(err, store.ErrExists) {
+			session, err = s.present(ctx, tx, id, mark, now)
+			stored = -1
 		}
-		return &sessionv1.CreateSessionResponse{Session: present}, err
-	}
+		return err
+	})
 	if err != nil {
 		return nil, failed(err)
 	}
-	s.metrics.created.WithLabelValues("create").Inc()
-	s.metrics.messages.WithLabelValues("stored").Add(float64(stored))
+	if stored >= 0 {
+		s.metrics.created.WithLabelValues("create").Inc()
+		s.metrics.messages.WithLabelValues("stored").Add(float64(stored))
+	}
 	return &sessionv1.CreateSessionResponse{Session: view(session, now)}, nil
 }
 
@@ -101,4 +100,15 @@ func (s *Service) repeated(ctx context.Context, id string, mark []byte, now time
 		return nil, refuse.AlreadyExists(id)
 	}
 	return view(session, now), nil
+}
+
+// present is repeated for an id that turned out to be taken: within the
+// transaction, since on SQLite the session may be of the same one, and is then
+// seen by no other.
+func (s *Service) present(ctx context.Context, tx store.Tx, id string, mark []byte, now time.Time) (*store.Session, error) {
+	session, err := s.hold(ctx, tx, id, now)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !bytes.Equal(session.RequestDigest, mark) {
+		return nil, refuse.AlreadyExists(id)
+	}
+	return session, err
 }

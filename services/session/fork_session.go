@@ -38,6 +38,7 @@ func (s *Service) ForkSession(ctx context.Context, req *sessionv1.ForkSessionReq
 		}
 	}
 	var fork *store.Session
+	taken := false // the id, by a call at the same time
 	err := s.store.Write(ctx, func(ctx context.Context, tx store.Tx) error {
 		source, err := s.hold(ctx, tx, req.GetSessionId(), now)
 		if err != nil {
@@ -58,22 +59,22 @@ func (s *Service) ForkSession(ctx context.Context, req *sessionv1.ForkSessionReq
 			fork.Title = req.GetTitle()
 		}
 		created := store.Addition{Changes: []store.Change{{Version: 1, Kind: store.Created}}}
-		if err := tx.Insert(ctx, fork, created); err != nil || last.Position == 0 {
+		err = tx.Insert(ctx, fork, created)
+		if taken = errors.Is(err, store.ErrExists); taken {
+			fork, err = s.present(ctx, tx, id, mark, now)
+			return err
+		}
+		if err != nil || last.Position == 0 {
 			return err
 		}
 		return tx.CopyMessages(ctx, source.Key, last.Position, fork)
 	})
-	if errors.Is(err, store.ErrExists) {
-		present, err := s.repeated(ctx, id, mark, now)
-		if present == nil && err == nil {
-			err = refuse.AlreadyExists(id)
-		}
-		return &sessionv1.ForkSessionResponse{Session: present}, err
-	}
 	if err != nil {
 		return nil, failedFor(req.GetSessionId(), err)
 	}
-	s.metrics.created.WithLabelValues("fork").Inc()
+	if !taken {
+		s.metrics.created.WithLabelValues("fork").Inc()
+	}
 	return &sessionv1.ForkSessionResponse{Session: view(fork, now)}, nil
 }
 
