@@ -43,7 +43,6 @@ func (d *turnDecoder) message(e *value) (*conversationv1.Message, error) {
 		return nil, err
 	}
 	out := &conversationv1.Message{Name: in.name, ExtraJson: in.rest.object()}
-	d.nested = d.nested || out.ExtraJson != ""
 	switch in.role {
 	case "user":
 		out.Role, out.Parts = conversationv1.Role_ROLE_USER, append(in.images, textParts(in.text)...)
@@ -218,7 +217,6 @@ func (d *turnDecoder) toolCall(e *value) (*conversationv1.ContentPart, error) {
 		call.ArgumentsJson = "{}"
 	}
 	part.ExtraJson = rest.object()
-	d.nested = d.nested || part.ExtraJson != ""
 	d.calls.add(call)
 	return part, nil
 }

@@ -33,7 +33,6 @@ type turnDecoder struct {
 	sampling conversationv1.Sampling
 	options  extra // options without a field
 	rest     extra
-	nested   bool // an extra_json stands below the top level
 	calls    callLinks
 
 	// Of /api/generate:
@@ -174,10 +173,7 @@ func (d *turnDecoder) finish() *conversationv1.Turn {
 		all.addJSON("options", object)
 	}
 	all.addAll(&d.rest)
-	t.ExtraJson = all.object()
-	if t.ExtraJson != "" || d.nested {
-		t.ExtraWire = d.wire
-	}
+	t.ExtraJson, t.ExtraWire = all.object(), d.wire
 	return t
 }
 
@@ -210,7 +206,6 @@ func (d *turnDecoder) tool(e *value) (*conversationv1.Tool, error) {
 		return nil, err
 	}
 	if kind != "function" && kind != "" {
-		d.nested = true
 		return &conversationv1.Tool{WireType: kind, ExtraJson: e.raw()}, nil
 	}
 	if !function || tool.Name == "" {
@@ -220,7 +215,6 @@ func (d *turnDecoder) tool(e *value) (*conversationv1.Tool, error) {
 		rest.addJSON("function", object)
 	}
 	tool.ExtraJson = rest.object()
-	d.nested = d.nested || tool.ExtraJson != ""
 	return tool, nil
 }
 

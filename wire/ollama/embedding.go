@@ -51,9 +51,7 @@ func DecodeEmbedRequest(body []byte) (*wire.EmbeddingRequest, error) {
 		return nil, err
 	}
 	out.Model = or(out.Model, name)
-	if out.ExtraJSON = rest.object(); out.ExtraJSON != "" {
-		out.ExtraWire = conversationv1.Wire_WIRE_OLLAMA_CHAT
-	}
+	out.ExtraJSON, out.ExtraWire = rest.object(), conversationv1.Wire_WIRE_OLLAMA_CHAT
 	return out, nil
 }
 
@@ -97,18 +95,17 @@ func EncodeEmbedRequest(request *wire.EmbeddingRequest, model string) (body []by
 	if request.Dimensions != nil {
 		w.intField("dimensions", int64(*request.Dimensions))
 	}
+	lost := droppedList{client: request.ExtraWire}
 	if request.User != "" {
-		dropped = append(dropped, "user")
+		lost.add("user")
 	}
 	if related(request.ExtraWire) {
 		w.extra(request.ExtraJSON, nil)
-	} else if request.ExtraJSON != "" {
-		e := turnEncoder{}
-		e.dropExtra(request.ExtraJSON)
-		dropped = append(dropped, e.dropped...)
+	} else {
+		lost.extra(request.ExtraJSON)
 	}
 	w.close('}')
-	return w.b, dropped, nil
+	return w.b, lost.names, nil
 }
 
 // DecodeEmbeddings reads a provider's answer to /api/embed or /api/embeddings.

@@ -125,7 +125,7 @@ func (e *turnEncoder) toolResults(m *conversationv1.Message) {
 		if result.GetToolCallId() != "" {
 			e.w.strField("tool_call_id", result.GetToolCallId())
 		}
-		e.dropExtra(part.GetExtraJson())
+		e.dropped.extra(part.GetExtraJson())
 		e.ending(m)
 	}
 }

@@ -40,11 +40,11 @@ func (c codec) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (
 		typed.MaxOutputTokens = turn.MaxOutputTokens
 		turn = typed
 	}
-	e := &turnEncoder{codec: c, turn: turn, options: options}
+	e := &turnEncoder{codec: c, turn: turn, options: options, dropped: droppedList{client: turn.GetExtraWire()}}
 	if err := e.encode(); err != nil {
 		return nil, nil, err
 	}
-	return e.w.b, e.dropped, nil
+	return e.w.b, e.dropped.names, nil
 }
 
 // spliceTurn writes the members that the mesh acts on into a client's body.
@@ -114,17 +114,10 @@ type turnEncoder struct {
 	turn    *conversationv1.Turn
 	options wire.TurnOptions
 	w       writer
-	dropped []string
+	dropped droppedList
 }
 
-// drop notes members that cannot be carried, each once.
-func (e *turnEncoder) drop(names ...string) {
-	for _, name := range names {
-		if !slices.Contains(e.dropped, name) {
-			e.dropped = append(e.dropped, name)
-		}
-	}
-}
+func (e *turnEncoder) drop(name string) { e.dropped.add(name) }
 
 func (e *turnEncoder) encode() error {
 	e.w.open('{')
@@ -286,18 +279,8 @@ func (e *turnEncoder) dropUnknown() {
 		e.drop("user")
 	}
 	if !related(t.GetExtraWire()) {
-		e.dropExtra(t.GetExtraJson())
+		e.dropped.extra(t.GetExtraJson())
 	}
-}
-
-func (e *turnEncoder) dropExtra(object string) {
-	if object == "" {
-		return
-	}
-	_ = whole([]byte(object)).members(func(name string, _ *value) error {
-		e.drop(name)
-		return nil
-	})
 }
 
 // extraOptions is the object of options in extra_json.
@@ -321,7 +304,7 @@ func (e *turnEncoder) nestedExtra(object string, skip func(string) bool) {
 		e.w.extra(object, skip)
 		return
 	}
-	e.dropExtra(object)
+	e.dropped.extra(object)
 }
 
 // content is the text and the pictures of parts; other parts are dropped.
@@ -349,7 +332,7 @@ func (e *turnEncoder) content(parts []*conversationv1.ContentPart) (text string,
 		case *conversationv1.ContentPart_Opaque:
 			e.drop(kind.Opaque.GetWireType())
 		}
-		e.dropExtra(part.GetExtraJson())
+		e.dropped.extra(part.GetExtraJson())
 	}
 	return strings.Join(texts, "\n"), images
 }
