@@ -170,7 +170,7 @@ func TestOneEnd(t *testing.T) {
 		session := fmt.Sprint("s", i)
 		w.newSession(session)
 		ctx, cancel := context.WithCancel(t.Context())
-		leaveAt, n := int64(-1), 0
+		leaveAt := int64(-1)
 		if random.IntN(3) == 0 {
 			leaveAt = int64(random.IntN(5))
 		}
@@ -179,7 +179,7 @@ func TestOneEnd(t *testing.T) {
 		}
 		w.model.plays(func(ctx context.Context, _ *gptv1.GenerateRequest, send func(*conversationv1.Chunk) error) error {
 			begun := false
-			for {
+			for n := 0; ; n++ {
 				var c *conversationv1.Chunk
 				switch k := random.IntN(24); {
 				case !begun && k < 20:
@@ -205,7 +205,7 @@ func TestOneEnd(t *testing.T) {
 				if err := send(c); err != nil {
 					return err
 				}
-				if n++; n > 100 {
+				if n > 100 {
 					return nil
 				}
 			}
@@ -219,7 +219,6 @@ func TestOneEnd(t *testing.T) {
 				return nil
 			})
 		cancel()
-		n = 0
 		if r := w.runningHere("local", id); r != nil {
 			<-r.done
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/pgtest"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
+	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
 	"github.com/gptmesh/gptmesh/services/session/sessiontest"
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/grpc"
@@ -324,3 +325,12 @@ func (w *world) story(id string) string {
 	}
 	return strings.Join(out, " ")
 }
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func newLogForBench() *answerlog.Log { return answerlog.New(1 << 30) }
