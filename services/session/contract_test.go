@@ -11,6 +11,7 @@ import (
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -398,7 +399,7 @@ var errEnough = errors.New("enough")
 // watch returns n changes of a session, or those until it is over.
 func watch(ctx context.Context, r sessionv1.SessionServiceCaller, id string, after int64, n int) (got []*sessionv1.WatchSessionResponse, err error) {
 	err = r.WatchSession(ctx, &sessionv1.WatchSessionRequest{SessionId: id, AfterVersion: after}, func(m *sessionv1.WatchSessionResponse) error {
-		got = append(got, m)
+		got = append(got, proto.CloneOf(m))
 		if len(got) == n {
 			return errEnough
 		}

@@ -16,8 +16,8 @@
 // Idle and expired follow from the clock: a session reads as expired the moment
 // its time has come, and a sweeper writes it down, with the very values that
 // readers saw before. GetContext counts as activity but does not wait for a
-// write: the use is seen by this process at once, by others within
-// milliseconds, and may be lost with the process, which moves nothing but
+// write: the use is seen by this process at once, by others within a
+// tenth of a second, and may be lost with the process, which moves nothing but
 // last_active_time.
 //
 // The id of a deleted session can be used again at once, by whoever comes

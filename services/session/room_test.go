@@ -15,6 +15,7 @@ import (
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/session"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -243,7 +244,7 @@ func TestWatchOtherReplica(t *testing.T) {
 		done := make(chan error)
 		go func() {
 			done <- other.WatchSession(as(t, "me"), &sessionv1.WatchSessionRequest{SessionId: "s"}, func(m *sessionv1.WatchSessionResponse) error {
-				got = append(got, m)
+				got = append(got, proto.CloneOf(m))
 				once.Do(func() { close(first) })
 				return nil
 			})
@@ -273,7 +274,7 @@ func TestWatchExpiry(t *testing.T) {
 		moved := false
 		var got []*sessionv1.WatchSessionResponse
 		err := r.WatchSession(as(t, "me"), &sessionv1.WatchSessionRequest{SessionId: "s"}, func(m *sessionv1.WatchSessionResponse) error {
-			got = append(got, m)
+			got = append(got, proto.CloneOf(m))
 			if !moved {
 				moved = true
 				r.clock.Add(31 * 24 * time.Hour)

@@ -13,6 +13,8 @@ const (
 	// maxPendingUses bounds what waits to be written; further sessions' uses
 	// are not noted until there is room.
 	maxPendingUses = 8192
+	// usePause is the pause after each write, so that many uses share one.
+	usePause = 50 * time.Millisecond
 	// useRetry is the pause after a write that failed.
 	useRetry = time.Second
 )
@@ -40,10 +42,7 @@ func (u *uses) note(key int64, at time.Time) {
 		u.pending[key] = at
 	}
 	u.mu.Unlock()
-	select {
-	case u.kick <- struct{}{}:
-	default:
-	}
+	u.wake()
 }
 
 // last returns the last use that is not known to be written; zero if none.
@@ -87,19 +86,24 @@ func (u *uses) run(ctx context.Context, log *slog.Logger) {
 			return
 		case <-u.kick:
 		}
-		err := u.flush(ctx)
-		if err == nil || ctx.Err() != nil {
-			continue
+		pause := usePause
+		if err := u.flush(ctx); err != nil && ctx.Err() == nil {
+			log.Warn("session uses not written", "error", err)
+			pause = useRetry
+			u.wake()
 		}
-		log.Warn("session uses not written", "error", err)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(useRetry):
+		case <-time.After(pause):
 		}
-		select {
-		case u.kick <- struct{}{}:
-		default:
-		}
+	}
+}
+
+// wake lets run write again.
+func (u *uses) wake() {
+	select {
+	case u.kick <- struct{}{}:
+	default:
 	}
 }
