@@ -1,0 +1,269 @@
+package openai
+
+import (
+	"encoding/base64"
+	"strings"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+)
+
+func textPart(text string) *conversationv1.ContentPart {
+	return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Text{Text: text}}
+}
+
+func reasoningPart(r *conversationv1.Reasoning) *conversationv1.ContentPart {
+	return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Reasoning{Reasoning: r}}
+}
+
+// decodeContent reads content that is a string or an array of parts. An empty
+// string is a part unless mayLack is set.
+func decodeContent(content *value, mayLack bool) (parts []*conversationv1.ContentPart, err error) {
+	switch content.Kind {
+	case jsonscan.String:
+		text, err := content.text()
+		if err != nil || text == "" && mayLack {
+			return nil, err
+		}
+		return []*conversationv1.ContentPart{textPart(text)}, nil
+	case jsonscan.Array:
+		err = content.elements(func(_ int, e *value) error {
+			part, err := decodePart(e)
+			parts = append(parts, part)
+			return err
+		})
+		return parts, err
+	}
+	return nil, content.mismatch("a string, an array of parts or null")
+}
+
+// decodePart reads one part. A part of a type that no field holds is carried
+// whole.
+func decodePart(e *value) (*conversationv1.ContentPart, error) {
+	kind := ""
+	var payload *value
+	var outer, inner rest
+	if err := e.members(func(name string, m *value) (err error) {
+		if name == "type" {
+			kind, err = m.text()
+		}
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	switch kind {
+	case "text", "image_url", "input_audio", "file", "refusal":
+	case "":
+		return nil, malformed(e.path()+".type", "is required")
+	default:
+		return opaque(kind, e), nil
+	}
+	if err := e.members(func(name string, m *value) error {
+		switch name {
+		case "type":
+		case kind:
+			payload = m
+		default:
+			outer.add(m)
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	if payload == nil {
+		return nil, malformed(e.path()+"."+kind, "is required")
+	}
+	part, err := decodePayload(kind, payload, &inner)
+	if err != nil {
+		return nil, err
+	}
+	if part == nil {
+		return opaque(kind, e), nil
+	}
+	outer.nest(kind, inner)
+	part.ExtraJson = outer.object()
+	return part, nil
+}
+
+func opaque(kind string, e *value) *conversationv1.ContentPart {
+	return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Opaque{Opaque: &conversationv1.OpaquePart{WireType: kind, Json: e.json()}}}
+}
+
+// decodePayload returns no part where the payload is of a form of its own.
+func decodePayload(kind string, m *value, inner *rest) (*conversationv1.ContentPart, error) {
+	switch kind {
+	case "text":
+		text, err := m.text()
+		return textPart(text), err
+	case "refusal":
+		text, err := m.text()
+		return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Refusal{Refusal: text}}, err
+	case "image_url":
+		image, err := decodeImage(m, inner)
+		return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Image{Image: image}}, err
+	case "input_audio":
+		audio, err := decodeAudio(m, inner)
+		return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Audio{Audio: audio}}, err
+	}
+	file, err := decodeFile(m, inner)
+	if err != nil || file == nil {
+		return nil, err
+	}
+	return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_File{File: file}}, nil
+}
+
+func decodeImage(m *value, inner *rest) (*conversationv1.Image, error) {
+	image := &conversationv1.Image{}
+	setURL := func(at *value) error {
+		url, err := at.text()
+		if err != nil {
+			return err
+		}
+		if url == "" {
+			return malformed(at.path(), "is empty")
+		}
+		inline, err := decodeDataURL(at, url)
+		if err != nil {
+			return err
+		}
+		if inline == nil {
+			image.Url = url
+			return nil
+		}
+		image.Data, image.MediaType = inline.data, inline.mediaType
+		return nil
+	}
+	if m.Kind == jsonscan.String { // Some clients write the address at once.
+		return image, setURL(m)
+	}
+	err := m.members(func(name string, member *value) (err error) {
+		switch {
+		case name == "url":
+			err = setURL(member)
+		case name == "detail":
+			image.Detail, err = member.textOrNull()
+		default:
+			inner.add(member)
+		}
+		return err
+	})
+	if err == nil && image.Url == "" && len(image.Data) == 0 {
+		return nil, malformed(m.path()+".url", "is required")
+	}
+	return image, err
+}
+
+// inline is what a data: URL holds.
+type inline struct {
+	mediaType string
+	data      []byte
+}
+
+// decodeDataURL returns nil where url is an address.
+func decodeDataURL(at *value, url string) (*inline, error) {
+	const scheme = "data:"
+	if len(url) < len(scheme) || !strings.EqualFold(url[:len(scheme)], scheme) {
+		return nil, nil
+	}
+	mediaType, encoded, found := strings.Cut(url[len(scheme):], ";base64,")
+	if !found {
+		return nil, malformed(at.path(), "want data:<media type>;base64,<data>")
+	}
+	data, err := decodeBase64(encoded)
+	if err != nil || len(data) == 0 {
+		return nil, malformed(at.path(), "the data is not base64")
+	}
+	return &inline{mediaType: mediaType, data: data}, nil
+}
+
+// decodeBase64 takes both alphabets, with padding or without.
+func decodeBase64(s string) ([]byte, error) {
+	s = strings.TrimRight(s, "=")
+	if strings.ContainsAny(s, "-_") {
+		return base64.RawURLEncoding.DecodeString(s)
+	}
+	return base64.RawStdEncoding.DecodeString(s)
+}
+
+func decodeAudio(m *value, inner *rest) (*conversationv1.Audio, error) {
+	audio := &conversationv1.Audio{}
+	err := m.members(func(name string, member *value) (err error) {
+		switch name {
+		case "data":
+			encoded, err := member.text()
+			if err != nil {
+				return err
+			}
+			if audio.Data, err = decodeBase64(encoded); err != nil {
+				return malformed(member.path(), "the data is not base64")
+			}
+		case "format":
+			audio.Format, err = member.text()
+		default:
+			inner.add(member)
+		}
+		return err
+	})
+	if err == nil && len(audio.Data) == 0 {
+		return nil, malformed(m.path()+".data", "is required")
+	}
+	return audio, err
+}
+
+// decodeEarlierAudio reads the id of what an assistant said before.
+func decodeEarlierAudio(m *value) (*conversationv1.ContentPart, error) {
+	audio := &conversationv1.Audio{}
+	var inner, outer rest
+	err := m.members(func(name string, member *value) (err error) {
+		switch name {
+		case "id":
+			audio.Id, err = member.text()
+		case "transcript":
+			audio.Transcript, err = member.textOrNull()
+		default:
+			inner.add(member)
+		}
+		return err
+	})
+	outer.nest("audio", inner)
+	return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Audio{Audio: audio}, ExtraJson: outer.object()}, err
+}
+
+// decodeFile returns nil where no known member gives the document.
+func decodeFile(m *value, inner *rest) (*conversationv1.File, error) {
+	file := &conversationv1.File{}
+	err := m.members(func(name string, member *value) (err error) {
+		switch {
+		case member.null():
+		case name == "file_id":
+			file.FileId, err = member.text()
+		case name == "filename":
+			file.Filename, err = member.text()
+		case name == "file_data":
+			encoded, err := member.text()
+			if err != nil {
+				return err
+			}
+			data, err := decodeDataURL(member, encoded)
+			switch {
+			case err != nil:
+				return err
+			case data != nil:
+				file.Data, file.MediaType = data.data, data.mediaType
+			case strings.HasPrefix(encoded, "http://") || strings.HasPrefix(encoded, "https://"):
+				file.Url = encoded
+			default:
+				if file.Data, err = decodeBase64(encoded); err != nil || len(file.Data) == 0 {
+					return malformed(member.path(), "the data is not base64")
+				}
+			}
+		default:
+			inner.add(member)
+		}
+		return err
+	})
+	if err == nil && len(file.Data) == 0 && file.Url == "" && file.FileId == "" {
+		return nil, nil
+	}
+	return file, err
+}

@@ -1,0 +1,379 @@
+package openai
+
+import (
+	"strconv"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire"
+)
+
+// NewStreamDecoder implements wire.Codec. A choice's end is held back until the
+// end of the stream, because some providers go on behind a finish_reason; usage
+// is given out once per Decode. finish_time is left to the caller.
+func (chat) NewStreamDecoder() wire.StreamDecoder { return &streamDecoder{} }
+
+// streamDecoder decodes one answer.
+type streamDecoder struct {
+	progress
+	chunk   chunk
+	choices []*choiceDecoder // by index; nil where none was seen
+	seed    string           // what invented ids of calls follow from
+}
+
+// choiceDecoder is the state of one choice.
+type choiceDecoder struct {
+	index                    int32
+	ending                   ending
+	stopSequence             string
+	content, reason, refusal halves
+	calls                    callDecoder
+}
+
+// Decode implements wire.StreamDecoder.
+func (d *streamDecoder) Decode(dst []*conversationv1.Event, data []byte) ([]*conversationv1.Event, error) {
+	for len(data) > 0 && !d.failed && !d.done {
+		var event wire.ServerEvent
+		event, data = wire.NextServerEvent(data)
+		if len(event.Data) == 0 {
+			continue
+		}
+		var err error
+		if dst, err = d.event(dst, event); err != nil {
+			return dst, err
+		}
+	}
+	return d.giveUsage(dst), nil
+}
+
+func (d *streamDecoder) event(dst []*conversationv1.Event, event wire.ServerEvent) ([]*conversationv1.Event, error) {
+	if isDone(event.Data) {
+		d.done = true
+		return dst, nil
+	}
+	if err := d.chunk.scan(event.Data); err != nil {
+		return dst, err
+	}
+	return d.body(dst, string(event.Name) == "error")
+}
+
+// body decodes one chunk, or a whole answer.
+func (d *streamDecoder) body(dst []*conversationv1.Event, isError bool) ([]*conversationv1.Event, error) {
+	c := &d.chunk
+	if !d.started {
+		if !isError && !c.begins() {
+			return dst, nil
+		}
+		d.started = true
+		d.seed = c.text(atID) + "\x00" + string(c.members[atCreated].Raw(c.body)) + "\x00" + c.text(atAnswerModel)
+		dst = append(dst, c.started())
+	}
+	if usage := c.findUsage(); usage != nil {
+		d.usage = usage
+	}
+	if isError || c.fails() {
+		return d.fail(dst, providerError(c.body, 0)), nil
+	}
+	if c.members[atChoices].Kind != jsonscan.Array {
+		return dst, nil
+	}
+	var failed error
+	err := jsonscan.ForEachElement(c.body, c.members[atChoices].Value, func(m jsonscan.Member) bool {
+		dst, failed = d.choice(dst, m)
+		return failed == nil && !d.failed
+	})
+	if failed == nil && err != nil {
+		failed = protocol("choices cannot be read", err)
+	}
+	return dst, failed
+}
+
+func (d *streamDecoder) choice(dst []*conversationv1.Event, m jsonscan.Member) ([]*conversationv1.Event, error) {
+	var c choice
+	if err := c.scan(d.chunk.body, m); err != nil {
+		return dst, err
+	}
+	state := d.state(c.index)
+	if c.members[atChoiceUsage].Kind == jsonscan.Object && d.usage == nil { // Moonshot
+		d.usage = decodeUsage(c.body, c.members[atChoiceUsage])
+	}
+	delta := c.members[atDelta]
+	if delta.Kind != jsonscan.Object {
+		delta = c.members[atMessage]
+	}
+	if delta.Kind == jsonscan.Object {
+		var err error
+		if dst, err = d.delta(dst, state, delta, c.members[atChoiceLogprobs]); err != nil {
+			return dst, err
+		}
+	}
+	ending, ends := c.ending()
+	switch {
+	case !ends:
+		return dst, nil
+	case ending.broken:
+		return d.fail(dst, gaveUp()), nil
+	}
+	d.ended.add(c.index)
+	state.ending = ending
+	if c.members[atStopReason].Kind == jsonscan.String && ending.reason == conversationv1.FinishReason_FINISH_REASON_STOP { // vLLM
+		word, err := c.members[atStopReason].Text(c.body)
+		if _, known := endings[word]; err == nil && !known {
+			state.stopSequence = word
+		}
+	}
+	return dst, nil
+}
+
+func (d *streamDecoder) state(index int64) *choiceDecoder {
+	d.seen.add(index)
+	for int64(len(d.choices)) <= index {
+		d.choices = append(d.choices, nil)
+	}
+	if d.choices[index] == nil {
+		state := &choiceDecoder{index: int32(index)}
+		state.calls = callDecoder{choice: state.index, seed: d.seed + "\x00" + strconv.FormatInt(index, 10)}
+		d.choices[index] = state
+	}
+	return d.choices[index]
+}
+
+// The members of a delta, or of a message, by position.
+const (
+	atContent = iota
+	atRefusal
+	atReasoningContent
+	atReasoning
+	atReasoningDetails
+	atToolCalls
+	atLegacyCall
+	deltaMembers
+)
+
+var deltaKeys = jsonscan.NewKeys("content", "refusal", "reasoning_content", "reasoning", "reasoning_details", "tool_calls", "function_call")
+
+func (d *streamDecoder) delta(dst []*conversationv1.Event, s *choiceDecoder, at, logprobs jsonscan.Member) ([]*conversationv1.Event, error) {
+	body := d.chunk.body
+	var room [deltaMembers]jsonscan.Member
+	if _, err := jsonscan.ScanObject(body, at.Value, deltaKeys, room[:]); err != nil {
+		return dst, protocol("a delta cannot be read", err)
+	}
+	var err error
+	if dst, err = s.reasoning(dst, body, &room); err != nil {
+		return dst, err
+	}
+	var ofContent, ofRefusal []*conversationv1.TokenLogprob
+	if logprobs.Kind == jsonscan.Object {
+		ofContent, ofRefusal = decodeLogprobs(body, logprobs)
+	}
+	if room[atContent].Kind == jsonscan.Array { // Mistral
+		if dst, err = s.pieces(dst, body, room[atContent]); err != nil {
+			return dst, err
+		}
+		room[atContent] = jsonscan.Member{}
+	}
+	text, err := s.content.optional(body, room[atContent])
+	if err != nil {
+		return dst, err
+	}
+	if text != "" || len(ofContent) > 0 {
+		dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{
+			Choice: s.index, Text: text, Logprobs: ofContent,
+		}}})
+	}
+	if text, err = s.refusal.optional(body, room[atRefusal]); err != nil {
+		return dst, err
+	}
+	if text != "" || len(ofRefusal) > 0 {
+		dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Refusal{Refusal: &conversationv1.TextDelta{
+			Choice: s.index, Text: text, Logprobs: ofRefusal,
+		}}})
+	}
+	if room[atToolCalls].Kind == jsonscan.Array {
+		if dst, err = s.calls.decode(dst, body, room[atToolCalls]); err != nil {
+			return dst, err
+		}
+	}
+	if room[atLegacyCall].Kind == jsonscan.Object {
+		return s.calls.legacy(dst, body, room[atLegacyCall])
+	}
+	return dst, nil
+}
+
+// optional is the text of a member that may be null or absent.
+func (h *halves) optional(body []byte, m jsonscan.Member) (string, error) {
+	switch m.Kind {
+	case jsonscan.Absent, jsonscan.Null:
+		return "", nil
+	case jsonscan.String:
+		return h.text(body, m)
+	}
+	return "", protocol("a text is not a string", nil)
+}
+
+// reasoning decodes what the model thinks, by the first of the names it goes
+// by. Where a provider gives blocks beside the text, they add signatures.
+func (s *choiceDecoder) reasoning(dst []*conversationv1.Event, body []byte, room *[deltaMembers]jsonscan.Member) ([]*conversationv1.Event, error) {
+	text := ""
+	for _, i := range [...]int{atReasoningContent, atReasoning} {
+		if text != "" || room[i].Kind != jsonscan.String {
+			continue
+		}
+		var err error
+		if text, err = s.reason.text(body, room[i]); err != nil {
+			return dst, protocol("a text is not a string", err)
+		}
+	}
+	if text != "" {
+		dst = append(dst, reasoningEvent(&conversationv1.ReasoningDelta{Choice: s.index, Text: text}))
+	}
+	if room[atReasoningDetails].Kind != jsonscan.Array {
+		return dst, nil
+	}
+	err := jsonscan.ForEachElement(body, room[atReasoningDetails].Value, func(m jsonscan.Member) bool {
+		b, known := readBlock(body, m)
+		if !known {
+			return true
+		}
+		if text != "" {
+			b.text = "" // It is the same once more.
+		}
+		if b.text != "" || b.signature != "" || b.redacted != "" {
+			dst = append(dst, reasoningEvent(&conversationv1.ReasoningDelta{
+				Choice: s.index, Text: b.text, Signature: b.signature, Redacted: b.redacted,
+			}))
+		}
+		return true
+	})
+	if err != nil {
+		return dst, protocol("reasoning_details cannot be read", err)
+	}
+	return dst, nil
+}
+
+func reasoningEvent(delta *conversationv1.ReasoningDelta) *conversationv1.Event {
+	return &conversationv1.Event{Kind: &conversationv1.Event_Reasoning{Reasoning: delta}}
+}
+
+var pieceKeys = jsonscan.NewKeys("type", "text", "thinking")
+
+// pieces decodes content that is an array: text, and thoughts that are arrays
+// of text themselves.
+func (s *choiceDecoder) pieces(dst []*conversationv1.Event, body []byte, at jsonscan.Member) ([]*conversationv1.Event, error) {
+	var failed error
+	err := jsonscan.ForEachElement(body, at.Value, func(m jsonscan.Member) bool {
+		var found [3]jsonscan.Member
+		if _, failed = jsonscan.ScanObject(body, m.Value, pieceKeys, found[:]); failed != nil {
+			return false
+		}
+		if found[2].Kind == jsonscan.Array {
+			dst, failed = s.thinking(dst, body, found[2])
+			return failed == nil
+		}
+		if found[1].Kind != jsonscan.String {
+			return true
+		}
+		var text string
+		if text, failed = s.content.text(body, found[1]); text != "" {
+			dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{Choice: s.index, Text: text}}})
+		}
+		return failed == nil
+	})
+	if failed == nil {
+		failed = err
+	}
+	if failed != nil {
+		return dst, protocol("content cannot be read", failed)
+	}
+	return dst, nil
+}
+
+func (s *choiceDecoder) thinking(dst []*conversationv1.Event, body []byte, at jsonscan.Member) ([]*conversationv1.Event, error) {
+	var failed error
+	err := jsonscan.ForEachElement(body, at.Value, func(m jsonscan.Member) bool {
+		var found [3]jsonscan.Member
+		if _, failed = jsonscan.ScanObject(body, m.Value, pieceKeys, found[:]); failed != nil || found[1].Kind != jsonscan.String {
+			return failed == nil
+		}
+		var text string
+		if text, failed = s.reason.text(body, found[1]); text != "" {
+			dst = append(dst, reasoningEvent(&conversationv1.ReasoningDelta{Choice: s.index, Text: text}))
+		}
+		return failed == nil
+	})
+	if failed == nil {
+		failed = err
+	}
+	return dst, failed
+}
+
+// End implements wire.StreamDecoder.
+func (d *streamDecoder) End(dst []*conversationv1.Event) ([]*conversationv1.Event, error) {
+	if d.failed {
+		return dst, nil
+	}
+	if !d.whole() {
+		return dst, truncated()
+	}
+	if !d.started {
+		d.started = true
+		dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Started{Started: &conversationv1.Started{}}})
+	}
+	for _, state := range d.choices {
+		if state == nil {
+			continue
+		}
+		var err error
+		if dst, err = state.end(dst); err != nil {
+			return dst, err
+		}
+	}
+	dst = d.giveUsage(dst)
+	return append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Finished{Finished: &conversationv1.Finished{}}}), nil
+}
+
+// end appends what was held back of a choice, and its end. Providers that say
+// "stop" with tool calls mean that they wait for the results.
+func (s *choiceDecoder) end(dst []*conversationv1.Event) ([]*conversationv1.Event, error) {
+	if text := s.reason.end(); text != "" {
+		dst = append(dst, reasoningEvent(&conversationv1.ReasoningDelta{Choice: s.index, Text: text}))
+	}
+	if text := s.content.end(); text != "" {
+		dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{Choice: s.index, Text: text}}})
+	}
+	if text := s.refusal.end(); text != "" {
+		dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Refusal{Refusal: &conversationv1.TextDelta{Choice: s.index, Text: text}}})
+	}
+	dst, err := s.calls.end(dst)
+	if err != nil {
+		return dst, err
+	}
+	reason := s.ending.reason
+	if s.calls.begun > 0 && (reason == conversationv1.FinishReason_FINISH_REASON_STOP || reason == conversationv1.FinishReason_FINISH_REASON_UNSPECIFIED) {
+		reason = conversationv1.FinishReason_FINISH_REASON_TOOL_CALLS
+	}
+	return append(dst, &conversationv1.Event{Kind: &conversationv1.Event_ChoiceFinished{ChoiceFinished: &conversationv1.ChoiceFinished{
+		Choice: s.index, Reason: reason, StopSequence: s.stopSequence,
+	}}}), nil
+}
+
+// DecodeAnswer implements wire.Codec. A body that tells of an error is started
+// and failed.
+func (chat) DecodeAnswer(body []byte) ([]*conversationv1.Event, error) {
+	d := streamDecoder{}
+	d.done = true
+	if err := d.chunk.scan(body); err != nil {
+		return nil, err
+	}
+	if !d.chunk.fails() && d.chunk.members[atChoices].Kind != jsonscan.Array {
+		return nil, protocol("the answer has no choices", nil)
+	}
+	events, err := d.body(nil, false)
+	if err != nil {
+		return nil, err
+	}
+	if d.failed {
+		return events, nil
+	}
+	return d.End(d.giveUsage(events))
+}

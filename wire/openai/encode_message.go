@@ -1,0 +1,262 @@
+package openai
+
+import (
+	"encoding/base64"
+	"strings"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+)
+
+// toolImages are pictures that a tool gave. The dialect takes none in the
+// message of a tool, so they follow in one of the user.
+type toolImages struct {
+	callID string
+	parts  []*conversationv1.ContentPart
+}
+
+func (e *turnEncoder) message(path string, m *conversationv1.Message) error {
+	if m.GetRole() == conversationv1.Role_ROLE_TOOL {
+		return e.results(path, m)
+	}
+	e.toolImages()
+	e.open('{')
+	switch m.GetRole() {
+	case conversationv1.Role_ROLE_SYSTEM:
+		role := "system"
+		if m.GetWireRole() == "developer" && !e.quirk(quirkNoDeveloperRole) {
+			role = m.GetWireRole()
+		}
+		e.strField("role", role)
+	case conversationv1.Role_ROLE_USER:
+		e.strField("role", "user")
+	case conversationv1.Role_ROLE_ASSISTANT:
+		e.strField("role", "assistant")
+	default:
+		return fault.InvalidField("turn."+path+".role", "is not set")
+	}
+	if m.GetName() != "" {
+		e.strField("name", m.GetName())
+	}
+	if err := e.parts(path, m); err != nil {
+		return err
+	}
+	e.extra("messages[]", m.GetExtraJson())
+	e.close('}')
+	return nil
+}
+
+// parts writes the parts of a message by their kinds.
+func (e *turnEncoder) parts(path string, m *conversationv1.Message) error {
+	var content, calls []*conversationv1.ContentPart
+	var thoughts []*conversationv1.Reasoning
+	refusal, audio := (*conversationv1.ContentPart)(nil), (*conversationv1.ContentPart)(nil)
+	assistant := m.GetRole() == conversationv1.Role_ROLE_ASSISTANT
+	for _, part := range m.GetParts() {
+		switch kind := part.GetKind().(type) {
+		case *conversationv1.ContentPart_ToolCall:
+			calls = append(calls, part)
+		case *conversationv1.ContentPart_ToolResult:
+			return fault.InvalidField("turn."+path+".parts", "holds a tool result outside of a tool message")
+		case *conversationv1.ContentPart_Reasoning:
+			thoughts = append(thoughts, kind.Reasoning)
+		case *conversationv1.ContentPart_Refusal:
+			if assistant && refusal == nil && part.GetExtraJson() == "" {
+				refusal = part
+				continue
+			}
+			content = append(content, part)
+		case *conversationv1.ContentPart_Audio:
+			if assistant && kind.Audio.GetId() != "" {
+				audio = part
+				continue
+			}
+			content = append(content, part)
+		default:
+			content = append(content, part)
+		}
+	}
+	if err := e.content(m.GetRole(), content, len(calls) > 0 || refusal != nil || audio != nil); err != nil {
+		return err
+	}
+	if refusal != nil {
+		e.strField("refusal", refusal.GetRefusal())
+	}
+	if audio != nil {
+		if err := e.earlierAudio(audio); err != nil {
+			return err
+		}
+	}
+	e.thoughts(thoughts)
+	return e.calls(calls)
+}
+
+func (e *turnEncoder) earlierAudio(part *conversationv1.ContentPart) error {
+	e.key("audio")
+	e.open('{')
+	e.strField("id", part.GetAudio().GetId())
+	after, err := e.nested("messages[]", part.GetExtraJson(), "audio")
+	e.close('}')
+	e.extra("messages[]", after)
+	return err
+}
+
+// content writes text as a string where it is plain, else an array of parts.
+// mayLack says that other members speak for the message.
+func (e *turnEncoder) content(role conversationv1.Role, parts []*conversationv1.ContentPart, mayLack bool) error {
+	plain := true
+	for _, part := range parts {
+		_, text := part.GetKind().(*conversationv1.ContentPart_Text)
+		plain = plain && text && (part.GetExtraJson() == "" || e.client != own || e.quirk(quirkStringContent))
+	}
+	several := len(parts) > 1 && !e.quirk(quirkStringContent) && (role == conversationv1.Role_ROLE_USER || e.client == own)
+	switch {
+	case len(parts) == 0 && mayLack:
+		e.rawField("content", "null")
+		return nil
+	case plain && !several:
+		texts := make([]string, len(parts))
+		for i, part := range parts {
+			texts[i] = part.GetText()
+			e.dropExtra(part)
+		}
+		e.strField("content", strings.Join(texts, "\n"))
+		return nil
+	}
+	e.key("content")
+	e.open('[')
+	for _, part := range parts {
+		if err := e.part(part); err != nil {
+			return err
+		}
+	}
+	e.close(']')
+	return nil
+}
+
+// dropExtra names the extra members of a part that becomes plain text.
+func (e *turnEncoder) dropExtra(part *conversationv1.ContentPart) {
+	forEachExtra(part.GetExtraJson(), func(name, _ string) { e.dropped.add("messages[].content[]." + name) })
+}
+
+// thoughts writes the reasoning of the history where the provider is to see it.
+func (e *turnEncoder) thoughts(thoughts []*conversationv1.Reasoning) {
+	if len(thoughts) == 0 {
+		return
+	}
+	if e.client != own && !e.quirk(quirkReasoningHistory) {
+		e.drop("messages[].parts[].reasoning")
+		return
+	}
+	var text strings.Builder
+	details := false
+	for _, r := range thoughts {
+		text.WriteString(r.GetText())
+		details = details || r.GetSignature() != "" || r.GetRedacted() != ""
+	}
+	if text.Len() > 0 {
+		e.strField("reasoning_content", text.String())
+	}
+	if !details {
+		return
+	}
+	e.key("reasoning_details")
+	e.open('[')
+	for i, r := range thoughts {
+		e.b = appendDetail(e.b, r, true, i)
+	}
+	e.close(']')
+}
+
+func (e *turnEncoder) calls(parts []*conversationv1.ContentPart) error {
+	if len(parts) == 0 {
+		return nil
+	}
+	e.key("tool_calls")
+	e.open('[')
+	for _, part := range parts {
+		call := part.GetToolCall()
+		kind, arguments := "function", "arguments"
+		if call.GetWireType() == "custom" {
+			kind, arguments = "custom", "input"
+		}
+		e.open('{')
+		e.strField("id", call.GetId())
+		e.strField("type", kind)
+		e.key(kind)
+		e.open('{')
+		e.strField("name", call.GetName())
+		e.strField(arguments, call.GetArgumentsJson())
+		after, err := e.nested("messages[].tool_calls[]", part.GetExtraJson(), kind)
+		if err != nil {
+			return err
+		}
+		e.close('}')
+		e.extra("messages[].tool_calls[]", after)
+		e.close('}')
+	}
+	e.close(']')
+	return nil
+}
+
+// results writes a message of its own for each result.
+func (e *turnEncoder) results(path string, m *conversationv1.Message) error {
+	for _, part := range m.GetParts() {
+		result := part.GetToolResult()
+		if result == nil {
+			return fault.InvalidField("turn."+path+".parts", "a tool message holds tool results alone")
+		}
+		var content, images []*conversationv1.ContentPart
+		for _, inner := range result.GetParts() {
+			if inner.GetImage() != nil {
+				images = append(images, inner)
+			} else {
+				content = append(content, inner)
+			}
+		}
+		if result.GetIsError() {
+			e.drop("messages[].parts[].tool_result.is_error")
+		}
+		e.open('{')
+		e.strField("role", "tool")
+		e.strField("tool_call_id", result.GetToolCallId())
+		if err := e.content(conversationv1.Role_ROLE_TOOL, content, false); err != nil {
+			return err
+		}
+		e.extra("messages[]", m.GetExtraJson())
+		e.extra("messages[].content[]", part.GetExtraJson())
+		e.close('}')
+		if len(images) > 0 {
+			e.images = append(e.images, toolImages{callID: result.GetToolCallId(), parts: images})
+		}
+	}
+	return nil
+}
+
+// toolImages writes the pictures that wait.
+func (e *turnEncoder) toolImages() {
+	if len(e.images) == 0 {
+		return
+	}
+	e.open('{')
+	e.strField("role", "user")
+	e.key("content")
+	e.open('[')
+	for _, images := range e.images {
+		e.open('{')
+		e.strField("type", "text")
+		e.strField("text", "Result of tool call "+images.callID+":")
+		e.close('}')
+		for _, part := range images.parts {
+			e.image(part)
+		}
+	}
+	e.close(']')
+	e.close('}')
+	e.images = nil
+}
+
+// dataURL makes a data: URL.
+func dataURL(mediaType string, data []byte) string {
+	return "data:" + mediaType + ";base64," + base64.StdEncoding.EncodeToString(data)
+}

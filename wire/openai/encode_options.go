@@ -1,0 +1,216 @@
+package openai
+
+import (
+	"maps"
+	"slices"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+)
+
+func (e *turnEncoder) number(name string, value *float64) {
+	if value != nil {
+		e.member(name)
+		e.writer.number(*value)
+	}
+}
+
+func (e *turnEncoder) sampling() error {
+	if e.turn.MaxOutputTokens != nil {
+		e.member(limitName(e.options))
+		e.integer(e.turn.GetMaxOutputTokens())
+		e.written = append(e.written, "max_tokens", "max_completion_tokens")
+	}
+	s := e.turn.GetSampling()
+	if s == nil {
+		return nil
+	}
+	e.number("temperature", s.Temperature)
+	e.number("top_p", s.TopP)
+	e.number("presence_penalty", s.PresencePenalty)
+	e.number("frequency_penalty", s.FrequencyPenalty)
+	e.extended(s)
+	if s.Seed != nil {
+		e.member("seed")
+		e.integer(s.GetSeed())
+	}
+	if len(s.GetStop()) > 0 {
+		e.member("stop")
+		e.strings(s.GetStop())
+	}
+	if s.ChoiceCount != nil {
+		e.member("n")
+		e.integer(int64(s.GetChoiceCount()))
+	}
+	if s.GetLogprobs() {
+		e.member("logprobs")
+		e.truth(true)
+	}
+	if s.TopLogprobs != nil {
+		e.member("top_logprobs")
+		e.integer(int64(s.GetTopLogprobs()))
+	}
+	if len(s.GetLogitBias()) > 0 {
+		e.member("logit_bias")
+		e.open('{')
+		for _, token := range slices.Sorted(maps.Keys(s.GetLogitBias())) {
+			e.numField(token, s.GetLogitBias()[token])
+		}
+		e.close('}')
+	}
+	return nil
+}
+
+// extended writes what OpenAI itself does not take.
+func (e *turnEncoder) extended(s *conversationv1.Sampling) {
+	name := "repeat_penalty"
+	if e.quirk(quirkRepetitionPenalty) {
+		name = "repetition_penalty"
+	}
+	if e.client == own || e.quirk(quirkExtendedSampling) || e.quirk(quirkRepetitionPenalty) {
+		if s.TopK != nil {
+			e.member("top_k")
+			e.integer(int64(s.GetTopK()))
+		}
+		e.number("min_p", s.MinP)
+		e.number(name, s.RepeatPenalty)
+		return
+	}
+	if s.TopK != nil {
+		e.drop("sampling.top_k")
+	}
+	if s.MinP != nil {
+		e.drop("sampling.min_p")
+	}
+	if s.RepeatPenalty != nil {
+		e.drop("sampling.repeat_penalty")
+	}
+}
+
+func (e *turnEncoder) format() error {
+	format := e.turn.GetResponseFormat()
+	switch format.GetKind() {
+	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_TEXT:
+		e.member("response_format")
+		e.raw(`{"type":"text"}`)
+	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_OBJECT:
+		e.member("response_format")
+		e.raw(`{"type":"json_object"}`)
+	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_SCHEMA:
+		e.member("response_format")
+		e.raw(`{"type":"json_schema","json_schema":{`)
+		name := format.GetName()
+		if name == "" {
+			name = "answer" // The dialect demands one.
+		}
+		e.strField("name", name)
+		if format.GetDescription() != "" {
+			e.strField("description", format.GetDescription())
+		}
+		if format.GetSchemaJson() != "" {
+			e.key("schema")
+			if err := e.checked("response_format.schema_json", format.GetSchemaJson()); err != nil {
+				return err
+			}
+		}
+		if format.Strict != nil {
+			e.truthField("strict", format.GetStrict())
+		}
+		e.close('}')
+		e.close('}')
+	}
+	return nil
+}
+
+// rest writes what is left: reasoning, user, stream, and extra members.
+func (e *turnEncoder) rest() error {
+	e.reasoningOptions(e.turn.GetReasoning())
+	if e.turn.GetUser() != "" {
+		e.member("user")
+		e.str(e.turn.GetUser())
+	}
+	if e.turn.Suffix != nil {
+		e.drop("suffix")
+	}
+	if e.turn.GetRawPrompt() {
+		e.drop("raw_prompt")
+	}
+	e.member("stream")
+	e.truth(e.options.Stream)
+	if err := e.streamOptions(); err != nil {
+		return err
+	}
+	if json := e.turn.GetExtraJson(); json != "" {
+		if _, err := jsonscan.Scan([]byte(json), noKeys, nil); err != nil {
+			return fault.InvalidField("turn.extra_json", "is not a JSON object").WithCause(err)
+		}
+	}
+	skip := e.written
+	if e.client == own {
+		skip = append(skip, "stream_options")
+	}
+	e.extra("", e.turn.GetExtraJson(), skip...)
+	return nil
+}
+
+func (e *turnEncoder) reasoningOptions(r *conversationv1.ReasoningOptions) {
+	if effort := r.GetEffort(); effort != "" {
+		if effort == "max" && e.client != own { // Ollama's word for the most.
+			effort = "high"
+		}
+		e.member("reasoning_effort")
+		e.str(effort)
+	} else if r != nil && r.Enabled != nil {
+		e.drop("reasoning.enabled")
+	}
+	if r != nil && r.BudgetTokens != nil {
+		e.drop("reasoning.budget_tokens")
+	}
+}
+
+func (e *turnEncoder) streamOptions() error {
+	if !e.options.Stream || e.quirk(quirkNoStreamOptions) {
+		return nil
+	}
+	given := ""
+	if e.client == own {
+		forEachExtra(e.turn.GetExtraJson(), func(name, value string) {
+			if name == "stream_options" {
+				given = value
+			}
+		})
+	}
+	options, err := streamOptions([]byte(given), e.options.WantUsage)
+	if err != nil || options == nil {
+		return err
+	}
+	e.member("stream_options")
+	e.raw(string(options))
+	return nil
+}
+
+// streamOptions adds what the mesh wants to the client's stream_options, which
+// may be empty. Nil means that there is nothing to send.
+func streamOptions(given []byte, wantUsage bool) ([]byte, error) {
+	switch {
+	case !wantUsage && (len(given) == 0 || given[0] != '{'):
+		return nil, nil
+	case !wantUsage:
+		return given, nil
+	case len(given) == 0 || given[0] != '{':
+		return []byte(`{"include_usage":true}`), nil
+	}
+	found, err := jsonscan.Scan(given, streamOptionsKeys, nil)
+	if err != nil {
+		return nil, scanFault(err)
+	}
+	if found[0].Kind == jsonscan.True {
+		return given, nil
+	}
+	edited, err := jsonscan.Splice(nil, given, jsonscan.Edit{At: found[0], Key: "include_usage", Value: []byte("true")})
+	if err != nil {
+		return nil, fault.Internal(err)
+	}
+	return edited, nil
+}

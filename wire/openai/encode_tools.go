@@ -1,0 +1,96 @@
+package openai
+
+import (
+	"fmt"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+)
+
+func (e *turnEncoder) tools() error {
+	if len(e.turn.GetTools()) == 0 {
+		e.toolChoice()
+		return nil
+	}
+	begun := false
+	for i, tool := range e.turn.GetTools() {
+		path := fmt.Sprintf("tools[%d]", i)
+		if tool.GetWireType() != "" && e.client != own {
+			e.dropped.add(path)
+			continue
+		}
+		if !begun {
+			begun = true
+			e.member("tools")
+			e.open('[')
+		}
+		if tool.GetWireType() != "" {
+			if err := e.checked(path+".extra_json", tool.GetExtraJson()); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := e.tool(path, tool); err != nil {
+			return err
+		}
+	}
+	if begun {
+		e.close(']')
+		e.toolChoice()
+	}
+	return nil
+}
+
+func (e *turnEncoder) tool(path string, tool *conversationv1.Tool) error {
+	e.open('{')
+	e.strField("type", "function")
+	e.key("function")
+	e.open('{')
+	e.strField("name", tool.GetName())
+	if tool.GetDescription() != "" {
+		e.strField("description", tool.GetDescription())
+	}
+	if tool.GetParametersJson() != "" {
+		e.key("parameters")
+		if err := e.checked(path+".parameters_json", tool.GetParametersJson()); err != nil {
+			return err
+		}
+	}
+	if tool.Strict != nil {
+		e.truthField("strict", tool.GetStrict())
+	}
+	after, err := e.nested("tools[]", tool.GetExtraJson(), "function")
+	if err != nil {
+		return err
+	}
+	e.close('}')
+	e.extra("tools[]", after)
+	e.close('}')
+	return nil
+}
+
+func (e *turnEncoder) toolChoice() {
+	if len(e.turn.GetTools()) == 0 && e.client != own {
+		return
+	}
+	choice := e.turn.GetToolChoice()
+	if choice.GetMode() == conversationv1.ToolChoiceMode_TOOL_CHOICE_MODE_NAMED {
+		e.member("tool_choice")
+		e.open('{')
+		e.strField("type", "function")
+		e.key("function")
+		e.open('{')
+		e.strField("name", choice.GetName())
+		e.close('}')
+		e.close('}')
+	}
+	for word, mode := range toolChoices {
+		if mode == choice.GetMode() { // One word has it at most.
+			e.member("tool_choice")
+			e.str(word)
+		}
+	}
+	if e.turn.ParallelToolCalls != nil {
+		e.member("parallel_tool_calls")
+		e.truth(e.turn.GetParallelToolCalls())
+	}
+}

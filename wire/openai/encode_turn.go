@@ -1,0 +1,134 @@
+package openai
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/wire"
+)
+
+// The quirks of providers; doc.go tells what they do.
+const (
+	quirkMaxTokens           = "max_tokens"
+	quirkMaxCompletionTokens = "max_completion_tokens"
+	quirkNoStreamOptions     = "no_stream_options"
+	quirkNoDeveloperRole     = "no_developer_role"
+	quirkExtendedSampling    = "extended_sampling"
+	quirkRepetitionPenalty   = "repetition_penalty"
+	quirkStringContent       = "string_content"
+	quirkReasoningHistory    = "reasoning_history"
+)
+
+// EncodeTurn implements wire.Codec. DefaultMaxOutputTokens is not read: the
+// dialect demands no limit.
+func (c chat) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (body []byte, dropped []string, err error) {
+	raw := turn.GetRaw()
+	if raw.GetWire() == own && len(raw.GetBody()) > 0 {
+		if !reachesIntoMessages(raw.GetBody(), options.Quirks) {
+			body, err = spliceTurn(turn, options)
+			return body, nil, err
+		}
+		decoded, err := c.DecodeTurn(raw.GetBody())
+		if err != nil {
+			return nil, nil, err
+		}
+		if turn.MaxOutputTokens != nil {
+			decoded.MaxOutputTokens = turn.MaxOutputTokens
+		}
+		turn = decoded
+	}
+	if len(turn.GetMessages()) == 0 {
+		return nil, nil, fault.InvalidField("turn.messages", "needs at least one message")
+	}
+	e := turnEncoder{turn: turn, options: options, client: turn.GetExtraWire()}
+	if err := e.encode(); err != nil {
+		return nil, nil, err
+	}
+	return e.b, e.dropped, nil
+}
+
+// reachesIntoMessages says whether a quirk changes what a raw body has inside.
+func reachesIntoMessages(body []byte, quirks []string) bool {
+	return slices.Contains(quirks, quirkNoDeveloperRole) && bytes.Contains(body, []byte(`"developer"`)) ||
+		slices.Contains(quirks, quirkStringContent) && bytes.Contains(body, []byte(`"type"`))
+}
+
+// ownModels are the names of OpenAI's own models, which the newer ones among
+// them serve with max_completion_tokens only.
+var ownModels = regexp.MustCompile(`^(?:[^/]*/)?(?:gpt-|o[1-9](?:$|-)|chatgpt-|codex-)`)
+
+var openModels = regexp.MustCompile(`^(?:[^/]*/)*gpt-oss`)
+
+// limitName is the member that bounds the answer.
+func limitName(options wire.TurnOptions) string {
+	switch {
+	case slices.Contains(options.Quirks, quirkMaxTokens):
+		return "max_tokens"
+	case slices.Contains(options.Quirks, quirkMaxCompletionTokens):
+		return "max_completion_tokens"
+	case ownModels.MatchString(options.Model) && !openModels.MatchString(options.Model):
+		return "max_completion_tokens"
+	}
+	return "max_tokens"
+}
+
+// turnEncoder encodes one typed turn.
+type turnEncoder struct {
+	writer
+	turn    *conversationv1.Turn
+	options wire.TurnOptions
+	// client is the dialect of extra members.
+	client  conversationv1.Wire
+	dropped droppedList
+	written []string // top-level members
+	// images of tool results wait for the next message.
+	images []toolImages
+}
+
+func (e *turnEncoder) quirk(name string) bool { return slices.Contains(e.options.Quirks, name) }
+
+func (e *turnEncoder) drop(field string) { e.dropped.add(spelled(field, e.client)) }
+
+// member begins a top-level member.
+func (e *turnEncoder) member(name string) {
+	e.key(name)
+	e.written = append(e.written, name)
+}
+
+func (e *turnEncoder) encode() error {
+	e.b = make([]byte, 0, 1024)
+	e.open('{')
+	e.member("model")
+	e.str(e.options.Model)
+	for _, step := range []func() error{e.messages, e.tools, e.sampling, e.format, e.rest} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	e.close('}')
+	return nil
+}
+
+func (e *turnEncoder) messages() error {
+	messages := e.turn.GetMessages()
+	if lacksIDs(messages) {
+		messages = proto.CloneOf(e.turn).GetMessages()
+		joinCalls(messages)
+	}
+	e.member("messages")
+	e.open('[')
+	for i, message := range messages {
+		if err := e.message(fmt.Sprintf("messages[%d]", i), message); err != nil {
+			return err
+		}
+	}
+	e.toolImages()
+	e.close(']')
+	return nil
+}

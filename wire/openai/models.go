@@ -1,0 +1,210 @@
+package openai
+
+import (
+	"math"
+	"time"
+
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+)
+
+// Model is one entry of /v1/models. The members beyond OpenAI's own are what
+// clients read to set themselves up.
+type Model struct {
+	// ID is how the model is asked for.
+	ID string
+	// Created is when it came out. Zero where unknown.
+	Created time.Time
+	// OwnedBy is who made it.
+	OwnedBy string
+	// Name is for people. Empty where there is none but ID.
+	Name string
+	// ContextLength is how many tokens prompt and answer may have together; 0
+	// where unknown.
+	ContextLength int64
+	// MaxOutputTokens is how long an answer may be; 0 where unknown.
+	MaxOutputTokens int64
+	// ToolCalling, Vision and Thinking are what it can do.
+	ToolCalling, Vision, Thinking bool
+	// ReasoningEfforts are the values of reasoning_effort that it takes. Nil
+	// where it takes none, or where that is unknown.
+	ReasoningEfforts []string
+}
+
+// EncodeModels makes the body of GET /v1/models.
+func EncodeModels(models []Model) []byte {
+	w := writer{}
+	w.open('{')
+	w.strField("object", "list")
+	w.key("data")
+	writeList(&w, models, w.model)
+	w.close('}')
+	return w.b
+}
+
+// EncodeModel makes the body of GET /v1/models/{id}.
+func EncodeModel(model Model) []byte {
+	w := writer{}
+	w.model(model)
+	return w.b
+}
+
+// model writes one entry: OpenAI's members, then those that VS Code's custom
+// endpoints read, then context_length, which OpenRouter's clients read.
+func (w *writer) model(m Model) {
+	w.open('{')
+	w.strField("id", m.ID)
+	w.strField("object", "model")
+	created := int64(0)
+	if !m.Created.IsZero() {
+		created = m.Created.Unix()
+	}
+	w.intField("created", created)
+	owner := m.OwnedBy
+	if owner == "" {
+		owner = "gptmesh"
+	}
+	w.strField("owned_by", owner)
+	name := m.Name
+	if name == "" {
+		name = m.ID
+	}
+	w.strField("name", name)
+	if m.ContextLength > 0 {
+		w.intField("context_length", m.ContextLength)
+		w.intField("contextWindow", m.ContextLength)
+		w.intField("maxInputTokens", max(m.ContextLength-m.MaxOutputTokens, 1))
+	}
+	if m.MaxOutputTokens > 0 {
+		w.intField("maxOutputTokens", m.MaxOutputTokens)
+	}
+	w.truthField("toolCalling", m.ToolCalling)
+	w.truthField("vision", m.Vision)
+	w.truthField("thinking", m.Thinking)
+	w.truthField("streaming", true)
+	if len(m.ReasoningEfforts) > 0 {
+		w.key("supportsReasoningEffort")
+		w.strings(m.ReasoningEfforts)
+		w.strField("reasoningEffortFormat", "chat-completions")
+	}
+	w.close('}')
+}
+
+var modelsKeys = jsonscan.NewKeys("data", "models", "error")
+
+const (
+	atModelID = iota
+	atModelCreated
+	atOwnedBy
+	atModelName
+	atContextLength
+	atContextWindow
+	atMaxModelLen
+	atMaxContextLength
+	atMeta
+	atMaxCompletion
+	atTopProvider
+	atArchitecture
+	atSupported
+	atCapabilities
+	modelMembers
+)
+
+var modelKeys = jsonscan.NewKeys(
+	"id", "created", "owned_by", "name", "context_length", "context_window", "max_model_len", "max_context_length", "meta",
+	"max_completion_tokens", "top_provider", "architecture", "supported_parameters", "capabilities",
+)
+
+// DecodeModels decodes a provider's answer to GET /v1/models: {"data":[…]},
+// {"models":[…]} or the bare array. Limits are read as OpenRouter and Together
+// (context_length), Groq (context_window), vLLM (max_model_len), Mistral
+// (max_context_length) and llama.cpp (meta.n_ctx_train) name them. Entries
+// without an id are passed over.
+func DecodeModels(body []byte) ([]Model, error) {
+	var list jsonscan.Member
+	found, err := jsonscan.Scan(body, modelsKeys, nil)
+	switch {
+	case err == nil && found[0].Kind == jsonscan.Array:
+		list = found[0]
+	case err == nil && found[1].Kind == jsonscan.Array:
+		list = found[1]
+	case err == nil && found[0].Kind == jsonscan.Null:
+		return nil, nil
+	case err == nil && found[2].Present():
+		return nil, providerError(body, 0)
+	case err == nil:
+		return nil, protocol("the list of models is missing", nil)
+	default:
+		list = jsonscan.Member{Kind: jsonscan.Array, Value: jsonscan.Span{End: len(body)}}
+	}
+	var models []Model
+	if err := jsonscan.ForEachElement(body, list.Value, func(m jsonscan.Member) bool {
+		if model := decodeModel(body, m); model.ID != "" {
+			models = append(models, model)
+		}
+		return true
+	}); err != nil {
+		return nil, protocol("the list of models cannot be read", err)
+	}
+	return models, nil
+}
+
+var (
+	metaKeys         = jsonscan.NewKeys("n_ctx_train")
+	topProviderKeys  = jsonscan.NewKeys("max_completion_tokens")
+	architectureKeys = jsonscan.NewKeys("input_modalities")
+	capabilityKeys   = jsonscan.NewKeys("function_calling", "vision", "reasoning")
+)
+
+func decodeModel(body []byte, m jsonscan.Member) Model {
+	var room [modelMembers]jsonscan.Member
+	if _, err := jsonscan.ScanObject(body, m.Value, modelKeys, room[:]); err != nil {
+		return Model{}
+	}
+	model := Model{ID: text(body, room[atModelID]), OwnedBy: text(body, room[atOwnedBy]), Name: text(body, room[atModelName])}
+	if seconds, err := room[atModelCreated].Float64(body); err == nil && seconds > 0 && seconds < 1<<40 {
+		model.Created = time.Unix(int64(math.Trunc(seconds)), 0).UTC()
+	}
+	for _, i := range [...]int{atContextLength, atContextWindow, atMaxModelLen, atMaxContextLength} {
+		if model.ContextLength == 0 {
+			model.ContextLength = count(body, room[i])
+		}
+	}
+	if model.ContextLength == 0 {
+		model.ContextLength = count(body, inside(body, room[atMeta], metaKeys)[0])
+	}
+	model.MaxOutputTokens = count(body, room[atMaxCompletion])
+	if model.MaxOutputTokens == 0 {
+		model.MaxOutputTokens = count(body, inside(body, room[atTopProvider], topProviderKeys)[0])
+	}
+	model.Vision = lists(body, inside(body, room[atArchitecture], architectureKeys)[0], "image")
+	model.ToolCalling = lists(body, room[atSupported], "tools")
+	model.Thinking = lists(body, room[atSupported], "reasoning")
+	can := inside(body, room[atCapabilities], capabilityKeys)
+	model.ToolCalling = model.ToolCalling || can[0].Kind == jsonscan.True
+	model.Vision = model.Vision || can[1].Kind == jsonscan.True
+	model.Thinking = model.Thinking || can[2].Kind == jsonscan.True
+	return model
+}
+
+// inside finds members of a nested object; all are absent where it is none.
+func inside(body []byte, at jsonscan.Member, keys *jsonscan.Keys) []jsonscan.Member {
+	if at.Kind == jsonscan.Object {
+		if found, err := jsonscan.ScanObject(body, at.Value, keys, nil); err == nil {
+			return found
+		}
+	}
+	return make([]jsonscan.Member, keys.Len())
+}
+
+// lists says whether an array holds a word.
+func lists(body []byte, at jsonscan.Member, word string) (found bool) {
+	if at.Kind != jsonscan.Array {
+		return false
+	}
+	// The body was scanned, so nothing can fail.
+	_ = jsonscan.ForEachElement(body, at.Value, func(m jsonscan.Member) bool {
+		found = text(body, m) == word
+		return !found
+	})
+	return found
+}

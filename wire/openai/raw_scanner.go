@@ -1,0 +1,192 @@
+package openai
+
+import (
+	"bytes"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire"
+)
+
+// NewRawScanner implements wire.Codec. Beside usage nobody asked for, an event
+// that tells of an error is taken out, with all that follows it: its text is
+// the provider's, and the failure that is found says what a client may see.
+// Events without data (comments) are passed and not counted.
+func (chat) NewRawScanner(options wire.ScanOptions) wire.RawScanner {
+	return &rawScanner{options: options}
+}
+
+type rawScanner struct {
+	progress
+	options wire.ScanOptions
+	chunk   chunk
+}
+
+// Scan implements wire.RawScanner.
+func (s *rawScanner) Scan(data []byte, events []*conversationv1.Event) (pass []byte, count int, found []*conversationv1.Event, err error) {
+	run := kept{data: data}
+	for rest := data; len(rest) > 0 && !s.failed; {
+		var event wire.ServerEvent
+		event, rest = wire.NextServerEvent(rest)
+		if len(event.Data) == 0 {
+			run.keep(event.Raw)
+			continue
+		}
+		keep := true
+		if s.matters(event) {
+			if events, keep, err = s.look(events, event); err != nil {
+				return nil, 0, events, err
+			}
+		}
+		if keep {
+			run.keep(event.Raw)
+			count++
+		} else {
+			run.drop(event.Raw)
+		}
+	}
+	return run.bytes(), count, s.giveUsage(events), nil
+}
+
+var (
+	errorMark  = []byte(`"error"`)
+	usageMark  = []byte(`"usage"`)
+	finishMark = []byte(`"finish_reason"`)
+	indexMark  = []byte(`"index"`)
+)
+
+// matters says whether an event may hold what rooms act on. In a JSON string a
+// quote is escaped, so that no text of the model looks like a mark.
+func (s *rawScanner) matters(event wire.ServerEvent) bool {
+	return !s.started || event.Data[0] != '{' || event.Name != nil ||
+		bytes.Contains(event.Data, errorMark) ||
+		marked(event.Data, usageMark, 'n', 'n') ||
+		marked(event.Data, finishMark, 'n', 'n') ||
+		marked(event.Data, indexMark, '0', 'n')
+}
+
+// marked says whether a mark is followed by a value that begins with neither of
+// two bytes.
+func marked(data, mark []byte, a, b byte) bool {
+	for {
+		i := bytes.Index(data, mark)
+		if i < 0 {
+			return false
+		}
+		data = data[i+len(mark):]
+		for len(data) > 0 && (data[0] == ':' || data[0] == ' ') {
+			data = data[1:]
+		}
+		if len(data) > 0 && data[0] != a && data[0] != b {
+			return true
+		}
+	}
+}
+
+// look decodes what matters of an event and says whether it is passed on.
+func (s *rawScanner) look(events []*conversationv1.Event, event wire.ServerEvent) ([]*conversationv1.Event, bool, error) {
+	if isDone(event.Data) {
+		s.done = true
+		return events, true, nil
+	}
+	c := &s.chunk
+	if err := c.scan(event.Data); err != nil {
+		return events, false, err
+	}
+	failed := c.fails() || string(event.Name) == "error"
+	if !s.started {
+		if !failed && !c.begins() {
+			return events, true, nil
+		}
+		s.started = true
+		events = append(events, c.started())
+	}
+	usage := c.findUsage()
+	if usage != nil {
+		s.usage = usage
+	}
+	if failed {
+		return s.fail(events, providerError(c.body, 0)), false, nil
+	}
+	broken, err := s.choices()
+	if err != nil {
+		return events, false, err
+	}
+	if broken {
+		return s.fail(events, gaveUp()), false, nil
+	}
+	return events, !s.options.DropUsage || usage == nil || c.hasChoices(), nil
+}
+
+// choices notes which choices there are and which have ended.
+func (s *rawScanner) choices() (broken bool, err error) {
+	at := s.chunk.members[atChoices]
+	if at.Kind != jsonscan.Array {
+		return false, nil
+	}
+	var failed error
+	err = jsonscan.ForEachElement(s.chunk.body, at.Value, func(m jsonscan.Member) bool {
+		var c choice
+		if failed = c.scan(s.chunk.body, m); failed != nil {
+			return false
+		}
+		s.seen.add(c.index)
+		if ending, ends := c.ending(); ends {
+			s.ended.add(c.index)
+			broken = broken || ending.broken
+		}
+		if c.members[atChoiceUsage].Kind == jsonscan.Object && s.usage == nil {
+			s.usage = decodeUsage(c.body, c.members[atChoiceUsage])
+		}
+		return true
+	})
+	if failed == nil && err != nil {
+		failed = protocol("choices cannot be read", err)
+	}
+	return broken, failed
+}
+
+// End implements wire.RawScanner.
+func (s *rawScanner) End(events []*conversationv1.Event) ([]*conversationv1.Event, error) {
+	if s.failed {
+		return events, nil
+	}
+	if !s.whole() {
+		return events, truncated()
+	}
+	if !s.started {
+		s.started = true
+		events = append(events, &conversationv1.Event{Kind: &conversationv1.Event_Started{Started: &conversationv1.Started{}}})
+	}
+	return append(events, &conversationv1.Event{Kind: &conversationv1.Event_Finished{Finished: &conversationv1.Finished{}}}), nil
+}
+
+// kept gathers the events that are passed on, without copying where they stand
+// side by side.
+type kept struct {
+	data []byte
+	at   int // what was looked at
+	from int // the run that is kept
+	to   int
+	out  []byte // runs before it
+}
+
+func (k *kept) keep(raw []byte) {
+	if k.to == k.from {
+		k.from = k.at
+	} else if k.to < k.at {
+		k.out = append(k.out, k.data[k.from:k.to]...)
+		k.from = k.at
+	}
+	k.at += len(raw)
+	k.to = k.at
+}
+
+func (k *kept) drop(raw []byte) { k.at += len(raw) }
+
+func (k *kept) bytes() []byte {
+	if k.out == nil {
+		return k.data[k.from:k.to]
+	}
+	return append(k.out, k.data[k.from:k.to]...)
+}

@@ -1,0 +1,51 @@
+package openai
+
+import (
+	"bytes"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+)
+
+// ScanTurn implements wire.Codec. A body of /v1/responses, which some clients
+// post here, is refused as UNSUPPORTED.
+func (chat) ScanTurn(body []byte) (*conversationv1.Turn, error) {
+	var h head
+	if err := h.scan(body); err != nil {
+		return nil, err
+	}
+	turn, err := h.turn()
+	if err != nil {
+		return nil, err
+	}
+	turn.AcceptWire = own
+	turn.Raw = &conversationv1.RawTurn{Wire: own, Body: body}
+	return turn, nil
+}
+
+var streamOptionsKeys = jsonscan.NewKeys("include_usage")
+
+// AsksUsage says whether the client asked for the count of tokens in its
+// streamed answer (stream_options.include_usage). It reads the raw half where
+// that is of this dialect, else the members that DecodeTurn kept.
+func AsksUsage(turn *conversationv1.Turn) bool {
+	body := turn.GetRaw().GetBody()
+	if turn.GetRaw().GetWire() != own {
+		if turn.GetExtraWire() != own {
+			return false
+		}
+		body = []byte(turn.GetExtraJson())
+	}
+	if !bytes.Contains(body, []byte("include_usage")) {
+		return false
+	}
+	var h head
+	if h.scan(body) != nil || h.members[atStreamOptions].Kind != jsonscan.Object {
+		return false
+	}
+	var found [1]jsonscan.Member
+	if _, err := jsonscan.ScanObject(body, h.members[atStreamOptions].Value, streamOptionsKeys, found[:]); err != nil {
+		return false
+	}
+	return found[0].Kind == jsonscan.True
+}
