@@ -62,3 +62,7 @@ func Unsupported(name, field, message string) *Error {
 
 // RetryAfter is the provider's wish, or 0.
 func (e *Error) RetryAfter() time.Duration { return e.Fault.RetryAfter }
+
+// Unsent is the error of a call that could not be put into the provider's
+// dialect.
+func Unsent(err error) *Error { return &Error{Fault: fault.From(err), NotSent: true} }

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"slices"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
@@ -16,7 +17,8 @@ type Provider interface {
 	// Generate makes one model call and pushes what comes into sink: one chunk
 	// per read from the provider, started in the first, in the order of the
 	// event grammar. A chunk is the sink's for the duration of its call, and
-	// the sink may change its events.
+	// the sink may change its events. A chunk with neither events nor raw half
+	// is a sign of life: the provider is there and has nothing to say yet.
 	//
 	// It returns nil after a chunk whose last event is finished or failed.
 	// Otherwise an error: the sink's own, or an *Error, or whatever came of a
@@ -45,8 +47,15 @@ type Info struct {
 	BaseURL string
 	// Wire is the dialect that it speaks.
 	Wire conversationv1.Wire
+	// AlsoWires are further dialects whose raw turns it takes as they are.
+	AlsoWires []conversationv1.Wire
 	// Test marks the built-in provider that makes no real answers.
 	Test bool
+}
+
+// Speaks says that raw turns of a dialect can be handed to the provider.
+func (i *Info) Speaks(wire conversationv1.Wire) bool {
+	return wire != conversationv1.Wire_WIRE_UNSPECIFIED && (wire == i.Wire || slices.Contains(i.AlsoWires, wire))
 }
 
 // Call is one model call. It is read-only for the adapter.

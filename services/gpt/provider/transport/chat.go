@@ -39,11 +39,11 @@ func (c *Client) Generate(ctx context.Context, chat Chat, call *provider.Call, s
 	options.Model, options.Stream, options.DefaultMaxOutputTokens = call.Model, call.Turn.GetStream(), call.MaxOutputTokens
 	body, dropped, err := chat.Codec.EncodeTurn(call.Turn, options)
 	if err != nil {
-		return err
+		return provider.Unsent(err)
 	}
 	target, err := c.Target(chat.Path)
 	if err != nil {
-		return err
+		return provider.Unreachable(c.cfg.Name, true, err)
 	}
 	req := Request{Method: "POST", Target: target, Body: body, Accept: "application/json", Once: true, Header: chat.Header}
 	if options.Stream {

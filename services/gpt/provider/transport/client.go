@@ -80,7 +80,11 @@ func (c *Client) BaseURL() string { return c.base }
 // Target is the address of a path such as "/chat/completions".
 func (c *Client) Target(path string) (upstream.Target, error) {
 	address := c.base + path
-	if c.cfg.Query != "" {
+	switch {
+	case c.cfg.Query == "":
+	case strings.Contains(path, "?"):
+		address += "&" + c.cfg.Query
+	default:
 		address += "?" + c.cfg.Query
 	}
 	return upstream.ParseTarget(address)

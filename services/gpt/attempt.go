@@ -1,0 +1,257 @@
+package gpt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/ids"
+	"github.com/gptmesh/gptmesh/services/gpt/internal/breaker"
+	"github.com/gptmesh/gptmesh/services/gpt/provider"
+	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// attempt is one call of a provider and its row of the ledger.
+type attempt struct {
+	call   *call
+	row    *gptv1.Attempt
+	ledger *entryInLedger
+	meter  meter
+	watch  *watchdog
+
+	begun    time.Time
+	sent     bool  // something reached the client
+	terminal bool  // the last chunk was sent, or tried to be
+	failure  error // what the last chunk said, for the breaker
+	sinkErr  error // the client's side failed
+}
+
+func newAttempt(c *call, number int32) *attempt {
+	return &attempt{call: c, row: &gptv1.Attempt{
+		RequestId: c.request.GetRequestId(), ResponseId: c.request.GetResponseId(), SessionId: c.request.GetSessionId(),
+		UserId: c.request.GetUserId(), Provider: c.target.Entry.Info.Name, Model: c.target.Name(), Number: number,
+		State: gptv1.Attempt_STATE_RESERVED,
+		Usage: &conversationv1.Usage{
+			InputTokens: c.estimate, Source: conversationv1.UsageSource_USAGE_SOURCE_ESTIMATED,
+		},
+	}}
+}
+
+// run makes the attempt. The error is nil where the client has got its terminal
+// event, even if that is failed; outcome then tells what to think of the
+// provider.
+func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err error) {
+	s := a.call.service
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+
+	a.begun = s.deps.Clock()
+	a.row.Id, a.row.Owner = ids.At("att", a.begun), callctx.Owner(parent)
+	a.row.ReserveTime = timestamppb.New(a.begun)
+	a.row.QueueMicros = a.begun.Sub(a.call.arrived).Microseconds()
+	price(a.row, a.call.target.Model)
+	ctx, span := s.startSpan(ctx, a.row)
+	defer func() { span.end(a.row, err) }()
+
+	a.ledger = s.reserve(ctx, a.row, cancel)
+	if s.cfg.Ledger.ReserveFirst {
+		if err := a.ledger.wait(ctx); err != nil {
+			a.meter.refused = true
+			return a.fail(ctx, parent, err)
+		}
+	}
+	first := s.cfg.Timeouts.FirstToken
+	if !a.call.turn.GetStream() {
+		first = 0 // one body: only the whole has a limit
+	}
+	a.watch = watch(cancel, first, s.cfg.Timeouts.Idle)
+	err = a.generate(ctx)
+	a.watch.stop()
+
+	if a.terminal {
+		return health(a.failure), a.sinkErr
+	}
+	return a.fail(ctx, parent, err)
+}
+
+// generate calls the provider. A panic of an adapter is an error like others,
+// so that the row is settled.
+func (a *attempt) generate(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fault.Internal(fmt.Errorf("the adapter %s panicked: %v", a.call.target.Entry.Info.Kind, p))
+		}
+	}()
+	err = a.call.invoke(ctx, func(chunk *conversationv1.Chunk) error { return a.sink(ctx, chunk) })
+	if err == nil && !a.terminal {
+		err = provider.Truncated(a.call.target.Entry.Info.Name, errors.New("the adapter returned without a terminal event"))
+	}
+	return err
+}
+
+// sink passes a chunk on.
+func (a *attempt) sink(ctx context.Context, chunk *conversationv1.Chunk) error {
+	a.watch.pause()
+	defer func() { a.watch.resume(a.sent) }()
+	if len(chunk.GetEvents()) == 0 && chunk.GetRaw() == nil {
+		return nil // a sign of life
+	}
+	if !a.sent {
+		if failed := refusedAtOnce(chunk); failed != nil {
+			return &provider.Error{Fault: wire.Fault(failed)}
+		}
+		if err := a.ledger.wait(ctx); err != nil {
+			return err
+		}
+		a.row.FirstTokenMicros = max(a.call.service.deps.Clock().Sub(a.begun).Microseconds(), 1)
+	}
+	a.name(chunk)
+	a.meter.add(chunk)
+	if last := wire.Last(chunk); last != nil {
+		return a.finish(ctx, chunk, last)
+	}
+	return a.send(chunk)
+}
+
+// name fills in what only the room knows of an answer's start.
+func (a *attempt) name(chunk *conversationv1.Chunk) {
+	for _, event := range chunk.GetEvents() {
+		if started := event.GetStarted(); started != nil {
+			started.AttemptId, started.SessionId = a.row.GetId(), a.row.GetSessionId()
+			return
+		}
+	}
+}
+
+// refusedAtOnce finds the failure in a first chunk that holds no answer: to the
+// client it is an error before the first chunk.
+func refusedAtOnce(chunk *conversationv1.Chunk) *conversationv1.Failure {
+	for _, event := range chunk.GetEvents() {
+		switch kind := event.GetKind().(type) {
+		case *conversationv1.Event_Started, *conversationv1.Event_Usage:
+		case *conversationv1.Event_Failed:
+			// With raw events beside it, deltas came in the same read.
+			if chunk.GetRaw().GetEventCount() > 0 {
+				return nil
+			}
+			return kind.Failed
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// finish settles the row and sends the last chunk.
+func (a *attempt) finish(ctx context.Context, chunk *conversationv1.Chunk, last *conversationv1.Event) error {
+	a.row.Outcome = gptv1.Attempt_OUTCOME_COMPLETED
+	if failed := last.GetFailed(); failed != nil {
+		a.row.Outcome, a.row.Failure = gptv1.Attempt_OUTCOME_FAILED, failed
+		a.failure = wire.Fault(failed)
+	}
+	a.call.service.measure(a)
+	if err := a.ledger.settle(ctx); err != nil {
+		return err
+	}
+	if a.meter.usage == nil {
+		// The provider told none: the client gets what the ledger has.
+		usage := &conversationv1.Event{Kind: &conversationv1.Event_Usage{Usage: a.row.GetUsage()}}
+		events := chunk.GetEvents()
+		chunk.Events = append(events[:len(events)-1:len(events)-1], usage, last)
+	}
+	a.terminal = true
+	return a.send(chunk)
+}
+
+func (a *attempt) send(chunk *conversationv1.Chunk) error {
+	a.sent = true
+	if err := a.call.send(chunk); err != nil {
+		a.sinkErr = err
+		return err
+	}
+	return nil
+}
+
+// fail settles an attempt without a terminal event, and tells the client.
+func (a *attempt) fail(ctx, parent context.Context, err error) (breaker.Outcome, error) {
+	s, name := a.call.service, a.call.target.Entry.Info.Name
+	a.meter.failed(err)
+	err = a.about(s.ended(ctx, err, name))
+	f := a.shown(err)
+	a.row.Outcome, a.row.Failure = gptv1.Attempt_OUTCOME_FAILED, wire.Failure(f)
+	left := a.sinkErr != nil || parent.Err() != nil && errors.Is(context.Cause(parent), context.Canceled)
+	if left {
+		a.row.Outcome = gptv1.Attempt_OUTCOME_CANCELLED
+		a.row.Failure = wire.Failure(context.Canceled)
+	}
+	s.measure(a)
+	if settleErr := a.ledger.settle(ctx); settleErr != nil && !left {
+		err = settleErr
+		f = fault.From(err)
+	}
+	switch {
+	case a.sinkErr != nil:
+		return breaker.Neutral, a.sinkErr
+	case left || !a.sent:
+		if left {
+			return breaker.Neutral, err
+		}
+		return health(err), err
+	}
+	a.terminal = true
+	events := []*conversationv1.Event{
+		{Kind: &conversationv1.Event_Usage{Usage: a.row.GetUsage()}},
+		{Kind: &conversationv1.Event_Failed{Failed: wire.Failure(f)}},
+	}
+	if a.send(&conversationv1.Chunk{Events: events}) != nil {
+		return health(err), err
+	}
+	return health(err), nil
+}
+
+// about names the model, as the client calls it, in errors that are about it.
+func (a *attempt) about(err error) error {
+	failure := (*provider.Error)(nil)
+	if !errors.As(err, &failure) {
+		return err
+	}
+	switch failure.Fault.Reason {
+	case meshv1.ErrorReason_ERROR_REASON_MODEL_NOT_FOUND, meshv1.ErrorReason_ERROR_REASON_CONTEXT_LENGTH_EXCEEDED,
+		meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED:
+	default:
+		return err
+	}
+	named, f := *failure, *failure.Fault
+	f.Metadata = maps.Clone(f.Metadata)
+	if f.Metadata == nil {
+		f.Metadata = map[string]string{}
+	}
+	if f.Metadata["limit"] == "0" {
+		if limit := a.call.target.Model.GetContextLength(); limit > 0 {
+			f.Metadata["limit"] = strconv.FormatInt(limit, 10)
+		}
+	}
+	f.Metadata["model"] = a.call.target.Model.GetId()
+	named.Fault = &f
+	return &named
+}
+
+// shown is the error in the words of an answer that had begun.
+func (a *attempt) shown(err error) *fault.Fault {
+	f := fault.From(err)
+	if a.sent && f.Reason == meshv1.ErrorReason_ERROR_REASON_SHUTTING_DOWN {
+		return fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_INTERRUPTED,
+			"the process was stopped before the end of the answer", "response_id", a.row.GetResponseId())
+	}
+	return f
+}

@@ -1,0 +1,77 @@
+package gpt
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/services/gpt/internal/tokens"
+	"github.com/gptmesh/gptmesh/services/gpt/provider"
+	"google.golang.org/grpc"
+)
+
+// Generate implements gptv1.GPTServiceServer.
+func (s *Service) Generate(req *gptv1.GenerateRequest, stream grpc.ServerStreamingServer[gptv1.GenerateResponse]) error {
+	arrived := s.deps.Clock()
+	turn := req.GetTurn()
+	if err := checkTurn(turn); err != nil {
+		return err
+	}
+	ctx, done, err := s.calls.begin(stream.Context())
+	if err != nil {
+		return err
+	}
+	defer done()
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+
+	target, err := s.registry.Resolve(ctx, turn.GetModel())
+	if err != nil {
+		return s.ended(ctx, err, "")
+	}
+	if turn, err = turnFor(turn, &target.Entry.Info); err != nil {
+		return err
+	}
+	c := &call{
+		service: s, target: target, turn: turn, request: req, arrived: arrived,
+		estimate: tokens.EstimateTurn(turn),
+		invoke: func(ctx context.Context, sink provider.Sink) error {
+			return target.Entry.Provider.Generate(ctx, &provider.Call{
+				Turn: turn, Model: target.Name(), MaxOutputTokens: target.Model.GetMaxOutputTokens(),
+			}, sink)
+		},
+		send: func(chunk *conversationv1.Chunk) error {
+			return stream.Send(&gptv1.GenerateResponse{Chunk: chunk})
+		},
+	}
+	return c.run(ctx)
+}
+
+// errTotal is the cause of calls that took longer than the room allows.
+var errTotal = errors.New("the call took longer than allowed")
+
+// bounded gives a call its longest time.
+func (s *Service) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(s.cfg.Timeouts.Total, func() { cancel(errTotal) })
+	return ctx, func() {
+		timer.Stop()
+		cancel(nil)
+	}
+}
+
+// checkTurn checks what the rules on the fields cannot say.
+func checkTurn(turn *conversationv1.Turn) error {
+	switch {
+	case turn == nil:
+		return fault.InvalidField("turn", "must be set")
+	case turn.GetRaw() != nil && len(turn.GetRaw().GetBody()) == 0:
+		return fault.InvalidField("turn.raw.body", "must not be empty")
+	case turn.GetRaw() == nil && len(turn.GetMessages()) == 0:
+		return fault.InvalidField("turn.messages", "must hold at least one message")
+	}
+	return nil
+}

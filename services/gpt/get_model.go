@@ -1,0 +1,26 @@
+package gpt
+
+import (
+	"context"
+
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+// GetModel implements gptv1.GPTServiceServer.
+func (s *Service) GetModel(ctx context.Context, req *gptv1.GetModelRequest) (*gptv1.GetModelResponse, error) {
+	ctx, done, err := s.calls.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	target, err := s.registry.Resolve(ctx, req.GetModel())
+	if err != nil {
+		return nil, s.ended(ctx, err, "")
+	}
+	model := proto.Clone(target.Model).(*gptv1.Model)
+	if standard, err := s.registry.Default(ctx); err == nil {
+		model.IsDefault = standard.Entry == target.Entry && standard.Name() == target.Name()
+	}
+	return &gptv1.GetModelResponse{Model: model}, nil
+}

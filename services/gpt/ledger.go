@@ -1,0 +1,100 @@
+package gpt
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"google.golang.org/protobuf/proto"
+)
+
+// entryInLedger is a row on its way: reserved in the background while the
+// provider is called, then settled once.
+type entryInLedger struct {
+	service  *Service
+	row      *gptv1.Attempt
+	reserved chan struct{}
+	err      error // of the reservation; read after reserved is closed
+	settled  bool
+}
+
+// reserve begins to write a row. The write happens though the client leaves;
+// where it fails, cancel ends the call.
+func (s *Service) reserve(ctx context.Context, row *gptv1.Attempt, cancel context.CancelCauseFunc) *entryInLedger {
+	e := &entryInLedger{service: s, row: row, reserved: make(chan struct{})}
+	// The row is written to while the call runs.
+	copied := proto.Clone(row).(*gptv1.Attempt)
+	go func() {
+		defer close(e.reserved)
+		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Ledger.WriteTimeout)
+		defer stop()
+		if e.err = s.store.Reserve(ctx, copied, s.instance); e.err != nil {
+			e.err = ledgerDown(e.err)
+			cancel(e.err)
+		}
+	}()
+	return e
+}
+
+// wait returns when the row is committed, or ctx ends.
+func (e *entryInLedger) wait(ctx context.Context) error {
+	select {
+	case <-e.reserved:
+		return e.err
+	default:
+	}
+	select {
+	case <-e.reserved:
+		return e.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// settleAgain is the pause between tries while the store is away.
+const settleAgain = 100 * time.Millisecond
+
+// settle closes the row, whether the client is there or not. It waits for the
+// reservation, of which it is the last to know, and tries until the write time
+// is over. An error means that the row is left to SettleOrphans.
+func (e *entryInLedger) settle(ctx context.Context) error {
+	s := e.service
+	<-e.reserved
+	if e.err != nil || e.settled {
+		return e.err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Ledger.WriteTimeout)
+	defer cancel()
+	for {
+		mine, err := s.store.Settle(ctx, e.row)
+		if err == nil {
+			e.settled = true
+			if !mine {
+				s.deps.Logger.WarnContext(ctx, "an attempt was settled by somebody else", "room", "gpt", "attempt_id", e.row.GetId())
+			}
+			return nil
+		}
+		if ctx.Err() != nil || fault.From(err).Reason != meshv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE {
+			s.metrics.unsettled.Inc()
+			s.deps.Logger.ErrorContext(ctx, "an attempt cannot be settled", "room", "gpt", "attempt_id", e.row.GetId(), "error", err)
+			return ledgerDown(err)
+		}
+		timer := time.NewTimer(settleAgain)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+}
+
+// ledgerDown makes any error of the ledger one that clients may see.
+func ledgerDown(err error) error {
+	if f := (*fault.Fault)(nil); errors.As(err, &f) && f.Reason == meshv1.ErrorReason_ERROR_REASON_INTERNAL {
+		return err
+	}
+	return fault.StoreUnavailable("gpt", err)
+}

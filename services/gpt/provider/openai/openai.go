@@ -1,0 +1,112 @@
+// Package openai calls every server that speaks OpenAI's chat completions. How
+// servers differ is data: address, header and quirks come from the catalogue.
+package openai
+
+import (
+	"context"
+	"strings"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	"github.com/gptmesh/gptmesh/pkg/eventstream"
+	"github.com/gptmesh/gptmesh/services/gpt/provider"
+	"github.com/gptmesh/gptmesh/services/gpt/provider/transport"
+	"github.com/gptmesh/gptmesh/wire"
+	codec "github.com/gptmesh/gptmesh/wire/openai"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Kind is the adapter's name.
+const Kind = "openai"
+
+// Provider is one OpenAI-compatible server. Use New.
+type Provider struct {
+	client *transport.Client
+	quirks []string
+}
+
+var _ provider.Provider = (*Provider)(nil)
+
+// New returns a provider. Quirks are those of wire/openai.
+func New(cfg transport.Config, quirks []string) (*Provider, error) {
+	client, err := transport.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Provider{client: client, quirks: quirks}, nil
+}
+
+// Info implements provider.Provider.
+func (p *Provider) Info() provider.Info {
+	return provider.Info{
+		Name: p.client.Name(), Kind: Kind, BaseURL: p.client.BaseURL(), Wire: conversationv1.Wire_WIRE_OPENAI_CHAT,
+	}
+}
+
+// Generate implements provider.Provider.
+func (p *Provider) Generate(ctx context.Context, call *provider.Call, sink provider.Sink) error {
+	return p.client.Generate(ctx, transport.Chat{
+		Codec: codec.Chat(), Path: "/chat/completions",
+		Options:   wire.TurnOptions{WantUsage: true, Quirks: p.quirks},
+		DropUsage: !codec.AsksUsage(call.Turn),
+		Done:      func(event eventstream.Event) bool { return string(event.Data) == "[DONE]" },
+	}, call, sink)
+}
+
+// Embed implements provider.Provider.
+func (p *Provider) Embed(ctx context.Context, call *provider.EmbedCall) (*gptv1.EmbedResponse, error) {
+	body, dropped, err := codec.EncodeEmbeddings(transport.EmbeddingRequest(call.Request), call.Model)
+	if err != nil {
+		return nil, provider.Unsent(err)
+	}
+	answer, err := p.client.Embed(ctx, "/embeddings", body, codec.DecodeEmbeddingAnswer)
+	if err != nil {
+		return nil, err
+	}
+	answer.DroppedFields = dropped
+	return answer, nil
+}
+
+// Models implements provider.Provider.
+func (p *Provider) Models(ctx context.Context) ([]*gptv1.Model, error) {
+	body, err := p.client.Get(ctx, "/models")
+	if err != nil {
+		return nil, err
+	}
+	listed, err := codec.DecodeModels(body)
+	if err != nil {
+		return nil, provider.Protocol(p.client.Name(), err)
+	}
+	models := make([]*gptv1.Model, 0, len(listed))
+	for i := range listed {
+		models = append(models, model(&listed[i]))
+	}
+	return models, nil
+}
+
+func model(m *codec.Model) *gptv1.Model {
+	out := &gptv1.Model{
+		// Google's list says "models/gemini-…", its calls take both.
+		ProviderModel: strings.TrimPrefix(m.ID, "models/"), DisplayName: m.Name, OwnedBy: m.OwnedBy,
+		ContextLength: m.ContextLength, MaxOutputTokens: m.MaxOutputTokens,
+	}
+	if !m.Created.IsZero() {
+		out.CreateTime = timestamppb.New(m.Created)
+	}
+	for _, has := range []struct {
+		it         bool
+		capability gptv1.Capability
+	}{
+		{m.ToolCalling, gptv1.Capability_CAPABILITY_TOOLS},
+		{m.Vision, gptv1.Capability_CAPABILITY_VISION},
+		{m.Thinking, gptv1.Capability_CAPABILITY_REASONING},
+	} {
+		if has.it {
+			out.Capabilities = append(out.Capabilities, has.capability)
+		}
+	}
+	if len(out.Capabilities) > 0 {
+		out.Capabilities = append([]gptv1.Capability{gptv1.Capability_CAPABILITY_CHAT}, out.Capabilities...)
+	}
+	return out
+}

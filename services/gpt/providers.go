@@ -1,0 +1,244 @@
+package gpt
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	"github.com/gptmesh/gptmesh/pkg/upstream"
+	"github.com/gptmesh/gptmesh/services/gpt/internal/breaker"
+	"github.com/gptmesh/gptmesh/services/gpt/internal/catalog"
+	"github.com/gptmesh/gptmesh/services/gpt/internal/limiter"
+	"github.com/gptmesh/gptmesh/services/gpt/internal/registry"
+	"github.com/gptmesh/gptmesh/services/gpt/provider"
+	"github.com/gptmesh/gptmesh/services/gpt/provider/anthropic"
+	"github.com/gptmesh/gptmesh/services/gpt/provider/echo"
+	"github.com/gptmesh/gptmesh/services/gpt/provider/ollama"
+	"github.com/gptmesh/gptmesh/services/gpt/provider/openai"
+	"github.com/gptmesh/gptmesh/services/gpt/provider/transport"
+)
+
+// configured makes the providers that configuration and environment ask for:
+// those of the catalogue in its order, then others by name, last the echo.
+func (s *Service) configured() ([]*registry.Entry, error) {
+	var entries []*registry.Entry
+	for i := range s.catalog.Providers {
+		descriptor := s.catalog.Providers[i]
+		cfg, explicit := s.cfg.Providers[descriptor.Name]
+		if cfg.Disabled {
+			continue
+		}
+		setting := s.setting(descriptor, cfg)
+		fromEnv := !descriptor.Explicit && (setting.key != "" || setting.addressed)
+		if !explicit && !fromEnv {
+			continue
+		}
+		entry, err := s.entry(setting)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.cfg.Providers)) {
+		cfg := s.cfg.Providers[name]
+		if cfg.Disabled || s.catalog.Provider(name) != nil {
+			continue
+		}
+		entry, err := s.entry(s.setting(catalog.Provider{Name: name, KeyOptional: true}, cfg))
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry)
+	}
+	if !s.cfg.Production {
+		entries = append(entries, s.echo())
+	}
+	return entries, nil
+}
+
+// setting is a provider after catalogue, configuration and environment.
+type setting struct {
+	catalog.Provider
+	cfg       ProviderConfig
+	key       string
+	address   string // may be empty
+	addressed bool   // the environment has the address
+	official  bool
+}
+
+func (s *Service) setting(descriptor catalog.Provider, cfg ProviderConfig) setting {
+	out := setting{Provider: descriptor, cfg: cfg, key: cfg.APIKey, address: cfg.BaseURL}
+	if cfg.APIKeyEnv != "" {
+		out.KeyEnv = cfg.APIKeyEnv
+	}
+	if out.key == "" && out.KeyEnv != "" {
+		out.key = strings.TrimSpace(s.deps.Getenv(out.KeyEnv))
+	}
+	for _, name := range descriptor.BaseURLEnv {
+		if out.address == "" {
+			out.address = strings.TrimSpace(s.deps.Getenv(name))
+			out.addressed = out.address != ""
+		}
+	}
+	if out.address == "" {
+		out.address = descriptor.BaseURL
+	}
+	out.official = descriptor.BaseURL != "" && strings.TrimRight(out.address, "/") == strings.TrimRight(descriptor.BaseURL, "/")
+	if cfg.Kind != "" {
+		out.Kind = cfg.Kind
+	}
+	if out.Kind == "" {
+		out.Kind = catalog.KindOpenAI
+	}
+	if cfg.Auth != "" {
+		out.Auth = cfg.Auth
+	}
+	if cfg.Quirks != nil {
+		out.Quirks = cfg.Quirks
+	}
+	if cfg.DefaultModel != "" {
+		out.DefaultModel, out.official = cfg.DefaultModel, true
+	}
+	return out
+}
+
+// missing names the variable without which the provider cannot be called.
+func (o *setting) missing() string {
+	switch {
+	case o.address == "" && len(o.BaseURLEnv) > 0:
+		return o.BaseURLEnv[0]
+	case o.key != "" || o.Auth == catalog.AuthNone:
+		return ""
+	case o.KeyOptional && (!o.official || local(o.address)):
+		return ""
+	}
+	return o.KeyEnv
+}
+
+// local says that an address is on this machine.
+func local(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// entry makes a provider with all that belongs to it.
+func (s *Service) entry(o setting) (*registry.Entry, error) {
+	bounds := s.cfg.Concurrency
+	if own := o.cfg.Concurrency; own.MaxRunning > 0 {
+		bounds.MaxRunning = own.MaxRunning
+		bounds.MaxWaiting = own.MaxWaiting
+		if own.MaxWait > 0 {
+			bounds.MaxWait = own.MaxWait
+		}
+	}
+	entry := &registry.Entry{
+		Info: provider.Info{Name: o.Name, Kind: o.Kind, BaseURL: o.address}, Descriptor: o.Provider, Official: o.official,
+		Missing: o.missing(), FixedModels: o.cfg.Models,
+		Breaker: breaker.New(breaker.Config{Failures: s.cfg.Breaker.Failures, OpenFor: s.cfg.Breaker.OpenFor, Now: s.deps.Clock}),
+		Limiter: newLimiter(bounds), Budget: registry.NewBudget(s.cfg.Retry.Budget),
+	}
+	if entry.Missing != "" {
+		return entry, nil
+	}
+	built, err := s.adapter(o)
+	if err != nil {
+		return nil, fmt.Errorf("gpt.providers.%s.base_url: %w", o.Name, err)
+	}
+	entry.Provider, entry.Info = built, built.Info()
+	return entry, nil
+}
+
+func newLimiter(bounds ConcurrencyConfig) *limiter.Limiter {
+	return limiter.New(limiter.Config{Running: bounds.MaxRunning, Waiting: bounds.MaxWaiting, MaxWait: bounds.MaxWait})
+}
+
+// adapter makes the adapter of a provider's kind.
+func (s *Service) adapter(o setting) (provider.Provider, error) {
+	cfg := transport.Config{
+		Name: o.Name, BaseURL: o.address, Doer: s.doer, UserAgent: "gptmesh/" + s.deps.Version, Query: o.cfg.Query,
+		MaxBody: s.cfg.MaxAnswerBytes, MaxEvent: s.cfg.MaxEventBytes, Header: o.header(), Secrets: []string{o.key},
+	}
+	switch o.Kind {
+	case catalog.KindAnthropic:
+		return anthropic.New(cfg, codecOf(anthropicWire), o.Quirks)
+	case catalog.KindOllama:
+		return ollama.New(cfg, o.Quirks)
+	}
+	return openai.New(cfg, o.Quirks)
+}
+
+// header holds the key and what the configuration adds.
+func (o *setting) header() (header upstream.Header) {
+	if o.key != "" {
+		switch o.Auth {
+		case catalog.AuthNone:
+		case catalog.AuthAPIKey:
+			header = append(header, upstream.Field{Name: "Api-Key", Value: o.key})
+		case catalog.AuthXAPIKey:
+			header = append(header, upstream.Field{Name: "X-Api-Key", Value: o.key})
+		default:
+			header = append(header, upstream.Field{Name: "Authorization", Value: "Bearer " + o.key})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.cfg.Headers)) {
+		header = append(header, upstream.Field{Name: name, Value: o.cfg.Headers[name]})
+	}
+	return header
+}
+
+// echo makes the test provider. It has no breaker: its failures are asked for.
+func (s *Service) echo() *registry.Entry {
+	p := echo.New(s.deps.Clock)
+	return &registry.Entry{
+		Info: p.Info(), Provider: p, Limiter: newLimiter(s.cfg.Concurrency), Budget: registry.NewBudget(s.cfg.Retry.Budget),
+	}
+}
+
+// override changes what is known of a model as the configuration says.
+func (c Config) override(provider string, model *gptv1.Model) {
+	for _, name := range []string{model.GetProviderModel(), provider + "/" + model.GetProviderModel()} {
+		o, ok := c.Models[name]
+		if !ok {
+			continue
+		}
+		if o.DisplayName != "" {
+			model.DisplayName = o.DisplayName
+		}
+		if o.ContextLength > 0 {
+			model.ContextLength = o.ContextLength
+		}
+		if o.MaxOutputTokens > 0 {
+			model.MaxOutputTokens = o.MaxOutputTokens
+		}
+		if o.EmbeddingLength > 0 {
+			model.EmbeddingLength = o.EmbeddingLength
+		}
+		if len(o.Capabilities) > 0 {
+			model.Capabilities = nil
+			for _, capability := range o.Capabilities {
+				model.Capabilities = append(model.Capabilities, catalog.CapabilityOf(capability))
+			}
+		}
+		if p := o.Prices; p != nil {
+			model.Prices = &gptv1.Prices{
+				Currency: or(p.Currency, "USD"), InputPerMillion: p.Input, OutputPerMillion: p.Output,
+				CachedInputPerMillion: p.CachedInput, CacheWritePerMillion: p.CacheWrite, Version: or(p.Version, "config"),
+			}
+		}
+	}
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}

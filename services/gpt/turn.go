@@ -1,0 +1,58 @@
+package gpt
+
+import (
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/services/gpt/provider"
+	"google.golang.org/grpc/codes"
+)
+
+// turnFor returns the turn in a half that the provider takes: the raw one of
+// its own dialect as it is, else the typed one without the raw.
+func turnFor(turn *conversationv1.Turn, info *provider.Info) (*conversationv1.Turn, error) {
+	if turn.GetRaw() == nil || info.Speaks(turn.GetRaw().GetWire()) {
+		return turn, nil
+	}
+	return typed(turn)
+}
+
+// typed returns a turn with its typed half alone, decoding the raw one where
+// that is all there is. The head counts where it says something.
+func typed(turn *conversationv1.Turn) (*conversationv1.Turn, error) {
+	if turn.GetRaw() == nil {
+		return turn, nil
+	}
+	if len(turn.GetMessages()) > 0 {
+		return withoutRaw(turn), nil
+	}
+	codec := codecOf(turn.GetRaw().GetWire())
+	if codec == nil {
+		return nil, fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED,
+			"turn.raw.wire: this dialect cannot be translated", "field", "turn.raw.wire", "model", turn.GetModel())
+	}
+	out, err := codec.DecodeTurn(turn.GetRaw().GetBody())
+	if err != nil {
+		return nil, err
+	}
+	out.Model, out.Stream, out.AcceptWire = turn.GetModel(), turn.GetStream(), turn.GetAcceptWire()
+	out.HasTools = out.GetHasTools() || turn.GetHasTools()
+	if turn.MaxOutputTokens != nil {
+		out.MaxOutputTokens = turn.MaxOutputTokens
+	}
+	if turn.GetUser() != "" {
+		out.User = turn.GetUser()
+	}
+	return out, nil
+}
+
+// withoutRaw is the turn but for its raw half. Nothing is copied.
+func withoutRaw(t *conversationv1.Turn) *conversationv1.Turn {
+	return &conversationv1.Turn{
+		Model: t.GetModel(), Messages: t.GetMessages(), Tools: t.GetTools(), ToolChoice: t.GetToolChoice(),
+		ParallelToolCalls: t.ParallelToolCalls, Sampling: t.GetSampling(), ResponseFormat: t.GetResponseFormat(),
+		Reasoning: t.GetReasoning(), MaxOutputTokens: t.MaxOutputTokens, Stream: t.GetStream(), AcceptWire: t.GetAcceptWire(),
+		HasTools: t.GetHasTools(), User: t.GetUser(), Suffix: t.Suffix, ExtraJson: t.GetExtraJson(), ExtraWire: t.GetExtraWire(),
+		RawPrompt: t.GetRawPrompt(),
+	}
+}
