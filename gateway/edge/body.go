@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
@@ -38,7 +39,7 @@ func (x *Exchange) Body() ([]byte, error) {
 	}
 	// The deadline must not outlive the body: a read of the connection goes on
 	// beside the answer, to notice that the client left.
-	if err := x.conn.SetReadDeadline(x.edge.now().Add(x.edge.config.BodyTimeout)); err == nil {
+	if err := x.conn.SetReadDeadline(time.Now().Add(x.edge.config.BodyTimeout)); err == nil {
 		defer x.conn.SetReadDeadline(noDeadline)
 	}
 	encoding := first(x.r.Header, "Content-Encoding")

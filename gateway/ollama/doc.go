@@ -1,0 +1,21 @@
+// Package ollama is the face that Ollama's clients see: /api/chat, /api/generate,
+// /api/tags, /api/show, /api/ps, /api/version, /api/embed and /api/embeddings,
+// over the models of every provider.
+//
+// Bodies are taken with any content type. Streaming is the default; a stream is
+// lines of JSON (application/x-ndjson). A model may be asked for with or without
+// ":latest" and in any case; the answer repeats the name as asked. An error is
+// {"error":"text"}: before the first line with its status, after it as a line.
+// While a client waits long for the first line, headers go out: the format
+// knows no heartbeat, and a blank line breaks clients.
+//
+// A request that asks nothing (no messages, no prompt) loads or unloads a model:
+// it is answered at once where the model is known; providers load by themselves.
+//
+// Models come from configured providers: pull, push, create, copy, delete and
+// blobs are answered with 501.
+//
+// The x-gptmesh-* headers of package gateway/openai are taken and given here
+// too. X-Gptmesh-Version on /api/version is the mesh's own version; the body
+// holds the version of Ollama that is imitated.
+package ollama
