@@ -1,0 +1,173 @@
+// Package sqlite keeps requests in the embedded database.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"time"
+
+	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/sqlite"
+	"github.com/gptmesh/gptmesh/services/request/internal/store"
+	"google.golang.org/protobuf/proto"
+)
+
+// Migrations make the tables.
+//
+//go:embed migrations/*.sql
+var Migrations embed.FS
+
+// Store implements store.Store.
+type Store struct{ db *sqlite.DB }
+
+// New returns a store in db, whose tables must be there.
+func New(db *sqlite.DB) *Store { return &Store{db: db} }
+
+// Ping implements store.Store.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	return s.db.QueryRow(ctx, "select 1").Scan(&one)
+}
+
+// Accept implements store.Store.
+func (s *Store) Accept(ctx context.Context, r *requestv1.Request, instance string, key *store.Key) error {
+	body, err := proto.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+		if key != nil {
+			result, err := tx.Exec(ctx, `insert into request_keys (owner, key, request_id, hash, expires_micros) values (?, ?, ?, ?, ?)
+				on conflict (owner, key) do update
+				set request_id = excluded.request_id, hash = excluded.hash, expires_micros = excluded.expires_micros
+				where request_keys.expires_micros <= ? or request_keys.request_id = ?`,
+				r.GetOwner(), key.Key, r.GetId(), key.Hash, store.Micros(key.Expires), store.Micros(key.Now), key.Replaces)
+			if err != nil {
+				return err
+			}
+			if n, err := result.RowsAffected(); err != nil || n == 0 {
+				return errors.Join(err, store.ErrKeyTaken)
+			}
+		}
+		_, err := tx.Exec(ctx, `insert into requests (id, owner, user_id, session_id, state, instance, create_micros, body)
+			values (?, ?, ?, ?, ?, ?, ?, ?)`, r.GetId(), r.GetOwner(), r.GetUserId(), r.GetSessionId(),
+			int32(r.GetState()), instance, store.Micros(r.GetCreateTime().AsTime()), body)
+		return err
+	})
+}
+
+// Finish implements store.Store.
+func (s *Store) Finish(ctx context.Context, r *requestv1.Request, answered bool) error {
+	body, err := proto.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+		result, err := tx.Exec(ctx, "update requests set state = ?, answered = ?, body = ? where id = ? and state < 3",
+			int32(r.GetState()), answered, body, r.GetId())
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, store.ErrFinal)
+		}
+		return nil
+	})
+}
+
+// Get implements store.Store.
+func (s *Store) Get(ctx context.Context, owner, id string) (store.Record, error) {
+	var record store.Record
+	var body []byte
+	err := s.db.QueryRow(ctx, "select body, answered from requests where id = ? and owner = ?", id, owner).
+		Scan(&body, &record.Answered)
+	if errors.Is(err, sql.ErrNoRows) {
+		return record, store.ErrNotFound
+	}
+	if err != nil {
+		return record, err
+	}
+	record.Request, err = store.Decode(body)
+	return record, err
+}
+
+// ByKey implements store.Store.
+func (s *Store) ByKey(ctx context.Context, owner, key string, now time.Time) (store.Record, error) {
+	var record store.Record
+	var body []byte
+	err := s.db.QueryRow(ctx, `select r.body, r.answered, k.hash from request_keys k join requests r on r.id = k.request_id
+		where k.owner = ? and k.key = ? and k.expires_micros > ?`, owner, key, store.Micros(now)).
+		Scan(&body, &record.Answered, &record.Hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return record, store.ErrNotFound
+	}
+	if err != nil {
+		return record, err
+	}
+	record.Request, err = store.Decode(body)
+	return record, err
+}
+
+// List implements store.Store.
+func (s *Store) List(ctx context.Context, filter store.Filter, limit int) ([]*requestv1.Request, error) {
+	where, args := filter.Where(func(int) string { return "?" })
+	rows, err := s.db.Read().QueryContext(ctx,
+		"select body from requests where "+where+fmt.Sprintf(" order by create_micros desc, id desc limit %d", limit), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	return collect(rows.Next, rows.Scan, rows.Err)
+}
+
+// collect decodes the bodies of rows.
+func collect(next func() bool, scan func(...any) error, failed func() error) ([]*requestv1.Request, error) {
+	var list []*requestv1.Request
+	for next() {
+		var body []byte
+		if err := scan(&body); err != nil {
+			return nil, err
+		}
+		r, err := store.Decode(body)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, failed()
+}
+
+// Heartbeat implements store.Store.
+func (s *Store) Heartbeat(ctx context.Context, instance string, now, deadBefore time.Time) error {
+	return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+		if _, err := tx.Exec(ctx, `insert into request_instances (id, seen_micros) values (?, ?)
+			on conflict (id) do update set seen_micros = excluded.seen_micros`, instance, store.Micros(now)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "delete from request_instances where seen_micros < ?", store.Micros(deadBefore))
+		return err
+	})
+}
+
+// Orphans implements store.Store.
+func (s *Store) Orphans(ctx context.Context, except string, deadBefore time.Time, all bool, limit int) ([]*requestv1.Request, error) {
+	rows, err := s.db.Query(ctx, `select body from requests where state < 3 and instance <> ? and (? or not exists
+		(select 1 from request_instances i where i.id = requests.instance and i.seen_micros >= ?)) limit ?`,
+		except, all, store.Micros(deadBefore), limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	return collect(rows.Next, rows.Scan, rows.Err)
+}
+
+// DropKeys implements store.Store.
+func (s *Store) DropKeys(ctx context.Context, now time.Time) error {
+	return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+		_, err := tx.Exec(ctx, "delete from request_keys where expires_micros <= ?", store.Micros(now))
+		return err
+	})
+}
