@@ -32,7 +32,7 @@ type attempt struct {
 	begun    time.Time
 	sent     bool  // something reached the client
 	terminal bool  // the last chunk was sent, or tried to be
-	failure  error // what the last chunk said, for the breaker
+	failure  error // why the attempt failed; nil where it did not
 	sinkErr  error // the client's side failed
 }
 
@@ -187,6 +187,7 @@ func (a *attempt) fail(ctx, parent context.Context, err error) (breaker.Outcome,
 	s, name := a.call.service, a.call.target.Entry.Info.Name
 	a.meter.failed(err)
 	err = a.about(s.ended(ctx, err, name))
+	a.failure = err
 	f := a.shown(err)
 	a.row.Outcome, a.row.Failure = gptv1.Attempt_OUTCOME_FAILED, wire.Failure(f)
 	left := a.sinkErr != nil || parent.Err() != nil && errors.Is(context.Cause(parent), context.Canceled)

@@ -60,7 +60,7 @@ func (c *call) once(ctx context.Context, number int32) (again *provider.Error, e
 	}
 	a := newAttempt(c, number)
 	outcome, err := a.run(ctx)
-	release(outcome, err)
+	release(outcome, a.failure)
 	failure := (*provider.Error)(nil)
 	if err == nil || a.sent || ctx.Err() != nil || !errors.As(err, &failure) || !s.cfg.Retry.may(failure) {
 		return nil, err
@@ -88,10 +88,10 @@ func (s *Service) enter(ctx context.Context, entry *registry.Entry) (release fun
 		return nil, fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_PROVIDER_UNREACHABLE,
 			"the provider "+name+" failed too often; it is left alone for a while", "provider", name, "breaker", "open").WithRetryAfter(wait)
 	}
-	return func(outcome breaker.Outcome, err error) {
+	return func(outcome breaker.Outcome, failure error) {
 		reason := ""
 		if outcome == breaker.Failure {
-			reason = fault.From(err).Message
+			reason = fault.From(failure).Message
 		}
 		ticket.Done(outcome, reason)
 		entry.Limiter.Release()
