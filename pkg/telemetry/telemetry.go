@@ -88,6 +88,14 @@ func NewTracing(ctx context.Context, config TraceConfig, service, version string
 	return &Tracing{Tracer: provider.Tracer("github.com/gptmesh/gptmesh"), provider: provider}, nil
 }
 
+// Provider is what Tracer was made by; nil where tracing is off.
+func (t *Tracing) Provider() trace.TracerProvider {
+	if t.provider == nil {
+		return nil
+	}
+	return t.provider
+}
+
 // Close sends off what is left, until ctx is done.
 func (t *Tracing) Close(ctx context.Context) error {
 	if t.provider == nil {
