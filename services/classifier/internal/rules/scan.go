@@ -23,95 +23,89 @@ type scan struct {
 
 // scan reads a text. It does not allocate.
 func (v *vocabulary) scan(text string, s *scan) {
-	var buffer [maxWord]byte // the word being read, in lower case
-	length := 0              // of the word, also where it is longer than the buffer
-	ascii := true            // the word is
-	var last *word           // the word before, if it is known
-	sep := otherSeparator    // since then
-	gap := 0                 // characters since then
+	var last *word                // the word before, if it is known
+	sep, gap := otherSeparator, 0 // what came since, and how much
 	inField := false
-
-	end := func() {
-		var w *word
-		if ascii && length >= v.shortest && length <= v.longest {
-			w = v.words[string(buffer[:length])]
-		}
-		if w != nil {
-			if w.alone != nil {
-				s.add(w.alone)
-			}
-			if last != nil {
-				for i := range w.after {
-					if p := &w.after[i]; p.first == last && p.sep == sep {
-						s.add(p.match)
-					}
-				}
-			}
-		}
-		last, length, ascii, sep, gap = w, 0, true, otherSeparator, 0
-	}
-
 	for i := 0; i < len(text); {
-		c := text[i]
-		if class := classes[c]; c < utf8.RuneSelf {
-			i++
-			if class == letter {
-				if length < maxWord {
-					buffer[length] = lower[c]
-				}
-				length++
-				if !inField {
-					inField = true
-					s.words++
-				}
+		start, ascii := i, true
+		for i < len(text) {
+			if classes[text[i]] == letter {
+				i++
 				continue
 			}
-			if length > 0 {
-				end()
+			if text[i] < utf8.RuneSelf {
+				break
 			}
-			switch {
-			case class == white:
-				inField = false
-				sep = spaced(sep, gap)
-			case c == '-':
-				if sep = otherSeparator; gap == 0 {
-					sep = hyphen
-				}
-			default:
-				sep = otherSeparator
+			r, size := utf8.DecodeRuneInString(text[i:])
+			if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) {
+				break
 			}
-			gap++
-			if class != white && !inField {
+			i, ascii = i+size, false
+		}
+		if i > start {
+			if !inField {
 				inField = true
 				s.words++
 			}
+			var w *word
+			if ascii {
+				w = v.find(text[start:i])
+			}
+			s.addWord(w, last, sep)
+			last, sep, gap = w, otherSeparator, 0
 			continue
 		}
-		r, size := utf8.DecodeRuneInString(text[i:])
-		i += size
-		white := unicode.IsSpace(r)
-		if !white && !inField {
+		isSpace, size := classes[text[i]] == white, 1
+		if text[i] >= utf8.RuneSelf {
+			var r rune
+			r, size = utf8.DecodeRuneInString(text[i:])
+			isSpace = unicode.IsSpace(r)
+		}
+		switch {
+		case isSpace:
+			inField = false
+			sep = spaced(sep, gap)
+		case text[i] == '-' && gap == 0:
+			sep = hyphen
+		default:
+			sep = otherSeparator
+		}
+		if !isSpace && !inField {
 			inField = true
 			s.words++
 		}
-		if unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) {
-			length++
-			ascii = false
-			continue
-		}
-		if length > 0 {
-			end()
-		}
-		if white {
-			inField = false
-			sep = spaced(sep, gap)
-		} else {
-			sep = otherSeparator
-		}
+		i += size
 		gap++
 	}
-	if length > 0 {
-		end()
+}
+
+// find returns a known word, whatever its case, or nil.
+func (v *vocabulary) find(text string) *word {
+	if len(text) < v.shortest || len(text) > v.longest {
+		return nil
+	}
+	var buffer [maxWord]byte
+	for i := range len(text) {
+		buffer[i] = lower[text[i]]
+	}
+	return v.words[string(buffer[:len(text)])]
+}
+
+// addWord counts what a word matches, alone and with the one before it.
+func (s *scan) addWord(w, last *word, sep separator) {
+	if w == nil {
+		return
+	}
+	if w.alone != nil {
+		s.add(w.alone)
+	}
+	if last == nil {
+		return
+	}
+	for i := range w.after {
+		if p := &w.after[i]; p.first == last && p.sep == sep {
+			s.add(p.match)
+		}
 	}
 }
 
