@@ -3,6 +3,7 @@ package gpt
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/anthropic"
 	"github.com/gptmesh/gptmesh/wire/ollama"
 	"github.com/gptmesh/gptmesh/wire/openai"
 )
@@ -14,6 +15,8 @@ func codecOf(w conversationv1.Wire) wire.Codec {
 	switch w {
 	case conversationv1.Wire_WIRE_OPENAI_CHAT:
 		return openai.Chat()
+	case anthropicWire:
+		return anthropic.Messages()
 	case conversationv1.Wire_WIRE_OLLAMA_CHAT:
 		return ollama.Chat()
 	case conversationv1.Wire_WIRE_OLLAMA_GENERATE:

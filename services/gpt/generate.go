@@ -41,6 +41,7 @@ func (s *Service) Generate(req *gptv1.GenerateRequest, stream grpc.ServerStreami
 		invoke: func(ctx context.Context, sink provider.Sink) error {
 			return target.Entry.Provider.Generate(ctx, &provider.Call{
 				Turn: turn, Model: target.Name(), MaxOutputTokens: target.Model.GetMaxOutputTokens(),
+				Quirks: s.registry.Quirks(target),
 			}, sink)
 		},
 		send: func(chunk *conversationv1.Chunk) error {

@@ -64,6 +64,8 @@ type Call struct {
 	Turn *conversationv1.Turn
 	// Model is the provider's own name of the model.
 	Model string
+	// Quirks are deviations of the model, beside those of its provider.
+	Quirks []string
 	// MaxOutputTokens is the model's own limit, sent where the wire demands one
 	// and the turn has none. 0 where unknown.
 	MaxOutputTokens int64

@@ -75,6 +75,7 @@ type Model struct {
 	Cached       float64  `yaml:"cached"`
 	CacheWrite   float64  `yaml:"write"`
 	Answer       float64  `yaml:"out"`
+	Quirks       []string `yaml:"quirks"`
 }
 
 // Catalog is both files. It is read-only.

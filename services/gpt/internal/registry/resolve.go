@@ -26,6 +26,14 @@ type Target struct {
 // Name is the provider's own name of the model.
 func (t *Target) Name() string { return t.Model.GetProviderModel() }
 
+// Quirks are deviations of the model that the catalogue knows.
+func (r *Registry) Quirks(t *Target) []string {
+	if known := r.cfg.Catalog.Model(t.Entry.Descriptor.Name, t.Name()); known != nil && t.Entry.Official {
+		return known.Quirks
+	}
+	return nil
+}
+
 // Resolve finds who answers for a model's name, in this order: an alias;
 // "provider/name"; a name in a list; a name that the catalogue knows to be a
 // provider's own; the one provider that has no list. Empty and "auto" give the

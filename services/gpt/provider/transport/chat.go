@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,9 @@ type Chat struct {
 func (c *Client) Generate(ctx context.Context, chat Chat, call *provider.Call, sink provider.Sink) error {
 	options := chat.Options
 	options.Model, options.Stream, options.DefaultMaxOutputTokens = call.Model, call.Turn.GetStream(), call.MaxOutputTokens
+	if len(call.Quirks) > 0 {
+		options.Quirks = slices.Concat(options.Quirks, call.Quirks)
+	}
 	body, dropped, err := chat.Codec.EncodeTurn(call.Turn, options)
 	if err != nil {
 		return provider.Unsent(err)
