@@ -26,6 +26,7 @@ type choiceDecoder struct {
 	index                    int32
 	ending                   ending
 	stopSequence             string
+	plainReasoning           bool // reasoning came as plain text
 	content, reason, refusal halves
 	calls                    callDecoder
 }
@@ -225,6 +226,7 @@ func (s *choiceDecoder) reasoning(dst []*conversationv1.Event, body []byte, room
 		}
 	}
 	if text != "" {
+		s.plainReasoning = true
 		dst = append(dst, reasoningEvent(&conversationv1.ReasoningDelta{Choice: s.index, Text: text}))
 	}
 	if room[atReasoningDetails].Kind != jsonscan.Array {
@@ -235,7 +237,7 @@ func (s *choiceDecoder) reasoning(dst []*conversationv1.Event, body []byte, room
 		if !known {
 			return true
 		}
-		if text != "" {
+		if s.plainReasoning {
 			b.text = "" // It is the same once more.
 		}
 		if b.text != "" || b.signature != "" || b.redacted != "" {
@@ -375,5 +377,5 @@ func (chat) DecodeAnswer(body []byte) ([]*conversationv1.Event, error) {
 	if d.failed {
 		return events, nil
 	}
-	return d.End(d.giveUsage(events))
+	return d.End(events)
 }

@@ -63,7 +63,7 @@ func (w *writer) choice(c *wire.Choice) {
 		w.key("reasoning_details")
 		w.open('[')
 		for i, r := range thoughts {
-			w.b = appendDetail(w.b, r, true, i)
+			w.b = appendDetail(w.b, r, i)
 		}
 		w.close(']')
 	}

@@ -163,7 +163,7 @@ func (e *turnEncoder) thoughts(thoughts []*conversationv1.Reasoning) {
 	e.key("reasoning_details")
 	e.open('[')
 	for i, r := range thoughts {
-		e.b = appendDetail(e.b, r, true, i)
+		e.b = appendDetail(e.b, r, i)
 	}
 	e.close(']')
 }

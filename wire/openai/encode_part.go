@@ -106,9 +106,8 @@ func (e *turnEncoder) file(file *conversationv1.File, part *conversationv1.Conte
 	return nil
 }
 
-// appendDetail appends one entry of reasoning_details. Without withText, the
-// text stands elsewhere.
-func appendDetail(dst []byte, r *conversationv1.Reasoning, withText bool, index int) []byte {
+// appendDetail appends one entry of reasoning_details.
+func appendDetail(dst []byte, r *conversationv1.Reasoning, index int) []byte {
 	w := writer{b: dst}
 	w.open('{')
 	if r.GetRedacted() != "" {
@@ -116,7 +115,7 @@ func appendDetail(dst []byte, r *conversationv1.Reasoning, withText bool, index 
 		w.strField("data", r.GetRedacted())
 	} else {
 		w.strField("type", "reasoning.text")
-		if withText {
+		if r.GetText() != "" {
 			w.strField("text", r.GetText())
 		}
 		if r.GetSignature() != "" {

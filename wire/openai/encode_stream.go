@@ -31,8 +31,13 @@ type streamEncoder struct {
 type choiceEncoder struct {
 	opened, finished, refused bool
 	called                    bool
-	blocks                    int // of reasoning that were ended
+	blocks                    int    // of reasoning that were ended
+	block                     []byte // the text of the present one
 }
+
+// maxBlock bounds the text of a block that is given once more with its
+// signature. A longer one goes without.
+const maxBlock = 4 << 20
 
 // Encode implements wire.StreamEncoder.
 func (e *streamEncoder) Encode(dst []byte, events []*conversationv1.Event) ([]byte, error) {
@@ -167,9 +172,16 @@ func (e *streamEncoder) reasoning(dst []byte, delta *conversationv1.ReasoningDel
 		dst = e.open(e.role(dst, index), index)
 		dst = jsonscan.AppendString(append(dst, `"reasoning_content":`...), delta.GetText())
 		dst = append(dst, chunkEnd...)
+		if choice := e.choice(index); len(choice.block) <= maxBlock {
+			choice.block = append(choice.block, delta.GetText()...)
+		}
 	}
 	if delta.GetSignature() != "" {
-		dst = e.detail(dst, index, &conversationv1.Reasoning{Signature: delta.GetSignature()})
+		block := &conversationv1.Reasoning{Signature: delta.GetSignature()}
+		if text := e.choice(index).block; len(text) <= maxBlock {
+			block.Text = string(text)
+		}
+		dst = e.detail(dst, index, block)
 	}
 	if delta.GetRedacted() != "" {
 		dst = e.detail(dst, index, &conversationv1.Reasoning{Redacted: delta.GetRedacted()})
@@ -177,11 +189,14 @@ func (e *streamEncoder) reasoning(dst []byte, delta *conversationv1.ReasoningDel
 	return dst
 }
 
+// detail writes an ended block. A client that sends it back in its history
+// gives each signature with the text that it signs.
 func (e *streamEncoder) detail(dst []byte, index int32, r *conversationv1.Reasoning) []byte {
 	dst = e.role(dst, index)
 	choice := e.choice(index)
+	choice.block = choice.block[:0]
 	dst = append(e.open(dst, index), `"reasoning_details":[`...)
-	dst = append(appendDetail(dst, r, false, choice.blocks), ']')
+	dst = append(appendDetail(dst, r, choice.blocks), ']')
 	choice.blocks++
 	return append(dst, chunkEnd...)
 }
