@@ -12,7 +12,7 @@ var (
 	maxAge        = []string{"43200"}
 	trueValue     = []string{"true"}
 	exposeHeaders = []string{"X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, " +
-		"X-Should-Retry, X-Gptmesh-Session, X-Gptmesh-Request, X-Gptmesh-Response, X-Gptmesh-Model, X-Gptmesh-Provider, " +
+		"X-Gptmesh-Session, X-Gptmesh-Request, X-Gptmesh-Response, X-Gptmesh-Model, X-Gptmesh-Provider, " +
 		"X-Gptmesh-Dropped, X-Gptmesh-Cached, X-Gptmesh-Version"}
 )
 

@@ -54,11 +54,20 @@ func (e *statusError) Unwrap() error { return e.Fault }
 // face.
 func WithStatus(status int, f *fault.Fault) error { return &statusError{Fault: f, status: status} }
 
+// StatusOf returns the status that err was given with WithStatus.
+func StatusOf(err error) (status int, ok bool) {
+	forced := (*statusError)(nil)
+	if !errors.As(err, &forced) {
+		return 0, false
+	}
+	return forced.status, true
+}
+
 // wording returns the status and body for err.
 func (f *Face) wording(err error) (int, []byte) {
 	status, body := f.Error(err)
-	if forced := (*statusError)(nil); errors.As(err, &forced) {
-		status = forced.status
+	if forced, ok := StatusOf(err); ok {
+		status = forced
 	}
 	return status, body
 }

@@ -1,0 +1,552 @@
+package openai_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gptmesh/gptmesh/gateway/edge"
+	"github.com/gptmesh/gptmesh/gateway/gatewaytest"
+	"github.com/gptmesh/gptmesh/gateway/openai"
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc/codes"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	own   = conversationv1.Wire_WIRE_OPENAI_CHAT
+	sse   = conversationv1.RawForm_RAW_FORM_SSE
+	whole = conversationv1.RawForm_RAW_FORM_JSON
+)
+
+type script = func(context.Context, *requestv1.SubmitRequest, func(*requestv1.SubmitResponse) error) error
+
+type mesh struct {
+	request *gatewaytest.Request
+	gpt     *gatewaytest.GPT
+	edge    *edge.Edge
+	client  *http.Client
+}
+
+func newMesh(t testing.TB, change func(*openai.Config)) *mesh {
+	t.Helper()
+	m := &mesh{request: &gatewaytest.Request{}, gpt: &gatewaytest.GPT{Models: []*gptv1.Model{
+		{Id: "gpt-4.1", Provider: "openai", DisplayName: "GPT 4.1", ContextLength: 131072, MaxOutputTokens: 32768, OwnedBy: "openai",
+			Capabilities: []gptv1.Capability{gptv1.Capability_CAPABILITY_CHAT, gptv1.Capability_CAPABILITY_TOOLS, gptv1.Capability_CAPABILITY_VISION}},
+		{Id: "meta-llama/llama-3", Provider: "openrouter"},
+		{Id: "bare"},
+	}}}
+	config := openai.DefaultConfig()
+	if change != nil {
+		change(&config)
+	}
+	face, err := openai.New(config, openai.Deps{Request: m.request, GPT: m.gpt})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	m.edge = gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{face}, Clock: func() time.Time { return at }}, nil)
+	return m
+}
+
+const (
+	ask       = `{"model":"gpt-4.1","messages":[{"role":"user","content":"hi"}]}`
+	askStream = `{"model":"gpt-4.1","stream":true,"messages":[{"role":"user","content":"hi"}]}`
+	askUsage  = `{"model":"gpt-4.1","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]}`
+)
+
+func refuse(err error) script {
+	return func(context.Context, *requestv1.SubmitRequest, func(*requestv1.SubmitResponse) error) error {
+		return err
+	}
+}
+
+const rawFirst = `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4.1-x","choices":[{"index":0,"delta":{"role":"assistant","content":"H"}}],"odd":1.50}` + "\n\n"
+
+func TestTranscripts(t *testing.T) {
+	t.Parallel()
+	text := gatewaytest.Chunks(
+		gatewaytest.Chunk(gatewaytest.Started("gpt-4.1-2025"), gatewaytest.Reasoning("hm")),
+		gatewaytest.Chunk(gatewaytest.Text("Hel"), gatewaytest.Text("lo\u2028 <b>")),
+		gatewaytest.Chunk(gatewaytest.ChoiceFinished(conversationv1.FinishReason_FINISH_REASON_STOP), gatewaytest.Usage(3, 2), gatewaytest.Finished()))
+	tools := gatewaytest.Chunks(
+		gatewaytest.Chunk(gatewaytest.Started("gpt-4.1"), gatewaytest.Call(0, "call_a", "weather", `{"z":1,`), gatewaytest.Call(1, "call_b", "weather", `{}`), gatewaytest.Call(0, "", "", `"a":2}`)),
+		gatewaytest.Chunk(gatewaytest.ChoiceFinished(conversationv1.FinishReason_FINISH_REASON_TOOL_CALLS), gatewaytest.Usage(3, 2), gatewaytest.Finished()))
+	cut := fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_STREAM_TRUNCATED, "the provider cut its answer")
+	late := gatewaytest.Chunks(gatewaytest.Chunk(gatewaytest.Started("gpt-4.1"), gatewaytest.Text("Hel")), gatewaytest.Chunk(gatewaytest.Failed(cut)))
+	atOnce := gatewaytest.Chunks(gatewaytest.Chunk(gatewaytest.Started("gpt-4.1"), gatewaytest.Failed(cut)))
+	raw := func(last ...*conversationv1.Chunk) script {
+		return gatewaytest.Chunks(append([]*conversationv1.Chunk{gatewaytest.Raw(own, sse, rawFirst, gatewaytest.Started("gpt-4.1-x"))}, last...)...)
+	}
+	headed := gatewaytest.Started("gpt-4.1")
+	headed.GetStarted().DroppedFields = []string{"logit_bias", "seed"}
+	headed.GetStarted().Cached = true
+	headed.GetStarted().SessionId = "ses_9"
+	for _, c := range []struct {
+		name, path, body string
+		script           script
+	}{
+		{"stream", "/v1/chat/completions", askStream, text},
+		{"stream_usage", "/chat/completions", askUsage, text},
+		{"stream_tools", "/v1/chat/completions", askStream, tools},
+		{"stream_late_error", "/v1/chat/completions", askStream, late},
+		{"stream_error_in_first_chunk", "/v1/chat/completions", askStream, atOnce},
+		{"stream_error_after_chunks", "/v1/chat/completions", askStream, func(ctx context.Context, r *requestv1.SubmitRequest, sink func(*requestv1.SubmitResponse) error) error {
+			_ = gatewaytest.Chunks(gatewaytest.Chunk(gatewaytest.Started("gpt-4.1"), gatewaytest.Text("Hel")))(ctx, r, sink)
+			return errors.New("dial tcp 10.0.0.1: secret")
+		}},
+		{"stream_raw", "/v1/chat/completions", askStream, raw(gatewaytest.Raw(own, sse, "data: [DONE]\n\n"), gatewaytest.Chunk(gatewaytest.Usage(1, 1), gatewaytest.Finished()))},
+		{"stream_raw_done_with_end", "/v1/chat/completions", askStream, raw(gatewaytest.Raw(own, sse, "data:[DONE]\r\n\r\n", gatewaytest.Finished()))},
+		{"stream_raw_without_done", "/v1/chat/completions", askStream, raw(gatewaytest.Chunk(gatewaytest.Finished()))},
+		{"stream_raw_error", "/v1/chat/completions", askStream, raw(gatewaytest.Chunk(gatewaytest.Failed(cut)))},
+		{"stream_raw_error_with_data", "/v1/chat/completions", askStream, raw(gatewaytest.Raw(own, sse, rawFirst, gatewaytest.Failed(cut)))},
+		{"stream_of_whole_body", "/v1/chat/completions", askStream, gatewaytest.Chunks(gatewaytest.Raw(own, whole,
+			`{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}]}`,
+			gatewaytest.Started("m"), gatewaytest.Usage(1, 1), gatewaytest.Finished()))},
+		{"whole", "/v1/chat/completions", ask, text},
+		{"whole_tools", "/v1/chat/completions", ask, tools},
+		{"whole_late_error", "/v1/chat/completions", ask, late},
+		{"whole_raw", "/v1/chat/completions", ask, gatewaytest.Chunks(gatewaytest.Raw(own, whole, `{"id":"x", "odd":1.50,"choices":[]}`, headed, gatewaytest.Usage(1, 1), gatewaytest.Finished()))},
+		{"whole_raw_in_two", "/v1/chat/completions", ask, gatewaytest.Chunks(gatewaytest.Raw(own, whole, `{"id":"x"}`, gatewaytest.Started("m")), gatewaytest.Chunk(gatewaytest.Finished()))},
+		{"whole_raw_then_error", "/v1/chat/completions", ask, gatewaytest.Chunks(gatewaytest.Raw(own, whole, `{"id":"x"}`, gatewaytest.Started("m")), gatewaytest.Chunk(gatewaytest.Failed(cut)))},
+		{"no_end", "/v1/chat/completions", askStream, refuse(nil)},
+		{"unknown_model", "/v1/chat/completions", askStream, refuse(gatewaytest.NoModel("gpt-4.1"))},
+		{"context_length", "/v1/chat/completions", ask, refuse(fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_CONTEXT_LENGTH_EXCEEDED, "too long", "model", "m", "limit", "8192"))},
+		{"rate_limited", "/v1/chat/completions", askStream, refuse(fault.New(codes.ResourceExhausted, meshv1.ErrorReason_ERROR_REASON_PROVIDER_RATE_LIMITED, "slow down").WithRetryAfter(1500 * time.Millisecond))},
+		{"not_json", "/v1/chat/completions", `{"model":`, nil},
+		{"duplicate_model", "/v1/chat/completions", `{"model":"a","model":"b","messages":[]}`, nil},
+		{"too_deep", "/v1/chat/completions", `{"x":` + strings.Repeat("[", 600) + strings.Repeat("]", 600) + `}`, nil},
+		{"not_utf8", "/v1/chat/completions", "{\"model\":\"a\xff\"}", nil},
+		{"azure", "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21", ask, text},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			m := newMesh(t, nil)
+			m.request.Script = c.script
+			got := gatewaytest.Transcript(t, gatewaytest.Client(t), gatewaytest.Serve(t, m.edge), "POST", c.path, c.body)
+			gatewaytest.Golden(t, c.name+".txt", got)
+			_, body, _ := strings.Cut(got, "\n< ")
+			_, body, _ = strings.Cut(body, "\n\n")
+			if strings.Contains(got, "< Content-Type: text/event-stream") {
+				strictStream(t, body, c.body == askUsage, strings.Contains(c.name, "raw"))
+			}
+		})
+	}
+}
+
+// strictStream reads a stream like Zed, Cline and the SDKs together.
+func strictStream(t *testing.T, body string, usage, raw bool) {
+	t.Helper()
+	var id string
+	var created float64
+	role, ended, failed := false, false, false
+	for event := range strings.SplitSeq(strings.ReplaceAll(strings.TrimSuffix(body, "\n\n"), "\r\n", "\n"), "\n\n") {
+		if event == "" || strings.HasPrefix(event, ":") {
+			continue
+		}
+		data, ok := strings.CutPrefix(event, "data:")
+		if !ok || strings.Contains(data, "\n") {
+			t.Errorf("an event of several lines: %q", event)
+		}
+		data = strings.TrimSpace(data)
+		if ended {
+			t.Errorf("an event behind the end: %q", event)
+		}
+		if data == "[DONE]" {
+			ended = true
+			continue
+		}
+		var chunk map[string]any
+		if err := json.Unmarshal([]byte(data), &chunk); err != nil {
+			t.Fatalf("%v in %s", err, data)
+		}
+		if e, ok := chunk["error"].(map[string]any); ok {
+			if e["message"] == "" || e["type"] == "" {
+				t.Errorf("error %s", data)
+			}
+			failed, ended = true, true
+			continue
+		}
+		choices, ok := chunk["choices"].([]any)
+		if chunk["object"] != "chat.completion.chunk" || !ok || chunk["model"] == "" {
+			t.Errorf("chunk %s", data)
+		}
+		if id == "" {
+			id, created = chunk["id"].(string), chunk["created"].(float64)
+		}
+		if chunk["id"] != id || chunk["created"] != created {
+			t.Errorf("id or created changes: %s", data)
+		}
+		if u, given := chunk["usage"].(map[string]any); given && !raw {
+			if !usage || len(choices) != 0 {
+				t.Errorf("usage that nobody asked for, or not alone: %s", data)
+			}
+			for _, key := range []string{"prompt_tokens", "completion_tokens", "total_tokens"} {
+				if u[key] == nil {
+					t.Errorf("usage without %s", key)
+				}
+			}
+			continue
+		}
+		for _, c := range choices {
+			delta := c.(map[string]any)["delta"].(map[string]any)
+			if delta["role"] != nil {
+				if role && !raw {
+					t.Errorf("a second role: %s", data)
+				}
+				role = true
+			}
+			if !role {
+				t.Errorf("missing role for choice 0: %s", data)
+			}
+			calls, _ := delta["tool_calls"].([]any)
+			for _, call := range calls {
+				if call.(map[string]any)["index"] == nil {
+					t.Errorf("a tool delta without index: %s", data)
+				}
+			}
+		}
+	}
+	if !ended {
+		t.Error("neither [DONE] nor an error")
+	}
+	if failed && strings.Contains(body, "[DONE]") {
+		t.Error("[DONE] after a failure")
+	}
+}
+
+func TestListsAndPaths(t *testing.T) {
+	t.Parallel()
+	m := newMesh(t, nil)
+	url, client := gatewaytest.Serve(t, m.edge), gatewaytest.Client(t)
+	for name, c := range map[string][2]string{
+		"models":        {"GET", "/v1/models"},
+		"models_bare":   {"GET", "/models"},
+		"model_slash":   {"GET", "/v1/models/meta-llama/llama-3"},
+		"model_unknown": {"GET", "/v1/models/nope"},
+		"responses":     {"POST", "/v1/responses"},
+		"wrong_method":  {"GET", "/v1/chat/completions"},
+	} {
+		gatewaytest.Golden(t, name+".txt", gatewaytest.Transcript(t, client, url, c[0], c[1], ""))
+	}
+	m.gpt.Models = nil
+	if got := gatewaytest.Transcript(t, client, url, "GET", "/v1/models", ""); !strings.Contains(got, `{"object":"list","data":[]}`) {
+		t.Error(got)
+	}
+}
+
+func TestEmbeddings(t *testing.T) {
+	t.Parallel()
+	m := newMesh(t, nil)
+	var asked *gptv1.EmbedRequest
+	m.gpt.EmbedFunc = func(_ context.Context, request *gptv1.EmbedRequest) (*gptv1.EmbedResponse, error) {
+		asked = request
+		return &gptv1.EmbedResponse{Model: "v", Provider: "p", Embeddings: []*gptv1.Embedding{{Values: []float32{0.5, -2}}}, Usage: &conversationv1.Usage{InputTokens: 4}}, nil
+	}
+	url, client := gatewaytest.Serve(t, m.edge), gatewaytest.Client(t)
+	gatewaytest.Golden(t, "embeddings_float.txt", gatewaytest.Transcript(t, client, url, "POST", "/v1/embeddings", `{"model":"v","input":[1,2,3],"dimensions":2}`))
+	if asked.GetInputs()[0].GetTokens() == nil || asked.GetDimensions() != 2 {
+		t.Errorf("asked %v", asked)
+	}
+	gatewaytest.Golden(t, "embeddings_none.txt", gatewaytest.Transcript(t, client, url, "POST", "/v1/embeddings", `{"model":"v","input":[]}`))
+	resp, err := client.Post(url+"/v1/embeddings", "application/json", strings.NewReader(`{"model":"v","input":"a","encoding_format":"base64"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var out struct{ Data []struct{ Embedding string } }
+	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := base64.StdEncoding.DecodeString(out.Data[0].Embedding)
+	if err != nil || len(raw) != 8 || math.Float32frombits(binary.LittleEndian.Uint32(raw)) != 0.5 || math.Float32frombits(binary.LittleEndian.Uint32(raw[4:])) != -2 {
+		t.Errorf("%x %v", raw, err)
+	}
+}
+
+func post(m *mesh, path, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("POST", path, strings.NewReader(body))
+	r.Host = "localhost"
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	m.edge.ServeHTTP(w, r)
+	return w
+}
+
+func TestWhatIsSubmitted(t *testing.T) {
+	t.Parallel()
+	m := newMesh(t, nil)
+	m.request.Script = gatewaytest.Chunks(gatewaytest.Chunk(gatewaytest.Started("m"), gatewaytest.Finished()))
+	w := post(m, "/v1/chat/completions", ask, "x-gptmesh-session", "new", "x-gptmesh-user", "ann", "Idempotency-Key", "k1", "x-gptmesh-on-disconnect", "drain",
+		"x-gptmesh-cache", "60", "x-gptmesh-post", "reasoning=strip, format=json", "X-Request-Timeout", "9")
+	if w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	got := m.request.Last()
+	if string(got.GetTurn().GetRaw().GetBody()) != ask || got.GetTurn().GetModel() != "gpt-4.1" || got.GetTurn().GetAcceptWire() != own || got.GetWireBounds() != own || got.GetTurn().GetStream() {
+		t.Errorf("turn %v", got.GetTurn())
+	}
+	if got.GetSessionId() != "new" || got.GetUserId() != "ann" || got.GetIdempotencyKey() != "k1" || got.GetCache().GetTtl().GetSeconds() != 60 ||
+		got.GetOnDisconnect() != responsev1.DisconnectPolicy_DISCONNECT_POLICY_DRAIN || got.GetTimeout().GetSeconds() != 9 ||
+		got.GetPostProcessing().GetReasoning() != responsev1.PostProcessing_REASONING_STRIP || got.GetPostProcessing().GetFormat() != responsev1.PostProcessing_FORMAT_JSON {
+		t.Errorf("request %v", got)
+	}
+	post(m, "/openai/deployments/my-gpt/chat/completions", ask)
+	if model := m.request.Last().GetTurn().GetModel(); model != "my-gpt" {
+		t.Errorf("Azure's path: %q", model)
+	}
+}
+
+func TestSessionInMetadata(t *testing.T) {
+	t.Parallel()
+	m := newMesh(t, nil)
+	m.request.Script = gatewaytest.Chunks(gatewaytest.Chunk(gatewaytest.Started("m"), gatewaytest.Finished()))
+	const messages = `"messages":[{"role":"user","content":"gptmesh_session"}]`
+	for given, want := range map[string][2]string{
+		`{"metadata":{"gptmesh_session":"ses_1"},"model":"m",` + messages + `}`:                {"ses_1", `{"model":"m",` + messages + `}`},
+		`{"model":"m","metadata":{"b":1, "gptmesh_session":"new","a": [2] },` + messages + `}`: {"new", `{"model":"m","metadata":{"b":1,"a": [2]},` + messages + `}`},
+		`{"model":"m","metadata":{"b":"gptmesh_session"},` + messages + `}`:                    {"", `{"model":"m","metadata":{"b":"gptmesh_session"},` + messages + `}`},
+		`{"model":"m",` + messages + `}`:                                                       {"", `{"model":"m",` + messages + `}`},
+		`{"model":"m","x":{"gptmesh_session":"ses_1"},` + messages + `}`:                       {"", `{"model":"m","x":{"gptmesh_session":"ses_1"},` + messages + `}`},
+	} {
+		if w := post(m, "/v1/chat/completions", given); w.Code != 200 {
+			t.Errorf("%s: %d %s", given, w.Code, w.Body)
+			continue
+		}
+		if got := m.request.Last(); got.GetSessionId() != want[0] || string(got.GetTurn().GetRaw().GetBody()) != want[1] {
+			t.Errorf("%s:\n got %q %s\nwant %q %s", given, got.GetSessionId(), got.GetTurn().GetRaw().GetBody(), want[0], want[1])
+		}
+	}
+	for _, bad := range []string{`{"gptmesh_session":"a b"}`, `{"gptmesh_session":7}`, `{"gptmesh_session":"a","gptmesh_session":"b"}`} {
+		w := post(m, "/v1/chat/completions", `{"model":"m","metadata":`+bad+`,`+messages+`}`)
+		if w.Code != 400 || !strings.Contains(w.Body.String(), "metadata.gptmesh_session") {
+			t.Errorf("%s: %d %s", bad, w.Code, w.Body)
+		}
+	}
+	w := post(m, "/v1/chat/completions", `{"model":"m","metadata":{"gptmesh_session":"a"},`+messages+`}`, "x-gptmesh-session", "b")
+	if w.Code != 400 {
+		t.Errorf("two sessions: %d", w.Code)
+	}
+}
+
+func TestBadHeaders(t *testing.T) {
+	t.Parallel()
+	m := newMesh(t, nil)
+	for _, c := range [][2]string{
+		{"X-Gptmesh-Session", "a/b"}, {"X-Gptmesh-Session", strings.Repeat("a", 65)}, {"X-Gptmesh-User", strings.Repeat("a", 129)},
+		{"Idempotency-Key", strings.Repeat("a", 256)}, {"X-Gptmesh-On-Disconnect", "perhaps"}, {"X-Gptmesh-Cache", "-1"}, {"X-Gptmesh-Cache", "604801"},
+		{"X-Gptmesh-Post", "reasoning"}, {"X-Gptmesh-Post", "reasoning=maybe"}, {"X-Gptmesh-Post", "format=json,format=plain"}, {"X-Request-Timeout", "x"},
+	} {
+		w := post(m, "/v1/chat/completions", ask, c[0], c[1])
+		var out struct {
+			Error struct{ Param, Message string }
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || w.Code != 400 || !strings.EqualFold(out.Error.Param, c[0]) {
+			t.Errorf("%s: %d %s", c, w.Code, w.Body)
+		}
+	}
+}
+
+// The client's leaving reaches the room at once.
+func TestClientThatLeaves(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		body  string
+		first bool
+	}{"before the first event": {askStream, false}, "in mid-stream": {askStream, true}, "not streaming": {ask, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMesh(t, nil)
+			entered, left := make(chan struct{}), make(chan error, 1)
+			m.request.Script = func(ctx context.Context, _ *requestv1.SubmitRequest, sink func(*requestv1.SubmitResponse) error) error {
+				if c.first {
+					_ = sink(&requestv1.SubmitResponse{Chunk: gatewaytest.Raw(own, sse, rawFirst, gatewaytest.Started("m"))})
+				}
+				close(entered)
+				<-ctx.Done()
+				left <- ctx.Err()
+				return ctx.Err()
+			}
+			conn, err := net.Dial("tcp", strings.TrimPrefix(gatewaytest.Serve(t, m.edge), "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(c.body), c.body)
+			<-entered
+			conn.Close()
+			if err := <-left; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// writes notes each write that reaches the socket.
+type writes struct {
+	net.Conn
+	out *[]string
+}
+
+func (w writes) Write(p []byte) (int, error) {
+	*w.out = append(*w.out, string(p))
+	return w.Conn.Write(p)
+}
+
+type oneConn struct {
+	conn net.Conn
+	done chan struct{}
+}
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	if c := l.conn; c != nil {
+		l.conn = nil
+		return c, nil
+	}
+	<-l.done
+	return nil, net.ErrClosed
+}
+func (l *oneConn) Close() error   { return nil }
+func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
+
+// Headers and first event leave in one write; after that, one write per chunk.
+func TestOneWritePerChunk(t *testing.T) {
+	t.Parallel()
+	m := newMesh(t, nil)
+	m.request.Script = gatewaytest.Chunks(
+		gatewaytest.Raw(own, sse, rawFirst, gatewaytest.Started("m")),
+		gatewaytest.Raw(own, sse, strings.Repeat(rawFirst, 3)),
+		gatewaytest.Raw(own, sse, "data: [DONE]\n\n", gatewaytest.Finished()))
+	client, server := net.Pipe()
+	var out []string
+	listener := &oneConn{conn: writes{server, &out}, done: make(chan struct{})}
+	own := m.edge.Server()
+	served := make(chan error, 1)
+	go func() { served <- own.Serve(listener) }()
+	go fmt.Fprintf(client, "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(askStream), askStream)
+	got, err := io.ReadAll(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(listener.done)
+	<-served
+	if len(out) != 4 || !strings.HasPrefix(out[0], "HTTP/1.1 200 OK") || !strings.Contains(out[0], rawFirst) || !strings.HasSuffix(string(got), "0\r\n\r\n") {
+		t.Errorf("%d writes: %q", len(out), out)
+	}
+}
+
+func TestHeartbeat(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		pause time.Duration
+		err   error
+		want  string
+		code  int
+	}{
+		"then an answer": {15 * time.Second, nil, ": ping\n\n: ping\n\n" + rawFirst + "data: [DONE]\n\n", 200},
+		"then an error":  {15 * time.Second, gatewaytest.NoModel("m"), ": ping\n\n: ping\n\n" + `data: {"error":{"message":"no provider has the model m","type":"invalid_request_error","param":"model","code":"model_not_found"}}` + "\n\n", 200},
+		"off":            {0, gatewaytest.NoModel("m"), `{"error":{"message":"no provider has the model m","type":"invalid_request_error","param":"model","code":"model_not_found"}}`, 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m := newMesh(t, func(config *openai.Config) { config.Heartbeat = c.pause })
+				m.request.Script = func(_ context.Context, _ *requestv1.SubmitRequest, sink func(*requestv1.SubmitResponse) error) error {
+					time.Sleep(40 * time.Second) // of the bubble's clock
+					if c.err != nil {
+						return c.err
+					}
+					_ = sink(&requestv1.SubmitResponse{Chunk: gatewaytest.Raw(own, sse, rawFirst, gatewaytest.Started("m"))})
+					time.Sleep(time.Minute)
+					return sink(&requestv1.SubmitResponse{Chunk: gatewaytest.Chunk(gatewaytest.Finished())})
+				}
+				if w := post(m, "/v1/chat/completions", askStream); w.Code != c.code || w.Body.String() != c.want {
+					t.Errorf("%d %q, want %q", w.Code, w.Body, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestDeadlineOfTheClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMesh(t, nil)
+		m.request.Script = func(ctx context.Context, _ *requestv1.SubmitRequest, _ func(*requestv1.SubmitResponse) error) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		if w := post(m, "/v1/chat/completions", askStream, "X-Request-Timeout", "2"); w.Code != 504 {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
+}
+
+func TestMegabytePrompt(t *testing.T) {
+	t.Parallel()
+	m := newMesh(t, nil)
+	m.request.Script = gatewaytest.Chunks(gatewaytest.Raw(own, whole, `{}`, gatewaytest.Started("m"), gatewaytest.Finished()))
+	body := `{"model":"m","messages":[{"role":"user","content":"` + strings.Repeat("token ", 1<<20/6) + `"}]}`
+	if w := post(m, "/v1/chat/completions", body); w.Code != 200 || string(m.request.Last().GetTurn().GetRaw().GetBody()) != body {
+		t.Errorf("%d", w.Code)
+	}
+}
+
+func FuzzHeaders(f *testing.F) {
+	f.Add("new", "cancel", "60", "reasoning=strip", "9")
+	f.Add("a b", "x", "-1", "format=", "NaN")
+	f.Add(strings.Repeat("é", 99), "", "1e3", "=,=", "0.0000001")
+	m := newMesh(f, nil)
+	m.request.Script = gatewaytest.Chunks(gatewaytest.Raw(own, whole, `{}`, gatewaytest.Started("m"), gatewaytest.Finished()))
+	f.Fuzz(func(t *testing.T, session, disconnect, cache, post, timeout string) {
+		r := httptest.NewRequest("POST", "/v1/chat/completions", bytes.NewReader([]byte(ask)))
+		r.Host = "localhost"
+		for key, value := range map[string]string{"X-Gptmesh-Session": session, "X-Gptmesh-On-Disconnect": disconnect, "X-Gptmesh-Cache": cache, "X-Gptmesh-Post": post,
+			"X-Request-Timeout": timeout, "X-Gptmesh-User": session, "Idempotency-Key": post, "X-Request-Id": disconnect} {
+			r.Header.Set(key, value)
+		}
+		w := httptest.NewRecorder()
+		m.edge.ServeHTTP(w, r)
+		if w.Code != 200 && w.Code != 400 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	})
+}
+
+func FuzzSessionInMetadata(f *testing.F) {
+	f.Add(`{"metadata":{"gptmesh_session":"a"},"model":"m","messages":[{"role":"user","content":"x"}]}`)
+	f.Add(`{"metadata":{"gptmesh_session":"a","x":1},"metadata":{}}`)
+	f.Add(`{"metadata":[],"gptmesh_session":1}`)
+	m := newMesh(f, nil)
+	m.request.Script = gatewaytest.Chunks(gatewaytest.Raw(own, whole, `{}`, gatewaytest.Started("m"), gatewaytest.Finished()))
+	f.Fuzz(func(t *testing.T, body string) {
+		w := post(m, "/v1/chat/completions", body)
+		if w.Code != 200 && w.Code != 400 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		if w.Code == 200 && !json.Valid(m.request.Last().GetTurn().GetRaw().GetBody()) {
+			t.Fatalf("%s became %s", body, m.request.Last().GetTurn().GetRaw().GetBody())
+		}
+	})
+}
