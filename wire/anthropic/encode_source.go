@@ -1,0 +1,71 @@
+package anthropic
+
+import (
+	"encoding/base64"
+	"strings"
+	"unicode/utf8"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+)
+
+// image writes a picture of a type that the API takes.
+func (e *turnEncoder) image(b *writer, image *conversationv1.Image) bool {
+	if image.GetDetail() != "" {
+		e.drop("detail")
+	}
+	switch {
+	case image.GetUrl() != "":
+		b.strField("type", "image")
+		source(b, "url", func() { b.strField("url", image.GetUrl()) })
+		return true
+	case len(image.GetData()) > 0:
+		switch image.GetMediaType() {
+		case "image/jpeg", "image/png", "image/gif", "image/webp":
+			b.strField("type", "image")
+			base64Source(b, image.GetMediaType(), image.GetData())
+			return true
+		}
+	}
+	e.drop("image_url")
+	return false
+}
+
+// file writes a document: PDF, plain text, or one that the provider fetches.
+func (e *turnEncoder) file(b *writer, file *conversationv1.File) bool {
+	b.strField("type", "document")
+	switch {
+	case len(file.GetData()) > 0 && file.GetMediaType() == "application/pdf":
+		base64Source(b, file.GetMediaType(), file.GetData())
+	case len(file.GetData()) > 0 && strings.HasPrefix(file.GetMediaType(), "text/") && utf8.Valid(file.GetData()):
+		source(b, "text", func() {
+			b.strField("media_type", "text/plain")
+			b.strField("data", string(file.GetData()))
+		})
+	case file.GetUrl() != "":
+		source(b, "url", func() { b.strField("url", file.GetUrl()) })
+	case file.GetFileId() != "" && e.ours():
+		source(b, "file", func() { b.strField("file_id", file.GetFileId()) })
+	default:
+		e.drop("file")
+		return false
+	}
+	if file.GetFilename() != "" {
+		b.strField("title", file.GetFilename())
+	}
+	return true
+}
+
+func source(b *writer, kind string, rest func()) {
+	b.key("source")
+	b.open('{')
+	b.strField("type", kind)
+	rest()
+	b.close('}')
+}
+
+func base64Source(b *writer, mediaType string, data []byte) {
+	source(b, "base64", func() {
+		b.strField("media_type", mediaType)
+		b.strField("data", base64.StdEncoding.EncodeToString(data))
+	})
+}

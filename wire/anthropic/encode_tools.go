@@ -1,0 +1,92 @@
+package anthropic
+
+import (
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+)
+
+// tools writes the members tools and tool_choice.
+func (e *turnEncoder) tools() {
+	var list []string
+	for _, tool := range e.turn.GetTools() {
+		if encoded := e.tool(tool); encoded != "" {
+			list = append(list, encoded)
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	e.w.key("tools")
+	e.w.open('[')
+	for _, tool := range list {
+		e.w.raw(tool)
+	}
+	e.w.close(']')
+	e.toolChoice()
+}
+
+func (e *turnEncoder) tool(tool *conversationv1.Tool) string {
+	if tool.GetWireType() != "" {
+		if e.ours() && jsonObject(tool.GetExtraJson()) {
+			return tool.GetExtraJson()
+		}
+		e.drop(tool.GetWireType())
+		return ""
+	}
+	b := &writer{}
+	b.open('{')
+	b.strField("name", tool.GetName())
+	if tool.GetDescription() != "" {
+		b.strField("description", tool.GetDescription())
+	}
+	parameters := tool.GetParametersJson()
+	if !jsonObject(parameters) {
+		if parameters != "" {
+			e.drop("parameters")
+		}
+		parameters = `{"type":"object","properties":{}}`
+	}
+	b.rawField("input_schema", parameters)
+	if tool.Strict != nil {
+		if e.ours() {
+			b.key("strict")
+			b.truth(tool.GetStrict())
+		} else if tool.GetStrict() {
+			e.drop("strict")
+		}
+	}
+	e.extra(b, tool.GetExtraJson())
+	b.close('}')
+	return string(b.b)
+}
+
+func (e *turnEncoder) toolChoice() {
+	choice := e.turn.GetToolChoice()
+	kind := ""
+	switch choice.GetMode() {
+	case conversationv1.ToolChoiceMode_TOOL_CHOICE_MODE_AUTO:
+		kind = "auto"
+	case conversationv1.ToolChoiceMode_TOOL_CHOICE_MODE_NONE:
+		kind = "none"
+	case conversationv1.ToolChoiceMode_TOOL_CHOICE_MODE_REQUIRED:
+		kind = "any"
+	case conversationv1.ToolChoiceMode_TOOL_CHOICE_MODE_NAMED:
+		kind = "tool"
+	}
+	single := e.turn.ParallelToolCalls != nil && !e.turn.GetParallelToolCalls() && kind != "none"
+	if kind == "" && single {
+		kind = "auto"
+	}
+	if kind == "" {
+		return
+	}
+	e.w.key("tool_choice")
+	e.w.open('{')
+	e.w.strField("type", kind)
+	if kind == "tool" {
+		e.w.strField("name", choice.GetName())
+	}
+	if single {
+		e.w.rawField("disable_parallel_tool_use", "true")
+	}
+	e.w.close('}')
+}

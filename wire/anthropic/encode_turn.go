@@ -1,0 +1,282 @@
+package anthropic
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire"
+)
+
+// The quirks of providers; doc.go tells what they mean.
+const (
+	quirkNoOutputConfig    = "no_output_config"
+	quirkAdaptiveThinking  = "adaptive_thinking"
+	quirkTemperatureOrTopP = "temperature_or_top_p"
+	quirkNoSampling        = "no_sampling"
+)
+
+// defaultMaxTokens is the limit where neither turn nor caller has one.
+const defaultMaxTokens = 4096
+
+// EncodeTurn implements wire.Codec. With a raw half of this dialect the body
+// stays but for model, stream and max_tokens, which are written as options and
+// head say. options.WantUsage changes nothing: the usage is always given.
+func (codec) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) ([]byte, []string, error) {
+	if raw := turn.GetRaw(); raw.GetWire() == own && len(raw.GetBody()) > 0 {
+		body, err := spliceTurn(raw.GetBody(), turn, options)
+		return body, nil, err
+	}
+	e := &turnEncoder{turn: turn, options: options, dropped: droppedList{client: turn.GetExtraWire()}}
+	e.encode()
+	return e.w.b, e.dropped.names, nil
+}
+
+// spliceTurn writes the members that the mesh acts on into a client's body.
+func spliceTurn(body []byte, turn *conversationv1.Turn, options wire.TurnOptions) ([]byte, error) {
+	h, err := scan(body)
+	if err != nil {
+		return nil, err
+	}
+	edits := []jsonscan.Edit{
+		{At: h.at[keyModel], Key: "model", Value: jsonscan.AppendString(nil, options.Model)},
+		{At: h.at[keyStream], Key: "stream", Value: strconv.AppendBool(nil, options.Stream)},
+	}
+	if limit := turn.GetMaxOutputTokens(); limit > 0 && (h.limit == nil || *h.limit != limit) {
+		edits = append(edits, jsonscan.Edit{At: h.at[keyMaxTokens], Key: "max_tokens", Value: strconv.AppendInt(nil, limit, 10)})
+	}
+	out, err := jsonscan.Splice(nil, body, edits...)
+	if err != nil {
+		return nil, fault.Internal(err)
+	}
+	return out, nil
+}
+
+// turnEncoder encodes one typed half.
+type turnEncoder struct {
+	turn    *conversationv1.Turn
+	options wire.TurnOptions
+	w       writer
+	dropped droppedList
+	limit   int64
+	kept    keptExtra
+
+	calls int // tool calls seen
+	open  []openCall
+}
+
+// keptExtra is what the turn's extra_json has of members that are written here.
+type keptExtra struct{ thinking, outputConfig, metadata string }
+
+func (e *turnEncoder) drop(name string) { e.dropped.add(name) }
+
+func (e *turnEncoder) quirk(name string) bool { return slices.Contains(e.options.Quirks, name) }
+
+// ours says whether extra members are of this dialect.
+func (e *turnEncoder) ours() bool { return e.turn.GetExtraWire() == own }
+
+func (e *turnEncoder) encode() {
+	e.readExtra()
+	e.limit = e.turn.GetMaxOutputTokens()
+	if e.limit <= 0 {
+		e.limit = e.options.DefaultMaxOutputTokens
+	}
+	if e.limit <= 0 {
+		e.limit = defaultMaxTokens
+	}
+	think := e.planThinking()
+	e.w.open('{')
+	e.w.strField("model", e.options.Model)
+	e.w.intField("max_tokens", e.limit)
+	e.messages()
+	e.tools()
+	e.sampling(think)
+	think.write(&e.w)
+	e.outputConfig(think)
+	e.metadata()
+	e.w.key("stream")
+	e.w.truth(e.options.Stream)
+	e.dropUnknown()
+	if e.ours() {
+		e.w.extra(e.turn.GetExtraJson(), func(name string) bool {
+			return name == "thinking" || name == "output_config" || name == "metadata"
+		})
+	} else {
+		e.dropped.extra(e.turn.GetExtraJson())
+	}
+	e.w.close('}')
+}
+
+func (e *turnEncoder) readExtra() {
+	if !e.ours() || e.turn.GetExtraJson() == "" {
+		return
+	}
+	_ = whole([]byte(e.turn.GetExtraJson())).members(func(name string, m *value) error {
+		switch name {
+		case "thinking":
+			e.kept.thinking = m.raw()
+		case "output_config":
+			e.kept.outputConfig = m.raw()
+		case "metadata":
+			e.kept.metadata = m.raw()
+		}
+		return nil
+	})
+}
+
+// sampling writes what steers the choice of tokens, as far as the API takes it.
+func (e *turnEncoder) sampling(think thinking) {
+	s := e.turn.GetSampling()
+	if len(s.GetStop()) > 0 {
+		e.stop(s.GetStop())
+	}
+	if s == nil {
+		return
+	}
+	temperature, topP, topK := s.Temperature, s.TopP, s.TopK
+	if temperature != nil && *temperature > 1 {
+		one := 1.0
+		temperature = &one
+		e.drop("temperature")
+	}
+	if e.quirk(quirkTemperatureOrTopP) && temperature != nil && topP != nil {
+		topP = nil
+		e.drop("top_p")
+	}
+	if think.on() || e.quirk(quirkNoSampling) {
+		if temperature != nil && (*temperature != 1 || e.quirk(quirkNoSampling)) {
+			temperature = nil
+			e.drop("temperature")
+		}
+		if topP != nil && (*topP < 0.95 || e.quirk(quirkNoSampling)) {
+			topP = nil
+			e.drop("top_p")
+		}
+		if topK != nil {
+			topK = nil
+			e.drop("top_k")
+		}
+	}
+	if temperature != nil {
+		e.w.key("temperature")
+		e.w.float(*temperature)
+	}
+	if topP != nil {
+		e.w.key("top_p")
+		e.w.float(*topP)
+	}
+	if topK != nil && *topK > 0 {
+		e.w.intField("top_k", int64(*topK))
+	}
+}
+
+// stop writes the stop texts; the API refuses blank ones.
+func (e *turnEncoder) stop(list []string) {
+	var kept []string
+	for _, text := range list {
+		if strings.TrimSpace(text) == "" {
+			e.drop("stop")
+			continue
+		}
+		kept = append(kept, text)
+	}
+	if len(kept) > 0 {
+		e.w.key("stop_sequences")
+		e.w.strings(kept)
+	}
+}
+
+// outputConfig writes the form of the answer and the effort.
+func (e *turnEncoder) outputConfig(think thinking) {
+	o, formatted := writer{b: []byte{'{'}}, false
+	switch f := e.turn.GetResponseFormat(); f.GetKind() {
+	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_OBJECT:
+		e.drop("response_format")
+	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_SCHEMA:
+		if e.quirk(quirkNoOutputConfig) || !jsonObject(f.GetSchemaJson()) {
+			e.drop("response_format")
+			break
+		}
+		formatted = true
+		o.key("format")
+		o.open('{')
+		o.strField("type", "json_schema")
+		o.rawField("schema", f.GetSchemaJson())
+		o.close('}')
+	}
+	if think.effort != "" {
+		o.strField("effort", think.effort)
+	}
+	o.extra(e.kept.outputConfig, func(name string) bool {
+		return name == "effort" && think.effort != "" || name == "format" && formatted
+	})
+	if len(o.b) > 1 {
+		o.close('}')
+		e.w.rawField("output_config", string(o.b))
+	}
+}
+
+func (e *turnEncoder) metadata() {
+	m := writer{b: []byte{'{'}}
+	if e.turn.GetUser() != "" {
+		m.strField("user_id", e.turn.GetUser())
+	}
+	m.extra(e.kept.metadata, func(name string) bool { return name == "user_id" && e.turn.GetUser() != "" })
+	if len(m.b) > 1 {
+		m.close('}')
+		e.w.rawField("metadata", string(m.b))
+	}
+}
+
+// dropUnknown names what the dialect has no member for.
+func (e *turnEncoder) dropUnknown() {
+	s := e.turn.GetSampling()
+	for _, field := range []struct {
+		name  string
+		given bool
+	}{
+		{"n", s.GetChoiceCount() > 1},
+		{"seed", s != nil && s.Seed != nil},
+		{"min_p", s != nil && s.MinP != nil},
+		{"presence_penalty", s.GetPresencePenalty() != 0},
+		{"frequency_penalty", s.GetFrequencyPenalty() != 0},
+		{"repeat_penalty", s != nil && s.RepeatPenalty != nil && s.GetRepeatPenalty() != 1},
+		{"logprobs", s.GetLogprobs()},
+		{"top_logprobs", s.GetTopLogprobs() > 0},
+		{"logit_bias", len(s.GetLogitBias()) > 0},
+		{"suffix", e.turn.Suffix != nil},
+		{"raw", e.turn.GetRawPrompt()},
+	} {
+		if field.given {
+			e.drop(field.name)
+		}
+	}
+}
+
+// jsonObject tells whether text is one JSON object.
+func jsonObject(text string) bool {
+	if !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{") {
+		return false
+	}
+	_, err := jsonscan.Scan([]byte(text), noKeys, nil)
+	return err == nil
+}
+
+var noKeys = jsonscan.NewKeys()
+
+// argumentsObject makes the object that the dialect wants of a call's
+// arguments. No arguments are {}. What is no JSON object goes, whole, into the
+// member raw_arguments, and ok is false.
+func argumentsObject(arguments string) (object string, ok bool) {
+	if strings.TrimSpace(arguments) == "" {
+		return "{}", true
+	}
+	if jsonObject(arguments) {
+		return strings.TrimSpace(arguments), true
+	}
+	b := append([]byte(`{"raw_arguments":`), jsonscan.AppendString(nil, arguments)...)
+	return string(append(b, '}')), false
+}
