@@ -6,9 +6,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"testing/iotest"
-
-	"github.com/google/go-cmp/cmp"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
@@ -16,6 +13,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/anthropic"
+	"github.com/gptmesh/gptmesh/wire/wiretest"
 )
 
 // lawful holds that events obey the grammar.
@@ -30,15 +28,6 @@ func lawful(t testing.TB, events []*conversationv1.Event, whole bool) {
 	if g.Ended() != whole {
 		t.Errorf("ended: %v", g.Ended())
 	}
-}
-
-func assemble(t testing.TB, events []*conversationv1.Event) *wire.Answer {
-	t.Helper()
-	var a wire.Assembler
-	if err := a.Add(events...); err != nil {
-		t.Fatal(err)
-	}
-	return a.Answer()
 }
 
 // read feeds a decoder with what src yields, batch by batch.
@@ -59,53 +48,6 @@ func read(codec wire.Codec, src io.Reader) ([]*conversationv1.Event, error) {
 		return events, err
 	}
 	return decoder.End(events)
-}
-
-// decodeStream decodes data however it is split, and watches it raw.
-func decodeStream(t *testing.T, codec wire.Codec, data []byte) []*conversationv1.Event {
-	t.Helper()
-	events, err := read(codec, bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lawful(t, events, true)
-	for name, src := range map[string]io.Reader{"bytes": iotest.OneByteReader(bytes.NewReader(data)), "halves": iotest.HalfReader(bytes.NewReader(data))} {
-		again, err := read(codec, src)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(showEvents(t, events), showEvents(t, again)); diff != "" {
-			t.Errorf("split in %s\n%s", name, diff)
-		}
-	}
-	scanner := codec.NewRawScanner(wire.ScanOptions{DropUsage: true})
-	pass, count, found, err := scanner.Scan(data, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if found, err = scanner.End(found); err != nil {
-		t.Fatal(err)
-	}
-	lawful(t, found, true)
-	if want := withoutDeltas(events); !cmp.Equal(showEvents(t, want), showEvents(t, found)) {
-		t.Errorf("raw scan found\n%swant\n%s", showEvents(t, found), showEvents(t, want))
-	}
-	if i := bytes.Index(data, []byte("event: error")); i >= 0 {
-		data = data[:i]
-	}
-	if !bytes.Equal(pass, data) || count != bytes.Count(data, []byte("data: ")) {
-		t.Errorf("passed on %d events: %q", count, pass)
-	}
-	return events
-}
-
-func withoutDeltas(events []*conversationv1.Event) (kept []*conversationv1.Event) {
-	for _, e := range events {
-		if e.GetStarted() != nil || e.GetUsage() != nil || wire.Terminal(e) {
-			kept = append(kept, e)
-		}
-	}
-	return kept
 }
 
 // strictClient reads a stream as the SDKs do and holds what they rely on.
@@ -360,7 +302,7 @@ func TestStopReasons(t *testing.T) {
 		if err != nil || !bytes.Contains(out, []byte(tt.want)) {
 			t.Errorf("%v: %s, %v", tt.reason, out, err)
 		}
-		body, err := anthropic.Messages().EncodeAnswer(assemble(t, events), wire.AnswerOptions{})
+		body, err := anthropic.Messages().EncodeAnswer(wiretest.Assemble(t, events), wire.AnswerOptions{})
 		if err != nil || !bytes.Contains(body, []byte(tt.want)) {
 			t.Errorf("%v: %s, %v", tt.reason, body, err)
 		}

@@ -5,10 +5,11 @@ import (
 	"github.com/gptmesh/gptmesh/wire"
 )
 
-// EncodeAnswer implements wire.Codec. An answer that failed is an error body.
+// EncodeAnswer implements wire.Codec. An answer with a failure is
+// returned as that error: it has no form of its own but Error's.
 func (codec) EncodeAnswer(answer *wire.Answer, options wire.AnswerOptions) ([]byte, error) {
 	if answer.Failure != nil {
-		return appendError(nil, wire.Fault(answer.Failure)), nil
+		return nil, wire.Fault(answer.Failure)
 	}
 	var choice wire.Choice
 	for i := range answer.Choices {

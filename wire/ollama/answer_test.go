@@ -6,10 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"testing/iotest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
@@ -17,6 +14,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/ollama"
+	"github.com/gptmesh/gptmesh/wire/wiretest"
 )
 
 // lawful holds that events obey the grammar.
@@ -31,15 +29,6 @@ func lawful(t testing.TB, events []*conversationv1.Event, whole bool) {
 	if g.Ended() != whole {
 		t.Errorf("ended: %v", g.Ended())
 	}
-}
-
-func assemble(t testing.TB, events []*conversationv1.Event) *wire.Answer {
-	t.Helper()
-	var a wire.Assembler
-	if err := a.Add(events...); err != nil {
-		t.Fatal(err)
-	}
-	return a.Answer()
 }
 
 // read feeds a decoder with what src yields, batch by batch.
@@ -60,53 +49,6 @@ func read(codec wire.Codec, src io.Reader) ([]*conversationv1.Event, error) {
 		return events, err
 	}
 	return decoder.End(events)
-}
-
-// decodeStream decodes data however it is split, and watches it raw.
-func decodeStream(t *testing.T, codec wire.Codec, data []byte) []*conversationv1.Event {
-	t.Helper()
-	events, err := read(codec, bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lawful(t, events, true)
-	for name, src := range map[string]io.Reader{"bytes": iotest.OneByteReader(bytes.NewReader(data)), "halves": iotest.HalfReader(bytes.NewReader(data))} {
-		again, err := read(codec, src)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(showEvents(t, events), showEvents(t, again)); diff != "" {
-			t.Errorf("split in %s\n%s", name, diff)
-		}
-	}
-	scanner := codec.NewRawScanner(wire.ScanOptions{DropUsage: true})
-	pass, _, found, err := scanner.Scan(data, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if found, err = scanner.End(found); err != nil {
-		t.Fatal(err)
-	}
-	lawful(t, found, true)
-	if want := withoutDeltas(events); !cmp.Equal(showEvents(t, want), showEvents(t, found)) {
-		t.Errorf("raw scan found\n%swant\n%s", showEvents(t, found), showEvents(t, want))
-	}
-	if i := bytes.Index(data, []byte(`{"error"`)); i >= 0 {
-		data = data[:i]
-	}
-	if !bytes.Equal(pass, data) {
-		t.Errorf("passed on %q", pass)
-	}
-	return events
-}
-
-func withoutDeltas(events []*conversationv1.Event) (kept []*conversationv1.Event) {
-	for _, e := range events {
-		if e.GetStarted() != nil || e.GetUsage() != nil || wire.Terminal(e) {
-			kept = append(kept, e)
-		}
-	}
-	return kept
 }
 
 // clientLines holds what strict clients want of every line.
@@ -197,7 +139,7 @@ func TestStreamEncoderHoldsToolCallsTogether(t *testing.T) {
 		text(0, "meanwhile"), call(1, "", "", "{\"x\":\n1}"), call(0, "", "", `"a"}`), call(2, "call_c", "none", ""), call(3, "call_d", "broken", `{"a":[`),
 	}, ended(conversationv1.FinishReason_FINISH_REASON_TOOL_CALLS)...)
 	lawful(t, events, true)
-	out, err := ollama.Chat().NewStreamEncoder(wire.AnswerOptions{Model: "As-Asked:latest", Now: ticking(), InputTokens: 7}).Encode(nil, events)
+	out, err := ollama.Chat().NewStreamEncoder(wire.AnswerOptions{Model: "As-Asked:latest", Now: wiretest.Clock(), InputTokens: 7}).Encode(nil, events)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +149,7 @@ func TestStreamEncoderHoldsToolCallsTogether(t *testing.T) {
 
 func TestStreamEncoderFailure(t *testing.T) {
 	t.Parallel()
-	encoder := ollama.Chat().NewStreamEncoder(wire.AnswerOptions{Now: ticking()})
+	encoder := ollama.Chat().NewStreamEncoder(wire.AnswerOptions{Now: wiretest.Clock()})
 	failed := &conversationv1.Event{Kind: &conversationv1.Event_Failed{Failed: &conversationv1.Failure{Message: "gone \"away\"\n"}}}
 	out, err := encoder.Encode(nil, []*conversationv1.Event{started("m"), call(0, "a", "b", "{"), failed})
 	if err != nil {

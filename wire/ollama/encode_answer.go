@@ -12,11 +12,12 @@ import (
 var errToolIndex = errors.New("ollama: the index of a tool call jumps")
 
 // EncodeAnswer implements wire.Codec. The answer is shown as one object without
-// a line end; an answer that failed is {"error":"text"}. Durations count from
-// options.Created, or from the start that the provider told.
+// a line end. Durations count from options.Created, or from the start that the
+// provider told. An answer with a failure is returned as that error: it has no
+// form of its own but Error's.
 func (c codec) EncodeAnswer(answer *wire.Answer, options wire.AnswerOptions) ([]byte, error) {
 	if answer.Failure != nil {
-		return appendError(nil, failureText(answer.Failure)), nil
+		return nil, wire.Fault(answer.Failure)
 	}
 	now := time.Now
 	if options.Now != nil {

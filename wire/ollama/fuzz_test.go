@@ -78,7 +78,7 @@ func FuzzDecodeTurn(f *testing.F) {
 // fault, however it is split, and that they can be encoded.
 func FuzzDecodeStream(f *testing.F) {
 	seed(f, "streams/*.ndjson")
-	seed(f, "bodies/*.json")
+	seed(f, "answers/*.json")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, codec := range []wire.Codec{ollama.Chat(), ollama.Generate()} {
 			events, err := read(codec, bytes.NewReader(data))
