@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/rpc"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+)
+
+// clientFlags say which running mesh a command talks to.
+type clientFlags struct {
+	Addr   string `help:"gRPC address of the mesh." placeholder:"ADDR" env:"GPTMESH_GRPC" default:"127.0.0.1:4701"`
+	Key    string `help:"API key, where the mesh asks for one." placeholder:"KEY" env:"GPTMESH_API_KEY"`
+	TLSCA  string `help:"CA certificate, where the mesh speaks TLS." placeholder:"FILE" name:"tls-ca"`
+	TLSKey string `help:"Client key, with --tls-cert." placeholder:"FILE" name:"tls-key"`
+	TLS    string `help:"Client certificate." placeholder:"FILE" name:"tls-cert"`
+}
+
+// dial connects to the mesh.
+func (f clientFlags) dial() (*grpc.ClientConn, error) {
+	return rpc.Dial(rpc.ClientConfig{Room: "mesh", Address: f.Addr, TLS: rpc.TLSConfig{CA: f.TLSCA, Cert: f.TLS, Key: f.TLSKey}})
+}
+
+// context shows the key.
+func (f clientFlags) context(ctx context.Context) context.Context {
+	key := f.Key
+	if key == "" {
+		key = os.Getenv("GPTMESH_API_KEYS")
+	}
+	if key == "" {
+		return ctx
+	}
+	return metadata.AppendToOutgoingContext(ctx, rpc.AuthorizationKey, "Bearer "+key)
+}
+
+// explain makes an error of the mesh readable in a terminal.
+func (f clientFlags) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	flt := fault.From(err)
+	text := flt.Message
+	if flt.Metadata["room"] == "mesh" {
+		text = "no mesh answers at " + f.Addr + ": start one with \"gptmesh up\", or name another with --addr"
+	}
+	return errors.New(text)
+}

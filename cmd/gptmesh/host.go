@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"buf.build/go/protovalidate"
+	"github.com/gptmesh/gptmesh/gateway/edge"
+	"github.com/gptmesh/gptmesh/gen/caller"
+	"github.com/gptmesh/gptmesh/pkg/auth"
+	"github.com/gptmesh/gptmesh/pkg/datadir"
+	"github.com/gptmesh/gptmesh/pkg/ids"
+	"github.com/gptmesh/gptmesh/pkg/lifecycle"
+	"github.com/gptmesh/gptmesh/pkg/postgres"
+	"github.com/gptmesh/gptmesh/pkg/ratelimit"
+	"github.com/gptmesh/gptmesh/pkg/rpc"
+	"github.com/gptmesh/gptmesh/pkg/sqlite"
+	"github.com/gptmesh/gptmesh/pkg/telemetry"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"google.golang.org/grpc"
+)
+
+// allRooms are the rooms that a process can run, in the order of their wiring.
+// The gateway is one of them where it comes to serving.
+var allRooms = []string{"session", "classifier", "gpt", "response", "request", "gateway"}
+
+// host is one process: the rooms it runs and what they share.
+type host struct {
+	settings *settings
+	rooms    []string
+	instance string
+
+	logger        *slog.Logger
+	registry      *prometheus.Registry
+	tracing       *telemetry.Tracing
+	authenticator *auth.Authenticator
+	limiter       *ratelimit.Limiter
+	policies      *rpc.Policies
+	validator     protovalidate.Validator
+
+	group  lifecycle.Group
+	server *grpc.Server
+	local  *caller.Chain
+	rest   grpc.ClientConnInterface
+	conns  map[string]*grpc.ClientConn
+	lock   *datadir.Lock
+}
+
+// newHost makes what the rooms share. Rooms are added by wire.
+func newHost(ctx context.Context, s *settings, rooms []string) (*host, error) {
+	if err := s.validate(); err != nil {
+		return nil, err
+	}
+	h := &host{settings: s, rooms: rooms, instance: ids.New("ins"), registry: prometheus.NewRegistry(), conns: map[string]*grpc.ClientConn{}}
+	h.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	var err error
+	if h.logger, err = telemetry.NewLogger(s.Log, os.Stderr); err != nil {
+		return nil, err
+	}
+	if h.authenticator, err = auth.New(s.Auth); err != nil {
+		return nil, err
+	}
+	if h.policies, err = rpc.LoadPolicies(); err != nil {
+		return nil, err
+	}
+	if h.validator, err = protovalidate.New(); err != nil {
+		return nil, err
+	}
+	if h.tracing, err = telemetry.NewTracing(ctx, s.Traces, "gptmesh-"+strings.Join(rooms, "-"), version); err != nil {
+		return nil, err
+	}
+	h.group.Add(lifecycle.Component{Name: "traces", Close: func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		return h.tracing.Close(ctx)
+	}})
+	h.limiter = ratelimit.New(s.RateLimits, nil)
+	if s.Database.URL == "" && h.stores() {
+		if h.lock, err = datadir.Acquire(s.Data); err != nil {
+			return nil, err
+		}
+		h.group.Add(lifecycle.Component{Name: "data directory", Close: h.lock.Release})
+	}
+	return h, h.chains()
+}
+
+// chains makes what calls pass through on a wire, and in this process.
+func (h *host) chains() error {
+	metrics := rpc.NewCallMetrics(h.registry)
+	recovery := rpc.Recovery(h.logger)
+	wire, err := rpc.NewChain(h.policies, rpc.RequestID(), rpc.Trace(h.tracing.Tracer, "wire"), rpc.Log(h.logger),
+		metrics.Interceptor("wire"), recovery, rpc.Deadline(), rpc.Authentication(h.authenticator), rpc.RateLimit(h.limiter),
+		rpc.Validation(h.validator))
+	if err != nil {
+		return err
+	}
+	if h.local, err = rpc.NewChain(h.policies, rpc.Trace(h.tracing.Tracer, "local"), metrics.Interceptor("local"), recovery); err != nil {
+		return err
+	}
+	h.server, err = rpc.NewServer(rpc.ServerConfig{TLS: h.settings.TLS, Chain: wire})
+	return err
+}
+
+func (h *host) runs(room string) bool { return slices.Contains(h.rooms, room) }
+
+// stores says whether any room of this process keeps something.
+func (h *host) stores() bool {
+	return slices.ContainsFunc(h.rooms, func(r string) bool { return r != "gateway" && r != "classifier" })
+}
+
+// roomService is what every room is.
+type roomService interface {
+	Register(grpc.ServiceRegistrar)
+	Start(context.Context) error
+	Ready(context.Context) error
+	Drain(context.Context) error
+	Close() error
+}
+
+// room makes a room in this process, or a caller of it elsewhere. A room that
+// no room of this process calls has no caller.
+func room[C any](h *host, name string, remote func(grpc.ClientConnInterface) C, here func() (roomService, C, error)) (C, error) {
+	var none C
+	if h.runs(name) {
+		service, c, err := here()
+		if err != nil {
+			return none, fmt.Errorf("%s: %w", name, err)
+		}
+		service.Register(h.server)
+		h.group.Add(lifecycle.Component{Name: name, Start: service.Start, Ready: service.Ready, Drain: service.Drain, Close: service.Close})
+		return c, nil
+	}
+	conn, err := h.dial(name)
+	if err != nil || conn == nil {
+		return none, err
+	}
+	return remote(conn), nil
+}
+
+// callees are the rooms that each room calls.
+var callees = map[string][]string{
+	"response": {"session", "gpt"},
+	"request":  {"session", "classifier", "response", "gpt"},
+	"gateway":  {"session", "classifier", "response", "request", "gpt"},
+}
+
+// dial connects to a room of another process, where a room of this one calls it.
+func (h *host) dial(name string) (*grpc.ClientConn, error) {
+	if !slices.ContainsFunc(h.rooms, func(r string) bool { return slices.Contains(callees[r], name) }) {
+		return nil, nil
+	}
+	address := h.address(name)
+	if address == "" {
+		return nil, fmt.Errorf("the %s room is neither run here nor has an address: set GPTMESH_%s_ADDR", name, strings.ToUpper(name))
+	}
+	conn, err := rpc.Dial(rpc.ClientConfig{
+		Room: name, Address: address, TLS: h.settings.TLS, Secret: h.authenticator.MeshSecret(), Policies: h.policies,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	h.conns[name] = conn
+	h.group.Add(lifecycle.Component{Name: name + " connection", Ready: reachable(conn, name), Close: conn.Close})
+	return conn, nil
+}
+
+func (h *host) address(room string) string {
+	a := h.settings.Addresses
+	return map[string]string{"session": a.Session, "request": a.Request, "response": a.Response, "gpt": a.GPT, "classifier": a.Classifier}[room]
+}
+
+// store opens a room's store and brings it to this version.
+func (h *host) store(ctx context.Context, room string, migrations func() (lite, pg fs.FS)) (*sqlite.DB, *postgres.DB, error) {
+	lite, pg := migrations()
+	if url := h.settings.Database.URL; url != "" {
+		db, err := postgres.Open(ctx, postgres.Config{URL: url, Schema: room, MaxConns: h.settings.Database.MaxConns, ApplicationName: "gptmesh-" + room})
+		if err != nil {
+			return nil, nil, err
+		}
+		h.group.Add(lifecycle.Component{Name: room + " store", Close: func() error { db.Close(); return nil }})
+		if _, err := db.Migrate(ctx, pg); err != nil {
+			return nil, nil, err
+		}
+		return nil, db, nil
+	}
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(h.settings.Data, room+".db")})
+	if err != nil {
+		return nil, nil, err
+	}
+	h.group.Add(lifecycle.Component{Name: room + " store", Close: db.Close})
+	if _, err := db.Migrate(ctx, lite); err != nil {
+		return nil, nil, err
+	}
+	return db, nil, nil
+}
+
+// listen opens the gRPC listener and, where this process runs the gateway, the
+// HTTP one. Those come last, so that they stop first.
+func (h *host) listen(makeEdge func() (*edge.Edge, error)) error {
+	if err := h.serveGRPC(h.settings.GRPC); err != nil {
+		return err
+	}
+	if !h.runs("gateway") {
+		return nil
+	}
+	var err error
+	if h.rest, err = newRoutes(h); err != nil {
+		return err
+	}
+	e, err := makeEdge()
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	return h.serveHTTP(h.settings.HTTP, e)
+}

@@ -1,0 +1,43 @@
+// Command gptmesh is the whole mesh: every room, every subcommand.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker in releases.
+var version = "dev"
+
+// commands are the subcommands.
+type commands struct {
+	Up      upCommand      `cmd:"" help:"Run every room in this process, on embedded stores or PostgreSQL."`
+	Serve   serveCommand   `cmd:"" help:"Run some rooms in this process; the others are found by address."`
+	Chat    chatCommand    `cmd:"" help:"Talk to a model in the terminal, through a running mesh."`
+	Models  modelsCommand  `cmd:"" help:"List the models that a running mesh can reach, and why others are not reachable."`
+	Config  configCommand  `cmd:"" help:"Print or verify the configuration."`
+	Migrate migrateCommand `cmd:"" help:"Bring the stores to this version, or show where they are."`
+	Doctor  doctorCommand  `cmd:"" help:"Say what is wrong and what to do."`
+	Certs   certsCommand   `cmd:"" help:"Make a development CA and certificates for mutual TLS between rooms."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	var c commands
+	k := kong.Parse(&c, kong.Name("gptmesh"), kong.UsageOnError(),
+		kong.Description("A self-hosted platform for language-model work: OpenAI- and Ollama-compatible endpoints, sessions, and a gRPC mesh."))
+	if err := k.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "gptmesh:", err)
+		os.Exit(1)
+	}
+}
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (versionCommand) Run() error {
+	_, err := fmt.Println("gptmesh", version)
+	return err
+}

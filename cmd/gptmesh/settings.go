@@ -1,0 +1,168 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gptmesh/gptmesh/gateway/edge"
+	"github.com/gptmesh/gptmesh/gateway/ollama"
+	"github.com/gptmesh/gptmesh/gateway/openai"
+	"github.com/gptmesh/gptmesh/pkg/auth"
+	"github.com/gptmesh/gptmesh/pkg/config"
+	"github.com/gptmesh/gptmesh/pkg/ratelimit"
+	"github.com/gptmesh/gptmesh/pkg/rpc"
+	"github.com/gptmesh/gptmesh/pkg/telemetry"
+	"github.com/gptmesh/gptmesh/services/classifier"
+	"github.com/gptmesh/gptmesh/services/gpt"
+	"github.com/gptmesh/gptmesh/services/request"
+	"github.com/gptmesh/gptmesh/services/response"
+	"github.com/gptmesh/gptmesh/services/session"
+)
+
+// prefix begins the name of every variable of the environment.
+const prefix = "GPTMESH"
+
+// settings are everything that can be configured, each room's under its name.
+type settings struct {
+	// HTTP is where the faces listen, GRPC the rooms, Admin metrics and
+	// profiles. An empty Admin turns that listener off.
+	HTTP  string `yaml:"http"`
+	GRPC  string `yaml:"grpc"`
+	Admin string `yaml:"admin"`
+	// Data is the folder of the embedded stores.
+	Data string `yaml:"data"`
+	// Production turns test models off.
+	Production bool `yaml:"production"`
+	// AllowKeyless lets addresses beyond loopback be bound without API keys.
+	AllowKeyless bool `yaml:"allow_keyless"`
+
+	Auth       auth.Config           `yaml:",inline"`
+	RateLimits ratelimit.Config      `yaml:"rate_limits"`
+	Database   databaseSettings      `yaml:"database"`
+	Addresses  addresses             `yaml:"addresses"`
+	TLS        rpc.TLSConfig         `yaml:"tls"`
+	Log        telemetry.LogConfig   `yaml:"log"`
+	Traces     telemetry.TraceConfig `yaml:"traces"`
+	Shutdown   shutdownSettings      `yaml:"shutdown"`
+
+	Gateway    gatewaySettings   `yaml:"gateway"`
+	Request    request.Config    `yaml:"request"`
+	Response   response.Config   `yaml:"response"`
+	GPT        gpt.Config        `yaml:"gpt"`
+	Session    session.Config    `yaml:"session"`
+	Classifier classifier.Config `yaml:"classifier"`
+}
+
+// gatewaySettings are the edge's and each face's.
+type gatewaySettings struct {
+	Edge   edge.Config   `yaml:",inline"`
+	OpenAI openai.Config `yaml:"openai"`
+	Ollama ollama.Config `yaml:"ollama"`
+}
+
+// databaseSettings name the PostgreSQL that all rooms of this process use, each
+// in a schema of its own.
+type databaseSettings struct {
+	// URL is "postgres://user:password@host/database". Empty means embedded
+	// stores.
+	URL string `yaml:"url" secret:"true"`
+	// MaxConns bounds the connections of each room.
+	MaxConns int32 `yaml:"max_conns"`
+}
+
+// addresses say where rooms are that this process does not run.
+type addresses struct {
+	Session    string `yaml:"session" env:"GPTMESH_SESSION_ADDR"`
+	Request    string `yaml:"request" env:"GPTMESH_REQUEST_ADDR"`
+	Response   string `yaml:"response" env:"GPTMESH_RESPONSE_ADDR"`
+	GPT        string `yaml:"gpt" env:"GPTMESH_GPT_ADDR"`
+	Classifier string `yaml:"classifier" env:"GPTMESH_CLASSIFIER_ADDR"`
+}
+
+// shutdownSettings say how a process stops.
+type shutdownSettings struct {
+	// LeaveDelay is how long the process goes on serving after it said that it
+	// is not ready, so that load balancers notice.
+	LeaveDelay time.Duration `yaml:"leave_delay"`
+	// DrainTimeout is how long streams may go on after that.
+	DrainTimeout time.Duration `yaml:"drain_timeout"`
+}
+
+func defaultSettings() settings {
+	return settings{
+		HTTP: "127.0.0.1:4700", GRPC: "127.0.0.1:4701", Admin: "127.0.0.1:4702", Data: defaultData(),
+		RateLimits: ratelimit.DefaultConfig(),
+		Database:   databaseSettings{MaxConns: 16},
+		Log:        telemetry.LogConfig{Level: "info", Format: "text"},
+		Traces:     telemetry.TraceConfig{SampleRatio: 1},
+		Shutdown:   shutdownSettings{DrainTimeout: 30 * time.Second},
+		Gateway:    gatewaySettings{Edge: edge.DefaultConfig(), OpenAI: openai.DefaultConfig(), Ollama: ollama.DefaultConfig()},
+		Request:    request.DefaultConfig(), Response: response.DefaultConfig(),
+		GPT: gpt.DefaultConfig(), Session: session.DefaultConfig(), Classifier: classifier.DefaultConfig(),
+	}
+}
+
+// defaultData is the user's own data folder, or one here where there is none.
+func defaultData() string {
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "gptmesh")
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		return filepath.Join(home, ".local", "share", "gptmesh")
+	}
+	return "gptmesh-data"
+}
+
+// loadSettings reads file and environment over the defaults.
+func loadSettings(file string) (settings, error) {
+	s := defaultSettings()
+	err := config.Load(&s, config.Source{File: file, Prefix: prefix})
+	return s, err
+}
+
+// validate says everything that is wrong, each with its key.
+func (s *settings) validate() error {
+	var errs []error
+	check := func(key string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", key, err))
+		}
+	}
+	check("auth", s.Auth.Validate())
+	check("rate_limits", s.RateLimits.Validate())
+	check("tls", s.TLS.Validate())
+	check("traces", s.Traces.Validate())
+	check("gateway", s.Gateway.Edge.Validate())
+	check("gateway.openai", s.Gateway.OpenAI.Validate())
+	check("gateway.ollama", s.Gateway.Ollama.Validate())
+	check("request", s.Request.Validate())
+	check("response", s.Response.Validate())
+	check("gpt", s.GPT.Validate())
+	check("session", s.Session.Validate())
+	check("classifier", s.Classifier.Validate())
+	_, err := telemetry.NewLogger(s.Log, os.Stderr)
+	check("log", err)
+	check("http", s.bindable(s.HTTP))
+	check("grpc", s.bindable(s.GRPC))
+	return errors.Join(errs...)
+}
+
+// bindable refuses addresses beyond loopback while no key is asked for.
+func (s *settings) bindable(address string) error {
+	if address == "" || len(s.Auth.APIKeys) > 0 || s.AllowKeyless || s.TLS.Enabled() {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%q: want host:port", address)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("%q can be reached from other machines and no API key is set: set GPTMESH_API_KEYS, "+
+		"bind a loopback address, or set allow_keyless", address)
+}

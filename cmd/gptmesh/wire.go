@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+
+	"github.com/gptmesh/gptmesh/gateway/edge"
+	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
+	"github.com/gptmesh/gptmesh/services/classifier"
+	"github.com/gptmesh/gptmesh/services/gpt"
+	"github.com/gptmesh/gptmesh/services/request"
+	"github.com/gptmesh/gptmesh/services/response"
+	"github.com/gptmesh/gptmesh/services/session"
+)
+
+// wire is the whole graph, in the order of the data: each room is made of its
+// configuration, its store and callers of the rooms that it calls. Whether a
+// room is in this process or behind an address is decided by host, here and
+// nowhere else.
+func wire(ctx context.Context, s *settings, h *host) error {
+	sessions, err := room(h, "session", sessionv1.RemoteSessionService, func() (roomService, sessionv1.SessionServiceCaller, error) {
+		sqlite, postgres, err := h.store(ctx, "session", session.Migrations)
+		if err != nil {
+			return nil, nil, err
+		}
+		svc, err := session.New(s.Session, session.Deps{SQLite: sqlite, Postgres: postgres, Logger: h.logger, Metrics: h.registry, Instance: h.instance})
+		return svc, sessionv1.LocalSessionService(svc, h.local), err
+	})
+	if err != nil {
+		return err
+	}
+	labels, err := room(h, "classifier", classifierv1.RemoteClassifierService, func() (roomService, classifierv1.ClassifierServiceCaller, error) {
+		svc, err := classifier.New(s.Classifier, classifier.Deps{Logger: h.logger, Metrics: h.registry})
+		return svc, classifierv1.LocalClassifierService(svc, h.local), err
+	})
+	if err != nil {
+		return err
+	}
+	models, err := room(h, "gpt", gptv1.RemoteGPTService, func() (roomService, gptv1.GPTServiceCaller, error) {
+		sqlite, postgres, err := h.store(ctx, "gpt", gpt.Migrations)
+		if err != nil {
+			return nil, nil, err
+		}
+		svc, err := gpt.New(s.GPT, gpt.Deps{SQLite: sqlite, Postgres: postgres, Logger: h.logger, Metrics: h.registry, Tracer: h.tracing.Tracer, Instance: h.instance, Version: version})
+		return svc, gptv1.LocalGPTService(svc, h.local), err
+	})
+	if err != nil {
+		return err
+	}
+	answers, err := room(h, "response", responsev1.RemoteResponseService, func() (roomService, responsev1.ResponseServiceCaller, error) {
+		sqlite, postgres, err := h.store(ctx, "response", response.Migrations)
+		if err != nil {
+			return nil, nil, err
+		}
+		svc, err := response.New(s.Response, response.Deps{
+			SQLite: sqlite, Postgres: postgres, GPT: models, Session: sessions, Codec: codec,
+			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
+		})
+		return svc, responsev1.LocalResponseService(svc, h.local), err
+	})
+	if err != nil {
+		return err
+	}
+	requests, err := room(h, "request", requestv1.RemoteRequestService, func() (roomService, requestv1.RequestServiceCaller, error) {
+		sqlite, postgres, err := h.store(ctx, "request", request.Migrations)
+		if err != nil {
+			return nil, nil, err
+		}
+		svc, err := request.New(s.Request, request.Deps{
+			SQLite: sqlite, Postgres: postgres, Response: answers, Session: sessions, Classifier: labels, Codec: codec,
+			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
+		})
+		return svc, requestv1.LocalRequestService(svc, h.local), err
+	})
+	if err != nil {
+		return err
+	}
+	return h.listen(func() (*edge.Edge, error) {
+		return newEdge(s, h, rooms{request: requests, response: answers, gpt: models, session: sessions})
+	})
+}
