@@ -38,10 +38,9 @@ func (s *Service) ListModels(ctx context.Context, req *gptv1.ListModelsRequest) 
 			resp.NextPageToken = page.Token(filter, resp.Models[size-1].GetId())
 			break
 		}
-		if model.GetProvider()+"/"+model.GetProviderModel() == standard {
-			model = proto.Clone(model).(*gptv1.Model)
-			model.IsDefault = true
-		}
+		// The answer belongs to the caller.
+		model = proto.Clone(model).(*gptv1.Model)
+		model.IsDefault = model.GetProvider()+"/"+model.GetProviderModel() == standard
 		resp.Models = append(resp.Models, model)
 	}
 	for _, entry := range s.registry.Entries() {

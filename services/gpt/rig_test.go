@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -16,14 +17,15 @@ import (
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/pgtest"
+	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/gpt"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 // rig is a room on an embedded store.
 type rig struct {
@@ -37,6 +39,7 @@ type setup struct {
 	config func(*gpt.Config)
 	env    map[string]string
 	db     *sqlite.DB
+	pg     *postgres.DB
 }
 
 func start(t *testing.T, s setup) *rig {
@@ -48,12 +51,12 @@ func start(t *testing.T, s setup) *rig {
 		s.config(&cfg)
 	}
 	r := &rig{db: s.db, metrics: prometheus.NewRegistry()}
-	if r.db == nil {
+	if r.db == nil && s.pg == nil {
 		r.db = database(t)
 	}
 	var err error
 	r.room, err = gpt.New(cfg, gpt.Deps{
-		SQLite: r.db, Metrics: r.metrics, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Instance: "test",
+		SQLite: r.db, Postgres: s.pg, Metrics: r.metrics, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Instance: "test",
 		Getenv: func(name string) string { return s.env[name] },
 	})
 	if err != nil {

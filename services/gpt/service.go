@@ -107,6 +107,10 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	var background context.Context
 	background, s.cancel = context.WithCancel(context.Background())
+	for _, entry := range s.registry.Entries() {
+		s.deps.Logger.InfoContext(ctx, "provider", "room", "gpt", "name", entry.Info.Name, "kind", entry.Info.Kind,
+			"address", entry.Info.BaseURL, "missing", entry.Missing)
+	}
 	s.registry.Warm()
 	s.group.Go(func() { s.discover(background) })
 	if s.deps.Postgres != nil {

@@ -125,7 +125,7 @@ func (r *Registry) Close() {
 }
 
 // Refresh asks for the lists that are not fresh. It waits, as long as ctx lets
-// it, for those that never came; known ones are renewed in the background.
+// it, for those that were never asked for; others are renewed in the background.
 func (r *Registry) Refresh(ctx context.Context) { r.settle(ctx) }
 
 // fresh says that asking again would be too early.

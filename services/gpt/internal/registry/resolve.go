@@ -122,8 +122,8 @@ func (r *Registry) keepFresh(e *Entry) {
 	}
 }
 
-// settle waits until servers were looked for once and lists that never came
-// have come or failed.
+// settle waits until servers were looked for once and every list was asked for
+// once. Lists that are old, or failed before, are asked for without waiting.
 func (r *Registry) settle(ctx context.Context) {
 	select {
 	case <-r.ready:
@@ -135,7 +135,8 @@ func (r *Registry) settle(ctx context.Context) {
 		if !e.lists() || r.fresh(e) {
 			continue
 		}
-		if wait := r.refresh(e); !e.Listed().Known {
+		first := e.Listed().Checked.IsZero()
+		if wait := r.refresh(e); first {
 			waits = append(waits, wait)
 		}
 	}
