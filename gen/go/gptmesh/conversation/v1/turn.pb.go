@@ -378,7 +378,11 @@ type RawTurn struct {
 	// wire is the dialect of body.
 	Wire Wire `protobuf:"varint,1,opt,name=wire,proto3,enum=gptmesh.conversation.v1.Wire" json:"wire,omitempty"`
 	// body is the request body, JSON, checked for well-formedness.
-	Body          []byte `protobuf:"bytes,2,opt,name=body,proto3" json:"body,omitempty"`
+	Body []byte `protobuf:"bytes,2,opt,name=body,proto3" json:"body,omitempty"`
+	// headers are what the dialect says beside the body ("anthropic-beta"), by
+	// name in lower case. Only those that a provider of the same dialect may be
+	// given; never credentials.
+	Headers       map[string]string `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -423,6 +427,13 @@ func (x *RawTurn) GetWire() Wire {
 func (x *RawTurn) GetBody() []byte {
 	if x != nil {
 		return x.Body
+	}
+	return nil
+}
+
+func (x *RawTurn) GetHeaders() map[string]string {
+	if x != nil {
+		return x.Headers
 	}
 	return nil
 }
@@ -763,10 +774,14 @@ const file_gptmesh_conversation_v1_turn_proto_rawDesc = "" +
 	"raw_prompt\x18\x12 \x01(\bR\trawPromptB\x16\n" +
 	"\x14_parallel_tool_callsB\x14\n" +
 	"\x12_max_output_tokensB\t\n" +
-	"\a_suffix\"P\n" +
+	"\a_suffix\"\xd5\x01\n" +
 	"\aRawTurn\x121\n" +
 	"\x04wire\x18\x01 \x01(\x0e2\x1d.gptmesh.conversation.v1.WireR\x04wire\x12\x12\n" +
-	"\x04body\x18\x02 \x01(\fR\x04body\"\x8e\a\n" +
+	"\x04body\x18\x02 \x01(\fR\x04body\x12G\n" +
+	"\aheaders\x18\x03 \x03(\v2-.gptmesh.conversation.v1.RawTurn.HeadersEntryR\aheaders\x1a:\n" +
+	"\fHeadersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8e\a\n" +
 	"\bSampling\x12>\n" +
 	"\vtemperature\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x00@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\vtemperature\x88\x01\x01\x121\n" +
 	"\x05top_p\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x04topP\x88\x01\x01\x12!\n" +
@@ -842,7 +857,7 @@ func file_gptmesh_conversation_v1_turn_proto_rawDescGZIP() []byte {
 }
 
 var file_gptmesh_conversation_v1_turn_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_gptmesh_conversation_v1_turn_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_gptmesh_conversation_v1_turn_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_gptmesh_conversation_v1_turn_proto_goTypes = []any{
 	(Wire)(0),                // 0: gptmesh.conversation.v1.Wire
 	(ResponseFormatKind)(0),  // 1: gptmesh.conversation.v1.ResponseFormatKind
@@ -851,15 +866,16 @@ var file_gptmesh_conversation_v1_turn_proto_goTypes = []any{
 	(*Sampling)(nil),         // 4: gptmesh.conversation.v1.Sampling
 	(*ResponseFormat)(nil),   // 5: gptmesh.conversation.v1.ResponseFormat
 	(*ReasoningOptions)(nil), // 6: gptmesh.conversation.v1.ReasoningOptions
-	nil,                      // 7: gptmesh.conversation.v1.Sampling.LogitBiasEntry
-	(*Message)(nil),          // 8: gptmesh.conversation.v1.Message
-	(*Tool)(nil),             // 9: gptmesh.conversation.v1.Tool
-	(*ToolChoice)(nil),       // 10: gptmesh.conversation.v1.ToolChoice
+	nil,                      // 7: gptmesh.conversation.v1.RawTurn.HeadersEntry
+	nil,                      // 8: gptmesh.conversation.v1.Sampling.LogitBiasEntry
+	(*Message)(nil),          // 9: gptmesh.conversation.v1.Message
+	(*Tool)(nil),             // 10: gptmesh.conversation.v1.Tool
+	(*ToolChoice)(nil),       // 11: gptmesh.conversation.v1.ToolChoice
 }
 var file_gptmesh_conversation_v1_turn_proto_depIdxs = []int32{
-	8,  // 0: gptmesh.conversation.v1.Turn.messages:type_name -> gptmesh.conversation.v1.Message
-	9,  // 1: gptmesh.conversation.v1.Turn.tools:type_name -> gptmesh.conversation.v1.Tool
-	10, // 2: gptmesh.conversation.v1.Turn.tool_choice:type_name -> gptmesh.conversation.v1.ToolChoice
+	9,  // 0: gptmesh.conversation.v1.Turn.messages:type_name -> gptmesh.conversation.v1.Message
+	10, // 1: gptmesh.conversation.v1.Turn.tools:type_name -> gptmesh.conversation.v1.Tool
+	11, // 2: gptmesh.conversation.v1.Turn.tool_choice:type_name -> gptmesh.conversation.v1.ToolChoice
 	4,  // 3: gptmesh.conversation.v1.Turn.sampling:type_name -> gptmesh.conversation.v1.Sampling
 	5,  // 4: gptmesh.conversation.v1.Turn.response_format:type_name -> gptmesh.conversation.v1.ResponseFormat
 	6,  // 5: gptmesh.conversation.v1.Turn.reasoning:type_name -> gptmesh.conversation.v1.ReasoningOptions
@@ -867,13 +883,14 @@ var file_gptmesh_conversation_v1_turn_proto_depIdxs = []int32{
 	3,  // 7: gptmesh.conversation.v1.Turn.raw:type_name -> gptmesh.conversation.v1.RawTurn
 	0,  // 8: gptmesh.conversation.v1.Turn.extra_wire:type_name -> gptmesh.conversation.v1.Wire
 	0,  // 9: gptmesh.conversation.v1.RawTurn.wire:type_name -> gptmesh.conversation.v1.Wire
-	7,  // 10: gptmesh.conversation.v1.Sampling.logit_bias:type_name -> gptmesh.conversation.v1.Sampling.LogitBiasEntry
-	1,  // 11: gptmesh.conversation.v1.ResponseFormat.kind:type_name -> gptmesh.conversation.v1.ResponseFormatKind
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	7,  // 10: gptmesh.conversation.v1.RawTurn.headers:type_name -> gptmesh.conversation.v1.RawTurn.HeadersEntry
+	8,  // 11: gptmesh.conversation.v1.Sampling.logit_bias:type_name -> gptmesh.conversation.v1.Sampling.LogitBiasEntry
+	1,  // 12: gptmesh.conversation.v1.ResponseFormat.kind:type_name -> gptmesh.conversation.v1.ResponseFormatKind
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_gptmesh_conversation_v1_turn_proto_init() }
@@ -893,7 +910,7 @@ func file_gptmesh_conversation_v1_turn_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gptmesh_conversation_v1_turn_proto_rawDesc), len(file_gptmesh_conversation_v1_turn_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

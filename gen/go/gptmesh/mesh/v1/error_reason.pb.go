@@ -43,8 +43,9 @@ const (
 	// in a raw body. INVALID_ARGUMENT.
 	// {"reason":"DUPLICATE_FIELD","metadata":{"field":"model"}}
 	ErrorReason_ERROR_REASON_DUPLICATE_FIELD ErrorReason = 3
-	// ERROR_REASON_TOO_LARGE: a body, message or answer is over a limit.
-	// RESOURCE_EXHAUSTED (INVALID_ARGUMENT where a client sent it).
+	// ERROR_REASON_TOO_LARGE: a body, message, answer or list is over a limit.
+	// RESOURCE_EXHAUSTED (INVALID_ARGUMENT where a client sent it). The limit is
+	// in metadata under limit_bytes, or limit_messages for a full session.
 	// {"reason":"TOO_LARGE","metadata":{"limit_bytes":"33554432"}}
 	ErrorReason_ERROR_REASON_TOO_LARGE ErrorReason = 4
 	// ERROR_REASON_INVALID_PAGE_TOKEN: a page token is not one that this list
