@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gptmesh/gptmesh/gateway/edge"
+	"github.com/gptmesh/gptmesh/gateway/ollama"
+	"github.com/gptmesh/gptmesh/gateway/openai"
+	"github.com/gptmesh/gptmesh/gateway/rest"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/auth"
+	"github.com/gptmesh/gptmesh/pkg/ratelimit"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Config is the gateway's part of the configuration.
+type Config struct {
+	// Edge bounds what clients may do.
+	Edge edge.Config `yaml:"edge"`
+	// OpenAI is how OpenAI's face behaves.
+	OpenAI openai.Config `yaml:"openai"`
+	// Ollama is how Ollama's face behaves.
+	Ollama ollama.Config `yaml:"ollama"`
+}
+
+// DefaultConfig is the parts' defaults.
+func DefaultConfig() Config {
+	return Config{Edge: edge.DefaultConfig(), OpenAI: openai.DefaultConfig(), Ollama: ollama.DefaultConfig()}
+}
+
+// Validate says what is wrong with the configuration, or nil.
+func (c Config) Validate() error {
+	if err := c.Edge.Validate(); err != nil {
+		return fmt.Errorf("edge.%w", err)
+	}
+	if err := c.OpenAI.Validate(); err != nil {
+		return fmt.Errorf("openai.%w", err)
+	}
+	if err := c.Ollama.Validate(); err != nil {
+		return fmt.Errorf("ollama.%w", err)
+	}
+	return nil
+}
+
+// Deps are what the gateway works with.
+type Deps struct {
+	// Request admits turns. Required.
+	Request requestv1.RequestServiceCaller
+	// GPT knows the models and embeds. Required.
+	GPT gptv1.GPTServiceCaller
+	// REST are the connections behind /mesh/v1/, and its description.
+	REST rest.Deps
+	// GRPC serves native gRPC on the HTTP address too, over HTTP/2. Nil does
+	// not.
+	GRPC http.Handler
+
+	// Auth knows the keys. Required.
+	Auth *auth.Authenticator
+	// Limiter counts calls. Nil means no limits.
+	Limiter *ratelimit.Limiter
+	// Ready says how the rooms are. Nil means that there are none to ask.
+	Ready func(ctx context.Context) []edge.Room
+	// Build is the mesh's version.
+	Build string
+
+	// Logger takes one line per request. Nil discards.
+	Logger *slog.Logger
+	// Metrics takes the metrics. Nil means that none are kept.
+	Metrics prometheus.Registerer
+	// Tracer makes spans. Nil makes none.
+	Tracer trace.TracerProvider
+	// Clock is the time. Nil means time.Now.
+	Clock func() time.Time
+}
+
+// New makes the gateway. The edge's Server serves it; Drain and Close end it.
+func New(config Config, deps Deps) (*edge.Edge, error) {
+	if err := config.Validate(); err != nil {
+		return nil, fmt.Errorf("gateway.%w", err)
+	}
+	openaiFace, err := openai.New(config.OpenAI, openai.Deps{Request: deps.Request, GPT: deps.GPT})
+	if err != nil {
+		return nil, err
+	}
+	ollamaFace, err := ollama.New(config.Ollama, ollama.Deps{Request: deps.Request, GPT: deps.GPT, Build: deps.Build})
+	if err != nil {
+		return nil, err
+	}
+	restFace, err := rest.New(deps.REST)
+	if err != nil {
+		return nil, err
+	}
+	return edge.New(config.Edge, edge.Deps{
+		Auth: deps.Auth, Limiter: deps.Limiter, Faces: []edge.Face{openaiFace, ollamaFace, restFace}, Ready: deps.Ready, GRPC: deps.GRPC,
+		Logger: deps.Logger, Metrics: deps.Metrics, Tracer: deps.Tracer, Clock: deps.Clock,
+	})
+}
