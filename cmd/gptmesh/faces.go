@@ -6,6 +6,8 @@ import (
 	"github.com/gptmesh/gptmesh/gateway/edge"
 	"github.com/gptmesh/gptmesh/gateway/ollama"
 	"github.com/gptmesh/gptmesh/gateway/openai"
+	"github.com/gptmesh/gptmesh/gateway/rest"
+	"github.com/gptmesh/gptmesh/gen"
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
@@ -33,8 +35,14 @@ func newEdge(s *settings, h *host, r rooms) (*edge.Edge, error) {
 	if err != nil {
 		return nil, err
 	}
+	restFace, err := rest.New(rest.Deps{
+		Session: h.rest, Request: h.rest, Response: h.rest, GPT: h.rest, Classifier: h.rest, OpenAPI: gen.OpenAPI,
+	})
+	if err != nil {
+		return nil, err
+	}
 	return edge.New(s.Gateway.Edge, edge.Deps{
-		Auth: h.authenticator, Limiter: h.limiter, Faces: []edge.Face{openAI, ollamaFace}, Ready: h.roomsReady,
+		Auth: h.authenticator, Limiter: h.limiter, Faces: []edge.Face{openAI, ollamaFace, restFace}, Ready: h.roomsReady,
 		GRPC: h.server, Logger: h.logger, Metrics: h.registry, Tracer: h.tracing.Provider(),
 	})
 }
