@@ -102,9 +102,9 @@ func (d *messageDecoder) parts(out *conversationv1.Message) error {
 	}
 	out.Name = d.name
 	if out.Role != conversationv1.Role_ROLE_ASSISTANT {
-		for name, m := range map[string]*value{"refusal": d.refusal, "tool_calls": d.toolCalls, "function_call": d.function} {
+		for _, m := range [...]*value{d.refusal, d.toolCalls, d.function} {
 			if m != nil {
-				return unsupported(m.path(), name+" belongs to assistant messages")
+				return unsupported(m.path(), "belongs to assistant messages")
 			}
 		}
 	}

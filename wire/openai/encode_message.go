@@ -2,6 +2,7 @@ package openai
 
 import (
 	"encoding/base64"
+	"strconv"
 	"strings"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -15,9 +16,11 @@ type toolImages struct {
 	parts  []*conversationv1.ContentPart
 }
 
-func (e *turnEncoder) message(path string, m *conversationv1.Message) error {
+func messagePath(index int) string { return "turn.messages[" + strconv.Itoa(index) + "]" }
+
+func (e *turnEncoder) message(index int, m *conversationv1.Message) error {
 	if m.GetRole() == conversationv1.Role_ROLE_TOOL {
-		return e.results(path, m)
+		return e.results(index, m)
 	}
 	e.toolImages()
 	e.open('{')
@@ -33,12 +36,12 @@ func (e *turnEncoder) message(path string, m *conversationv1.Message) error {
 	case conversationv1.Role_ROLE_ASSISTANT:
 		e.strField("role", "assistant")
 	default:
-		return fault.InvalidField("turn."+path+".role", "is not set")
+		return fault.InvalidField(messagePath(index)+".role", "is not set")
 	}
 	if m.GetName() != "" {
 		e.strField("name", m.GetName())
 	}
-	if err := e.parts(path, m); err != nil {
+	if err := e.parts(index, m); err != nil {
 		return err
 	}
 	e.extra("messages[]", m.GetExtraJson())
@@ -47,7 +50,7 @@ func (e *turnEncoder) message(path string, m *conversationv1.Message) error {
 }
 
 // parts writes the parts of a message by their kinds.
-func (e *turnEncoder) parts(path string, m *conversationv1.Message) error {
+func (e *turnEncoder) parts(index int, m *conversationv1.Message) error {
 	var content, calls []*conversationv1.ContentPart
 	var thoughts []*conversationv1.Reasoning
 	refusal, audio := (*conversationv1.ContentPart)(nil), (*conversationv1.ContentPart)(nil)
@@ -57,7 +60,7 @@ func (e *turnEncoder) parts(path string, m *conversationv1.Message) error {
 		case *conversationv1.ContentPart_ToolCall:
 			calls = append(calls, part)
 		case *conversationv1.ContentPart_ToolResult:
-			return fault.InvalidField("turn."+path+".parts", "holds a tool result outside of a tool message")
+			return fault.InvalidField(messagePath(index)+".parts", "holds a tool result outside of a tool message")
 		case *conversationv1.ContentPart_Reasoning:
 			thoughts = append(thoughts, kind.Reasoning)
 		case *conversationv1.ContentPart_Refusal:
@@ -200,11 +203,11 @@ func (e *turnEncoder) calls(parts []*conversationv1.ContentPart) error {
 }
 
 // results writes a message of its own for each result.
-func (e *turnEncoder) results(path string, m *conversationv1.Message) error {
+func (e *turnEncoder) results(index int, m *conversationv1.Message) error {
 	for _, part := range m.GetParts() {
 		result := part.GetToolResult()
 		if result == nil {
-			return fault.InvalidField("turn."+path+".parts", "a tool message holds tool results alone")
+			return fault.InvalidField(messagePath(index)+".parts", "a tool message holds tool results alone")
 		}
 		var content, images []*conversationv1.ContentPart
 		for _, inner := range result.GetParts() {

@@ -2,7 +2,6 @@ package openai
 
 import (
 	"bytes"
-	"fmt"
 	"regexp"
 	"slices"
 
@@ -102,7 +101,7 @@ func (e *turnEncoder) member(name string) {
 }
 
 func (e *turnEncoder) encode() error {
-	e.b = make([]byte, 0, 1024)
+	e.b = make([]byte, 0, sizeHint(e.turn))
 	e.open('{')
 	e.member("model")
 	e.str(e.options.Model)
@@ -115,6 +114,24 @@ func (e *turnEncoder) encode() error {
 	return nil
 }
 
+// sizeHint is about how long the body will be.
+func sizeHint(turn *conversationv1.Turn) int {
+	size := 1024 + len(turn.GetExtraJson())
+	for _, message := range turn.GetMessages() {
+		size += 64
+		for _, part := range message.GetParts() {
+			size += 64 + len(part.GetText()) + len(part.GetToolCall().GetArgumentsJson())
+			for _, inner := range part.GetToolResult().GetParts() {
+				size += len(inner.GetText())
+			}
+		}
+	}
+	for _, tool := range turn.GetTools() {
+		size += 128 + len(tool.GetDescription()) + len(tool.GetParametersJson())
+	}
+	return size + size/16
+}
+
 func (e *turnEncoder) messages() error {
 	messages := e.turn.GetMessages()
 	if lacksIDs(messages) {
@@ -124,7 +141,7 @@ func (e *turnEncoder) messages() error {
 	e.member("messages")
 	e.open('[')
 	for i, message := range messages {
-		if err := e.message(fmt.Sprintf("messages[%d]", i), message); err != nil {
+		if err := e.message(i, message); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,132 @@
+package dialects_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/dialects"
+)
+
+// asked is what every dialect has to carry of a turn.
+type asked struct {
+	Model   string
+	System  string
+	User    string
+	Replies string
+	Tools   []string
+	Calls   []string
+	Results string
+}
+
+func words(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func askedOf(t *testing.T, turn *conversationv1.Turn) asked {
+	t.Helper()
+	a := asked{Model: turn.GetModel()}
+	open := map[string]bool{}
+	for _, message := range turn.GetMessages() {
+		for _, part := range message.GetParts() {
+			switch kind := part.GetKind().(type) {
+			case *conversationv1.ContentPart_Text:
+				switch message.GetRole() {
+				case conversationv1.Role_ROLE_SYSTEM:
+					a.System = words(a.System + " " + kind.Text)
+				case conversationv1.Role_ROLE_USER:
+					if strings.HasPrefix(kind.Text, "Result of tool call ") {
+						continue // It introduces a picture that the tool's message could not hold.
+					}
+					a.User = words(a.User + " " + kind.Text)
+				case conversationv1.Role_ROLE_ASSISTANT:
+					a.Replies = words(a.Replies + " " + kind.Text)
+				}
+			case *conversationv1.ContentPart_Refusal:
+				a.Replies = words(a.Replies + " " + kind.Refusal)
+			case *conversationv1.ContentPart_ToolCall:
+				a.Calls = append(a.Calls, kind.ToolCall.GetName())
+				open[kind.ToolCall.GetId()] = true
+			case *conversationv1.ContentPart_ToolResult:
+				if id := kind.ToolResult.GetToolCallId(); !open[id] {
+					t.Errorf("the result of call %q answers none", id)
+				}
+				for _, inner := range kind.ToolResult.GetParts() {
+					a.Results = words(a.Results + " " + inner.GetText())
+				}
+			}
+		}
+	}
+	for _, tool := range turn.GetTools() {
+		parameters := tool.GetParametersJson()
+		if parameters == "" { // Some dialects demand a schema.
+			parameters = `{"type":"object","properties":{}}`
+		}
+		if tool.GetWireType() == "" {
+			a.Tools = append(a.Tools, tool.GetName()+" "+parameters)
+		}
+	}
+	return a
+}
+
+// TestEveryClientForEveryProvider sends each recorded request to a provider of
+// each dialect: read back, it asks the same.
+func TestEveryClientForEveryProvider(t *testing.T) {
+	t.Parallel()
+	for _, client := range []struct {
+		wire    conversationv1.Wire
+		pattern string
+	}{
+		{conversationv1.Wire_WIRE_OPENAI_CHAT, "../openai/testdata/turns/*.json"},
+		{conversationv1.Wire_WIRE_OLLAMA_CHAT, "../ollama/testdata/turns/chat_*.json"},
+		{conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES, "../anthropic/testdata/turns/*.json"},
+	} {
+		paths, err := filepath.Glob(client.pattern)
+		if err != nil || len(paths) == 0 {
+			t.Fatal(client.pattern, err)
+		}
+		for _, path := range paths {
+			body, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			from, _ := dialects.For(client.wire)
+			turn, err := from.DecodeTurn(body)
+			if err != nil {
+				t.Fatal(path, err)
+			}
+			if len(turn.GetMessages()) == 0 {
+				continue // It only loads a model.
+			}
+			for _, provider := range recordings {
+				t.Run(provider.name+"/"+filepath.Base(path), func(t *testing.T) {
+					t.Parallel()
+					to, _ := dialects.For(provider.wire)
+					before := proto.CloneOf(turn)
+					out, dropped, err := to.EncodeTurn(turn, wire.TurnOptions{Model: turn.GetModel(), Stream: true, WantUsage: true})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !json.Valid(out) {
+						t.Fatalf("not JSON: %s", out)
+					}
+					if !proto.Equal(before, turn) {
+						t.Error("the turn was changed")
+					}
+					again, err := to.DecodeTurn(out)
+					if err != nil {
+						t.Fatalf("%v\n%s", err, out)
+					}
+					if diff := cmp.Diff(askedOf(t, turn), askedOf(t, again)); diff != "" {
+						t.Errorf("asks something else; dropped %q (-client +provider)\n%s", dropped, diff)
+					}
+				})
+			}
+		}
+	}
+}
