@@ -211,7 +211,7 @@ func checkSequence(t *testing.T, events []*conversationv1.Event) {
 func TestGrammarRandom(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 20000 {
+	for range 3000 {
 		events := make([]*conversationv1.Event, random.IntN(24))
 		for i := range events {
 			events[i] = randomEvent(random.Uint32())
