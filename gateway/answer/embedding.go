@@ -40,7 +40,8 @@ func Vectors(resp *gptv1.EmbedResponse) *wire.EmbeddingAnswer {
 
 // NameProvider writes who embedded, and what it could not take.
 func NameProvider(h http.Header, resp *gptv1.EmbedResponse) {
-	set(h, headerModel, resp.GetModel())
-	set(h, headerProvider, resp.GetProvider())
-	set(h, headerDropped, strings.Join(resp.GetDroppedFields(), ", "))
+	var a answerHeaders
+	a.set(h, headerModel, resp.GetModel())
+	a.set(h, headerProvider, resp.GetProvider())
+	a.set(h, headerDropped, strings.Join(resp.GetDroppedFields(), ", "))
 }

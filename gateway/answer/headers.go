@@ -161,21 +161,28 @@ func printable(s string) bool {
 	return true
 }
 
-// writeRequest names what the request room made.
-func writeRequest(h http.Header, request *requestv1.Request) {
-	set(h, headerRequest, request.GetId())
-	set(h, headerSession, request.GetSessionId())
-	set(h, headerResponse, request.GetResponseId())
+// answerHeaders writes the headers of one answer. Their values lie in one
+// piece.
+type answerHeaders struct {
+	values [6]string
+	used   int
 }
 
-// writeStarted names who answers.
-func writeStarted(h http.Header, started *conversationv1.Started) {
-	set(h, headerSession, started.GetSessionId())
-	set(h, headerResponse, started.GetResponseId())
-	set(h, headerModel, started.GetModel())
-	set(h, headerProvider, started.GetProvider())
+// request names what the request room made.
+func (a *answerHeaders) request(h http.Header, request *requestv1.Request) {
+	a.set(h, headerRequest, request.GetId())
+	a.set(h, headerSession, request.GetSessionId())
+	a.set(h, headerResponse, request.GetResponseId())
+}
+
+// started names who answers.
+func (a *answerHeaders) started(h http.Header, started *conversationv1.Started) {
+	a.set(h, headerSession, started.GetSessionId())
+	a.set(h, headerResponse, started.GetResponseId())
+	a.set(h, headerModel, started.GetModel())
+	a.set(h, headerProvider, started.GetProvider())
 	if dropped := started.GetDroppedFields(); len(dropped) > 0 {
-		set(h, headerDropped, strings.Join(dropped, ", "))
+		a.set(h, headerDropped, strings.Join(dropped, ", "))
 	}
 	if started.GetCached() {
 		h[headerCached] = trueValue
@@ -184,8 +191,11 @@ func writeStarted(h http.Header, started *conversationv1.Started) {
 
 // set writes a header, where there is something to write. Characters that no
 // header may hold are left out: names of models are the providers' own.
-func set(h http.Header, key, v string) {
+func (a *answerHeaders) set(h http.Header, key, v string) {
 	if v == "" {
+		return
+	}
+	if old := h[key]; len(old) == 1 && old[0] == v {
 		return
 	}
 	if !printable(v) {
@@ -196,5 +206,11 @@ func set(h http.Header, key, v string) {
 			return r
 		}, v)
 	}
-	h[key] = []string{v}
+	if a.used == len(a.values) { // a room changed its mind
+		h[key] = []string{v}
+		return
+	}
+	at := a.used
+	a.values[at], a.used = v, at+1
+	h[key] = a.values[at : at+1 : at+1]
 }

@@ -20,6 +20,7 @@ type writer struct {
 	x       *edge.Exchange
 	stream  *edge.Stream // nil where the client wants one body
 
+	headers   answerHeaders
 	model     string // the provider's name of it
 	begun     bool   // started was seen
 	passed    bool   // the provider's own bytes were sent
@@ -36,7 +37,7 @@ type writer struct {
 // take is the sink.
 func (w *writer) take(step *requestv1.SubmitResponse) error {
 	if step.Request != nil {
-		w.header(func(h http.Header) { writeRequest(h, step.Request) })
+		w.header(func(h http.Header) { w.headers.request(h, step.Request) })
 	}
 	chunk := step.Chunk
 	if chunk == nil || w.ended {
@@ -46,7 +47,7 @@ func (w *writer) take(step *requestv1.SubmitResponse) error {
 		if started := chunk.Events[0].GetStarted(); started != nil {
 			w.begun = true
 			w.model = started.GetModel()
-			w.header(func(h http.Header) { writeStarted(h, started) })
+			w.header(func(h http.Header) { w.headers.started(h, started) })
 		}
 	}
 	err := w.write(chunk)

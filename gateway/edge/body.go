@@ -45,7 +45,10 @@ func (x *Exchange) Body() ([]byte, error) {
 	encoding := first(x.r.Header, "Content-Encoding")
 	if encoding == "" || strings.EqualFold(encoding, "identity") {
 		body, err := readAll(x.r.Body, min(max(x.r.ContentLength, 511)+1, firstRead), limit)
-		return body, x.bodyError(err, "")
+		if err != nil {
+			return nil, x.bodyError(err, "")
+		}
+		return body, nil
 	}
 	body, err := x.edge.decoders.read(strings.ToLower(strings.TrimSpace(encoding)), x.r.Body, limit)
 	if err != nil {
@@ -142,8 +145,6 @@ func (d *decoders) unzstd(r io.Reader, limit int64) ([]byte, error) {
 func (x *Exchange) bodyError(err error, encoding string) error {
 	var timeout net.Error
 	switch {
-	case err == nil:
-		return nil
 	case errors.Is(err, errTooLarge), errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return tooLarge(x.edge.config.BodyLimit)
 	case errors.Is(err, errEncoding):

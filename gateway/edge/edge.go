@@ -252,7 +252,7 @@ func (e *Edge) finish(x *Exchange) {
 	if p := recover(); p != nil {
 		abort = p == http.ErrAbortHandler || x.status != 0
 		if p != http.ErrAbortHandler {
-			e.deps.Logger.LogAttrs(context.WithoutCancel(x.ctx), slog.LevelError, "panic",
+			e.deps.Logger.LogAttrs(x.ctx, slog.LevelError, "panic",
 				slog.String("request_id", x.call.RequestID), slog.String("route", x.routeName()),
 				slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 			x.Fail(fault.Internal(fmt.Errorf("panic: %v", p)))

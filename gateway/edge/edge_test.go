@@ -273,7 +273,7 @@ func TestBodies(t *testing.T) {
 	e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace(edge.Route{Method: "POST", Pattern: "/echo", Handle: echo})}},
 		func(c *edge.Config) { c.BodyLimit = limit })
 	prompt := bytes.Repeat([]byte("token "), 100_000)
-	bomb := make([]byte, 64<<20)
+	bomb := make([]byte, 16<<20)
 	for name, c := range map[string]struct {
 		body, encoding string
 		status         int

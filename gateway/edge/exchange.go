@@ -45,6 +45,7 @@ type Exchange struct {
 	call    callctx.Call
 	timeout time.Duration
 	id      [1]string // the request id, as a header's value
+	length  [1]string // the body's length, as a header's value
 
 	start, firstByte time.Time
 	writeBy          time.Time // the write deadline last set
@@ -158,7 +159,8 @@ func (x *Exchange) FlushError() error { return x.conn.FlushError() }
 func (x *Exchange) JSON(status int, body []byte) error {
 	h := x.Header()
 	h["Content-Type"] = jsonType
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	x.length[0] = strconv.Itoa(len(body))
+	h["Content-Length"] = x.length[:]
 	x.WriteHeader(status)
 	_, err := x.Write(body)
 	return err

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -22,9 +21,7 @@ func (x *Exchange) logLine(status int, duration time.Duration) {
 		level = slog.LevelWarn
 	}
 	logger := x.edge.deps.Logger
-	// The line has to be written although the client left.
-	ctx := context.WithoutCancel(x.ctx)
-	if !logger.Enabled(ctx, level) {
+	if !logger.Enabled(x.ctx, level) {
 		return
 	}
 	var room [12]slog.Attr
@@ -47,7 +44,7 @@ func (x *Exchange) logLine(status int, duration time.Duration) {
 		f := fault.From(x.failure)
 		attrs = append(attrs, slog.String("reason", fault.ReasonName(f.Reason)), slog.String("error", f.Error()))
 	}
-	logger.LogAttrs(ctx, level, "request", attrs...)
+	logger.LogAttrs(x.ctx, level, "request", attrs...)
 }
 
 func (x *Exchange) routeName() string {
