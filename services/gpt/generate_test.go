@@ -13,6 +13,7 @@ import (
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/gpt"
+	"google.golang.org/protobuf/proto"
 )
 
 func TestEchoByDefault(t *testing.T) {
@@ -407,7 +408,7 @@ func TestDrainEndsWithATypedEvent(t *testing.T) {
 	go func() {
 		var a answer
 		a.err = r.Generate(context.WithoutCancel(t.Context()), ask("echo?fail=stall"), func(resp *gptv1.GenerateResponse) error {
-			a.chunks = append(a.chunks, resp.GetChunk())
+			a.chunks = append(a.chunks, proto.Clone(resp.GetChunk()).(*conversationv1.Chunk))
 			seen <- struct{}{}
 			return nil
 		})

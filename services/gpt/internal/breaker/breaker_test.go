@@ -75,14 +75,14 @@ func TestOneProbeDecides(t *testing.T) {
 
 func TestCancelledCallsDoNotCount(t *testing.T) {
 	t.Parallel()
-	b, c := rig()
+	b, _ := rig()
 	for range 20 {
 		call(t, b, breaker.Neutral)
 	}
 	if got := b.Snapshot(); got.State != breaker.Closed {
 		t.Errorf("%+v", got)
 	}
-	b, c = open(t)
+	b, c := open(t)
 	c.now = c.now.Add(30 * time.Second)
 	call(t, b, breaker.Neutral)
 	call(t, b, breaker.Success)

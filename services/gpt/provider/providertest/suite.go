@@ -57,8 +57,6 @@ type Dialect struct {
 	Failure string
 	// Refusals are error answers and their reasons.
 	Refusals []Refusal
-	// NoStory are stories that the dialect cannot tell.
-	NoStory []string
 	// LastEvents is how many events at a stream's end may be missing from a
 	// whole answer: those behind the one that says that it is whole.
 	LastEvents int
