@@ -22,8 +22,8 @@ type scenario struct {
 	connections int
 	duration    time.Duration
 	promptBytes int
-	model       string
-	tokens      int // events with text that each stream must have
+	script      string // what the provider is to do
+	tokens      int    // events with text that each stream must have
 	session     bool
 }
 
@@ -53,8 +53,8 @@ func load(ctx context.Context, s scenario, p *process) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := fmt.Appendf(nil, `{"model":%q,"stream":%t,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"%s"}]}`,
-		s.model, s.stream, strings.Repeat("y", s.promptBytes))
+	body := fmt.Appendf(nil, `{"model":"mock","user":%q,"stream":%t,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"%s"}]}`,
+		s.script, s.stream, strings.Repeat("y", s.promptBytes))
 	if !s.stream {
 		body = bytes.Replace(body, []byte(`"stream_options":{"include_usage":true},`), nil, 1)
 	}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -30,19 +32,29 @@ func run(args []string) error {
 	rounds := flags.Int("rounds", 5, "rounds of each scenario")
 	length := flags.Duration("duration", 3*time.Second, "length of a round")
 	only := flags.String("only", "", "scenarios whose name contains this")
+	profiles := flags.String("profiles", "", "write a CPU profile of each scenario into this folder, and measure nothing else")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	return measure(*binary, *rounds, *length, *only)
+	return measure(plan{binary: *binary, rounds: *rounds, length: *length, only: *only, profiles: *profiles})
+}
+
+// plan is what one run does.
+type plan struct {
+	binary   string
+	rounds   int
+	length   time.Duration
+	only     string
+	profiles string
 }
 
 func scenarios(length time.Duration) []scenario {
 	json := func(name string, kilobytes, connections int) scenario {
-		return scenario{name: name, connections: connections, duration: length, promptBytes: kilobytes << 10, model: "mock?size=1300"}
+		return scenario{name: name, connections: connections, duration: length, promptBytes: kilobytes << 10, script: "?size=1300"}
 	}
 	sse := func(name string, connections int, gap string) scenario {
 		return scenario{name: name, stream: true, connections: connections, duration: length, promptBytes: 1 << 10,
-			model: "mock?tokens=200&gap=" + gap, tokens: 200}
+			script: "?tokens=200&gap=" + gap, tokens: 200}
 	}
 	return []scenario{
 		json("json 1KB x1", 1, 1), json("json 4KB x1", 4, 1), json("json 4KB x64", 4, 64), json("json 64KB x32", 64, 32),
@@ -50,7 +62,7 @@ func scenarios(length time.Duration) []scenario {
 	}
 }
 
-func measure(binary string, rounds int, length time.Duration, only string) error {
+func measure(p plan) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -71,7 +83,7 @@ func measure(binary string, rounds int, length time.Duration, only string) error
 		return err
 	}
 	defer os.RemoveAll(data)
-	mesh, err := spawnMesh(binary, upstream, data)
+	mesh, err := spawnMesh(p.binary, upstream, data)
 	if err != nil {
 		return err
 	}
@@ -80,16 +92,32 @@ func measure(binary string, rounds int, length time.Duration, only string) error
 	fmt.Printf("idle memory of gptmesh: %.1f MB\n\n", float64(mesh.memory())/(1<<20))
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "scenario\tof\treq/s\tCPU/req\tCPU/event\tp50\tp99\tfirst p50\tfirst p99\tevent p99\tpeak MB\t")
-	for _, s := range scenarios(length) {
-		if !strings.Contains(s.name, only) {
+	for _, s := range scenarios(p.length) {
+		if !strings.Contains(s.name, p.only) {
 			continue
 		}
-		if err := compare(w, s, rounds, []*process{mock, floor, mesh}); err != nil {
+		if p.profiles != "" {
+			if err := profile(s, mesh, p.profiles); err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			continue
+		}
+		if err := compare(w, s, p.rounds, []*process{mock, floor, mesh}); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		w.Flush()
 	}
 	return nil
+}
+
+// profile runs a scenario against the mesh while its CPU is sampled.
+func profile(s scenario, mesh *process, folder string) error {
+	file := filepath.Join(folder, strings.ReplaceAll(s.name, " ", "-")+".pprof")
+	sampled := make(chan error, 1)
+	go func() { sampled <- mesh.profile(s.duration, file) }()
+	_, err := load(context.Background(), s, mesh)
+	fmt.Println(file)
+	return errors.Join(err, <-sampled)
 }
 
 // compare runs a scenario against each program in turn, round by round, and

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// script is what the mock provider is asked to do, in the model's name:
-// "mock?size=1300&tokens=200&gap=5ms&first=0s".
+// script is what the mock provider is asked to do, in the member user:
+// "?size=1300&tokens=200&gap=5ms&first=0s".
 type script struct {
 	size   int
 	tokens int
@@ -20,9 +20,9 @@ type script struct {
 	first  time.Duration
 }
 
-func parseScript(model string) script {
+func parseScript(user string) script {
 	s := script{size: 1300, tokens: 200}
-	_, query, _ := strings.Cut(model, "?")
+	_, query, _ := strings.Cut(user, "?")
 	for _, pair := range strings.Split(query, "&") {
 		key, value, _ := strings.Cut(pair, "=")
 		switch key {
@@ -60,14 +60,14 @@ func mockChat(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var asked struct {
-		Model  string
+		User   string
 		Stream bool
 	}
 	if err := json.Unmarshal(body, &asked); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	s := parseScript(asked.Model)
+	s := parseScript(asked.User)
 	if s.first > 0 {
 		time.Sleep(s.first)
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -18,6 +20,7 @@ import (
 type process struct {
 	name    string
 	address string
+	admin   string // where profiles are; empty without
 	cmd     *exec.Cmd
 }
 
@@ -42,13 +45,15 @@ func spawn(name string, args ...string) (*process, error) {
 
 // spawnMesh starts gptmesh on a free port and waits until it is ready.
 func spawnMesh(binary, upstream, data string, extra ...string) (*process, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
-	address := listener.Addr().String()
-	listener.Close()
-	cmd := exec.Command(binary, "up", "--http", address, "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", data)
+	admin, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(binary, "up", "--http", address, "--grpc", "127.0.0.1:0", "--admin", admin, "--data", data)
 	cmd.Env = append(os.Environ(), append([]string{
 		"OPENAI_API_KEY=k", "OPENAI_BASE_URL=" + upstream + "/v1", "GPTMESH_API_KEYS=bench", "GPTMESH_LOG_FORMAT=json",
 	}, extra...)...)
@@ -62,7 +67,7 @@ func spawnMesh(binary, upstream, data string, extra ...string) (*process, error)
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{name: "gptmesh", address: address, cmd: cmd}
+	p := &process{name: "gptmesh", address: address, admin: admin, cmd: cmd}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	for {
@@ -80,6 +85,30 @@ func spawnMesh(binary, upstream, data string, extra ...string) (*process, error)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}
+
+// profile writes a CPU profile of the next length into a file.
+func (p *process) profile(length time.Duration, file string) error {
+	resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", p.admin, int(length.Seconds()+0.5)))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	out, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, resp.Body)
+	return errors.Join(err, out.Close())
 }
 
 func (p *process) stop() {
