@@ -6,7 +6,7 @@ BIN := $(CURDIR)/bin
 export PATH := $(BIN):$(PATH)
 MODULES := . gen tests
 
-.PHONY: run build test test-short lint tools protodeps generate contracts fuzz bench clean
+.PHONY: run build test test-short lint tools protodeps generate contracts fuzz bench profile bench-go clean
 
 run: build ## build and start the whole mesh on embedded stores
 	$(BIN)/gptmesh up
@@ -56,7 +56,16 @@ fuzz: ## every fuzz test for FUZZTIME each
 		done; \
 	done
 
-bench: ## Go benchmarks of the hot paths
+bench: ## the mesh beside the standard reverse proxy, in one run
+	CGO_ENABLED=0 go build -trimpath -o $(BIN)/gptmesh ./cmd/gptmesh
+	go run ./tests/load -gptmesh $(BIN)/gptmesh
+
+profile: ## a CPU profile of each scenario, in bin/profiles
+	CGO_ENABLED=0 go build -trimpath -o $(BIN)/gptmesh ./cmd/gptmesh
+	@mkdir -p $(BIN)/profiles
+	go run ./tests/load -gptmesh $(BIN)/gptmesh -profiles $(BIN)/profiles
+
+bench-go: ## Go benchmarks of the hot paths
 	go test -run xxx -bench . -benchmem ./gen/caller/... ./pkg/... ./wire/... ./gateway/... ./services/...
 
 clean:
