@@ -1,0 +1,249 @@
+package learn
+
+import (
+	"encoding/binary"
+	"math"
+	"sync"
+	"unicode/utf8"
+)
+
+// Model is one trained head. It is immutable and safe for concurrent use.
+// Make one with [Load] or [Train].
+type Model struct {
+	meta Metadata
+	raw  []byte
+
+	scaling scaling
+	groups  map[uint64]bool
+	k       int
+	bias    []float32
+	scale   []float32 // per output: what one step of a weight is worth
+
+	// Keys in ascending order: the first bits choose a bucket, the next 16
+	// are stored.
+	shift uint
+	index []byte // uint32 per bucket and one more: where it begins
+	rest  []byte // uint16 per key
+	// Dense weights, int8 per key and output; or sparse rows.
+	dense   []byte
+	rows    []byte // uint32 per key and one more: where its entries begin
+	outputs []byte // uint8 or, when wide, uint16 per entry
+	values  []byte // int8 per entry
+	wide    bool
+
+	scope int // index of the out-of-scope label, -1 for none
+}
+
+// Prediction is what one head says about one text.
+type Prediction struct {
+	// Head is the name of the head.
+	Head string
+	// Label is the most probable label; empty for a routing head.
+	Label string
+	// Confidence is the calibrated probability of Label, 0 to 1. For a routing
+	// head it is the probability that the weak model answers right.
+	Confidence float64
+	// Accepted says that Confidence reaches the threshold that training found
+	// for its target accuracy.
+	Accepted bool
+	// OutOfScope is the score, 0 to 1, that the text belongs to none of the
+	// labels; Rejected says that it reaches the threshold that training found.
+	// Without a label for such texts it is 1 − Confidence, and Rejected is
+	// false.
+	OutOfScope float64
+	Rejected   bool
+	// Need is how much the text needs the strong model, for a routing head:
+	// the higher, the more. It orders texts; its scale is the head's own.
+	Need float64
+	// Weak and Strong are the probabilities that the weak and the strong model
+	// answer right, for a routing head.
+	Weak, Strong float64
+	// KnownGroup says that features of the text's own group were used.
+	KnownGroup bool
+}
+
+// Metadata returns what the model says about itself. The slices in it are
+// shared: do not change them.
+func (m *Model) Metadata() Metadata { return m.meta }
+
+// Bytes returns the model's file. Do not change it.
+func (m *Model) Bytes() []byte { return m.raw }
+
+// scratch is what one call needs.
+type scratch struct {
+	features features
+	z        []float32
+	doc      Document
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+func (s *scratch) scores(k int) []float32 {
+	if cap(s.z) < k {
+		s.z = make([]float32, k)
+	}
+	return s.z[:k]
+}
+
+// Classify judges one text.
+func (m *Model) Classify(d Document) Prediction {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	s.doc = d
+	s.features.run(&s.doc, m.scaling.families)
+	p := m.judge(s)
+	s.doc = Document{}
+	return p
+}
+
+// Probabilities appends the calibrated probability of every label to dst, in
+// the order of Metadata().Labels. For a routing head these are P(weak right)
+// and P(strong right), and P(strong right and weak wrong).
+func (m *Model) Probabilities(d Document, dst []float64) []float64 {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	s.doc = d
+	s.features.run(&s.doc, m.scaling.families)
+	z, known := m.scores(s)
+	if m.meta.Kind == KindRouting {
+		for o := range z {
+			dst = append(dst, m.probability(z, o))
+		}
+		return dst
+	}
+	softmax(z, float32(m.temperature(known)))
+	for _, p := range z {
+		dst = append(dst, float64(p))
+	}
+	return dst
+}
+
+func (m *Model) temperature(known bool) float64 {
+	if !known && m.scaling.grouped {
+		return m.meta.Calibration.Alone
+	}
+	return m.meta.Calibration.Temperature
+}
+
+// judge turns the features in s into a prediction.
+func (m *Model) judge(s *scratch) Prediction {
+	z, known := m.scores(s)
+	c := &m.meta.Calibration
+	p := Prediction{Head: m.meta.Head, KnownGroup: known}
+	if m.meta.Kind == KindRouting {
+		p.Weak, p.Strong = m.probability(z, outputWeak), m.probability(z, outputStrong)
+		p.Need = need(c.Score, p.Weak, p.Strong, m.probability(z, outputGain)) + c.LengthWeight*logLength(&s.doc)
+		p.Confidence = p.Weak
+		p.Accepted = p.Confidence >= c.Accept
+		return p
+	}
+	t := m.temperature(known)
+	best := 0
+	for o, v := range z {
+		if v > z[best] {
+			best = o
+		}
+	}
+	var sum float64
+	for _, v := range z {
+		sum += math.Exp(float64(v-z[best]) / t)
+	}
+	p.Label = m.meta.Labels[best]
+	p.Confidence = 1 / sum
+	p.Accepted = p.Confidence >= c.Accept
+	p.OutOfScope = 1 - p.Confidence
+	if m.scope >= 0 && len(c.Scope) == scopeSignCount+1 {
+		p.OutOfScope = scopeScore(scopeSigns(z, t, m.scope), c.Scope)
+		p.Rejected = p.OutOfScope >= c.Reject
+	}
+	return p
+}
+
+// probability is the calibrated probability of one output of a routing head.
+func (m *Model) probability(z []float32, o int) float64 {
+	c := &m.meta.Calibration
+	return 1 / (1 + math.Exp(-(c.Slopes[o]*float64(z[o]) + c.Offsets[o])))
+}
+
+func logLength(d *Document) float64 {
+	return math.Log(float64(1 + utf8.RuneCountInString(d.Title) + utf8.RuneCountInString(d.Text)))
+}
+
+// scores sums up the weights. It says too whether the text's group has
+// features of its own.
+func (m *Model) scores(s *scratch) ([]float32, bool) {
+	f := &s.features
+	z := s.scores(m.k)
+	clear(z)
+	norm := m.scaling.norm(f)
+	for fam := range familyCount {
+		if !m.scaling.families.Has(fam) {
+			continue
+		}
+		for i := f.bound[fam]; i < f.bound[fam+1]; i++ {
+			if at := m.find(f.keys[i]); at >= 0 {
+				m.addRow(z, at, norm*m.scaling.value(fam, f.counts[i]))
+			}
+		}
+	}
+	known := m.scaling.grouped && f.group != 0 && m.groups[f.group]
+	if known {
+		for fam := range familyCount {
+			if !m.scaling.families.Has(fam) || !groupFamilies.Has(fam) {
+				continue
+			}
+			for i := f.bound[fam]; i < f.bound[fam+1]; i++ {
+				if at := m.find(groupKey(f.keys[i], f.group)); at >= 0 {
+					m.addRow(z, at, norm*m.scaling.value(fam, f.counts[i]))
+				}
+			}
+		}
+		if at := m.find(groupKey(0, f.group)); at >= 0 {
+			m.addRow(z, at, groupBias)
+		}
+	}
+	for o := range z {
+		z[o] = z[o]*m.scale[o] + m.bias[o]
+	}
+	return z, known
+}
+
+// find returns the place of a key, or -1.
+func (m *Model) find(key uint32) int {
+	b := int(key>>m.shift) * 4
+	from := int(binary.LittleEndian.Uint32(m.index[b:]))
+	to := int(binary.LittleEndian.Uint32(m.index[b+4:]))
+	want := uint16(key << (32 - m.shift) >> 16)
+	for i := from; i < to; i++ {
+		if r := binary.LittleEndian.Uint16(m.rest[i*2:]); r >= want {
+			if r == want {
+				return i
+			}
+			return -1
+		}
+	}
+	return -1
+}
+
+// addRow adds v times the weights of the key at place i, in steps.
+func (m *Model) addRow(z []float32, i int, v float32) {
+	if m.dense != nil {
+		row := m.dense[i*m.k:][:len(z)]
+		for o, b := range row {
+			z[o] += v * float32(int8(b))
+		}
+		return
+	}
+	from := int(binary.LittleEndian.Uint32(m.rows[i*4:]))
+	to := int(binary.LittleEndian.Uint32(m.rows[i*4+4:]))
+	if m.wide {
+		for e := from; e < to; e++ {
+			z[binary.LittleEndian.Uint16(m.outputs[e*2:])] += v * float32(int8(m.values[e]))
+		}
+		return
+	}
+	values := m.values[from:to]
+	for e, o := range m.outputs[from:to] {
+		z[o] += v * float32(int8(values[e]))
+	}
+}

@@ -1,0 +1,71 @@
+package learn
+
+// settings is everything that training needs to know beyond the rows.
+type settings struct {
+	scaling scaling
+	fitting fitting
+	// independent outputs: one yes or no for each label instead of one-of-k.
+	independent bool
+	minRows     int // rows that a feature must occur in
+	folds       int
+	dense       bool
+}
+
+// Where the shape of the data changes the settings.
+const (
+	longText   = 200  // mean bytes from which on texts are documents
+	manyLabels = 50   // labels from which on outputs are independent
+	manyRows   = 5000 // rows from which on rare features are dropped
+)
+
+// choose finds settings from what the rows look like, by no name. The values
+// were found by cross-validation on public data; docs/classifier.md has the
+// figures.
+func choose(rows []Row, labels int, groups GroupUse) settings {
+	var bytes, grouped int
+	for i := range rows {
+		bytes += len(rows[i].Title) + len(rows[i].Text)
+		if rows[i].Group != "" {
+			grouped++
+		}
+	}
+	s := settings{minRows: 2, folds: 5, dense: labels <= 8}
+	if len(rows) > manyRows {
+		s.minRows, s.folds = 3, 3
+	}
+	w := &s.scaling.weight
+	for f := range familyCount {
+		w[f] = 1
+	}
+	w[FamilyCue] = 2
+	switch {
+	case rows[0].Routed:
+		// Difficulty shows in small things: everything, gently.
+		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilySkip, FamilyChar, FamilyCue)
+		s.fitting = fitting{epochs: 10, rate: 0.07, smooth: 0.5, power: 1}
+		s.independent = true
+	case bytes/len(rows) >= longText:
+		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilyZone, FamilyLine, FamilyCue)
+		w[FamilyZone], w[FamilyBigram] = 1.5, 0.7
+		s.fitting = fitting{epochs: 12, rate: 0.1, smooth: 1, power: 1, drop: 0.2}
+	case labels > manyLabels:
+		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilySkip, FamilyChar)
+		s.fitting = fitting{epochs: 10, rate: 0.3}
+		s.independent = true
+	default:
+		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilySkip, FamilyChar, FamilyCue)
+		s.fitting = fitting{epochs: 12, rate: 0.1, smooth: 1, power: 1}
+	}
+	// A router does not know the subject of a text: groups are for labels.
+	switch groups {
+	case GroupsOn:
+		s.scaling.grouped = grouped > 0
+	case GroupsOff:
+	default:
+		s.scaling.grouped = !rows[0].Routed && grouped*2 > len(rows)
+	}
+	if s.scaling.grouped {
+		s.fitting.lone = 0.3
+	}
+	return s
+}

@@ -1,0 +1,114 @@
+package learn
+
+import "math/bits"
+
+// cues makes the signs of the lexicon: in the title, near the head, anywhere,
+// how often, and as the first words.
+func (f *features) cues() {
+	ts := f.scan.tokens
+	var seen [256]uint8
+	for i := range ts {
+		if ts[i].zone >= zoneCode {
+			continue
+		}
+		h := ts[i].hash
+		f.cue(cueOf(h), i, &seen)
+		if i+1 < len(ts) && near(&ts[i], &ts[i+1]) {
+			h = mix(h, ts[i+1].hash)
+			f.cue(cueOf(h), i, &seen)
+			if i+2 < len(ts) && near(&ts[i+1], &ts[i+2]) {
+				f.cue(cueOf(mix(h, ts[i+2].hash)), i, &seen)
+			}
+		}
+	}
+	for c := 1; c <= len(cueLexicon); c++ {
+		n := min(bits.Len8(seen[c]), 4)
+		for level := 1; level <= n; level++ {
+			f.sign(uint64(c)<<8|uint64(level), "cue", c, level)
+		}
+	}
+}
+
+func (f *features) cue(c uint8, i int, seen *[256]uint8) {
+	if c == 0 {
+		return
+	}
+	if seen[c] < 255 {
+		seen[c]++
+	}
+	t := &f.scan.tokens[i]
+	switch t.zone {
+	case zoneTitle:
+		f.sign(1<<32|uint64(c), "title cue", int(c), 0)
+	case zoneHead:
+		f.sign(2<<32|uint64(c), "head cue", int(c), 0)
+	}
+	if i == 0 || f.scan.tokens[i-1].zone == zoneTitle && t.zone != zoneTitle {
+		f.sign(3<<32|uint64(c), "first cue", int(c), 0)
+	}
+}
+
+func (f *features) sign(h uint64, what string, c, level int) {
+	k := featureKey(h, saltCue)
+	f.add(k)
+	if f.names != nil {
+		if level > 1 {
+			f.name(k, "%s: %s ×%d", what, cueLexicon[c-1].name, 1<<(level-1))
+		} else {
+			f.name(k, "%s: %s", what, cueLexicon[c-1].name)
+		}
+	}
+}
+
+// shape makes features of how the text looks. Numbers become the steps that
+// they reach, so that a linear model can bend.
+func (f *features) shape() {
+	s := &f.scan
+	f.steps(0, "length", s.bytes, 1)
+	f.steps(1, "words", len(s.tokens), 1)
+	f.steps(2, "digits", s.digits, 0)
+	f.steps(3, "capitals per mille", s.upper*1000/max(s.letters, 1), 3)
+	f.steps(4, "blocks of code", s.fences, 0)
+	f.steps(5, "links", s.links, 0)
+	f.steps(6, "paths", s.paths, 0)
+	f.steps(7, "inline code", s.codes, 0)
+	f.steps(8, "question marks", s.questions, 0)
+	f.steps(9, "exclamation marks", s.exclamations, 0)
+	f.steps(10, "identifiers", s.identifiers, 0)
+	f.steps(11, "lines", int(s.line), 0)
+	f.steps(12, "checked boxes", s.checked, 0)
+	f.steps(13, "unchecked boxes", s.unchecked, 0)
+	f.steps(14, "letters beyond ASCII", s.nonASCII, 0)
+	f.steps(15, "mean word length ×4", s.letters*4/max(len(s.tokens), 1), 3)
+	f.steps(16, "digits per mille", s.digits*1000/max(s.bytes, 1), 2)
+	if s.endsAsking {
+		k := featureKey(1<<40, saltCue)
+		f.add(k)
+		if f.names != nil {
+			f.name(k, "ends in a question mark")
+		}
+	}
+}
+
+// steps makes one feature for each half power of two that n reaches, from
+// 2^from on.
+func (f *features) steps(id uint64, what string, n, from int) {
+	if n <= 0 {
+		return
+	}
+	level := 2 * (bits.Len(uint(n)) - 1)
+	if n > 1 && n&(1<<(level/2-1)) != 0 {
+		level++
+	}
+	for l := 2 * from; l <= min(level, 30); l++ {
+		k := featureKey(1<<48|id<<8|uint64(l), saltCue)
+		f.add(k)
+		if f.names != nil {
+			least := 1 << (l / 2)
+			if l&1 == 1 {
+				least += least / 2
+			}
+			f.name(k, "%s ≥ %d", what, least)
+		}
+	}
+}
