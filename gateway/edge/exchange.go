@@ -28,6 +28,9 @@ var noDeadline time.Time
 // answer began. It is never sent.
 const statusClientGone = 499
 
+// statusOverloaded is how some dialects word 503.
+const statusOverloaded = 529
+
 // Exchange is one request with its answer. It is an http.ResponseWriter. Its
 // methods are for one goroutine at a time, the handler's; a Stream has rules of
 // its own. It must not be used once the handler has returned.
@@ -180,10 +183,17 @@ func (x *Exchange) Fail(err error) {
 	err = x.cause(err)
 	status, body := x.face.wording(err)
 	h := x.Header()
-	if (status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable) && h["Retry-After"] == nil {
-		h["Retry-After"] = []string{strconv.Itoa(retrySeconds(f.RetryAfter))}
+	switch status {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, statusOverloaded:
+		if h["Retry-After"] == nil {
+			h["Retry-After"] = []string{strconv.Itoa(retrySeconds(f.RetryAfter))}
+		}
 	}
-	_ = x.JSON(status, body)
+	if status == http.StatusConflict {
+		// SDKs send a 409 again by themselves; here that can never help.
+		h["X-Should-Retry"] = []string{"false"}
+	}
+	_ = x.JSON(status, x.face.sign(body, x.call.RequestID))
 }
 
 // cause puts the reason why the edge ended a request in the place of the mere

@@ -46,7 +46,7 @@ var errorShapes = map[meshv1.ErrorReason]errorShape{
 	meshv1.ErrorReason_ERROR_REASON_RATE_LIMITED:            {http.StatusTooManyRequests, "requests", "", "rate_limit_exceeded"},
 	meshv1.ErrorReason_ERROR_REASON_PROVIDER_RATE_LIMITED:   {http.StatusTooManyRequests, "requests", "", "rate_limit_exceeded"},
 	meshv1.ErrorReason_ERROR_REASON_OVERLOADED:              {http.StatusServiceUnavailable, serverError, "", "server_overloaded"},
-	meshv1.ErrorReason_ERROR_REASON_IDEMPOTENCY_CONFLICT:    {http.StatusUnprocessableEntity, invalidRequest, "", "idempotency_conflict"},
+	meshv1.ErrorReason_ERROR_REASON_IDEMPOTENCY_CONFLICT:    {http.StatusConflict, invalidRequest, "", "idempotency_conflict"},
 	meshv1.ErrorReason_ERROR_REASON_MODEL_NOT_FOUND:         {http.StatusNotFound, invalidRequest, "model", "model_not_found"},
 	meshv1.ErrorReason_ERROR_REASON_NO_DEFAULT_MODEL:        {http.StatusBadRequest, invalidRequest, "model", "missing_required_parameter"},
 	meshv1.ErrorReason_ERROR_REASON_CONTEXT_LENGTH_EXCEEDED: {http.StatusBadRequest, invalidRequest, "messages", "context_length_exceeded"},

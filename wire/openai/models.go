@@ -72,7 +72,11 @@ func (w *writer) model(m Model) {
 	if m.ContextLength > 0 {
 		w.intField("context_length", m.ContextLength)
 		w.intField("contextWindow", m.ContextLength)
-		w.intField("maxInputTokens", max(m.ContextLength-m.MaxOutputTokens, 1))
+		input := m.ContextLength - m.MaxOutputTokens
+		if input <= 0 { // prompt and answer share the window
+			input = m.ContextLength
+		}
+		w.intField("maxInputTokens", input)
 	}
 	if m.MaxOutputTokens > 0 {
 		w.intField("maxOutputTokens", m.MaxOutputTokens)

@@ -26,6 +26,107 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Operation is a call that is passed on as it is.
+type Operation int32
+
+const (
+	// OPERATION_UNSPECIFIED is refused.
+	Operation_OPERATION_UNSPECIFIED Operation = 0
+	// OPERATION_AUDIO_TRANSCRIPTION is OpenAI's POST /audio/transcriptions.
+	Operation_OPERATION_AUDIO_TRANSCRIPTION Operation = 1
+	// OPERATION_AUDIO_TRANSLATION is OpenAI's POST /audio/translations.
+	Operation_OPERATION_AUDIO_TRANSLATION Operation = 2
+	// OPERATION_AUDIO_SPEECH is OpenAI's POST /audio/speech.
+	Operation_OPERATION_AUDIO_SPEECH Operation = 3
+	// OPERATION_IMAGE_GENERATION is OpenAI's POST /images/generations.
+	Operation_OPERATION_IMAGE_GENERATION Operation = 4
+	// OPERATION_IMAGE_EDIT is OpenAI's POST /images/edits.
+	Operation_OPERATION_IMAGE_EDIT Operation = 5
+	// OPERATION_IMAGE_VARIATION is OpenAI's POST /images/variations.
+	Operation_OPERATION_IMAGE_VARIATION Operation = 6
+	// OPERATION_MODERATION is OpenAI's POST /moderations.
+	Operation_OPERATION_MODERATION Operation = 7
+	// OPERATION_MODEL_PULL is Ollama's POST /api/pull.
+	Operation_OPERATION_MODEL_PULL Operation = 20
+	// OPERATION_MODEL_PUSH is Ollama's POST /api/push.
+	Operation_OPERATION_MODEL_PUSH Operation = 21
+	// OPERATION_MODEL_CREATE is Ollama's POST /api/create.
+	Operation_OPERATION_MODEL_CREATE Operation = 22
+	// OPERATION_MODEL_COPY is Ollama's POST /api/copy.
+	Operation_OPERATION_MODEL_COPY Operation = 23
+	// OPERATION_MODEL_DELETE is Ollama's DELETE /api/delete.
+	Operation_OPERATION_MODEL_DELETE Operation = 24
+	// OPERATION_BLOB_CHECK is Ollama's HEAD /api/blobs/{digest}.
+	Operation_OPERATION_BLOB_CHECK Operation = 25
+	// OPERATION_BLOB_PUT is Ollama's POST /api/blobs/{digest}.
+	Operation_OPERATION_BLOB_PUT Operation = 26
+)
+
+// Enum value maps for Operation.
+var (
+	Operation_name = map[int32]string{
+		0:  "OPERATION_UNSPECIFIED",
+		1:  "OPERATION_AUDIO_TRANSCRIPTION",
+		2:  "OPERATION_AUDIO_TRANSLATION",
+		3:  "OPERATION_AUDIO_SPEECH",
+		4:  "OPERATION_IMAGE_GENERATION",
+		5:  "OPERATION_IMAGE_EDIT",
+		6:  "OPERATION_IMAGE_VARIATION",
+		7:  "OPERATION_MODERATION",
+		20: "OPERATION_MODEL_PULL",
+		21: "OPERATION_MODEL_PUSH",
+		22: "OPERATION_MODEL_CREATE",
+		23: "OPERATION_MODEL_COPY",
+		24: "OPERATION_MODEL_DELETE",
+		25: "OPERATION_BLOB_CHECK",
+		26: "OPERATION_BLOB_PUT",
+	}
+	Operation_value = map[string]int32{
+		"OPERATION_UNSPECIFIED":         0,
+		"OPERATION_AUDIO_TRANSCRIPTION": 1,
+		"OPERATION_AUDIO_TRANSLATION":   2,
+		"OPERATION_AUDIO_SPEECH":        3,
+		"OPERATION_IMAGE_GENERATION":    4,
+		"OPERATION_IMAGE_EDIT":          5,
+		"OPERATION_IMAGE_VARIATION":     6,
+		"OPERATION_MODERATION":          7,
+		"OPERATION_MODEL_PULL":          20,
+		"OPERATION_MODEL_PUSH":          21,
+		"OPERATION_MODEL_CREATE":        22,
+		"OPERATION_MODEL_COPY":          23,
+		"OPERATION_MODEL_DELETE":        24,
+		"OPERATION_BLOB_CHECK":          25,
+		"OPERATION_BLOB_PUT":            26,
+	}
+)
+
+func (x Operation) Enum() *Operation {
+	p := new(Operation)
+	*p = x
+	return p
+}
+
+func (x Operation) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Operation) Descriptor() protoreflect.EnumDescriptor {
+	return file_gptmesh_gpt_v1_gpt_service_proto_enumTypes[0].Descriptor()
+}
+
+func (Operation) Type() protoreflect.EnumType {
+	return &file_gptmesh_gpt_v1_gpt_service_proto_enumTypes[0]
+}
+
+func (x Operation) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Operation.Descriptor instead.
+func (Operation) EnumDescriptor() ([]byte, []int) {
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{0}
+}
+
 // GenerateRequest is one model call.
 type GenerateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -154,6 +255,163 @@ func (x *GenerateResponse) GetChunk() *v1.Chunk {
 	return nil
 }
 
+// ForwardRequest is a call to be passed on.
+type ForwardRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// operation says which call.
+	Operation Operation `protobuf:"varint,1,opt,name=operation,proto3,enum=gptmesh.gpt.v1.Operation" json:"operation,omitempty"`
+	// model is the model's id or alias, as read out of the body. Empty means the
+	// provider that suits the operation, where there is exactly one.
+	Model string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
+	// content_type is that of body.
+	ContentType string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
+	// body is what the client sent.
+	Body []byte `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
+	// digest is the blob's with OPERATION_BLOB_CHECK and OPERATION_BLOB_PUT.
+	Digest string `protobuf:"bytes,5,opt,name=digest,proto3" json:"digest,omitempty"`
+	// request_id is the request, for the ledger.
+	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForwardRequest) Reset() {
+	*x = ForwardRequest{}
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForwardRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForwardRequest) ProtoMessage() {}
+
+func (x *ForwardRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForwardRequest.ProtoReflect.Descriptor instead.
+func (*ForwardRequest) Descriptor() ([]byte, []int) {
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ForwardRequest) GetOperation() Operation {
+	if x != nil {
+		return x.Operation
+	}
+	return Operation_OPERATION_UNSPECIFIED
+}
+
+func (x *ForwardRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ForwardRequest) GetContentType() string {
+	if x != nil {
+		return x.ContentType
+	}
+	return ""
+}
+
+func (x *ForwardRequest) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *ForwardRequest) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *ForwardRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// ForwardResponse is one step of the provider's answer.
+type ForwardResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// status is the HTTP status. On the first message only.
+	Status int32 `protobuf:"varint,1,opt,name=status,proto3" json:"status,omitempty"`
+	// headers are those that clients may see, by name in lower case. On the first
+	// message only.
+	Headers map[string]string `protobuf:"bytes,2,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// data is the next of the body, as it came.
+	Data          []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForwardResponse) Reset() {
+	*x = ForwardResponse{}
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForwardResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForwardResponse) ProtoMessage() {}
+
+func (x *ForwardResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForwardResponse.ProtoReflect.Descriptor instead.
+func (*ForwardResponse) Descriptor() ([]byte, []int) {
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ForwardResponse) GetStatus() int32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
+func (x *ForwardResponse) GetHeaders() map[string]string {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *ForwardResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 // EmbedRequest asks for vectors.
 type EmbedRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -178,7 +436,7 @@ type EmbedRequest struct {
 
 func (x *EmbedRequest) Reset() {
 	*x = EmbedRequest{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[2]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -190,7 +448,7 @@ func (x *EmbedRequest) String() string {
 func (*EmbedRequest) ProtoMessage() {}
 
 func (x *EmbedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[2]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -203,7 +461,7 @@ func (x *EmbedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmbedRequest.ProtoReflect.Descriptor instead.
 func (*EmbedRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{2}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *EmbedRequest) GetModel() string {
@@ -271,7 +529,7 @@ type EmbedInput struct {
 
 func (x *EmbedInput) Reset() {
 	*x = EmbedInput{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[3]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -283,7 +541,7 @@ func (x *EmbedInput) String() string {
 func (*EmbedInput) ProtoMessage() {}
 
 func (x *EmbedInput) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[3]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -296,7 +554,7 @@ func (x *EmbedInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmbedInput.ProtoReflect.Descriptor instead.
 func (*EmbedInput) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{3}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *EmbedInput) GetKind() isEmbedInput_Kind {
@@ -353,7 +611,7 @@ type TokenList struct {
 
 func (x *TokenList) Reset() {
 	*x = TokenList{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[4]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -365,7 +623,7 @@ func (x *TokenList) String() string {
 func (*TokenList) ProtoMessage() {}
 
 func (x *TokenList) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[4]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -378,7 +636,7 @@ func (x *TokenList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenList.ProtoReflect.Descriptor instead.
 func (*TokenList) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{4}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TokenList) GetIds() []int32 {
@@ -407,7 +665,7 @@ type EmbedResponse struct {
 
 func (x *EmbedResponse) Reset() {
 	*x = EmbedResponse{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[5]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -419,7 +677,7 @@ func (x *EmbedResponse) String() string {
 func (*EmbedResponse) ProtoMessage() {}
 
 func (x *EmbedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[5]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -432,7 +690,7 @@ func (x *EmbedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmbedResponse.ProtoReflect.Descriptor instead.
 func (*EmbedResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{5}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *EmbedResponse) GetEmbeddings() []*Embedding {
@@ -481,7 +739,7 @@ type Embedding struct {
 
 func (x *Embedding) Reset() {
 	*x = Embedding{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[6]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -493,7 +751,7 @@ func (x *Embedding) String() string {
 func (*Embedding) ProtoMessage() {}
 
 func (x *Embedding) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[6]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -506,7 +764,7 @@ func (x *Embedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Embedding.ProtoReflect.Descriptor instead.
 func (*Embedding) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{6}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Embedding) GetValues() []float32 {
@@ -531,7 +789,7 @@ type ListModelsRequest struct {
 
 func (x *ListModelsRequest) Reset() {
 	*x = ListModelsRequest{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[7]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +801,7 @@ func (x *ListModelsRequest) String() string {
 func (*ListModelsRequest) ProtoMessage() {}
 
 func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[7]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +814,7 @@ func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsRequest.ProtoReflect.Descriptor instead.
 func (*ListModelsRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{7}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListModelsRequest) GetProvider() string {
@@ -595,7 +853,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[8]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -607,7 +865,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[8]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -620,7 +878,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{8}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListModelsResponse) GetModels() []*Model {
@@ -655,7 +913,7 @@ type GetModelRequest struct {
 
 func (x *GetModelRequest) Reset() {
 	*x = GetModelRequest{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[9]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -667,7 +925,7 @@ func (x *GetModelRequest) String() string {
 func (*GetModelRequest) ProtoMessage() {}
 
 func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[9]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -680,7 +938,7 @@ func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelRequest.ProtoReflect.Descriptor instead.
 func (*GetModelRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{9}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetModelRequest) GetModel() string {
@@ -701,7 +959,7 @@ type GetModelResponse struct {
 
 func (x *GetModelResponse) Reset() {
 	*x = GetModelResponse{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[10]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -713,7 +971,7 @@ func (x *GetModelResponse) String() string {
 func (*GetModelResponse) ProtoMessage() {}
 
 func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[10]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -726,7 +984,7 @@ func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelResponse.ProtoReflect.Descriptor instead.
 func (*GetModelResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{10}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetModelResponse) GetModel() *Model {
@@ -747,7 +1005,7 @@ type CountTokensRequest struct {
 
 func (x *CountTokensRequest) Reset() {
 	*x = CountTokensRequest{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[11]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -759,7 +1017,7 @@ func (x *CountTokensRequest) String() string {
 func (*CountTokensRequest) ProtoMessage() {}
 
 func (x *CountTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[11]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -772,7 +1030,7 @@ func (x *CountTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountTokensRequest.ProtoReflect.Descriptor instead.
 func (*CountTokensRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{11}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CountTokensRequest) GetTurn() *v1.Turn {
@@ -798,7 +1056,7 @@ type CountTokensResponse struct {
 
 func (x *CountTokensResponse) Reset() {
 	*x = CountTokensResponse{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[12]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -810,7 +1068,7 @@ func (x *CountTokensResponse) String() string {
 func (*CountTokensResponse) ProtoMessage() {}
 
 func (x *CountTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[12]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -823,7 +1081,7 @@ func (x *CountTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountTokensResponse.ProtoReflect.Descriptor instead.
 func (*CountTokensResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{12}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CountTokensResponse) GetInputTokens() int64 {
@@ -856,7 +1114,7 @@ type ListProvidersRequest struct {
 
 func (x *ListProvidersRequest) Reset() {
 	*x = ListProvidersRequest{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[13]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -868,7 +1126,7 @@ func (x *ListProvidersRequest) String() string {
 func (*ListProvidersRequest) ProtoMessage() {}
 
 func (x *ListProvidersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[13]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -881,7 +1139,7 @@ func (x *ListProvidersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProvidersRequest.ProtoReflect.Descriptor instead.
 func (*ListProvidersRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{13}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{15}
 }
 
 // ListProvidersResponse is all providers.
@@ -895,7 +1153,7 @@ type ListProvidersResponse struct {
 
 func (x *ListProvidersResponse) Reset() {
 	*x = ListProvidersResponse{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[14]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -907,7 +1165,7 @@ func (x *ListProvidersResponse) String() string {
 func (*ListProvidersResponse) ProtoMessage() {}
 
 func (x *ListProvidersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[14]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -920,7 +1178,7 @@ func (x *ListProvidersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProvidersResponse.ProtoReflect.Descriptor instead.
 func (*ListProvidersResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{14}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListProvidersResponse) GetProviders() []*Provider {
@@ -951,7 +1209,7 @@ type ListAttemptsRequest struct {
 
 func (x *ListAttemptsRequest) Reset() {
 	*x = ListAttemptsRequest{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[15]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -963,7 +1221,7 @@ func (x *ListAttemptsRequest) String() string {
 func (*ListAttemptsRequest) ProtoMessage() {}
 
 func (x *ListAttemptsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[15]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -976,7 +1234,7 @@ func (x *ListAttemptsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAttemptsRequest.ProtoReflect.Descriptor instead.
 func (*ListAttemptsRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{15}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListAttemptsRequest) GetRequestId() string {
@@ -1034,7 +1292,7 @@ type ListAttemptsResponse struct {
 
 func (x *ListAttemptsResponse) Reset() {
 	*x = ListAttemptsResponse{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[16]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1304,7 @@ func (x *ListAttemptsResponse) String() string {
 func (*ListAttemptsResponse) ProtoMessage() {}
 
 func (x *ListAttemptsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[16]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1317,7 @@ func (x *ListAttemptsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAttemptsResponse.ProtoReflect.Descriptor instead.
 func (*ListAttemptsResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{16}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListAttemptsResponse) GetAttempts() []*Attempt {
@@ -1091,7 +1349,23 @@ const file_gptmesh_gpt_v1_gpt_service_proto_rawDesc = "" +
 	"session_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\tsessionId\x12!\n" +
 	"\auser_id\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x06userId\"H\n" +
 	"\x10GenerateResponse\x124\n" +
-	"\x05chunk\x18\x01 \x01(\v2\x1e.gptmesh.conversation.v1.ChunkR\x05chunk\"\xcb\x02\n" +
+	"\x05chunk\x18\x01 \x01(\v2\x1e.gptmesh.conversation.v1.ChunkR\x05chunk\"\x80\x02\n" +
+	"\x0eForwardRequest\x12C\n" +
+	"\toperation\x18\x01 \x01(\x0e2\x19.gptmesh.gpt.v1.OperationB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\toperation\x12\x1e\n" +
+	"\x05model\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x05model\x12+\n" +
+	"\fcontent_type\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\vcontentType\x12\x12\n" +
+	"\x04body\x18\x04 \x01(\fR\x04body\x12 \n" +
+	"\x06digest\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x06digest\x12&\n" +
+	"\n" +
+	"request_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"\xc1\x01\n" +
+	"\x0fForwardResponse\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\x05R\x06status\x12F\n" +
+	"\aheaders\x18\x02 \x03(\v2,.gptmesh.gpt.v1.ForwardResponse.HeadersEntryR\aheaders\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\x1a:\n" +
+	"\fHeadersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xcb\x02\n" +
 	"\fEmbedRequest\x12\x1e\n" +
 	"\x05model\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x05model\x12?\n" +
 	"\x06inputs\x18\x02 \x03(\v2\x1a.gptmesh.gpt.v1.EmbedInputB\v\xbaH\b\x92\x01\x05\b\x01\x10\x80\x10R\x06inputs\x12,\n" +
@@ -1159,11 +1433,28 @@ const file_gptmesh_gpt_v1_gpt_service_proto_rawDesc = "" +
 	"page_token\x18\x06 \x01(\tR\tpageToken\"s\n" +
 	"\x14ListAttemptsResponse\x123\n" +
 	"\battempts\x18\x01 \x03(\v2\x17.gptmesh.gpt.v1.AttemptR\battempts\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xe7\x06\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\xb1\x03\n" +
+	"\tOperation\x12\x19\n" +
+	"\x15OPERATION_UNSPECIFIED\x10\x00\x12!\n" +
+	"\x1dOPERATION_AUDIO_TRANSCRIPTION\x10\x01\x12\x1f\n" +
+	"\x1bOPERATION_AUDIO_TRANSLATION\x10\x02\x12\x1a\n" +
+	"\x16OPERATION_AUDIO_SPEECH\x10\x03\x12\x1e\n" +
+	"\x1aOPERATION_IMAGE_GENERATION\x10\x04\x12\x18\n" +
+	"\x14OPERATION_IMAGE_EDIT\x10\x05\x12\x1d\n" +
+	"\x19OPERATION_IMAGE_VARIATION\x10\x06\x12\x18\n" +
+	"\x14OPERATION_MODERATION\x10\a\x12\x18\n" +
+	"\x14OPERATION_MODEL_PULL\x10\x14\x12\x18\n" +
+	"\x14OPERATION_MODEL_PUSH\x10\x15\x12\x1a\n" +
+	"\x16OPERATION_MODEL_CREATE\x10\x16\x12\x18\n" +
+	"\x14OPERATION_MODEL_COPY\x10\x17\x12\x1a\n" +
+	"\x16OPERATION_MODEL_DELETE\x10\x18\x12\x18\n" +
+	"\x14OPERATION_BLOB_CHECK\x10\x19\x12\x16\n" +
+	"\x12OPERATION_BLOB_PUT\x10\x1a2\xc3\a\n" +
 	"\n" +
 	"GPTService\x12]\n" +
 	"\bGenerate\x12\x1f.gptmesh.gpt.v1.GenerateRequest\x1a .gptmesh.gpt.v1.GenerateResponse\"\f\xca\xf3\x18\b\b\x04\x10\x02\x18\x02 \x010\x01\x12p\n" +
-	"\x05Embed\x12\x1c.gptmesh.gpt.v1.EmbedRequest\x1a\x1d.gptmesh.gpt.v1.EmbedResponse\"*\xca\xf3\x18\b\b\x04\x10\x02\x18\x02 \x01\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/mesh/v1/embeddings\x12x\n" +
+	"\x05Embed\x12\x1c.gptmesh.gpt.v1.EmbedRequest\x1a\x1d.gptmesh.gpt.v1.EmbedResponse\"*\xca\xf3\x18\b\b\x04\x10\x02\x18\x02 \x01\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/mesh/v1/embeddings\x12Z\n" +
+	"\aForward\x12\x1e.gptmesh.gpt.v1.ForwardRequest\x1a\x1f.gptmesh.gpt.v1.ForwardResponse\"\f\xca\xf3\x18\b\b\x04\x10\x02\x18\x02 \x010\x01\x12x\n" +
 	"\n" +
 	"ListModels\x12!.gptmesh.gpt.v1.ListModelsRequest\x1a\".gptmesh.gpt.v1.ListModelsResponse\"#\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02\x11\x12\x0f/mesh/v1/models\x12}\n" +
 	"\bGetModel\x12\x1f.gptmesh.gpt.v1.GetModelRequest\x1a .gptmesh.gpt.v1.GetModelResponse\".\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02\x1c\x12\x1a/mesh/v1/models/{model=**}\x12\x84\x01\n" +
@@ -1184,69 +1475,78 @@ func file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP() []byte {
 	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescData
 }
 
-var file_gptmesh_gpt_v1_gpt_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_gptmesh_gpt_v1_gpt_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_gptmesh_gpt_v1_gpt_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_gptmesh_gpt_v1_gpt_service_proto_goTypes = []any{
-	(*GenerateRequest)(nil),       // 0: gptmesh.gpt.v1.GenerateRequest
-	(*GenerateResponse)(nil),      // 1: gptmesh.gpt.v1.GenerateResponse
-	(*EmbedRequest)(nil),          // 2: gptmesh.gpt.v1.EmbedRequest
-	(*EmbedInput)(nil),            // 3: gptmesh.gpt.v1.EmbedInput
-	(*TokenList)(nil),             // 4: gptmesh.gpt.v1.TokenList
-	(*EmbedResponse)(nil),         // 5: gptmesh.gpt.v1.EmbedResponse
-	(*Embedding)(nil),             // 6: gptmesh.gpt.v1.Embedding
-	(*ListModelsRequest)(nil),     // 7: gptmesh.gpt.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),    // 8: gptmesh.gpt.v1.ListModelsResponse
-	(*GetModelRequest)(nil),       // 9: gptmesh.gpt.v1.GetModelRequest
-	(*GetModelResponse)(nil),      // 10: gptmesh.gpt.v1.GetModelResponse
-	(*CountTokensRequest)(nil),    // 11: gptmesh.gpt.v1.CountTokensRequest
-	(*CountTokensResponse)(nil),   // 12: gptmesh.gpt.v1.CountTokensResponse
-	(*ListProvidersRequest)(nil),  // 13: gptmesh.gpt.v1.ListProvidersRequest
-	(*ListProvidersResponse)(nil), // 14: gptmesh.gpt.v1.ListProvidersResponse
-	(*ListAttemptsRequest)(nil),   // 15: gptmesh.gpt.v1.ListAttemptsRequest
-	(*ListAttemptsResponse)(nil),  // 16: gptmesh.gpt.v1.ListAttemptsResponse
-	(*v1.Turn)(nil),               // 17: gptmesh.conversation.v1.Turn
-	(*v1.Chunk)(nil),              // 18: gptmesh.conversation.v1.Chunk
-	(v1.Wire)(0),                  // 19: gptmesh.conversation.v1.Wire
-	(*v1.Usage)(nil),              // 20: gptmesh.conversation.v1.Usage
-	(*Model)(nil),                 // 21: gptmesh.gpt.v1.Model
-	(*Provider)(nil),              // 22: gptmesh.gpt.v1.Provider
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
-	(*Attempt)(nil),               // 24: gptmesh.gpt.v1.Attempt
+	(Operation)(0),                // 0: gptmesh.gpt.v1.Operation
+	(*GenerateRequest)(nil),       // 1: gptmesh.gpt.v1.GenerateRequest
+	(*GenerateResponse)(nil),      // 2: gptmesh.gpt.v1.GenerateResponse
+	(*ForwardRequest)(nil),        // 3: gptmesh.gpt.v1.ForwardRequest
+	(*ForwardResponse)(nil),       // 4: gptmesh.gpt.v1.ForwardResponse
+	(*EmbedRequest)(nil),          // 5: gptmesh.gpt.v1.EmbedRequest
+	(*EmbedInput)(nil),            // 6: gptmesh.gpt.v1.EmbedInput
+	(*TokenList)(nil),             // 7: gptmesh.gpt.v1.TokenList
+	(*EmbedResponse)(nil),         // 8: gptmesh.gpt.v1.EmbedResponse
+	(*Embedding)(nil),             // 9: gptmesh.gpt.v1.Embedding
+	(*ListModelsRequest)(nil),     // 10: gptmesh.gpt.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),    // 11: gptmesh.gpt.v1.ListModelsResponse
+	(*GetModelRequest)(nil),       // 12: gptmesh.gpt.v1.GetModelRequest
+	(*GetModelResponse)(nil),      // 13: gptmesh.gpt.v1.GetModelResponse
+	(*CountTokensRequest)(nil),    // 14: gptmesh.gpt.v1.CountTokensRequest
+	(*CountTokensResponse)(nil),   // 15: gptmesh.gpt.v1.CountTokensResponse
+	(*ListProvidersRequest)(nil),  // 16: gptmesh.gpt.v1.ListProvidersRequest
+	(*ListProvidersResponse)(nil), // 17: gptmesh.gpt.v1.ListProvidersResponse
+	(*ListAttemptsRequest)(nil),   // 18: gptmesh.gpt.v1.ListAttemptsRequest
+	(*ListAttemptsResponse)(nil),  // 19: gptmesh.gpt.v1.ListAttemptsResponse
+	nil,                           // 20: gptmesh.gpt.v1.ForwardResponse.HeadersEntry
+	(*v1.Turn)(nil),               // 21: gptmesh.conversation.v1.Turn
+	(*v1.Chunk)(nil),              // 22: gptmesh.conversation.v1.Chunk
+	(v1.Wire)(0),                  // 23: gptmesh.conversation.v1.Wire
+	(*v1.Usage)(nil),              // 24: gptmesh.conversation.v1.Usage
+	(*Model)(nil),                 // 25: gptmesh.gpt.v1.Model
+	(*Provider)(nil),              // 26: gptmesh.gpt.v1.Provider
+	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
+	(*Attempt)(nil),               // 28: gptmesh.gpt.v1.Attempt
 }
 var file_gptmesh_gpt_v1_gpt_service_proto_depIdxs = []int32{
-	17, // 0: gptmesh.gpt.v1.GenerateRequest.turn:type_name -> gptmesh.conversation.v1.Turn
-	18, // 1: gptmesh.gpt.v1.GenerateResponse.chunk:type_name -> gptmesh.conversation.v1.Chunk
-	3,  // 2: gptmesh.gpt.v1.EmbedRequest.inputs:type_name -> gptmesh.gpt.v1.EmbedInput
-	19, // 3: gptmesh.gpt.v1.EmbedRequest.extra_wire:type_name -> gptmesh.conversation.v1.Wire
-	4,  // 4: gptmesh.gpt.v1.EmbedInput.tokens:type_name -> gptmesh.gpt.v1.TokenList
-	6,  // 5: gptmesh.gpt.v1.EmbedResponse.embeddings:type_name -> gptmesh.gpt.v1.Embedding
-	20, // 6: gptmesh.gpt.v1.EmbedResponse.usage:type_name -> gptmesh.conversation.v1.Usage
-	21, // 7: gptmesh.gpt.v1.ListModelsResponse.models:type_name -> gptmesh.gpt.v1.Model
-	22, // 8: gptmesh.gpt.v1.ListModelsResponse.unreachable:type_name -> gptmesh.gpt.v1.Provider
-	21, // 9: gptmesh.gpt.v1.GetModelResponse.model:type_name -> gptmesh.gpt.v1.Model
-	17, // 10: gptmesh.gpt.v1.CountTokensRequest.turn:type_name -> gptmesh.conversation.v1.Turn
-	22, // 11: gptmesh.gpt.v1.ListProvidersResponse.providers:type_name -> gptmesh.gpt.v1.Provider
-	23, // 12: gptmesh.gpt.v1.ListAttemptsRequest.after:type_name -> google.protobuf.Timestamp
-	23, // 13: gptmesh.gpt.v1.ListAttemptsRequest.before:type_name -> google.protobuf.Timestamp
-	24, // 14: gptmesh.gpt.v1.ListAttemptsResponse.attempts:type_name -> gptmesh.gpt.v1.Attempt
-	0,  // 15: gptmesh.gpt.v1.GPTService.Generate:input_type -> gptmesh.gpt.v1.GenerateRequest
-	2,  // 16: gptmesh.gpt.v1.GPTService.Embed:input_type -> gptmesh.gpt.v1.EmbedRequest
-	7,  // 17: gptmesh.gpt.v1.GPTService.ListModels:input_type -> gptmesh.gpt.v1.ListModelsRequest
-	9,  // 18: gptmesh.gpt.v1.GPTService.GetModel:input_type -> gptmesh.gpt.v1.GetModelRequest
-	11, // 19: gptmesh.gpt.v1.GPTService.CountTokens:input_type -> gptmesh.gpt.v1.CountTokensRequest
-	13, // 20: gptmesh.gpt.v1.GPTService.ListProviders:input_type -> gptmesh.gpt.v1.ListProvidersRequest
-	15, // 21: gptmesh.gpt.v1.GPTService.ListAttempts:input_type -> gptmesh.gpt.v1.ListAttemptsRequest
-	1,  // 22: gptmesh.gpt.v1.GPTService.Generate:output_type -> gptmesh.gpt.v1.GenerateResponse
-	5,  // 23: gptmesh.gpt.v1.GPTService.Embed:output_type -> gptmesh.gpt.v1.EmbedResponse
-	8,  // 24: gptmesh.gpt.v1.GPTService.ListModels:output_type -> gptmesh.gpt.v1.ListModelsResponse
-	10, // 25: gptmesh.gpt.v1.GPTService.GetModel:output_type -> gptmesh.gpt.v1.GetModelResponse
-	12, // 26: gptmesh.gpt.v1.GPTService.CountTokens:output_type -> gptmesh.gpt.v1.CountTokensResponse
-	14, // 27: gptmesh.gpt.v1.GPTService.ListProviders:output_type -> gptmesh.gpt.v1.ListProvidersResponse
-	16, // 28: gptmesh.gpt.v1.GPTService.ListAttempts:output_type -> gptmesh.gpt.v1.ListAttemptsResponse
-	22, // [22:29] is the sub-list for method output_type
-	15, // [15:22] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	21, // 0: gptmesh.gpt.v1.GenerateRequest.turn:type_name -> gptmesh.conversation.v1.Turn
+	22, // 1: gptmesh.gpt.v1.GenerateResponse.chunk:type_name -> gptmesh.conversation.v1.Chunk
+	0,  // 2: gptmesh.gpt.v1.ForwardRequest.operation:type_name -> gptmesh.gpt.v1.Operation
+	20, // 3: gptmesh.gpt.v1.ForwardResponse.headers:type_name -> gptmesh.gpt.v1.ForwardResponse.HeadersEntry
+	6,  // 4: gptmesh.gpt.v1.EmbedRequest.inputs:type_name -> gptmesh.gpt.v1.EmbedInput
+	23, // 5: gptmesh.gpt.v1.EmbedRequest.extra_wire:type_name -> gptmesh.conversation.v1.Wire
+	7,  // 6: gptmesh.gpt.v1.EmbedInput.tokens:type_name -> gptmesh.gpt.v1.TokenList
+	9,  // 7: gptmesh.gpt.v1.EmbedResponse.embeddings:type_name -> gptmesh.gpt.v1.Embedding
+	24, // 8: gptmesh.gpt.v1.EmbedResponse.usage:type_name -> gptmesh.conversation.v1.Usage
+	25, // 9: gptmesh.gpt.v1.ListModelsResponse.models:type_name -> gptmesh.gpt.v1.Model
+	26, // 10: gptmesh.gpt.v1.ListModelsResponse.unreachable:type_name -> gptmesh.gpt.v1.Provider
+	25, // 11: gptmesh.gpt.v1.GetModelResponse.model:type_name -> gptmesh.gpt.v1.Model
+	21, // 12: gptmesh.gpt.v1.CountTokensRequest.turn:type_name -> gptmesh.conversation.v1.Turn
+	26, // 13: gptmesh.gpt.v1.ListProvidersResponse.providers:type_name -> gptmesh.gpt.v1.Provider
+	27, // 14: gptmesh.gpt.v1.ListAttemptsRequest.after:type_name -> google.protobuf.Timestamp
+	27, // 15: gptmesh.gpt.v1.ListAttemptsRequest.before:type_name -> google.protobuf.Timestamp
+	28, // 16: gptmesh.gpt.v1.ListAttemptsResponse.attempts:type_name -> gptmesh.gpt.v1.Attempt
+	1,  // 17: gptmesh.gpt.v1.GPTService.Generate:input_type -> gptmesh.gpt.v1.GenerateRequest
+	5,  // 18: gptmesh.gpt.v1.GPTService.Embed:input_type -> gptmesh.gpt.v1.EmbedRequest
+	3,  // 19: gptmesh.gpt.v1.GPTService.Forward:input_type -> gptmesh.gpt.v1.ForwardRequest
+	10, // 20: gptmesh.gpt.v1.GPTService.ListModels:input_type -> gptmesh.gpt.v1.ListModelsRequest
+	12, // 21: gptmesh.gpt.v1.GPTService.GetModel:input_type -> gptmesh.gpt.v1.GetModelRequest
+	14, // 22: gptmesh.gpt.v1.GPTService.CountTokens:input_type -> gptmesh.gpt.v1.CountTokensRequest
+	16, // 23: gptmesh.gpt.v1.GPTService.ListProviders:input_type -> gptmesh.gpt.v1.ListProvidersRequest
+	18, // 24: gptmesh.gpt.v1.GPTService.ListAttempts:input_type -> gptmesh.gpt.v1.ListAttemptsRequest
+	2,  // 25: gptmesh.gpt.v1.GPTService.Generate:output_type -> gptmesh.gpt.v1.GenerateResponse
+	8,  // 26: gptmesh.gpt.v1.GPTService.Embed:output_type -> gptmesh.gpt.v1.EmbedResponse
+	4,  // 27: gptmesh.gpt.v1.GPTService.Forward:output_type -> gptmesh.gpt.v1.ForwardResponse
+	11, // 28: gptmesh.gpt.v1.GPTService.ListModels:output_type -> gptmesh.gpt.v1.ListModelsResponse
+	13, // 29: gptmesh.gpt.v1.GPTService.GetModel:output_type -> gptmesh.gpt.v1.GetModelResponse
+	15, // 30: gptmesh.gpt.v1.GPTService.CountTokens:output_type -> gptmesh.gpt.v1.CountTokensResponse
+	17, // 31: gptmesh.gpt.v1.GPTService.ListProviders:output_type -> gptmesh.gpt.v1.ListProvidersResponse
+	19, // 32: gptmesh.gpt.v1.GPTService.ListAttempts:output_type -> gptmesh.gpt.v1.ListAttemptsResponse
+	25, // [25:33] is the sub-list for method output_type
+	17, // [17:25] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_gptmesh_gpt_v1_gpt_service_proto_init() }
@@ -1255,8 +1555,8 @@ func file_gptmesh_gpt_v1_gpt_service_proto_init() {
 		return
 	}
 	file_gptmesh_gpt_v1_model_proto_init()
-	file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[2].OneofWrappers = []any{}
-	file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[3].OneofWrappers = []any{
+	file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[4].OneofWrappers = []any{}
+	file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[5].OneofWrappers = []any{
 		(*EmbedInput_Text)(nil),
 		(*EmbedInput_Tokens)(nil),
 	}
@@ -1265,13 +1565,14 @@ func file_gptmesh_gpt_v1_gpt_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gptmesh_gpt_v1_gpt_service_proto_rawDesc), len(file_gptmesh_gpt_v1_gpt_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   17,
+			NumEnums:      1,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_gptmesh_gpt_v1_gpt_service_proto_goTypes,
 		DependencyIndexes: file_gptmesh_gpt_v1_gpt_service_proto_depIdxs,
+		EnumInfos:         file_gptmesh_gpt_v1_gpt_service_proto_enumTypes,
 		MessageInfos:      file_gptmesh_gpt_v1_gpt_service_proto_msgTypes,
 	}.Build()
 	File_gptmesh_gpt_v1_gpt_service_proto = out.File

@@ -20,6 +20,12 @@ type GPTServiceCaller interface {
 	Generate(ctx context.Context, req *GenerateRequest, sink func(*GenerateResponse) error) error
 	// Embed turns texts into vectors.
 	Embed(ctx context.Context, req *EmbedRequest) (*EmbedResponse, error)
+	// Forward passes a call on to a provider that speaks the client's wire, as it
+	// is but for the model's name: what the mesh has no typed half for. An error
+	// of the mesh is the call's status; an answer of the provider, good or bad,
+	// is passed back. One row of the ledger is kept for a call that may cost
+	// money. Nothing is retried once the provider may have begun.
+	Forward(ctx context.Context, req *ForwardRequest, sink func(*ForwardResponse) error) error
 	// ListModels lists the models that can be asked for now, by id.
 	ListModels(ctx context.Context, req *ListModelsRequest) (*ListModelsResponse, error)
 	// GetModel returns one model by id or alias; empty gives the default.
@@ -37,6 +43,7 @@ func LocalGPTService(server GPTServiceServer, chain *caller.Chain) GPTServiceCal
 	return &localGPTService{
 		mGenerate:      caller.NewStream(caller.Method{Server: server, FullMethod: GPTService_Generate_FullMethodName, Chain: chain}, server.Generate),
 		mEmbed:         caller.NewUnary(caller.Method{Server: server, FullMethod: GPTService_Embed_FullMethodName, Chain: chain}, server.Embed),
+		mForward:       caller.NewStream(caller.Method{Server: server, FullMethod: GPTService_Forward_FullMethodName, Chain: chain}, server.Forward),
 		mListModels:    caller.NewUnary(caller.Method{Server: server, FullMethod: GPTService_ListModels_FullMethodName, Chain: chain}, server.ListModels),
 		mGetModel:      caller.NewUnary(caller.Method{Server: server, FullMethod: GPTService_GetModel_FullMethodName, Chain: chain}, server.GetModel),
 		mCountTokens:   caller.NewUnary(caller.Method{Server: server, FullMethod: GPTService_CountTokens_FullMethodName, Chain: chain}, server.CountTokens),
@@ -48,6 +55,7 @@ func LocalGPTService(server GPTServiceServer, chain *caller.Chain) GPTServiceCal
 type localGPTService struct {
 	mGenerate      caller.Stream[GenerateRequest, GenerateResponse]
 	mEmbed         caller.Unary[EmbedRequest, EmbedResponse]
+	mForward       caller.Stream[ForwardRequest, ForwardResponse]
 	mListModels    caller.Unary[ListModelsRequest, ListModelsResponse]
 	mGetModel      caller.Unary[GetModelRequest, GetModelResponse]
 	mCountTokens   caller.Unary[CountTokensRequest, CountTokensResponse]
@@ -61,6 +69,10 @@ func (c *localGPTService) Generate(ctx context.Context, req *GenerateRequest, si
 
 func (c *localGPTService) Embed(ctx context.Context, req *EmbedRequest) (*EmbedResponse, error) {
 	return c.mEmbed.Call(ctx, req)
+}
+
+func (c *localGPTService) Forward(ctx context.Context, req *ForwardRequest, sink func(*ForwardResponse) error) error {
+	return c.mForward.Call(ctx, req, sink)
 }
 
 func (c *localGPTService) ListModels(ctx context.Context, req *ListModelsRequest) (*ListModelsResponse, error) {
@@ -98,6 +110,10 @@ func (c *remoteGPTService) Generate(ctx context.Context, req *GenerateRequest, s
 
 func (c *remoteGPTService) Embed(ctx context.Context, req *EmbedRequest) (*EmbedResponse, error) {
 	return caller.RemoteUnary[EmbedResponse](ctx, c.conn, GPTService_Embed_FullMethodName, req)
+}
+
+func (c *remoteGPTService) Forward(ctx context.Context, req *ForwardRequest, sink func(*ForwardResponse) error) error {
+	return caller.RemoteStream(ctx, c.conn, &GPTService_ServiceDesc.Streams[1], GPTService_Forward_FullMethodName, req, sink)
 }
 
 func (c *remoteGPTService) ListModels(ctx context.Context, req *ListModelsRequest) (*ListModelsResponse, error) {

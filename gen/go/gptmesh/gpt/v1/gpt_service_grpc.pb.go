@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	GPTService_Generate_FullMethodName      = "/gptmesh.gpt.v1.GPTService/Generate"
 	GPTService_Embed_FullMethodName         = "/gptmesh.gpt.v1.GPTService/Embed"
+	GPTService_Forward_FullMethodName       = "/gptmesh.gpt.v1.GPTService/Forward"
 	GPTService_ListModels_FullMethodName    = "/gptmesh.gpt.v1.GPTService/ListModels"
 	GPTService_GetModel_FullMethodName      = "/gptmesh.gpt.v1.GPTService/GetModel"
 	GPTService_CountTokens_FullMethodName   = "/gptmesh.gpt.v1.GPTService/CountTokens"
@@ -44,6 +45,12 @@ type GPTServiceClient interface {
 	Generate(ctx context.Context, in *GenerateRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GenerateResponse], error)
 	// Embed turns texts into vectors.
 	Embed(ctx context.Context, in *EmbedRequest, opts ...grpc.CallOption) (*EmbedResponse, error)
+	// Forward passes a call on to a provider that speaks the client's wire, as it
+	// is but for the model's name: what the mesh has no typed half for. An error
+	// of the mesh is the call's status; an answer of the provider, good or bad,
+	// is passed back. One row of the ledger is kept for a call that may cost
+	// money. Nothing is retried once the provider may have begun.
+	Forward(ctx context.Context, in *ForwardRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ForwardResponse], error)
 	// ListModels lists the models that can be asked for now, by id.
 	ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error)
 	// GetModel returns one model by id or alias; empty gives the default.
@@ -92,6 +99,25 @@ func (c *gPTServiceClient) Embed(ctx context.Context, in *EmbedRequest, opts ...
 	}
 	return out, nil
 }
+
+func (c *gPTServiceClient) Forward(ctx context.Context, in *ForwardRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ForwardResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &GPTService_ServiceDesc.Streams[1], GPTService_Forward_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ForwardRequest, ForwardResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GPTService_ForwardClient = grpc.ServerStreamingClient[ForwardResponse]
 
 func (c *gPTServiceClient) ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -159,6 +185,12 @@ type GPTServiceServer interface {
 	Generate(*GenerateRequest, grpc.ServerStreamingServer[GenerateResponse]) error
 	// Embed turns texts into vectors.
 	Embed(context.Context, *EmbedRequest) (*EmbedResponse, error)
+	// Forward passes a call on to a provider that speaks the client's wire, as it
+	// is but for the model's name: what the mesh has no typed half for. An error
+	// of the mesh is the call's status; an answer of the provider, good or bad,
+	// is passed back. One row of the ledger is kept for a call that may cost
+	// money. Nothing is retried once the provider may have begun.
+	Forward(*ForwardRequest, grpc.ServerStreamingServer[ForwardResponse]) error
 	// ListModels lists the models that can be asked for now, by id.
 	ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error)
 	// GetModel returns one model by id or alias; empty gives the default.
@@ -184,6 +216,9 @@ func (UnimplementedGPTServiceServer) Generate(*GenerateRequest, grpc.ServerStrea
 }
 func (UnimplementedGPTServiceServer) Embed(context.Context, *EmbedRequest) (*EmbedResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Embed not implemented")
+}
+func (UnimplementedGPTServiceServer) Forward(*ForwardRequest, grpc.ServerStreamingServer[ForwardResponse]) error {
+	return status.Error(codes.Unimplemented, "method Forward not implemented")
 }
 func (UnimplementedGPTServiceServer) ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListModels not implemented")
@@ -249,6 +284,17 @@ func _GPTService_Embed_Handler(srv interface{}, ctx context.Context, dec func(in
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _GPTService_Forward_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ForwardRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(GPTServiceServer).Forward(m, &grpc.GenericServerStream[ForwardRequest, ForwardResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GPTService_ForwardServer = grpc.ServerStreamingServer[ForwardResponse]
 
 func _GPTService_ListModels_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListModelsRequest)
@@ -376,6 +422,11 @@ var GPTService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Generate",
 			Handler:       _GPTService_Generate_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Forward",
+			Handler:       _GPTService_Forward_Handler,
 			ServerStreams: true,
 		},
 	},
