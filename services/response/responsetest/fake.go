@@ -45,6 +45,7 @@ type answer struct {
 	log      []*conversationv1.Chunk
 	changed  chan struct{} // closed and replaced at each chunk
 	cancel   context.CancelFunc
+	early    error // the failure before the first chunk
 }
 
 var _ responsev1.ResponseServiceServer = (*Fake)(nil)
@@ -113,11 +114,11 @@ func (f *Fake) Generate(req *responsev1.GenerateRequest, stream grpc.ServerStrea
 		return fault.New(codes.AlreadyExists, meshv1.ErrorReason_ERROR_REASON_ALREADY_EXISTS, "the response id is taken", "id", id)
 	}
 	stays := req.GetOnDisconnect() >= responsev1.DisconnectPolicy_DISCONNECT_POLICY_DRAIN
-	runCtx, cancel := context.WithCancel(ctx)
+	base := ctx
 	if stays {
-		runCtx, cancel = context.WithCancel(context.WithoutCancel(ctx))
+		base = context.WithoutCancel(ctx)
 	}
-	defer cancel()
+	runCtx, cancel := context.WithCancel(base)
 	a := &answer{
 		response: &responsev1.Response{
 			Id: id, RequestId: req.GetRequestId(), SessionId: req.GetSessionId(),
@@ -130,27 +131,44 @@ func (f *Fake) Generate(req *responsev1.GenerateRequest, stream grpc.ServerStrea
 	script := f.script
 	f.mu.Unlock()
 
-	gone := false
-	send := func(events ...*conversationv1.Event) error {
-		if err := runCtx.Err(); err != nil {
+	send := func(chunk *conversationv1.Chunk) error {
+		return stream.Send(&responsev1.GenerateResponse{Chunk: chunk})
+	}
+	if !stays {
+		defer cancel()
+		return f.make(runCtx, a, script, req, send)
+	}
+	go func() { // ends with its script, or with Cancel
+		defer cancel()
+		_ = f.make(runCtx, a, script, req, func(*conversationv1.Chunk) error { return nil })
+	}()
+	for i := 0; ; i++ {
+		chunk, err := f.await(ctx, id, i)
+		if err != nil || chunk == nil {
 			return err
 		}
-		chunk := f.add(a, events)
-		if gone {
-			return nil
+		if i == 0 && a.early != nil {
+			return a.early
 		}
-		if err := stream.Send(&responsev1.GenerateResponse{Chunk: chunk}); err != nil {
-			if gone = true; !stays {
-				cancel()
-				return err
-			}
+		if err := send(chunk); err != nil {
+			return err
+		}
+	}
+}
+
+// make plays a script to its end.
+func (f *Fake) make(ctx context.Context, a *answer, script Script, req *responsev1.GenerateRequest, send func(*conversationv1.Chunk) error) error {
+	err := script(ctx, req, func(events ...*conversationv1.Event) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := send(f.add(a, events)); err != nil {
+			a.cancel()
+			return err
 		}
 		return nil
-	}
-	err := script(runCtx, req, send)
-	return f.end(a, runCtx, err, func(chunk *conversationv1.Chunk) error {
-		return stream.Send(&responsev1.GenerateResponse{Chunk: chunk})
 	})
+	return f.end(ctx, a, err, send)
 }
 
 // add numbers and logs a chunk.
@@ -184,7 +202,7 @@ func (f *Fake) add(a *answer, events []*conversationv1.Event) *conversationv1.Ch
 }
 
 // end makes an end where the script made none.
-func (f *Fake) end(a *answer, ctx context.Context, err error, send func(*conversationv1.Chunk) error) error {
+func (f *Fake) end(ctx context.Context, a *answer, err error, send func(*conversationv1.Chunk) error) error {
 	f.mu.Lock()
 	n, final := len(a.log), a.response.GetState() != responsev1.Response_STATE_RUNNING
 	f.mu.Unlock()
@@ -199,8 +217,9 @@ func (f *Fake) end(a *answer, ctx context.Context, err error, send func(*convers
 	}
 	events := []*conversationv1.Event{{Kind: &conversationv1.Event_Failed{Failed: wire.Failure(err)}}}
 	if n == 0 {
+		a.early = fault.From(err) // before the chunk that lets others look
 		f.add(a, append([]*conversationv1.Event{Started()}, events...))
-		return fault.From(err)
+		return a.early
 	}
 	return send(f.add(a, events))
 }

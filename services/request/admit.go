@@ -1,0 +1,167 @@
+package request
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"time"
+
+	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/ids"
+	"github.com/gptmesh/gptmesh/services/request/internal/store"
+	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// admit checks a turn and makes its run, registered and, with an idempotency
+// key, committed. Where the key belongs to an earlier request it returns that
+// one instead.
+func (s *Service) admit(ctx context.Context, req *requestv1.SubmitRequest, detached bool) (*run, *store.Record, error) {
+	r, earlier, err := s.admitOnce(ctx, req, detached)
+	// The one that took the key may be about to commit, or the holder may have
+	// changed between a look and a try.
+	for tries := 0; errors.Is(err, store.ErrKeyTaken) && tries < 12; tries++ {
+		if err := s.pause(ctx, time.Millisecond<<tries); err != nil {
+			return nil, nil, err
+		}
+		r, earlier, err = s.admitOnce(ctx, req, detached)
+	}
+	if errors.Is(err, store.ErrKeyTaken) {
+		err = overloaded("the idempotency key is changing hands")
+	}
+	if err != nil {
+		s.metrics.refused.WithLabelValues(fault.ReasonName(fault.From(err).Reason)).Inc()
+	}
+	return r, earlier, err
+}
+
+func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, detached bool) (*run, *store.Record, error) {
+	begin := s.deps.Clock()
+	warnings, err := s.validate(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	owner := callctx.Owner(ctx)
+	var key *store.Key
+	if req.GetIdempotencyKey() != "" {
+		hash, err := hashOf(req)
+		if err != nil {
+			return nil, nil, fault.Internal(err)
+		}
+		key = &store.Key{Key: req.GetIdempotencyKey(), Hash: hash, Expires: begin.Add(s.cfg.KeyLifetime), Now: begin}
+		earlier, err := s.holder(ctx, owner, key)
+		if err != nil || earlier != nil {
+			return nil, earlier, err
+		}
+	}
+	joined, err := s.joinSession(ctx, req.GetTurn(), req.GetSessionId())
+	if err != nil {
+		return nil, nil, err
+	}
+	decision := s.decide(ctx, req.GetTurn())
+	if decision.GetModel() != joined.turn.GetModel() {
+		joined.turn = shallow(joined.turn)
+		joined.turn.Model = decision.GetModel()
+	}
+	r := &run{
+		s: s, id: ids.At("req", begin), owner: owner, submit: req, begin: begin, joined: joined,
+		accepting: make(chan error, 1), done: make(chan struct{}),
+	}
+	r.life, r.cancel = context.WithCancelCause(context.Background())
+	r.request = &requestv1.Request{
+		Id: r.id, Owner: owner, UserId: userOf(req), SessionId: req.GetSessionId(), ResponseId: ids.At("resp", begin),
+		State: accepted, IdempotencyKey: req.GetIdempotencyKey(), Model: req.GetTurn().GetModel(), Decision: decision,
+		Metadata: req.GetMetadata(), CreateTime: timestamppb.New(begin), UpdateTime: timestamppb.New(begin),
+		Warnings: warnings, Detached: detached,
+	}
+	if req.GetSessionId() == newSession {
+		r.request.SessionId, r.makeSession = ids.At("ses", begin), true
+	}
+	if err := s.register(r); err != nil {
+		return nil, nil, err
+	}
+	// The stored request is a copy: this one changes while that is written.
+	stored := proto.CloneOf(r.request)
+	accept := func() error {
+		lasting, cancel := lasting(ctx, s.cfg.StoreTimeout)
+		defer cancel()
+		return s.store.Accept(lasting, stored, s.instance, key)
+	}
+	if key == nil {
+		s.work.Go(func() { r.accepting <- accept() })
+		return r, nil, nil
+	}
+	if err := accept(); err != nil {
+		s.dismiss(r)
+		if errors.Is(err, store.ErrKeyTaken) {
+			return nil, nil, err
+		}
+		return nil, nil, storeFault(err, r.id)
+	}
+	r.accepting <- nil
+	return r, nil, nil
+}
+
+func userOf(req *requestv1.SubmitRequest) string {
+	switch {
+	case req.GetUserId() != "":
+		return req.GetUserId()
+	case req.GetTurn().GetUser() != "":
+		return req.GetTurn().GetUser()
+	}
+	return "default"
+}
+
+// hashOf is of everything that makes two requests the same.
+func hashOf(req *requestv1.SubmitRequest) ([]byte, error) {
+	same := shallow(req)
+	same.IdempotencyKey, same.Timeout, same.OnDisconnect = "", nil, responsev1.DisconnectPolicy_DISCONNECT_POLICY_UNSPECIFIED
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(same)
+	sum := sha256.Sum256(data)
+	return sum[:], err
+}
+
+// holder finds the request that holds a key. It returns the request to attach
+// to; an error where the caller gets that; or neither, with key.Replaces set
+// where the key may pass on.
+func (s *Service) holder(ctx context.Context, owner string, key *store.Key) (*store.Record, error) {
+	record, err := s.store.ByKey(ctx, owner, key.Key, key.Now)
+	if errors.Is(err, store.ErrNotFound) {
+		s.metrics.keys.WithLabelValues("first").Inc()
+		return nil, nil
+	}
+	if err != nil {
+		return nil, storeFault(err, "")
+	}
+	held := record.Request
+	if subtle.ConstantTimeCompare(record.Hash, key.Hash) != 1 {
+		s.metrics.keys.WithLabelValues("conflict").Inc()
+		return nil, keyConflict(held.GetId())
+	}
+	state, failure := held.GetState(), held.GetFailure()
+	if record.Answered || failure == nil || !final(state) || state == interrupted {
+		s.metrics.keys.WithLabelValues("attached").Inc()
+		return &record, nil
+	}
+	if state == failed && clientsFault(codes.Code(failure.GetCode())) {
+		s.metrics.keys.WithLabelValues("failure").Inc()
+		return nil, wire.Fault(failure)
+	}
+	s.metrics.keys.WithLabelValues("again").Inc()
+	key.Replaces = held.GetId()
+	return nil, nil
+}
+
+// timeout is how long a request may take.
+func (s *Service) timeout(req *requestv1.SubmitRequest) time.Duration {
+	if t := req.GetTimeout(); t != nil {
+		return t.AsDuration()
+	}
+	return s.cfg.Timeout
+}

@@ -1,0 +1,56 @@
+// Package request is the room that admits turns: it checks them, joins them
+// with their session, chooses a model, and sees them through.
+//
+// It is called by the gateway and by clients. It calls the session room for the
+// history, the classifier for model "auto", and the response room for the
+// answer.
+//
+// # Promises
+//
+// The same idempotency key never starts two model calls. A key is bound to a
+// request, in the transaction that accepts it and before anything is asked of
+// the response room, for key_lifetime, per principal. Whoever comes with the
+// same key and the same request (all of it but timeout, on_disconnect and the
+// key) is attached: to the running answer, from its first chunk, or to the
+// stored one. Another request is IDEMPOTENCY_CONFLICT.
+//
+// A request that failed before any of its answer was passed on can be sent
+// again under its key:
+//
+//   - Where the client was to blame (INVALID_ARGUMENT, NOT_FOUND,
+//     FAILED_PRECONDITION, PERMISSION_DENIED, …) it gets the stored failure.
+//   - Where it was not (a provider that is away, a deadline, a cancellation
+//     before the first chunk) the key passes on to a new request, which is made
+//     anew: nothing of an answer exists that could be doubled.
+//   - Where it was INTERRUPTED nobody knows what the provider did. The stored
+//     answer is given if the response room finished it, else the failure; it is
+//     not made again.
+//
+// Every refusal names the field or the limit. A refused turn leaves no row.
+//
+// Every decision is kept as a readable trace, in Request.decision.
+//
+// When the terminal event arrives, the request's final state is committed, after
+// answer, usage and session. The row of an accepted request is committed beside
+// the call of the response room, and before the first chunk goes out. Chunks are
+// relayed without being decoded. That a request runs is not committed by
+// itself: GetRequest of the process that handles it says so.
+//
+// # Sessions
+//
+// Where the turn's messages begin with the stored history (compared by role,
+// text and tool calls; system messages aside), only the rest is new; a history
+// of which the session gives only the newest part may stand anywhere. Otherwise
+// the history goes before the turn's messages. System messages of the turn take
+// the place of stored ones; they are stored only in a session that has none. A
+// raw turn to which nothing is added stays raw.
+//
+// # Ends
+//
+// timeout bounds the whole request: DEADLINE_EXCEEDED names the room that was
+// waited for. When the client leaves, DISCONNECT_POLICY_CANCEL cancels inward;
+// with DRAIN and DETACH the room follows the answer in the background and
+// finishes the row. At a start, and on PostgreSQL when another process falls
+// silent, requests that nobody handles any more take the state of their answer
+// where that is final, and are INTERRUPTED otherwise.
+package request

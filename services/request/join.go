@@ -1,0 +1,205 @@
+package request
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// newSession is the session id that asks for a new session.
+const newSession = "new"
+
+// joined is a turn with its session.
+type joined struct {
+	turn        *conversationv1.Turn      // to be answered
+	newMessages []*conversationv1.Message // what the session does not hold yet
+}
+
+// joinSession joins a turn with what its session holds. A session to be made
+// holds nothing.
+func (s *Service) joinSession(ctx context.Context, turn *conversationv1.Turn, sessionID string) (joined, error) {
+	var stored *sessionv1.GetContextResponse
+	if sessionID != "" && sessionID != newSession {
+		var err error
+		bounded, cancel := context.WithTimeout(ctx, s.cfg.SessionTimeout)
+		defer cancel()
+		stored, err = s.deps.Session.GetContext(bounded, &sessionv1.GetContextRequest{SessionId: sessionID, MaxTokens: s.cfg.MaxContextTokens})
+		if err != nil {
+			return joined{}, roomFault(err, "session")
+		}
+	}
+	if turn.GetRaw() == nil && stored == nil {
+		if err := validateToolResults(turn.GetMessages(), 0); err != nil {
+			return joined{}, err
+		}
+	}
+	if sessionID == "" {
+		return joined{turn: turn}, nil
+	}
+	typed := turn
+	if turn.GetRaw() != nil && len(turn.GetMessages()) == 0 {
+		var err error
+		if typed, err = s.decode(turn); err != nil {
+			return joined{}, err
+		}
+	}
+	return join(turn, typed, stored)
+}
+
+// decode makes the typed half of a raw turn. The head stays as the face set
+// it.
+func (s *Service) decode(turn *conversationv1.Turn) (*conversationv1.Turn, error) {
+	codec := s.deps.Codec(turn.GetRaw().GetWire())
+	if codec == nil {
+		return nil, fault.InvalidField("turn.raw.wire", "is not a wire that this mesh knows")
+	}
+	decoded, err := codec.DecodeTurn(turn.GetRaw().GetBody())
+	if err != nil {
+		return nil, fault.From(err)
+	}
+	typed := shallow(decoded)
+	typed.Model, typed.Stream, typed.AcceptWire, typed.HasTools = turn.GetModel(), turn.GetStream(), turn.GetAcceptWire(), turn.GetHasTools()
+	if turn.MaxOutputTokens != nil {
+		typed.MaxOutputTokens = turn.MaxOutputTokens
+	}
+	return typed, nil
+}
+
+// join is joinSession without the calls. typed is turn with its typed half.
+func join(turn, typed *conversationv1.Turn, stored *sessionv1.GetContextResponse) (joined, error) {
+	system, rest := partition(typed.GetMessages())
+	storedSystem, history := partition(stored.GetMessages())
+	added := system
+	if len(storedSystem) > 0 {
+		added = nil // those of the turn count for this turn only
+	}
+	from, continues := continuation(history, rest, stored.GetOmittedCount() > 0)
+	if continues {
+		out := joined{turn: turn, newMessages: concat(added, rest[from:])}
+		if len(system) == 0 && len(storedSystem) > 0 {
+			out.turn = withMessages(typed, concat(storedSystem, typed.GetMessages()))
+		}
+		return out, nil
+	}
+	if len(system) == 0 {
+		system = storedSystem
+	}
+	messages := concat(system, history, rest)
+	if err := validateToolResults(messages, len(messages)-len(rest)); err != nil {
+		return joined{}, err
+	}
+	return joined{turn: withMessages(typed, messages), newMessages: concat(added, rest)}, nil
+}
+
+// continuation says whether rest goes on from history, and at which of its
+// messages the new ones begin. With omitted the history lacks its beginning.
+func continuation(history, rest []*conversationv1.Message, omitted bool) (from int, ok bool) {
+	if len(history) == 0 {
+		return 0, true
+	}
+	last := 0
+	if omitted {
+		last = len(rest) - len(history)
+	}
+	for at := last; at >= 0; at-- { // the newest place counts
+		if len(rest)-at < len(history) {
+			continue
+		}
+		if slices.EqualFunc(history, rest[at:at+len(history)], sameMessage) {
+			return at + len(history), true
+		}
+	}
+	return 0, false
+}
+
+// sameMessage compares by role, text and tool calls: clients do not give back
+// everything, reasoning for one.
+func sameMessage(a, b *conversationv1.Message) bool {
+	return a.GetRole() == b.GetRole() && fingerprint(a) == fingerprint(b)
+}
+
+func fingerprint(m *conversationv1.Message) string {
+	var out strings.Builder
+	var others strings.Builder
+	parts(&out, &others, m.GetParts())
+	return strings.TrimSpace(out.String()) + others.String()
+}
+
+// parts writes text to text, joined, and everything else that matters to
+// others. Zero bytes keep what stands side by side apart.
+func parts(text, others *strings.Builder, list []*conversationv1.ContentPart) {
+	for _, part := range list {
+		switch kind := part.GetKind().(type) {
+		case *conversationv1.ContentPart_Text:
+			text.WriteString(kind.Text)
+		case *conversationv1.ContentPart_Refusal:
+			text.WriteString(kind.Refusal)
+		case *conversationv1.ContentPart_ToolCall:
+			// Ids are made up where a wire has none: name and arguments tell.
+			others.WriteString("\x00call\x00" + kind.ToolCall.GetName() + "\x00" + strings.TrimSpace(kind.ToolCall.GetArgumentsJson()))
+		case *conversationv1.ContentPart_ToolResult:
+			others.WriteString("\x00result\x00")
+			parts(others, others, kind.ToolResult.GetParts())
+		case *conversationv1.ContentPart_Image:
+			others.WriteString("\x00image\x00" + kind.Image.GetUrl() + string(kind.Image.GetData()))
+		case *conversationv1.ContentPart_File:
+			others.WriteString("\x00file\x00" + kind.File.GetUrl() + kind.File.GetFileId() + string(kind.File.GetData()))
+		case *conversationv1.ContentPart_Audio:
+			others.WriteString("\x00audio\x00" + kind.Audio.GetId() + string(kind.Audio.GetData()))
+		}
+	}
+}
+
+func partition(messages []*conversationv1.Message) (system, rest []*conversationv1.Message) {
+	for _, m := range messages {
+		if m.GetRole() == conversationv1.Role_ROLE_SYSTEM {
+			system = append(system, m)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	return system, rest
+}
+
+func concat(lists ...[]*conversationv1.Message) []*conversationv1.Message {
+	return slices.Concat(lists...)
+}
+
+// withMessages is a turn with other messages: the raw half goes.
+func withMessages(turn *conversationv1.Turn, messages []*conversationv1.Message) *conversationv1.Turn {
+	out := shallow(turn)
+	out.Messages, out.Raw = messages, nil
+	out.HasTools = turn.GetHasTools() || len(turn.GetTools()) > 0
+	return out
+}
+
+// createSession makes the session of a request that asked for a new one.
+func (s *Service) createSession(ctx context.Context, id, userID string) error {
+	bounded, cancel := context.WithTimeout(ctx, s.cfg.SessionTimeout)
+	defer cancel()
+	_, err := s.deps.Session.CreateSession(bounded, &sessionv1.CreateSessionRequest{SessionId: id, UserId: userID})
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return wasCancelled()
+	}
+	if err != nil {
+		return roomFault(err, "session")
+	}
+	return nil
+}
+
+// shallow copies a message; what hangs below is shared and stays read-only.
+func shallow[T proto.Message](m T) T {
+	out := m.ProtoReflect().New()
+	m.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		out.Set(field, value)
+		return true
+	})
+	return out.Interface().(T)
+}

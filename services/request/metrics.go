@@ -1,0 +1,57 @@
+package request
+
+import (
+	"time"
+
+	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	requests  *prometheus.CounterVec
+	refused   *prometheus.CounterVec
+	decisions *prometheus.CounterVec
+	keys      *prometheus.CounterVec
+	admission prometheus.Histogram
+	duration  prometheus.Histogram
+}
+
+func newMetrics(registry prometheus.Registerer, running func() float64) (*metrics, error) {
+	seconds := []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600}
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gptmesh_request_requests_total", Help: "Accepted requests by final state, and by reason where there is no whole answer."}, []string{"state", "reason"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gptmesh_request_refused_total", Help: "Turns that were refused, by reason."}, []string{"reason"}),
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gptmesh_request_decisions_total", Help: "Choices of a model by policy and the classifier's tier."}, []string{"policy", "tier"}),
+		keys: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gptmesh_request_idempotency_total", Help: "Requests with an idempotency key: first, again, attached, failure or conflict."}, []string{"result"}),
+		admission: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "gptmesh_request_admission_seconds", Help: "Time from the call to the call of the response room.", Buckets: seconds}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "gptmesh_request_seconds", Help: "Time from acceptance to the final state.", Buckets: seconds}),
+	}
+	if registry == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.requests, m.refused, m.decisions, m.keys, m.admission, m.duration,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "gptmesh_request_running", Help: "Requests that are handled now."}, running),
+	} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) ended(r *requestv1.Request, took time.Duration) {
+	reason := ""
+	if r.GetFailure() != nil {
+		reason = fault.ReasonName(r.GetFailure().GetReason())
+	}
+	m.requests.WithLabelValues(r.GetState().String(), reason).Inc()
+	m.duration.Observe(took.Seconds())
+}

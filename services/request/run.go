@@ -1,0 +1,340 @@
+package request
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/services/request/internal/store"
+	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// run is one request on its way. But for life, cancel and done it belongs to
+// the goroutine that handles it.
+type run struct {
+	s         *Service
+	id, owner string
+	submit    *requestv1.SubmitRequest
+	request   *requestv1.Request // Detached is read by others and never changes
+	joined    joined
+	begin     time.Time
+
+	makeSession bool
+
+	life   context.Context // ends with cancel
+	cancel context.CancelCauseFunc
+	done   chan struct{} // closed when the row is final, or left to others
+
+	accepting  chan error // the commit of the row, once
+	acceptErr  error
+	acceptDone bool
+
+	send func(*requestv1.Request, *conversationv1.Chunk) error // nil without a client
+
+	sequence int64 // of the last chunk passed on
+	ended    bool  // the row is final and the terminal chunk went out
+	gone     bool  // the client has left
+	broken   error // why the room itself stopped
+}
+
+// stays says that the answer goes on without its client.
+func (r *run) stays() bool {
+	switch r.submit.GetOnDisconnect() {
+	case responsev1.DisconnectPolicy_DISCONNECT_POLICY_DRAIN, responsev1.DisconnectPolicy_DISCONNECT_POLICY_DETACH:
+		return true
+	}
+	return r.request.GetDetached()
+}
+
+// handle sees a registered request through. The error is what a client who saw
+// no terminal chunk gets.
+func (s *Service) handle(ctx context.Context, r *run) error {
+	left := false
+	defer func() {
+		if !left {
+			s.dismiss(r)
+			r.cancel(nil)
+		}
+	}()
+	runCtx, stop := context.WithTimeout(ctx, s.timeout(r.submit))
+	defer stop()
+	runCtx, cancel := context.WithCancelCause(runCtx)
+	defer cancel(nil)
+	unhook := context.AfterFunc(r.life, func() { cancel(context.Cause(r.life)) })
+	defer unhook()
+
+	err := r.ask(runCtx)
+	if r.ended {
+		return nil
+	}
+	if r.leaves(ctx, runCtx) {
+		left = true
+		s.work.Go(func() {
+			defer s.dismiss(r)
+			defer r.cancel(nil)
+			r.follow(ctx)
+		})
+		return wasCancelled()
+	}
+	return r.conclude(ctx, runCtx, err)
+}
+
+// ask asks the response room and relays what comes.
+func (r *run) ask(ctx context.Context) error {
+	if r.makeSession {
+		if err := r.s.createSession(ctx, r.request.GetSessionId(), r.request.GetUserId()); err != nil {
+			return err
+		}
+	}
+	policy := r.submit.GetOnDisconnect()
+	if r.request.GetDetached() {
+		policy = responsev1.DisconnectPolicy_DISCONNECT_POLICY_DETACH
+	}
+	r.s.metrics.admission.Observe(r.s.deps.Clock().Sub(r.begin).Seconds())
+	err := r.s.deps.Response.Generate(ctx, &responsev1.GenerateRequest{
+		ResponseId: r.request.GetResponseId(), RequestId: r.id, Turn: r.joined.turn,
+		SessionId: r.request.GetSessionId(), NewMessages: r.joined.newMessages,
+		PostProcessing: r.submit.GetPostProcessing(), Cache: r.submit.GetCache(), OnDisconnect: policy,
+	}, func(m *responsev1.GenerateResponse) error { return r.take(ctx, m.GetChunk()) })
+	switch {
+	case err != nil:
+		return roomFault(err, "response")
+	case !r.ended:
+		return fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_STREAM_TRUNCATED, "the answer was cut off", "provider", "")
+	}
+	return nil
+}
+
+// take relays a chunk, which is borrowed. An error ends the answer.
+func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
+	if r.ended {
+		return nil
+	}
+	first := r.sequence == 0
+	if first {
+		if err := r.awaitAccept(ctx); err != nil {
+			if r.acceptDone {
+				r.broken = err // else the client left, which is no fault of the row
+			}
+			return err
+		}
+	}
+	r.note(chunk.GetEvents())
+	var request *requestv1.Request
+	if last := wire.Last(chunk); last != nil {
+		chunk = r.finish(ctx, chunk, last)
+		request, r.ended = r.request, true
+	} else if first {
+		request = r.request
+	}
+	r.sequence = chunk.GetSequence()
+	if r.send != nil && !r.gone {
+		if err := r.send(request, chunk); err != nil {
+			if r.gone = true; !r.ended {
+				return err
+			}
+		}
+	}
+	if first && !r.ended {
+		r.request.State = running
+	}
+	return nil
+}
+
+// note keeps what the row says of the answer.
+func (r *run) note(events []*conversationv1.Event) {
+	for _, event := range events {
+		switch kind := event.GetKind().(type) {
+		case *conversationv1.Event_Started:
+			if r.request.GetDecision().GetModel() == "" {
+				r.request.Decision.Model = kind.Started.GetModel()
+			}
+		case *conversationv1.Event_Usage:
+			r.request.Usage = proto.CloneOf(kind.Usage)
+		}
+	}
+}
+
+// awaitAccept waits for the commit of the row.
+func (r *run) awaitAccept(ctx context.Context) error {
+	if !r.acceptDone {
+		select {
+		case err := <-r.accepting:
+			r.acceptDone, r.acceptErr = true, storeFault(err, r.id)
+		case <-ctx.Done():
+			return fault.From(ctx.Err())
+		}
+	}
+	return r.acceptErr
+}
+
+// finish stores the final state that a terminal event brings. It returns the
+// chunk to pass on: a failure where the state cannot be stored.
+func (r *run) finish(ctx context.Context, chunk *conversationv1.Chunk, last *conversationv1.Event) *conversationv1.Chunk {
+	state := completed
+	if f := last.GetFailed(); f != nil {
+		state = stateOf(f)
+	}
+	if err := r.save(ctx, state, last.GetFailed()); err != nil {
+		return r.failing(chunk.GetSequence(), chunk.GetEvents(), fault.From(err))
+	}
+	return chunk
+}
+
+// stateOf is the final state of a request whose answer failed.
+func stateOf(f *conversationv1.Failure) requestv1.Request_State {
+	switch f.GetReason() {
+	case meshv1.ErrorReason_ERROR_REASON_CANCELLED:
+		return cancelled
+	case meshv1.ErrorReason_ERROR_REASON_INTERRUPTED:
+		return interrupted
+	}
+	return failed
+}
+
+// failing is a terminal chunk of the room's own.
+func (r *run) failing(sequence int64, events []*conversationv1.Event, f *fault.Fault) *conversationv1.Chunk {
+	out := &conversationv1.Chunk{Sequence: sequence}
+	if len(events) > 0 && events[0].GetStarted() != nil {
+		out.Events = append(out.Events, events[0])
+	}
+	out.Events = append(out.Events, &conversationv1.Event{Kind: &conversationv1.Event_Failed{Failed: wire.Failure(f)}})
+	return out
+}
+
+// save commits a final state. When it cannot, the request has failed, and the
+// room goes on trying to store that.
+func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *conversationv1.Failure) error {
+	ctx, cancel := lasting(ctx, r.s.cfg.StoreTimeout)
+	defer cancel()
+	if err := r.awaitAccept(ctx); err != nil {
+		r.end(failed, wire.Failure(err))
+		return err // there is no row
+	}
+	answered := r.sequence > 0 || state == completed
+	from := r.request.GetState()
+	if from == accepted && state == completed {
+		from = running // its first chunk was its last
+	}
+	if !legal(from, state) {
+		return fault.Internal(illegal(from, state))
+	}
+	r.end(state, failure)
+	err := r.s.store.Finish(ctx, r.request, answered)
+	if err == nil {
+		r.s.metrics.ended(r.request, r.s.deps.Clock().Sub(r.begin))
+		return nil
+	}
+	if errors.Is(err, store.ErrFinal) {
+		// Others took this process for dead, and said so to whoever asked.
+		f := wasInterrupted(r.request.GetResponseId())
+		r.end(interrupted, wire.Failure(f))
+		return f
+	}
+	r.s.deps.Logger.Error("a request's end cannot be stored", "request_id", r.id, "error", err)
+	err = storeFault(err, r.id)
+	r.end(failed, wire.Failure(err))
+	select {
+	case r.s.unsaved <- unsavedEnd{proto.CloneOf(r.request), answered}:
+	default: // the sweep finds the row once this process is gone
+	}
+	r.s.metrics.ended(r.request, r.s.deps.Clock().Sub(r.begin))
+	return err
+}
+
+func (r *run) end(state requestv1.Request_State, failure *conversationv1.Failure) {
+	now := timestamppb.New(r.s.deps.Clock())
+	r.request.State, r.request.FinishTime, r.request.UpdateTime = state, now, now
+	r.request.Failure = nil
+	if failure != nil {
+		r.request.Failure = proto.CloneOf(failure)
+	}
+}
+
+// leaves says that the client has left and the answer goes on.
+func (r *run) leaves(ctx, runCtx context.Context) bool {
+	cause := context.Cause(runCtx)
+	return r.stays() && r.broken == nil && !r.request.GetDetached() &&
+		!errors.Is(cause, errCancelled) && !errors.Is(cause, errInterrupted) &&
+		(r.gone || errors.Is(ctx.Err(), context.Canceled))
+}
+
+// conclude ends a request whose answer brought no terminal chunk.
+func (r *run) conclude(ctx, runCtx context.Context, err error) error {
+	f := fault.From(err)
+	cause := context.Cause(runCtx)
+	switch {
+	case r.broken != nil:
+		f = fault.From(r.broken)
+	case errors.Is(cause, errCancelled):
+		f = wasCancelled()
+	case errors.Is(cause, errInterrupted):
+		f = wasInterrupted(r.request.GetResponseId())
+		if r.stays() && r.send == nil {
+			return f // the response room goes on: the row is left to a sweep
+		}
+	case r.gone, errors.Is(ctx.Err(), context.Canceled):
+		f = wasCancelled()
+	case runCtx.Err() != nil && f.Reason != meshv1.ErrorReason_ERROR_REASON_FIRST_TOKEN_TIMEOUT && f.Reason != meshv1.ErrorReason_ERROR_REASON_IDLE_TIMEOUT:
+		in := "response"
+		if f.Code == codes.DeadlineExceeded && f.Metadata["room"] != "" {
+			in = f.Metadata["room"]
+		}
+		f = deadline(in)
+		if r.stays() {
+			r.cancelAnswer(ctx)
+		}
+	}
+	failure := wire.Failure(f)
+	if saveErr := r.save(ctx, stateOf(failure), failure); saveErr != nil {
+		f = fault.From(saveErr)
+	}
+	r.ended = true
+	if r.sequence == 0 || r.send == nil || r.gone || ctx.Err() != nil {
+		return f
+	}
+	if err := r.send(r.request, r.failing(r.sequence+1, nil, f)); err != nil {
+		return err
+	}
+	return nil
+}
+
+// cancelAnswer ends an answer that would go on without its client.
+func (r *run) cancelAnswer(ctx context.Context) {
+	ctx, cancel := lasting(ctx, r.s.cfg.SessionTimeout)
+	defer cancel()
+	if _, err := r.s.deps.Response.CancelResponse(ctx, &responsev1.CancelResponseRequest{ResponseId: r.request.GetResponseId()}); err != nil {
+		r.s.deps.Logger.Warn("an answer cannot be cancelled", "response_id", r.request.GetResponseId(), "error", err)
+	}
+}
+
+// follow sees an answer to its end without its client.
+func (r *run) follow(ctx context.Context) {
+	r.send = nil
+	bounded, stop := lasting(ctx, r.s.timeout(r.submit))
+	defer stop()
+	runCtx, cancel := context.WithCancelCause(bounded)
+	defer cancel(nil)
+	unhook := context.AfterFunc(r.life, func() { cancel(context.Cause(r.life)) })
+	defer unhook()
+	err := r.s.watch(runCtx, r.request, r.sequence, r.joined.turn.GetAcceptWire(), func(chunk *conversationv1.Chunk) error {
+		return r.take(runCtx, chunk)
+	})
+	switch {
+	case r.ended:
+	case errors.Is(context.Cause(runCtx), errInterrupted): // a sweep finishes the row
+	default:
+		if err == nil {
+			err = wasInterrupted(r.request.GetResponseId())
+		}
+		_ = r.conclude(bounded, runCtx, err)
+	}
+}

@@ -1,0 +1,26 @@
+package request
+
+import (
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"google.golang.org/grpc"
+)
+
+// Submit implements the RPC.
+func (s *Service) Submit(req *requestv1.SubmitRequest, stream grpc.ServerStreamingServer[requestv1.SubmitResponse]) error {
+	var message requestv1.SubmitResponse
+	send := func(request *requestv1.Request, chunk *conversationv1.Chunk) error {
+		message.Request, message.Chunk = request, chunk
+		return stream.Send(&message)
+	}
+	ctx := stream.Context()
+	r, earlier, err := s.admit(ctx, req, false)
+	if err != nil {
+		return err
+	}
+	if earlier != nil {
+		return s.attach(ctx, req, earlier.Request, send)
+	}
+	r.send = send
+	return s.handle(ctx, r)
+}

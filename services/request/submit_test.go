@@ -1,0 +1,496 @@
+package request
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/services/response/responsetest"
+	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+var away = fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_PROVIDER_ERROR, "the provider failed")
+
+func fails(err error, pieces ...string) responsetest.Script {
+	return func(_ context.Context, _ *responsev1.GenerateRequest, send func(...*conversationv1.Event) error) error {
+		events := []*conversationv1.Event{responsetest.Started()}
+		for _, piece := range pieces {
+			if err := send(append(events, responsetest.Text(piece))...); err != nil {
+				return err
+			}
+			events = nil
+		}
+		return err
+	}
+}
+
+// waits sends pieces and then waits for its end, or for goOn.
+func waits(reached chan<- struct{}, goOn <-chan struct{}, pieces ...string) responsetest.Script {
+	return func(ctx context.Context, _ *responsev1.GenerateRequest, send func(...*conversationv1.Event) error) error {
+		events := []*conversationv1.Event{responsetest.Started()}
+		for _, piece := range pieces {
+			if err := send(append(events, responsetest.Text(piece))...); err != nil {
+				return err
+			}
+			events = nil
+		}
+		reached <- struct{}{}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-goOn:
+			return send(append(events, responsetest.Ending()...)...)
+		}
+	}
+}
+
+func TestSubmit(t *testing.T) {
+	t.Parallel()
+	w := open(t, options{})
+	req := ask("hi")
+	req.Metadata = map[string]string{"a": "b"}
+	g := w.submit(t.Context(), req, func(m *requestv1.SubmitResponse) error {
+		want := running
+		if wire.Last(m.GetChunk()) != nil {
+			want = completed
+		}
+		if state := w.newest().GetState(); want == completed && state != completed {
+			t.Errorf("at the end the row says %v", state)
+		}
+		return nil
+	})
+	equal(t, g, hello)
+	if len(g.requests) != 2 {
+		t.Fatalf("%d requests", len(g.requests))
+	}
+	equal(t, g.requests[0].GetState(), accepted)
+	r := g.requests[1]
+	equal(t, fmt.Sprintf("%v %v %v %v %v %v", r.GetState(), r.GetUserId(), r.GetUsage().GetOutputTokens(), r.GetDecision().GetPolicy(), r.GetDecision().GetModel(), r.GetMetadata()),
+		"STATE_COMPLETED default 2 asked m map[a:b]")
+	stored := w.get(r.GetId())
+	equal(t, stored.GetState(), completed)
+	if stored.GetFinishTime() == nil || !strings.HasPrefix(stored.GetResponseId(), "resp_") {
+		t.Errorf("%v", stored)
+	}
+	call := w.response.Calls()[0]
+	equal(t, call.GetRequestId()+call.GetResponseId(), r.GetId()+r.GetResponseId())
+
+	req.Turn.Model = ""
+	g = w.submit(t.Context(), req)
+	equal(t, g.requests[1].GetDecision().GetPolicy()+g.requests[1].GetDecision().GetModel(), "defaultm-1")
+}
+
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		script responsetest.Script
+		want   string
+		state  requestv1.Request_State
+	}{
+		"before the first chunk": {fails(away), "error:PROVIDER_ERROR", failed},
+		"after it":               {fails(away, "a"), "1:^a 2:!PROVIDER_ERROR", failed},
+		"cut off":                {fails(nil, "a"), "1:^a 2:!STREAM_TRUNCATED", failed},
+		"interrupted":            {fails(wasInterrupted("x"), "a"), "1:^a 2:!INTERRUPTED", interrupted},
+		"cancelled":              {fails(wasCancelled(), "a"), "1:^a 2:!CANCELLED", cancelled},
+		"in one chunk":           {responsetest.Says(), "1:^$", completed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := open(t, options{})
+			w.response.Play(c.script)
+			g := w.submit(t.Context(), ask("hi"))
+			equal(t, g, c.want)
+			equal(t, w.newest().GetState(), c.state)
+			if (c.state == completed) != (w.newest().GetFailure() == nil) {
+				t.Errorf("%v", w.newest())
+			}
+		})
+	}
+}
+
+func TestTimeoutNamesTheRoom(t *testing.T) {
+	t.Parallel()
+	for _, pieces := range [][]string{nil, {"a"}} {
+		for _, policy := range []responsev1.DisconnectPolicy{0, responsev1.DisconnectPolicy_DISCONNECT_POLICY_DETACH} {
+			w := open(t, options{})
+			w.response.Play(waits(make(chan struct{}, 1), nil, pieces...))
+			req := ask("hi")
+			req.Timeout, req.OnDisconnect = durationpb.New(30*time.Millisecond), policy
+			g := w.submit(t.Context(), req)
+			want := "error:DEADLINE_EXCEEDED"
+			if len(pieces) > 0 {
+				want = "1:^a 2:!DEADLINE_EXCEEDED"
+			}
+			equal(t, g, want)
+			r := w.newest()
+			equal(t, r.GetState().String()+r.GetFailure().GetMetadata()["room"], "STATE_FAILEDresponse")
+			eventually(t, "the answer has ended", func() bool {
+				resp, err := w.response.GetResponse(t.Context(), &responsev1.GetResponseRequest{ResponseId: r.GetResponseId()})
+				return err == nil && resp.GetResponse().GetState() != responsev1.Response_STATE_RUNNING
+			})
+		}
+	}
+}
+
+// TestOneEnd is the property: whatever the response room and the client do, a
+// client sees chunks in order and one end, or a status and no chunk; and the
+// row is final and agrees.
+func TestOneEnd(t *testing.T) {
+	t.Parallel()
+	w := open(t, options{})
+	for i := range 300 {
+		random := rand.New(rand.NewPCG(11, uint64(i)))
+		ctx, cancel := context.WithCancel(t.Context())
+		leaveAt := int64(random.IntN(8))
+		policy := responsev1.DisconnectPolicy(random.IntN(4))
+		key := ""
+		if random.IntN(2) == 0 {
+			key = fmt.Sprint("k", i)
+		}
+		scripted := rand.New(rand.NewPCG(13, uint64(i)))
+		w.response.Play(func(ctx context.Context, _ *responsev1.GenerateRequest, send func(...*conversationv1.Event) error) error {
+			events := []*conversationv1.Event{responsetest.Started()}
+			for {
+				switch k := scripted.IntN(12); {
+				case k < 6:
+					if err := send(append(events, responsetest.Text("a"))...); err != nil {
+						return err
+					}
+					events = nil
+				case k < 9:
+					return send(append(events, responsetest.Ending()...)...)
+				case k == 9:
+					return away
+				case k == 10:
+					return nil
+				default:
+					cancel()
+				}
+			}
+		})
+		req := ask(fmt.Sprint("hi ", i))
+		req.OnDisconnect, req.IdempotencyKey = policy, key
+		g := w.submit(ctx, req, func(m *requestv1.SubmitResponse) error {
+			if m.GetChunk().GetSequence() == leaveAt {
+				return errors.New("I leave")
+			}
+			return nil
+		})
+		cancel()
+		eventually(t, "nothing runs", func() bool { return w.runningCount() == 0 })
+		var grammar wire.Grammar
+		for n, c := range g.chunks {
+			if c.GetSequence() != int64(n+1) {
+				t.Fatalf("%d: %s", i, g)
+			}
+			for _, event := range c.GetEvents() {
+				if err := grammar.Accept(event); err != nil {
+					t.Fatalf("%d: %v in %s", i, err, g)
+				}
+			}
+		}
+		if g.err == nil && !grammar.Ended() {
+			t.Fatalf("%d: OK without an end: %s", i, g)
+		}
+		r := w.newest()
+		if !final(r.GetState()) {
+			t.Fatalf("%d: %s left %v", i, g, r)
+		}
+		if g.err == nil {
+			done := wire.Last(g.chunks[len(g.chunks)-1]).GetFinished() != nil
+			if done != (r.GetState() == completed) || g.requests[len(g.requests)-1].GetState() != r.GetState() {
+				t.Fatalf("%d: %s with %v", i, g, r)
+			}
+		}
+		if key != "" && len(g.chunks) > 0 {
+			calls := len(w.response.Calls())
+			again := w.submit(t.Context(), req)
+			if len(w.response.Calls()) != calls {
+				t.Fatalf("%d: a second model call for one key", i)
+			}
+			if !strings.HasPrefix(again.String(), strings.TrimSuffix(fmt.Sprint(g.chunks), "]")) && len(again.chunks) < len(g.chunks) {
+				t.Fatalf("%d: first %s, again %s", i, g, again)
+			}
+		}
+	}
+}
+
+func TestClientLeaves(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []responsev1.DisconnectPolicy{0, responsev1.DisconnectPolicy_DISCONNECT_POLICY_DRAIN, responsev1.DisconnectPolicy_DISCONNECT_POLICY_DETACH} {
+		for _, pieces := range [][]string{nil, {"a"}} {
+			t.Run(fmt.Sprint(policy, len(pieces)), func(t *testing.T) {
+				t.Parallel()
+				w := open(t, options{})
+				reached, goOn := make(chan struct{}, 1), make(chan struct{})
+				w.response.Play(waits(reached, goOn, pieces...))
+				ctx, leave := context.WithCancel(t.Context())
+				left := make(chan got, 1)
+				req := ask("hi")
+				req.OnDisconnect = policy
+				go func() { left <- w.submit(ctx, req) }()
+				<-reached
+				leave()
+				if policy == 0 {
+					equal(t, reason((<-left).err), "CANCELLED")
+					equal(t, w.newest().GetState(), cancelled)
+					return
+				}
+				equal(t, reason((<-left).err), "CANCELLED")
+				eventually(t, "the row is there", func() bool {
+					resp, err := w.caller.ListRequests(t.Context(), &requestv1.ListRequestsRequest{})
+					return err == nil && len(resp.GetRequests()) == 1
+				})
+				equal(t, final(w.newest().GetState()), false)
+				close(goOn)
+				if r := w.runningHere("local", w.newest().GetId()); r != nil {
+					<-r.done
+				}
+				equal(t, w.newest().GetState(), completed)
+			})
+		}
+	}
+}
+
+func TestOneKeyOneCall(t *testing.T) {
+	t.Parallel()
+	w := open(t, options{})
+	reached, goOn := make(chan struct{}, 9), make(chan struct{})
+	w.response.Play(waits(reached, goOn, "a", "b"))
+	req := ask("hi")
+	req.IdempotencyKey = "k1"
+	results := make([]got, 8)
+	var all sync.WaitGroup
+	for i := range results {
+		all.Go(func() { results[i] = w.submit(t.Context(), req) })
+	}
+	<-reached
+	close(goOn)
+	all.Wait()
+	for _, g := range results {
+		equal(t, g, "1:^a 2:b 3:$")
+		equal(t, g.requests[len(g.requests)-1].GetState(), completed)
+		equal(t, g.requests[0].GetId(), results[0].requests[0].GetId())
+	}
+	if n := len(w.response.Calls()); n != 1 {
+		t.Fatalf("%d model calls", n)
+	}
+	detached, err := w.caller.SubmitDetached(t.Context(), &requestv1.SubmitDetachedRequest{Submit: req})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, detached.GetRequest().GetId(), results[0].requests[0].GetId())
+
+	other := ask("something else")
+	other.IdempotencyKey = "k1"
+	equal(t, w.submit(t.Context(), other), "error:IDEMPOTENCY_CONFLICT")
+	you := callctx.With(t.Context(), callctx.Call{Principal: callctx.Principal{ID: "you"}})
+	w.response.Play(responsetest.Says("Hel", "lo"))
+	equal(t, w.submit(you, other), hello) // keys are per principal
+}
+
+func TestKeyAfterAFailure(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		script       responsetest.Script
+		first, again string
+		calls        int
+	}{
+		"client's fault":       {fails(fault.InvalidField("turn.tools", "no")), "error:INVALID_FIELD", "error:INVALID_FIELD", 1},
+		"not the client's":     {fails(away), "error:PROVIDER_ERROR", hello, 2},
+		"after the first part": {fails(away, "a"), "1:^a 2:!PROVIDER_ERROR", "1:^a 2:!PROVIDER_ERROR", 1},
+		"interrupted":          {fails(wasInterrupted("x")), "error:INTERRUPTED", "error:INTERRUPTED", 1},
+		"not found":            {fails(fault.New(codes.NotFound, meshv1.ErrorReason_ERROR_REASON_MODEL_NOT_FOUND, "no")), "error:MODEL_NOT_FOUND", "error:MODEL_NOT_FOUND", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := open(t, options{})
+			w.response.Play(c.script)
+			req := ask("hi")
+			req.IdempotencyKey = "k"
+			equal(t, w.submit(t.Context(), req), c.first)
+			w.response.Play(responsetest.Says("Hel", "lo"))
+			equal(t, w.submit(t.Context(), req), c.again)
+			equal(t, len(w.response.Calls()), c.calls)
+		})
+	}
+}
+
+func TestKeyExpires(t *testing.T) {
+	t.Parallel()
+	w := open(t, options{config: func(c *Config) { c.KeyLifetime, c.SweepInterval = 20*time.Millisecond, 5*time.Millisecond }})
+	req := ask("hi")
+	req.IdempotencyKey = "k"
+	equal(t, w.submit(t.Context(), req), hello)
+	eventually(t, "the key is gone", func() bool {
+		equal(t, w.submit(t.Context(), req), hello)
+		return len(w.response.Calls()) > 1
+	})
+}
+
+// TestRestart reopens a store as a process that died left it.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	w := open(t, options{})
+	ctx := t.Context()
+	equal(t, w.submit(ctx, ask("hi")), hello)
+	whole := w.newest()
+	open1 := func(id, response string) {
+		r := &requestv1.Request{Id: id, Owner: "local", ResponseId: response, State: accepted, CreateTime: timestamppb.Now()}
+		if err := w.store.Accept(ctx, r, "dead", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open1("req_whole", whole.GetResponseId())
+	open1("req_lost", "resp_lost")
+	w.close()
+	again := open(t, options{path: w.path, response: w.response, session: w.session})
+	equal(t, again.get("req_whole").GetState(), completed)
+	equal(t, again.get("req_whole").GetUsage().GetOutputTokens(), 2)
+	lost := again.get("req_lost")
+	equal(t, lost.GetState().String()+fault.ReasonName(lost.GetFailure().GetReason()), "STATE_INTERRUPTEDINTERRUPTED")
+}
+
+func TestDetachedAndCancel(t *testing.T) {
+	t.Parallel()
+	w := open(t, options{config: func(c *Config) { c.MaxDetached = 1 }})
+	reached := make(chan struct{}, 9)
+	w.response.Play(waits(reached, nil, "a"))
+	ctx, leave := context.WithCancel(t.Context())
+	resp, err := w.caller.SubmitDetached(ctx, &requestv1.SubmitDetachedRequest{Submit: ask("hi")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave()
+	id := resp.GetRequest().GetId()
+	<-reached
+	equal(t, w.get(id).GetState(), running)
+	_, err = w.caller.SubmitDetached(t.Context(), &requestv1.SubmitDetachedRequest{Submit: ask("hi")})
+	equal(t, reason(err), "OVERLOADED")
+	for range 2 {
+		out, err := w.caller.CancelRequest(t.Context(), &requestv1.CancelRequestRequest{RequestId: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, out.GetRequest().GetState(), cancelled)
+	}
+	streamed := make(chan got, 1)
+	go func() { streamed <- w.submit(t.Context(), ask("hi")) }()
+	<-reached
+	if _, err := w.caller.CancelRequest(t.Context(), &requestv1.CancelRequestRequest{RequestId: w.newest().GetId()}); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, <-streamed, "1:^a 2:!CANCELLED")
+	w.response.Play(responsetest.Says("Hel", "lo"))
+	g := w.submit(t.Context(), ask("hi"))
+	_, err = w.caller.CancelRequest(t.Context(), &requestv1.CancelRequestRequest{RequestId: g.requests[0].GetId()})
+	f := fault.From(err)
+	equal(t, reason(err)+f.Metadata["from"]+f.Metadata["to"], "ILLEGAL_TRANSITIONSTATE_COMPLETEDSTATE_CANCELLED")
+	_, err = w.caller.CancelRequest(t.Context(), &requestv1.CancelRequestRequest{RequestId: "none"})
+	equal(t, reason(err), "REQUEST_NOT_FOUND")
+}
+
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	w := open(t, options{})
+	reached := make(chan struct{}, 9)
+	w.response.Play(waits(reached, nil, "a"))
+	stuck := make(chan got, 1)
+	go func() { stuck <- w.submit(t.Context(), ask("hi")) }()
+	<-reached
+	ctx, limit := context.WithCancel(t.Context())
+	drained := make(chan error, 1)
+	go func() { drained <- w.Drain(ctx) }()
+	eventually(t, "draining", func() bool { return w.Ready(t.Context()) != nil })
+	equal(t, w.submit(t.Context(), ask("hi")), "error:SHUTTING_DOWN")
+	limit()
+	if err := <-drained; err != nil {
+		t.Fatal(err)
+	}
+	equal(t, <-stuck, "1:^a 2:!INTERRUPTED")
+	equal(t, w.newest().GetState(), interrupted)
+}
+
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	w := open(t, options{})
+	w.newSession("s1", "system:be-kind user:hi assistant:hello")
+	call := func(req *requestv1.SubmitRequest) (asked, added string) {
+		t.Helper()
+		equal(t, w.submit(t.Context(), req), hello)
+		calls := w.response.Calls()
+		last := calls[len(calls)-1]
+		return tell(last.GetTurn().GetMessages()), tell(last.GetNewMessages())
+	}
+	req := ask("more")
+	req.SessionId = "s1"
+	asked, added := call(req)
+	equal(t, asked, "system:be-kind user:hi assistant:hello user:more")
+	equal(t, added, "user:more")
+
+	req = ask("hi")
+	req.SessionId = newSession
+	_, added = call(req)
+	equal(t, added, "user:hi")
+	session := w.newest().GetSessionId()
+	if _, err := w.session.GetSession(t.Context(), &sessionv1.GetSessionRequest{SessionId: session}); err != nil || !strings.HasPrefix(session, "ses_") {
+		t.Fatal(session, err)
+	}
+
+	if _, err := w.session.EndSession(t.Context(), &sessionv1.EndSessionRequest{SessionId: "s1"}); err != nil {
+		t.Fatal(err)
+	}
+	rows := w.newest().GetId()
+	req = ask("more")
+	req.SessionId = "s1"
+	equal(t, w.submit(t.Context(), req), "error:SESSION_ENDED")
+	req.SessionId = "none"
+	equal(t, w.submit(t.Context(), req), "error:SESSION_NOT_FOUND")
+	equal(t, w.newest().GetId(), rows) // a refused turn leaves no row
+}
+
+func TestListAndOwner(t *testing.T) {
+	t.Parallel()
+	w := open(t, options{})
+	for i := range 5 {
+		req := ask("hi")
+		req.UserId = fmt.Sprint("user", i%2)
+		equal(t, w.submit(t.Context(), req), hello)
+	}
+	count := func(req *requestv1.ListRequestsRequest) int {
+		t.Helper()
+		n := 0
+		for {
+			page, err := w.caller.ListRequests(t.Context(), req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(page.GetRequests())
+			if req.PageToken = page.GetNextPageToken(); req.PageToken == "" {
+				return n
+			}
+		}
+	}
+	equal(t, count(&requestv1.ListRequestsRequest{PageSize: 2}), 5)
+	equal(t, count(&requestv1.ListRequestsRequest{PageSize: 2, UserId: "user1"}), 2)
+	equal(t, count(&requestv1.ListRequestsRequest{States: []requestv1.Request_State{failed}}), 0)
+	equal(t, count(&requestv1.ListRequestsRequest{Before: timestamppb.New(time.Now().Add(-time.Hour))}), 0)
+	you := callctx.With(t.Context(), callctx.Call{Principal: callctx.Principal{ID: "you"}})
+	_, err := w.caller.GetRequest(you, &requestv1.GetRequestRequest{RequestId: w.newest().GetId()})
+	equal(t, reason(err), "REQUEST_NOT_FOUND")
+}
