@@ -11,7 +11,7 @@ var (
 	allowMethods  = []string{"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
 	maxAge        = []string{"43200"}
 	trueValue     = []string{"true"}
-	exposeHeaders = []string{"X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, " +
+	exposeHeaders = []string{"X-Request-Id, Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, " +
 		"X-Gptmesh-Session, X-Gptmesh-Request, X-Gptmesh-Response, X-Gptmesh-Model, X-Gptmesh-Provider, " +
 		"X-Gptmesh-Dropped, X-Gptmesh-Cached, X-Gptmesh-Version"}
 )

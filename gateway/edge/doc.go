@@ -28,5 +28,5 @@
 //
 //	X-Request-Id        the request id
 //	X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset (seconds), where a limit is set
-//	Retry-After         seconds, with 429 and 503
+//	Retry-After         seconds, with 429, 503 and 529
 package edge

@@ -60,7 +60,7 @@ func New(config Config, deps Deps) (*Edge, error) {
 	if e.router, err = newRouter(deps.Faces); err != nil {
 		return nil, fmt.Errorf("edge: %w", err)
 	}
-	own := e.healthFace(e.router.face("/"))
+	own := e.healthFace(e.router.face("/", nil))
 	for _, r := range own.Routes {
 		if err := e.router.add(own, r); err != nil {
 			return nil, fmt.Errorf("edge: %w", err)
@@ -147,10 +147,13 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.path = path
 	found, param := e.router.find(path)
 	x.param = param
-	if x.route = found.find(r.Method); x.route != nil {
+	if x.route = found.find(r.Method, r.Header); x.route != nil {
 		x.face = x.route.face
 	} else {
-		x.face = e.router.face(path)
+		x.face = e.router.face(path, r.Header)
+	}
+	if name := x.face.RequestIDHeader; name != "" {
+		h[name] = x.id[:]
 	}
 	if err := e.admit(x, found, pathKey, running); err != nil {
 		x.Fail(err)

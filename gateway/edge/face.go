@@ -7,6 +7,7 @@ import (
 
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"google.golang.org/grpc/codes"
 )
 
@@ -16,6 +17,16 @@ type Face struct {
 	Name string
 	// Prefixes are where this face words errors of paths that nobody serves.
 	Prefixes []string
+	// Header, where set, is a request header by which this face's clients are
+	// known, in canonical form. A request that bears it goes to this face where
+	// several have its path, and has its errors worded by it where none has.
+	Header string
+	// RequestIDHeader, where set, is a further header of every answer that holds
+	// the request id, in canonical form.
+	RequestIDHeader string
+	// RequestIDMember, where set, is a member with the request id that every
+	// error's body gets.
+	RequestIDMember string
 	// Routes are what it serves.
 	Routes []Route
 	// Error words an error: the status and a JSON body. It must not be nil.
@@ -81,6 +92,20 @@ func (f *Face) missing(method, path string) error {
 		text = "unknown path " + quotePath(path)
 	}
 	return WithStatus(http.StatusNotFound, fault.New(codes.NotFound, meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED, text))
+}
+
+// bears says that a request is known to come from one of the face's clients.
+func (f *Face) bears(h http.Header) bool { return f.Header != "" && len(h[f.Header]) > 0 }
+
+// sign adds the request id to an error's body.
+func (f *Face) sign(body []byte, id string) []byte {
+	last := len(body) - 1
+	if f.RequestIDMember == "" || last < 1 || body[last] != '}' {
+		return body
+	}
+	signed := append(body[:last:last], ',')
+	signed = append(jsonscan.AppendString(signed, f.RequestIDMember), ':')
+	return append(jsonscan.AppendString(signed, id), '}')
 }
 
 // quotePath makes a path fit for an error text.

@@ -18,13 +18,27 @@ type route struct {
 // methods are the routes of one pattern.
 type methods []*route
 
-func (m methods) find(method string) *route {
+// find finds the route for a request: that of the face whose header it bears
+// before those of others, and one of a face without a header before the rest.
+func (m methods) find(method string, h http.Header) (found *route) {
 	for _, r := range m {
-		if r.Method == method || r.Method == "" {
+		switch {
+		case r.Method != method && r.Method != "":
+		case r.face.bears(h):
 			return r
+		case found == nil, found.face.Header != "" && r.face.Header == "":
+			found = r
 		}
 	}
-	return nil
+	return found
+}
+
+// has says that a request could not be told from those for a route that is
+// there.
+func (m methods) has(added *route) bool {
+	return slices.ContainsFunc(m, func(r *route) bool {
+		return (r.Method == added.Method || r.Method == "") && r.face.Header == added.face.Header
+	})
 }
 
 // allow is the value of the Allow header.
@@ -39,8 +53,8 @@ func (m methods) allow() string {
 
 // wildcard is a pattern with one part in braces.
 type wildcard struct {
-	pattern, prefix, suffix string
-	methods                 methods
+	prefix, suffix string
+	methods        methods
 }
 
 func (w *wildcard) match(path string) (param string, ok bool) {
@@ -96,7 +110,7 @@ func (r *router) add(face *Face, given Route) error {
 	added := &route{Route: given, face: face}
 	prefix, rest, found := strings.Cut(given.Pattern, "{")
 	if !found {
-		if r.exact[given.Pattern].find(given.Method) != nil {
+		if r.exact[given.Pattern].has(added) {
 			return fmt.Errorf("route %s %s: it is there already", given.Method, given.Pattern)
 		}
 		r.exact[given.Pattern] = append(r.exact[given.Pattern], added)
@@ -107,12 +121,12 @@ func (r *router) add(face *Face, given Route) error {
 		return fmt.Errorf("route %q: one part in braces is allowed", given.Pattern)
 	}
 	for _, w := range r.wildcards {
-		if w.pattern == given.Pattern {
+		if w.prefix == prefix && w.suffix == suffix {
 			w.methods = append(w.methods, added)
 			return nil
 		}
 	}
-	r.wildcards = append(r.wildcards, &wildcard{pattern: given.Pattern, prefix: prefix, suffix: suffix, methods: methods{added}})
+	r.wildcards = append(r.wildcards, &wildcard{prefix: prefix, suffix: suffix, methods: methods{added}})
 	return nil
 }
 
@@ -143,7 +157,12 @@ func (r *router) find(p string) (methods, string) {
 }
 
 // face is who words errors of a path.
-func (r *router) face(p string) *Face {
+func (r *router) face(p string, h http.Header) *Face {
+	for _, f := range r.faces {
+		if f.face.bears(h) {
+			return f.face
+		}
+	}
 	for _, f := range r.faces {
 		if strings.HasPrefix(p, f.prefix) {
 			return f.face

@@ -16,11 +16,15 @@ type StreamOptions struct {
 	Pause time.Duration
 	// Ping is what it is told. Empty sends the headers, once.
 	Ping []byte
+	// Throughout goes on with it after the first bytes: a silence of one to two
+	// pauses is broken, until Close.
+	Throughout bool
 }
 
 // Stream is an answer that goes out piece by piece. Headers leave together with
 // the first piece. Its methods are for one goroutine at a time; heartbeats go
-// out beside them, never within a piece and never after the first one.
+// out beside them, never within a piece, and after the first one only with
+// StreamOptions.Throughout.
 type Stream struct {
 	x       *Exchange
 	options StreamOptions
@@ -29,6 +33,7 @@ type Stream struct {
 	timer  *time.Timer
 	opened bool  // headers are out
 	quiet  bool  // no more heartbeats
+	sent   bool  // a piece went out since the last heartbeat was due
 	err    error // of a heartbeat
 }
 
@@ -61,11 +66,15 @@ func (s *Stream) Opened() bool {
 	return s.opened
 }
 
-// Send writes one piece and flushes it. It ends the heartbeats.
+// Send writes one piece and flushes it. Without StreamOptions.Throughout it ends
+// the heartbeats.
 func (s *Stream) Send(p []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.hush()
+	s.sent = true
+	if !s.options.Throughout {
+		s.hush()
+	}
 	if s.err != nil {
 		return s.err
 	}
@@ -109,6 +118,11 @@ func (s *Stream) beat() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.quiet {
+		return
+	}
+	if s.sent {
+		s.sent = false
+		s.timer.Reset(s.options.Pause)
 		return
 	}
 	s.open()
