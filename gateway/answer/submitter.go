@@ -18,9 +18,11 @@ type Dialect struct {
 	Codec wire.Codec
 	// ContentType is that of streamed answers.
 	ContentType string
-	// Pause and Ping are the heartbeat: see edge.StreamOptions.
-	Pause time.Duration
-	Ping  []byte
+	// Pause, Ping and Throughout are the heartbeat: see edge.StreamOptions. None
+	// comes behind the end of an answer.
+	Pause      time.Duration
+	Ping       []byte
+	Throughout bool
 	// End is what ends a stream of the provider's own bytes where these do not
 	// end with it.
 	End []byte
@@ -71,7 +73,9 @@ func (s *Submitter) Answer(turn *Turn) {
 	buffer := buffers.Get().(*[]byte)
 	w.buf = (*buffer)[:0]
 	if turn.Request.GetTurn().GetStream() {
-		w.stream = x.Stream(edge.StreamOptions{ContentType: s.dialect.ContentType, Pause: s.dialect.Pause, Ping: s.dialect.Ping})
+		w.stream = x.Stream(edge.StreamOptions{
+			ContentType: s.dialect.ContentType, Pause: s.dialect.Pause, Ping: s.dialect.Ping, Throughout: s.dialect.Throughout,
+		})
 		defer w.stream.Close()
 	}
 	err := s.caller.Submit(x.Context(), turn.Request, w.take)

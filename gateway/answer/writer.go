@@ -153,6 +153,9 @@ func (w *writer) note(last *conversationv1.Event) {
 
 // send writes one piece out.
 func (w *writer) send(piece []byte) error {
+	if w.ended {
+		defer w.stream.Close()
+	}
 	if len(piece) == 0 {
 		return nil
 	}

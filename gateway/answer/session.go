@@ -1,9 +1,8 @@
-package openai
+package answer
 
 import (
 	"bytes"
 
-	"github.com/gptmesh/gptmesh/gateway/answer"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 )
@@ -41,7 +40,7 @@ func takeSession(body []byte) (rest []byte, session string, err error) {
 		return body, "", nil
 	}
 	session, err = found[0].Text(body)
-	if err != nil || !answer.ValidSession(session) {
+	if err != nil || !ValidSession(session) {
 		return nil, "", fault.InvalidField(sessionField, `it must be "new" or a session's id: 1 to 64 of letters, digits, "-", "_", "."`)
 	}
 	rest, err = jsonscan.Splice(nil, body, jsonscan.Edit{At: metadata, Value: without(body, metadata, found[0])})

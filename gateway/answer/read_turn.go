@@ -1,0 +1,38 @@
+package answer
+
+import (
+	"github.com/gptmesh/gptmesh/gateway/edge"
+	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/wire"
+)
+
+// ReadTurn reads a client's request of a dialect with a member metadata: the
+// body, the session that metadata may name (metadata.gptmesh_session, which is
+// taken out), and the headers that ReadHeaders knows. The error is a fault that
+// names the member or header.
+func ReadTurn(x *edge.Exchange, codec wire.Codec) (*requestv1.SubmitRequest, error) {
+	body, err := x.Body()
+	if err != nil {
+		return nil, err
+	}
+	body, session, err := takeSession(body)
+	if err != nil {
+		return nil, err
+	}
+	turn, err := codec.ScanTurn(body)
+	if err != nil {
+		return nil, err
+	}
+	request := &requestv1.SubmitRequest{Turn: turn, WireBounds: turn.AcceptWire}
+	if err := ReadHeaders(x.Request().Header, request); err != nil {
+		return nil, err
+	}
+	if session != "" {
+		if request.SessionId != "" && request.SessionId != session {
+			return nil, fault.InvalidField(sessionField, "the header x-gptmesh-session names another session")
+		}
+		request.SessionId = session
+	}
+	return request, nil
+}
