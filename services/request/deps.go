@@ -12,6 +12,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/dialects"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -27,7 +28,8 @@ type Deps struct {
 	Session sessionv1.SessionServiceCaller
 	// Classifier labels texts for model "auto"; nil means that there is none.
 	Classifier classifierv1.ClassifierServiceCaller
-	// Codec finds the codec of a wire, nil where there is none. Required.
+	// Codec finds the codec of a wire, nil where there is none. Nil means the
+	// table of package dialects.
 	Codec func(conversationv1.Wire) wire.Codec
 	// Logger takes the log; nil throws it away.
 	Logger *slog.Logger
@@ -48,8 +50,9 @@ func (d *Deps) check() error {
 		return errors.New("request: Response is not set")
 	case d.Session == nil:
 		return errors.New("request: Session is not set")
-	case d.Codec == nil:
-		return errors.New("request: Codec is not set")
+	}
+	if d.Codec == nil {
+		d.Codec = knownCodec
 	}
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
@@ -59,6 +62,13 @@ func (d *Deps) check() error {
 	}
 	if d.Instance == "" {
 		d.Instance = "request"
+	}
+	return nil
+}
+
+func knownCodec(w conversationv1.Wire) wire.Codec {
+	if codec, ok := dialects.For(w); ok {
+		return codec
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/dialects"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -24,7 +25,8 @@ type Deps struct {
 	GPT gptv1.GPTServiceCaller
 	// Session keeps conversations. Required.
 	Session sessionv1.SessionServiceCaller
-	// Codec finds the codec of a wire, nil where there is none. Required.
+	// Codec finds the codec of a wire, nil where there is none. Nil means the
+	// table of package dialects.
 	Codec func(conversationv1.Wire) wire.Codec
 	// Logger takes the log; nil throws it away.
 	Logger *slog.Logger
@@ -45,8 +47,9 @@ func (d *Deps) check() error {
 		return errors.New("response: GPT is not set")
 	case d.Session == nil:
 		return errors.New("response: Session is not set")
-	case d.Codec == nil:
-		return errors.New("response: Codec is not set")
+	}
+	if d.Codec == nil {
+		d.Codec = knownCodec
 	}
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
@@ -56,6 +59,13 @@ func (d *Deps) check() error {
 	}
 	if d.Instance == "" {
 		d.Instance = "response"
+	}
+	return nil
+}
+
+func knownCodec(w conversationv1.Wire) wire.Codec {
+	if codec, ok := dialects.For(w); ok {
+		return codec
 	}
 	return nil
 }

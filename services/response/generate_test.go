@@ -82,6 +82,43 @@ func TestRawAnswerPassesUnchanged(t *testing.T) {
 	equal(t, w.story("s1"), "ASSISTANT:Hello")
 }
 
+// TestRealDialect assembles what a provider of OpenAI's wire sent, streamed and
+// not, and types it for a watcher.
+func TestRealDialect(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	w.deps.Codec = knownCodec
+	w.newSession("s1")
+	chunk := func(form conversationv1.RawForm, data string, events ...*conversationv1.Event) *conversationv1.Chunk {
+		c := raw(data, events...)
+		c.Raw.Form = form
+		return c
+	}
+	const sse, whole = conversationv1.RawForm_RAW_FORM_SSE, conversationv1.RawForm_RAW_FORM_JSON
+	const head = `data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m-1","choices":[{"index":0,`
+	w.model.plays(says(
+		chunk(sse, head+`"delta":{"role":"assistant","content":"Hel"},"finish_reason":null}]}`+"\n\n", started()),
+		chunk(sse, head+`"delta":{"content":"lo"},"finish_reason":null}]}`+"\n\n"),
+		chunk(sse, head+`"delta":{},"finish_reason":"stop"}]}`+"\n\ndata: [DONE]\n\n", usage(2), finishedEvent()),
+	))
+	if _, err := w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_1", SessionId: "s1"}); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, w.story("s1"), "ASSISTANT:Hello")
+	watched, err := w.watch(t.Context(), "resp_1", 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, show(watched), "1:^Hel 2:lo 3:.#$")
+
+	w.model.plays(says(chunk(whole, `{"id":"c1","object":"chat.completion","created":1,"model":"m-1","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}`,
+		started(), usage(1), finishedEvent())))
+	if _, err := w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_2", SessionId: "s1"}); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, w.story("s1"), "ASSISTANT:Hello ASSISTANT:Hi")
+}
+
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	boom := fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_PROVIDER_ERROR, "boom", "provider", "echo")
