@@ -110,6 +110,15 @@ func (h *host) serveHTTP(address string, e *edge.Edge) error {
 	return nil
 }
 
+// roomsReady is the state of every part of the process, for /readyz.
+func (h *host) roomsReady(ctx context.Context) []edge.Room {
+	var out []edge.Room
+	for _, s := range h.group.Ready(ctx) {
+		out = append(out, edge.Room{Name: s.Name, Err: s.Err})
+	}
+	return out
+}
+
 // serveAdmin listens for operators: metrics and profiles.
 func (h *host) serveAdmin(address string) error {
 	if address == "" {

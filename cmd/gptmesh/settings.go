@@ -8,9 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gptmesh/gptmesh/gateway/edge"
-	"github.com/gptmesh/gptmesh/gateway/ollama"
-	"github.com/gptmesh/gptmesh/gateway/openai"
+	"github.com/gptmesh/gptmesh/gateway"
 	"github.com/gptmesh/gptmesh/pkg/auth"
 	"github.com/gptmesh/gptmesh/pkg/config"
 	"github.com/gptmesh/gptmesh/pkg/ratelimit"
@@ -49,19 +47,12 @@ type settings struct {
 	Traces     telemetry.TraceConfig `yaml:"traces"`
 	Shutdown   shutdownSettings      `yaml:"shutdown"`
 
-	Gateway    gatewaySettings   `yaml:"gateway"`
+	Gateway    gateway.Config    `yaml:"gateway"`
 	Request    request.Config    `yaml:"request"`
 	Response   response.Config   `yaml:"response"`
 	GPT        gpt.Config        `yaml:"gpt"`
 	Session    session.Config    `yaml:"session"`
 	Classifier classifier.Config `yaml:"classifier"`
-}
-
-// gatewaySettings are the edge's and each face's.
-type gatewaySettings struct {
-	Edge   edge.Config   `yaml:",inline"`
-	OpenAI openai.Config `yaml:"openai"`
-	Ollama ollama.Config `yaml:"ollama"`
 }
 
 // databaseSettings name the PostgreSQL that all rooms of this process use, each
@@ -100,7 +91,7 @@ func defaultSettings() settings {
 		Log:        telemetry.LogConfig{Level: "info", Format: "text"},
 		Traces:     telemetry.TraceConfig{SampleRatio: 1},
 		Shutdown:   shutdownSettings{DrainTimeout: 30 * time.Second},
-		Gateway:    gatewaySettings{Edge: edge.DefaultConfig(), OpenAI: openai.DefaultConfig(), Ollama: ollama.DefaultConfig()},
+		Gateway:    gateway.DefaultConfig(),
 		Request:    request.DefaultConfig(), Response: response.DefaultConfig(),
 		GPT: gpt.DefaultConfig(), Session: session.DefaultConfig(), Classifier: classifier.DefaultConfig(),
 	}
@@ -136,9 +127,7 @@ func (s *settings) validate() error {
 	check("rate_limits", s.RateLimits.Validate())
 	check("tls", s.TLS.Validate())
 	check("traces", s.Traces.Validate())
-	check("gateway", s.Gateway.Edge.Validate())
-	check("gateway.openai", s.Gateway.OpenAI.Validate())
-	check("gateway.ollama", s.Gateway.Ollama.Validate())
+	check("gateway", s.Gateway.Validate())
 	check("request", s.Request.Validate())
 	check("response", s.Response.Validate())
 	check("gpt", s.GPT.Validate())

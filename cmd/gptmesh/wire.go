@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 
+	"github.com/gptmesh/gptmesh/gateway"
 	"github.com/gptmesh/gptmesh/gateway/edge"
+	"github.com/gptmesh/gptmesh/gateway/rest"
+	"github.com/gptmesh/gptmesh/gen"
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
@@ -56,7 +59,7 @@ func wire(ctx context.Context, s *settings, h *host) error {
 			return nil, nil, err
 		}
 		svc, err := response.New(s.Response, response.Deps{
-			SQLite: sqlite, Postgres: postgres, GPT: models, Session: sessions, Codec: codec,
+			SQLite: sqlite, Postgres: postgres, GPT: models, Session: sessions,
 			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
 		})
 		return svc, responsev1.LocalResponseService(svc, h.local), err
@@ -70,7 +73,7 @@ func wire(ctx context.Context, s *settings, h *host) error {
 			return nil, nil, err
 		}
 		svc, err := request.New(s.Request, request.Deps{
-			SQLite: sqlite, Postgres: postgres, Response: answers, Session: sessions, Classifier: labels, Codec: codec,
+			SQLite: sqlite, Postgres: postgres, Response: answers, Session: sessions, Classifier: labels,
 			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
 		})
 		return svc, requestv1.LocalRequestService(svc, h.local), err
@@ -79,6 +82,12 @@ func wire(ctx context.Context, s *settings, h *host) error {
 		return err
 	}
 	return h.listen(func() (*edge.Edge, error) {
-		return newEdge(s, h, rooms{request: requests, response: answers, gpt: models, session: sessions})
+		return gateway.New(s.Gateway, gateway.Deps{
+			Request: requests, GPT: models, GRPC: h.server, Auth: h.authenticator, Limiter: h.limiter, Ready: h.roomsReady, Build: version,
+			REST: rest.Deps{
+				Session: h.rest, Request: h.rest, Response: h.rest, GPT: h.rest, Classifier: h.rest, OpenAPI: gen.OpenAPI,
+			},
+			Logger: h.logger, Metrics: h.registry, Tracer: h.tracing.Provider(),
+		})
 	})
 }
