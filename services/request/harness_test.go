@@ -19,6 +19,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/pgtest"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
+	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/gptmesh/gptmesh/services/response/responsetest"
 	"github.com/gptmesh/gptmesh/services/session/sessiontest"
 	"github.com/gptmesh/gptmesh/wire"
@@ -95,6 +96,7 @@ type options struct {
 	path       string
 	response   *responsetest.Fake
 	session    *sessiontest.Fake
+	store      func(store.Store) store.Store
 }
 
 func open(t *testing.T, o options) *world {
@@ -127,6 +129,9 @@ func open(t *testing.T, o options) *world {
 		Classifier: o.classifier, Codec: codec,
 	}); err != nil {
 		t.Fatal(err)
+	}
+	if o.store != nil {
+		w.Service.store = o.store(w.Service.store) // before Start: nothing uses it yet
 	}
 	w.caller = requestv1.LocalRequestService(w.Service, nil)
 	w.close = sync.OnceFunc(func() {

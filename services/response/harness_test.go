@@ -334,3 +334,5 @@ func must[T any](v T, err error) T {
 }
 
 func newLogForBench() *answerlog.Log { return answerlog.New(1 << 30) }
+
+func newSessions() *sessiontest.Fake { return sessiontest.New() }
