@@ -11,7 +11,6 @@ import (
 	"io"
 	"math"
 	"net"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -45,7 +44,6 @@ type mesh struct {
 	request *gatewaytest.Request
 	gpt     *gatewaytest.GPT
 	edge    *edge.Edge
-	client  *http.Client
 }
 
 func newMesh(t testing.TB, change func(*openai.Config)) *mesh {

@@ -11,24 +11,7 @@ import (
 const (
 	system    = conversationv1.Role_ROLE_SYSTEM
 	assistant = conversationv1.Role_ROLE_ASSISTANT
-	tool      = conversationv1.Role_ROLE_TOOL
 )
-
-func calls(id string, callIDs ...string) *conversationv1.Message {
-	m := &conversationv1.Message{Id: id, Role: assistant}
-	for _, c := range callIDs {
-		m.Parts = append(m.Parts, &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_ToolCall{ToolCall: &conversationv1.ToolCall{Id: c, Name: "tool"}}})
-	}
-	return m
-}
-
-func results(id string, callIDs ...string) *conversationv1.Message {
-	m := &conversationv1.Message{Id: id, Role: tool}
-	for _, c := range callIDs {
-		m.Parts = append(m.Parts, &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_ToolResult{ToolResult: &conversationv1.ToolResult{ToolCallId: c}}})
-	}
-	return m
-}
 
 // words is a text of so many tokens, its frame included.
 func words(tokens int) string { return strings.Repeat("abcd", tokens-4) }

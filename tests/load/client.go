@@ -24,7 +24,6 @@ type scenario struct {
 	promptBytes int
 	script      string // what the provider is to do
 	tokens      int    // events with text that each stream must have
-	session     bool
 }
 
 // result is what one round of a scenario gave.

@@ -156,7 +156,7 @@ func decodeImages(list *value) ([]*conversationv1.ContentPart, error) {
 func decodeImage(text string) (*conversationv1.Image, bool) {
 	mediaType := ""
 	if after, ok := strings.CutPrefix(text, "data:"); ok {
-		head, data, ok := strings.Cut(after, ",")
+		head, data, _ := strings.Cut(after, ",")
 		if mediaType, ok = strings.CutSuffix(head, ";base64"); !ok {
 			return nil, false
 		}

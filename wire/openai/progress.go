@@ -25,8 +25,7 @@ type progress struct {
 // choiceSet is a set of choice indexes.
 type choiceSet [wire.MaxChoices / 64]uint64
 
-func (s *choiceSet) add(i int64)      { s[i/64] |= 1 << (i % 64) }
-func (s *choiceSet) has(i int64) bool { return s[i/64]&(1<<(i%64)) != 0 }
+func (s *choiceSet) add(i int64) { s[i/64] |= 1 << (i % 64) }
 
 // whole says whether the answer has reached its end: servers that leave out
 // [DONE] have then ended every choice.

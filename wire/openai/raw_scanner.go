@@ -69,10 +69,7 @@ func (s *rawScanner) matters(event wire.ServerEvent) bool {
 	if !s.started || event.Data[0] != '{' || event.Name != nil {
 		return true
 	}
-	data := event.Data
-	if bytes.HasPrefix(data, s.prefix) {
-		data = data[len(s.prefix):]
-	}
+	data := bytes.TrimPrefix(event.Data, s.prefix)
 	return bytes.Contains(data, errorMark) ||
 		marked(data, usageMark, 'n') ||
 		marked(data, finishMark, 'n') ||
