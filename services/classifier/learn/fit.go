@@ -30,6 +30,9 @@ type fitting struct {
 	// drop is the share of a row's features that a visit leaves out.
 	drop float64
 	seed uint64
+	// start, where not nil, is where the weights begin; those that are zero
+	// stay zero.
+	start *linear
 }
 
 // linear is fitted weights.
@@ -97,6 +100,10 @@ func fit(ctx context.Context, p *problem, rows []int, opt fitting, progress func
 		pace = ratios(p, rows, opt)
 	}
 	w := make([]float32, n*k)
+	masked := opt.start != nil
+	if masked {
+		copy(w, opt.start.w)
+	}
 	g2 := make([]float32, n*k)
 	for i := range g2 {
 		g2[i] = 1e-6
@@ -111,6 +118,9 @@ func fit(ctx context.Context, p *problem, rows []int, opt fitting, progress func
 			m = (m + 1) / (float64(len(rows)) + 2)
 			bias[o] = float32(math.Log(m / (1 - m)))
 		}
+	}
+	if masked {
+		copy(bias, opt.start.bias)
 	}
 	bg2 := make([]float32, k)
 	// The average costs as much memory as the weights: very large models go
@@ -177,6 +187,9 @@ func fit(ctx context.Context, p *problem, rows []int, opt fitting, progress func
 				base := int(c) * k
 				for _, o := range active {
 					i := base + int(o)
+					if masked && w[i] == 0 {
+						continue
+					}
 					d := g[o] * v
 					g2[i] += d * d
 					step := float32(rate) * d / sqrt32(g2[i])

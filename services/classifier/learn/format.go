@@ -38,7 +38,7 @@ const (
 	flagSparse = 1
 	flagWide   = 2
 
-	maxModelBytes = 64 << 20
+	maxModelBytes = 64 << 20 // of one model
 	maxKeys       = 1 << 22
 )
 
@@ -300,7 +300,7 @@ func (m *Model) prepare() string {
 		return fmt.Sprintf("%d labels for %d outputs", len(meta.Labels), m.k)
 	case !finite(c.Scope...) || !finite(c.Slopes...) || !finite(c.Offsets...):
 		return "the calibration is not finite"
-	case len(c.Scope) != 0 && len(c.Scope) != scopeSignCount+1:
+	case len(c.Scope) != 0 && len(c.Scope) != 2:
 		return "the calibration of scope has a wrong length"
 	}
 	switch meta.Kind {
@@ -364,15 +364,16 @@ func (m *Model) withCalibration(c Calibration, v Validation) (*Model, error) {
 
 // prune zeroes the weights that matter least, until at most maxBytes of keys
 // and entries are left, and drops keys without weights. rows is how many rows
-// had each key.
-func (q *weights) prune(rows []int32, maxBytes int) {
+// had each key. It says whether anything was lost.
+func (q *weights) prune(rows []int32, maxBytes int) bool {
 	const keyBytes, entryBytes = 8, 2
 	if q.dense {
 		limit := max(maxBytes/(keyBytes-2+q.k), 1)
 		if len(q.keys) > limit {
 			q.keep(topKeys(q, rows, limit))
+			return true
 		}
-		return
+		return false
 	}
 	matter := func(i int) float32 { return q.w[i] * q.w[i] * float32(rows[i/q.k]) }
 	var present []float32
@@ -423,6 +424,7 @@ func (q *weights) prune(rows []int32, maxBytes int) {
 		}
 	}
 	q.keep(kept)
+	return lo > 0
 }
 
 // topKeys are the places of the keys that matter most, ascending.

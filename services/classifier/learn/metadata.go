@@ -90,8 +90,9 @@ type Calibration struct {
 	// often as TargetAccuracy demands; above 1 where no confidence was enough.
 	Accept         float64 `json:"accept,omitempty"`
 	TargetAccuracy float64 `json:"target_accuracy,omitempty"`
-	// Scope weighs the signs that a text is out of scope, then the bias;
-	// Reject is the score from which it is held to be.
+	// Scope is slope and offset of the score that a text is out of scope, by
+	// the lead of the label for such texts; Reject is the score from which it
+	// is held to be.
 	Scope  []float64 `json:"scope,omitempty"`
 	Reject float64   `json:"reject,omitempty"`
 	// Slopes and Offsets give the probability of every output of a routing

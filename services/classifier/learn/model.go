@@ -37,29 +37,30 @@ type Model struct {
 // Prediction is what one head says about one text.
 type Prediction struct {
 	// Head is the name of the head.
-	Head string
+	Head string `json:"head"`
 	// Label is the most probable label; empty for a routing head.
-	Label string
+	Label string `json:"label,omitempty"`
 	// Confidence is the calibrated probability of Label, 0 to 1. For a routing
 	// head it is the probability that the weak model answers right.
-	Confidence float64
+	Confidence float64 `json:"confidence"`
 	// Accepted says that Confidence reaches the threshold that training found
 	// for its target accuracy.
-	Accepted bool
+	Accepted bool `json:"accepted"`
 	// OutOfScope is the score, 0 to 1, that the text belongs to none of the
 	// labels; Rejected says that it reaches the threshold that training found.
 	// Without a label for such texts it is 1 − Confidence, and Rejected is
 	// false.
-	OutOfScope float64
-	Rejected   bool
+	OutOfScope float64 `json:"out_of_scope"`
+	Rejected   bool    `json:"rejected"`
 	// Need is how much the text needs the strong model, for a routing head:
 	// the higher, the more. It orders texts; its scale is the head's own.
-	Need float64
+	Need float64 `json:"need,omitempty"`
 	// Weak and Strong are the probabilities that the weak and the strong model
 	// answer right, for a routing head.
-	Weak, Strong float64
+	Weak   float64 `json:"weak,omitempty"`
+	Strong float64 `json:"strong,omitempty"`
 	// KnownGroup says that features of the text's own group were used.
-	KnownGroup bool
+	KnownGroup bool `json:"known_group"`
 }
 
 // Metadata returns what the model says about itself. The slices in it are
@@ -152,8 +153,8 @@ func (m *Model) judge(s *scratch) Prediction {
 	p.Confidence = 1 / sum
 	p.Accepted = p.Confidence >= c.Accept
 	p.OutOfScope = 1 - p.Confidence
-	if m.scope >= 0 && len(c.Scope) == scopeSignCount+1 {
-		p.OutOfScope = scopeScore(scopeSigns(z, t, m.scope), c.Scope)
+	if m.scope >= 0 && len(c.Scope) == 2 {
+		p.OutOfScope = scopeScore(scopeLead(z, t, m.scope), c.Scope)
 		p.Rejected = p.OutOfScope >= c.Reject
 	}
 	return p

@@ -9,53 +9,26 @@ import (
 // outOfScopeLabels are the labels that mean "none of the others".
 var outOfScopeLabels = []string{"oos", "out_of_scope", "out-of-scope", "none_of_the_above"}
 
-// scopeSignCount is the number of signs of scopeSigns.
-const scopeSignCount = 4
-
-// scopeSigns are what tells a text out of scope: how the label for it stands
-// against the best other one, the best score, its lead over the second, and
-// all scores together. scope is the index of the label.
-func scopeSigns(z []float32, temperature float64, scope int) [scopeSignCount]float64 {
-	first, second := math.Inf(-1), math.Inf(-1)
-	for i, v := range z {
-		if i == scope {
-			continue
-		}
-		s := float64(v) / temperature
-		if s > first {
-			first, second = s, first
-		} else if s > second {
-			second = s
-		}
-	}
-	if math.IsInf(second, -1) {
-		second = first
-	}
-	var sum float64
+// scopeLead is how far the label for texts out of scope is before the best
+// other one. scope is its index. It tells such texts better than the best
+// score, its lead over the second or the sum of all do, alone or joined.
+func scopeLead(z []float32, temperature float64, scope int) float64 {
+	best := math.Inf(-1)
 	for i, v := range z {
 		if i != scope {
-			sum += math.Exp(float64(v)/temperature - first)
+			best = max(best, float64(v))
 		}
 	}
-	return [scopeSignCount]float64{
-		float64(z[scope])/temperature - first,
-		first,
-		first - second,
-		first + math.Log(sum),
-	}
+	return (float64(z[scope]) - best) / temperature
 }
 
-// scopeScore joins the signs; the last of w is the bias.
-func scopeScore(signs [scopeSignCount]float64, w []float64) float64 {
-	z := w[scopeSignCount]
-	for i, s := range signs {
-		z += w[i] * s
-	}
-	return 1 / (1 + math.Exp(-z))
+// scopeScore turns a lead into a score from 0 to 1; w is a slope and an offset.
+func scopeScore(lead float64, w []float64) float64 {
+	return 1 / (1 + math.Exp(-(w[0]*lead + w[1])))
 }
 
-// fitScope learns the weights of the signs from held-out scores. Both sides
-// weigh the same.
+// fitScope learns slope and offset from held-out scores. Both sides weigh the
+// same.
 func fitScope(scores [][]float32, class []int32, temperature float64, scope int) []float64 {
 	x := make([][]float64, len(scores))
 	target := make([]float64, len(scores))
@@ -67,15 +40,16 @@ func fitScope(scores [][]float32, class []int32, temperature float64, scope int)
 		}
 	}
 	for i, z := range scores {
-		s := scopeSigns(z, temperature, scope)
-		x[i] = s[:]
+		x[i] = []float64{scopeLead(z, temperature, scope)}
 		weight[i] = 0.5 * float64(len(scores)) / (float64(len(scores)) - outside)
 		if int(class[i]) == scope {
 			target[i] = 1
 			weight[i] = 0.5 * float64(len(scores)) / outside
 		}
 	}
-	return fitLogistic(x, target, weight)
+	w := fitLogistic(x, target, weight)
+	w[0] = max(w[0], 0.01)
+	return w
 }
 
 // scoped is one row judged for scope.

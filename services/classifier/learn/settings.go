@@ -9,6 +9,7 @@ type settings struct {
 	minRows     int // rows that a feature must occur in
 	folds       int
 	dense       bool
+	maxBytes    int // of the weights, where the caller sets no limit
 }
 
 // Where the shape of the data changes the settings.
@@ -29,7 +30,10 @@ func choose(rows []Row, labels int, groups GroupUse) settings {
 			grouped++
 		}
 	}
-	s := settings{minRows: 2, folds: 5, dense: labels <= 8}
+	s := settings{minRows: 2, folds: 5, dense: labels <= 8, maxBytes: 1 << 20}
+	if labels > manyLabels {
+		s.maxBytes = 3 << 19
+	}
 	if len(rows) > manyRows {
 		s.minRows, s.folds = 3, 3
 	}
@@ -42,7 +46,8 @@ func choose(rows []Row, labels int, groups GroupUse) settings {
 	case rows[0].Routed:
 		// Difficulty shows in small things: everything, gently.
 		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilySkip, FamilyChar, FamilyCue)
-		s.fitting = fitting{epochs: 10, rate: 0.07, smooth: 0.5, power: 1}
+		s.fitting = fitting{epochs: 6, rate: 0.1, smooth: 0.5, power: 1}
+		s.minRows = 3
 		s.independent = true
 	case bytes/len(rows) >= longText:
 		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilyZone, FamilyLine, FamilyCue)
@@ -50,7 +55,8 @@ func choose(rows []Row, labels int, groups GroupUse) settings {
 		s.fitting = fitting{epochs: 12, rate: 0.1, smooth: 1, power: 1, drop: 0.2}
 	case labels > manyLabels:
 		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilySkip, FamilyChar)
-		s.fitting = fitting{epochs: 10, rate: 0.3}
+		w[FamilyChar] = 0.7
+		s.fitting = fitting{epochs: 8, rate: 0.3, smooth: 1, power: 0.7}
 		s.independent = true
 	default:
 		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilySkip, FamilyChar, FamilyCue)

@@ -43,7 +43,8 @@ type TrainConfig struct {
 	OutOfScope string
 	// TargetAccuracy is how often accepted answers shall be right; 0 is 0.9.
 	TargetAccuracy float64
-	// MaxBytes bounds the weights of the model; 0 is 1 MB.
+	// MaxBytes bounds the weights of the model; 0 is 1 MB, and 1.5 MB with
+	// more than fifty labels.
 	MaxBytes int
 	// Source and Licence are notes about the data, kept in the model.
 	Source, Licence string
@@ -71,10 +72,7 @@ func Train(ctx context.Context, rows []Row, cfg TrainConfig) (*Model, error) {
 	if !(cfg.TargetAccuracy > 0 && cfg.TargetAccuracy <= 1) {
 		return nil, errors.New("the target accuracy must be above 0 and at most 1")
 	}
-	if cfg.MaxBytes == 0 {
-		cfg.MaxBytes = 1 << 20
-	}
-	if cfg.MaxBytes < 1<<10 || cfg.MaxBytes > maxModelBytes/2 {
+	if cfg.MaxBytes != 0 && cfg.MaxBytes < 1<<10 || cfg.MaxBytes > maxModelBytes/2 {
 		return nil, fmt.Errorf("the size of a model must be from %d to %d bytes", 1<<10, maxModelBytes/2)
 	}
 	switch cfg.Groups {
@@ -129,6 +127,9 @@ func (t *training) prepare(rows []Row) error {
 	}
 	t.settings = choose(t.rows, len(t.labels), t.cfg.Groups)
 	t.settings.fitting.seed = t.cfg.Seed
+	if t.cfg.MaxBytes != 0 {
+		t.settings.maxBytes = t.cfg.MaxBytes
+	}
 	p := &t.problem
 	p.k = len(t.labels)
 	p.x = newMatrix(t.rows, &t.settings.scaling, t.settings.minRows)
@@ -282,7 +283,11 @@ func (t *training) run(ctx context.Context) (*Model, error) {
 		df[c]++
 	}
 	q := &weights{k: t.problem.k, keys: t.problem.x.keys, w: l.w, bias: l.bias, dense: t.settings.dense}
-	q.prune(df, t.cfg.MaxBytes)
+	if q.prune(df, t.settings.maxBytes) {
+		if err := t.refit(ctx, q); err != nil {
+			return nil, err
+		}
+	}
 	meta.Top = t.strongest(q)
 	data, err := encode(meta, q)
 	if err != nil {
@@ -290,6 +295,52 @@ func (t *training) run(ctx context.Context) (*Model, error) {
 	}
 	t.progress("packing", 1, 1)
 	return Load(data)
+}
+
+// refit lets the weights that are left make up for those that were pruned.
+func (t *training) refit(ctx context.Context, q *weights) error {
+	x := t.problem.x
+	place := make([]int32, len(x.keys))
+	at := 0
+	for c, key := range x.keys {
+		place[c] = -1
+		if at < len(q.keys) && q.keys[at] == key {
+			place[c] = int32(at)
+			at++
+		}
+	}
+	small := &matrix{keys: q.keys, start: make([]int, 1, len(x.start))}
+	for r := range x.rows() {
+		shared := -1
+		for j := x.start[r]; j < x.start[r+1]; j++ {
+			if j == x.shared[r] {
+				shared = len(small.cols)
+			}
+			if c := place[x.cols[j]]; c >= 0 {
+				small.cols = append(small.cols, c)
+				small.vals = append(small.vals, x.vals[j])
+			}
+		}
+		if shared < 0 {
+			shared = len(small.cols)
+		}
+		small.shared = append(small.shared, shared)
+		small.start = append(small.start, len(small.cols))
+	}
+	p := t.problem
+	p.x = small
+	opt := t.settings.fitting
+	opt.epochs = max(opt.epochs/3, 2)
+	opt.rate /= 2
+	opt.start = &linear{q.k, q.w, q.bias}
+	l, err := fit(ctx, &p, every(len(t.rows)), opt, func(done, total int) {
+		t.progress("refitting", done, total)
+	})
+	if err != nil {
+		return err
+	}
+	q.w, q.bias = l.w, l.bias
+	return nil
 }
 
 func every(n int) []int {
@@ -338,7 +389,7 @@ func calibrateLabels(meta *Metadata, scores [][]float32, class []int32) {
 	judgedRows := make([]scoped, len(scores))
 	for i, z := range scores {
 		best := bestInScope(z, scope)
-		judgedRows[i] = scoped{scopeScore(scopeSigns(z, c.Temperature, scope), c.Scope), int(class[i]) == scope, int32(best) == class[i]}
+		judgedRows[i] = scoped{scopeScore(scopeLead(z, c.Temperature, scope), c.Scope), int(class[i]) == scope, int32(best) == class[i]}
 	}
 	_, c.Reject = scopeRecall(judgedRows, 0.9)
 	if c.Reject > 1 {
