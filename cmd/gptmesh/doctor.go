@@ -38,8 +38,8 @@ func (c doctorCommand) Run() error {
 		d.say("data folder "+s.Data, folder(s.Data), "choose another folder with --data, or stop the process that holds it")
 	}
 	if !running {
-		d.say("http address "+s.HTTP, free(s.HTTP), "stop what listens there, or choose another address with --http")
-		d.say("grpc address "+s.GRPC, free(s.GRPC), "stop what listens there, or choose another address with --grpc")
+		d.say("http address "+s.HTTP, available(s.HTTP), "stop what listens there, or choose another address with --http")
+		d.say("grpc address "+s.GRPC, available(s.GRPC), "stop what listens there, or choose another address with --grpc")
 	}
 	if d.wrong > 0 {
 		return fmt.Errorf("%d of %d checks failed", d.wrong, d.checks)
@@ -120,7 +120,7 @@ func folder(dir string) error {
 	return os.Remove(probe)
 }
 
-func free(address string) error {
+func available(address string) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return err

@@ -104,7 +104,7 @@ func (h *host) chains() error {
 	if h.local, err = rpc.NewChain(h.policies, rpc.Trace(h.tracing.Tracer, "local"), metrics.Interceptor("local"), recovery); err != nil {
 		return err
 	}
-	h.server, err = rpc.NewServer(rpc.ServerConfig{TLS: h.settings.TLS, Chain: wire})
+	h.server, err = rpc.NewServer(rpc.ServerConfig{TLS: h.settings.TLS, DemandCertificate: h.authenticator.Open(), Chain: wire})
 	return err
 }
 

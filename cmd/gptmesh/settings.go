@@ -136,13 +136,15 @@ func (s *settings) validate() error {
 	_, err := telemetry.NewLogger(s.Log, os.Stderr)
 	check("log", err)
 	check("http", s.bindable(s.HTTP))
-	check("grpc", s.bindable(s.GRPC))
+	if !s.TLS.Enabled() { // with TLS and no keys, certificates are demanded
+		check("grpc", s.bindable(s.GRPC))
+	}
 	return errors.Join(errs...)
 }
 
 // bindable refuses addresses beyond loopback while no key is asked for.
 func (s *settings) bindable(address string) error {
-	if address == "" || len(s.Auth.APIKeys) > 0 || s.AllowKeyless || s.TLS.Enabled() {
+	if address == "" || len(s.Auth.APIKeys) > 0 || s.AllowKeyless {
 		return nil
 	}
 	host, _, err := net.SplitHostPort(address)

@@ -32,7 +32,7 @@ func Print(source any) ([]byte, error) {
 func node(v reflect.Value, secret bool) *yaml.Node {
 	if secret {
 		if v.IsZero() {
-			return scalar("")
+			return node(v, false)
 		}
 		return scalar(masked)
 	}

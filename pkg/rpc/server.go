@@ -24,6 +24,9 @@ const MaxMessageBytes = 72 << 20
 type ServerConfig struct {
 	// TLS is used where enabled.
 	TLS TLSConfig
+	// DemandCertificate refuses clients without a certificate where TLS is used:
+	// for a mesh without keys.
+	DemandCertificate bool
 	// Chain is what every call passes through.
 	Chain *caller.Chain
 }
@@ -43,7 +46,7 @@ func NewServer(config ServerConfig) (*grpc.Server, error) {
 		options = append(options, grpc.ChainUnaryInterceptor(config.Chain.Unary...), grpc.ChainStreamInterceptor(config.Chain.Stream...))
 	}
 	if config.TLS.Enabled() {
-		tls, err := config.TLS.Server()
+		tls, err := config.TLS.Server(config.DemandCertificate)
 		if err != nil {
 			return nil, err
 		}

@@ -44,16 +44,20 @@ func (c TLSConfig) load() (tls.Certificate, *x509.CertPool, error) {
 	return certificate, pool, nil
 }
 
-// Server is the TLS of a listener. Clients without a certificate are let in,
-// to show a key; a certificate that the CA did not sign is refused.
-func (c TLSConfig) Server() (*tls.Config, error) {
+// Server is the TLS of a listener. A certificate that the CA did not sign is
+// refused. Clients without one are let in, to show a key, unless certificates
+// are demanded.
+func (c TLSConfig) Server(demand bool) (*tls.Config, error) {
 	certificate, pool, err := c.load()
 	if err != nil {
 		return nil, err
 	}
+	check := tls.VerifyClientCertIfGiven
+	if demand {
+		check = tls.RequireAndVerifyClientCert
+	}
 	return &tls.Config{
-		Certificates: []tls.Certificate{certificate}, ClientCAs: pool,
-		ClientAuth: tls.VerifyClientCertIfGiven, MinVersion: tls.VersionTLS13,
+		Certificates: []tls.Certificate{certificate}, ClientCAs: pool, ClientAuth: check, MinVersion: tls.VersionTLS13,
 	}, nil
 }
 

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gptmesh/gptmesh/pkg/config"
+	"github.com/gptmesh/gptmesh/pkg/rpc"
+)
+
+func TestDefaultsAreRightAndPrintable(t *testing.T) {
+	t.Parallel()
+	s := defaultSettings()
+	if err := s.validate(); err != nil {
+		t.Errorf("the defaults are refused: %v", err)
+	}
+	text, err := config.Print(&s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := defaultSettings()
+	if err := config.Decode(&again, text); err != nil {
+		t.Errorf("what is printed cannot be loaded: %v\n%s", err, text)
+	}
+}
+
+func TestVariablesAreUnique(t *testing.T) {
+	t.Parallel()
+	s := defaultSettings()
+	seen := map[string]string{}
+	for _, f := range config.Fields(&s, prefix) {
+		for _, v := range f.Variables {
+			if other, ok := seen[v]; ok {
+				t.Errorf("%s sets both %s and %s", v, other, f.Path)
+			}
+			seen[v] = f.Path
+		}
+	}
+	for _, want := range []string{
+		"GPTMESH_API_KEYS", "GPTMESH_DATABASE_URL", "GPTMESH_SESSION_ADDR", "GPTMESH_REQUEST_ADDR", "GPTMESH_RESPONSE_ADDR", "GPTMESH_GPT_ADDR",
+		"GPTMESH_CLASSIFIER_ADDR", "GPTMESH_HTTP", "GPTMESH_GRPC", "GPTMESH_ADMIN", "GPTMESH_DATA",
+	} {
+		if seen[want] == "" {
+			t.Errorf("no key has the variable %s", want)
+		}
+	}
+}
+
+func TestWithoutKeysOnlyLoopbackIsBound(t *testing.T) {
+	t.Parallel()
+	for address, ok := range map[string]bool{
+		"127.0.0.1:1": true, "localhost:1": true, "[::1]:1": true, "0.0.0.0:1": false, ":1": false, "10.0.0.1:1": false, "host:1": false, "": true,
+	} {
+		s := defaultSettings()
+		if err := s.bindable(address); (err == nil) != ok {
+			t.Errorf("bindable(%q) = %v, want allowed %t", address, err, ok)
+		}
+		s.Auth.APIKeys = []string{"k"}
+		if err := s.bindable(address); err != nil {
+			t.Errorf("bindable(%q) with keys = %v", address, err)
+		}
+	}
+}
+
+func TestEveryMethodHasAPolicy(t *testing.T) {
+	t.Parallel()
+	if _, err := rpc.LoadPolicies(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRoomsAreOrdered(t *testing.T) {
+	t.Parallel()
+	got, err := ordered([]string{"gateway,request", "session"})
+	if err != nil || !slices.Equal(got, []string{"session", "request", "gateway"}) {
+		t.Errorf("ordered = %v, %v", got, err)
+	}
+	if _, err := ordered([]string{"sesion"}); err == nil || !strings.Contains(err.Error(), "sesion") {
+		t.Errorf("an unknown room: %v", err)
+	}
+}
+
+// testSettings gives every listener a port of its own, and the stores a folder.
+func testSettings(t *testing.T) settings {
+	t.Helper()
+	s := defaultSettings()
+	s.HTTP, s.GRPC, s.Admin, s.Data = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", filepath.Join(t.TempDir(), "data")
+	s.Log.Level = "error"
+	s.GPT.Discovery.Enabled = false
+	return s
+}
+
+func TestSecondProcessOnOneFolderIsRefused(t *testing.T) {
+	t.Parallel()
+	first := testSettings(t)
+	h, err := start(context.Background(), &first, allRooms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.group.Shutdown(context.Background())
+	second := testSettings(t)
+	second.Data = first.Data
+	if other, err := start(context.Background(), &second, allRooms); err == nil {
+		other.group.Shutdown(context.Background())
+		t.Fatal("a second process got the same folder")
+	} else if !strings.Contains(err.Error(), first.Data) {
+		t.Errorf("the error does not name the folder: %v", err)
+	}
+}
+
+func TestMissingAddressIsNamed(t *testing.T) {
+	t.Parallel()
+	s := testSettings(t)
+	_, err := start(context.Background(), &s, []string{"request"})
+	if err == nil || !strings.Contains(err.Error(), "GPTMESH_SESSION_ADDR") {
+		t.Errorf("start = %v, want the variable named", err)
+	}
+	if _, err := os.Stat(filepath.Join(s.Data, "request.db")); err == nil {
+		t.Error("a store was made for a process that did not start")
+	}
+}
