@@ -13,15 +13,16 @@ var version = "dev"
 
 // commands are the subcommands.
 type commands struct {
-	Up      upCommand      `cmd:"" help:"Run every room in this process, on embedded stores or PostgreSQL."`
-	Serve   serveCommand   `cmd:"" help:"Run some rooms in this process; the others are found by address."`
-	Chat    chatCommand    `cmd:"" help:"Talk to a model in the terminal, through a running mesh."`
-	Models  modelsCommand  `cmd:"" help:"List the models that a running mesh can reach, and why others are not reachable."`
-	Config  configCommand  `cmd:"" help:"Print or verify the configuration."`
-	Migrate migrateCommand `cmd:"" help:"Bring the stores to this version, or show where they are."`
-	Doctor  doctorCommand  `cmd:"" help:"Say what is wrong and what to do."`
-	Certs   certsCommand   `cmd:"" help:"Make a development CA and certificates for mutual TLS between rooms."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Up         upCommand         `cmd:"" help:"Run every room in this process, on embedded stores or PostgreSQL."`
+	Serve      serveCommand      `cmd:"" help:"Run some rooms in this process; the others are found by address."`
+	Chat       chatCommand       `cmd:"" help:"Talk to a model in the terminal, through a running mesh."`
+	Models     modelsCommand     `cmd:"" help:"List the models that a running mesh can reach, and why others are not reachable."`
+	Config     configCommand     `cmd:"" help:"Print or verify the configuration."`
+	Migrate    migrateCommand    `cmd:"" help:"Bring the stores to this version, or show where they are."`
+	Doctor     doctorCommand     `cmd:"" help:"Say what is wrong and what to do."`
+	Certs      certsCommand      `cmd:"" help:"Make a development CA and certificates for mutual TLS between rooms."`
+	Classifier classifierCommand `cmd:"" help:"Train, evaluate and explain the classifier's models."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
 func main() {
