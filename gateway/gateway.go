@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gptmesh/gptmesh/gateway/anthropic"
 	"github.com/gptmesh/gptmesh/gateway/edge"
 	"github.com/gptmesh/gptmesh/gateway/ollama"
 	"github.com/gptmesh/gptmesh/gateway/openai"
@@ -27,11 +28,13 @@ type Config struct {
 	OpenAI openai.Config `yaml:"openai"`
 	// Ollama is how Ollama's face behaves.
 	Ollama ollama.Config `yaml:"ollama"`
+	// Anthropic is how Anthropic's face behaves.
+	Anthropic anthropic.Config `yaml:"anthropic"`
 }
 
 // DefaultConfig is the parts' defaults.
 func DefaultConfig() Config {
-	return Config{Edge: edge.DefaultConfig(), OpenAI: openai.DefaultConfig(), Ollama: ollama.DefaultConfig()}
+	return Config{Edge: edge.DefaultConfig(), OpenAI: openai.DefaultConfig(), Ollama: ollama.DefaultConfig(), Anthropic: anthropic.DefaultConfig()}
 }
 
 // Validate says what is wrong with the configuration, or nil.
@@ -44,6 +47,9 @@ func (c Config) Validate() error {
 	}
 	if err := c.Ollama.Validate(); err != nil {
 		return fmt.Errorf("ollama.%w", err)
+	}
+	if err := c.Anthropic.Validate(); err != nil {
+		return fmt.Errorf("anthropic.%w", err)
 	}
 	return nil
 }
@@ -92,12 +98,16 @@ func New(config Config, deps Deps) (*edge.Edge, error) {
 	if err != nil {
 		return nil, err
 	}
+	anthropicFace, err := anthropic.New(config.Anthropic, anthropic.Deps{Request: deps.Request, GPT: deps.GPT})
+	if err != nil {
+		return nil, err
+	}
 	restFace, err := rest.New(deps.REST)
 	if err != nil {
 		return nil, err
 	}
 	return edge.New(config.Edge, edge.Deps{
-		Auth: deps.Auth, Limiter: deps.Limiter, Faces: []edge.Face{openaiFace, ollamaFace, restFace}, Ready: deps.Ready, GRPC: deps.GRPC,
+		Auth: deps.Auth, Limiter: deps.Limiter, Faces: []edge.Face{openaiFace, ollamaFace, anthropicFace, restFace}, Ready: deps.Ready, GRPC: deps.GRPC,
 		Logger: deps.Logger, Metrics: deps.Metrics, Tracer: deps.Tracer, Clock: deps.Clock,
 	})
 }

@@ -14,6 +14,7 @@ func (h *host) greet(w io.Writer) {
 		base := "http://" + s.HTTP
 		fmt.Fprintf(w, "  OpenAI      %s/v1\n", base)
 		fmt.Fprintf(w, "  Ollama      %s        (OLLAMA_HOST=%s)\n", base, base)
+		fmt.Fprintf(w, "  Anthropic   %s        (ANTHROPIC_BASE_URL=%s)\n", base, base)
 		fmt.Fprintf(w, "  REST        %s/mesh/v1   (%s/mesh/v1/openapi.yaml)\n", base, base)
 	}
 	fmt.Fprintf(w, "  gRPC        %s\n", s.GRPC)
