@@ -107,12 +107,14 @@ func New(t testing.TB, config Config) *Mesh {
 	}
 	m.clients.open(t, m)
 	t.Cleanup(func() {
+		states := map[*Process]string{}
 		for _, p := range slices.Backward(m.Processes) {
+			states[p] = p.state()
 			p.stop()
 		}
 		if t.Failed() {
 			for _, p := range m.Processes {
-				t.Logf("--- %s\n%s", p.Name, tail(p.Output()))
+				t.Logf("--- %s (%s)\n%s", p.Name, states[p], tail(p.Output()))
 			}
 		}
 	})

@@ -154,6 +154,19 @@ func (p *Process) Restart(t testing.TB) {
 	p.AwaitReady(t)
 }
 
+// state says whether the process runs, or how it ended.
+func (p *Process) state() string {
+	if p.cmd == nil {
+		return "never started"
+	}
+	select {
+	case <-p.exited:
+		return p.cmd.ProcessState.String()
+	default:
+		return "running"
+	}
+}
+
 // stop ends the process where it still runs.
 func (p *Process) stop() {
 	if p.cmd == nil {

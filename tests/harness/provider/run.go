@@ -44,8 +44,13 @@ func (p *Provider) serve(w http.ResponseWriter, r *http.Request, c *Call, make f
 	script := p.begin(c)
 	answer := &run{call: c, script: script, dialect: make(script), w: w, ctx: r.Context()}
 	defer close(c.ended)
-	left := context.AfterFunc(r.Context(), func() { close(c.gone) })
-	defer left()
+	stop := context.AfterFunc(r.Context(), func() { close(c.gone) })
+	defer func() {
+		// The steps may see the end of the context before the function is run.
+		if stop() && r.Context().Err() != nil {
+			close(c.gone)
+		}
+	}()
 	answer.steps()
 }
 
