@@ -1,6 +1,7 @@
 package anthropic_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -182,15 +183,29 @@ func TestAnswers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var atOnce message
-			if err := json.Unmarshal(post(m, "/v1/messages", ask).Body.Bytes(), &atOnce); err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(&atOnce, streamed); diff != "" {
+			if diff := cmp.Diff(numbered(t, post(m, "/v1/messages", ask).Body.Bytes()), numbered(t, streamed)); diff != "" {
 				t.Errorf("whole against streamed (-whole +streamed):\n%s", diff)
 			}
 		})
 	}
+}
+
+// numbered is a message with its numbers as they are written.
+func numbered(t *testing.T, m any) (out any) {
+	t.Helper()
+	body, ok := m.([]byte)
+	if !ok {
+		var err error
+		if body, err = json.Marshal(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	if err := decoder.Decode(&out); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+	return out
 }
 
 func TestTranscripts(t *testing.T) {

@@ -178,11 +178,10 @@ func (a *accumulator) blockStop(e *event) error {
 	case block["type"] == "thinking" && block["sealed"] != true:
 		return fmt.Errorf("a thought without a signature")
 	case block["type"] == "tool_use" && a.json.Len() > 0:
-		var input map[string]any
-		if err := json.Unmarshal([]byte(a.json.String()), &input); err != nil {
-			return fmt.Errorf("a tool's input: %w", err)
+		if input := a.json.String(); !json.Valid([]byte(input)) || !strings.HasPrefix(input, "{") {
+			return fmt.Errorf("a tool's input is no object: %s", input)
 		}
-		block["input"] = input
+		block["input"] = json.RawMessage(a.json.String())
 	}
 	delete(block, "sealed")
 	return nil
