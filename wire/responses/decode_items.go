@@ -1,0 +1,292 @@
+package responses
+
+import (
+	"strings"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+)
+
+// roleItem is the wire role of a message that is an item of a kind that only
+// this wire knows.
+const roleItem = "item"
+
+// customCall is the wire type of calls of custom tools.
+const customCall = "custom"
+
+// redactedMark stands before encrypted_content that is another provider's
+// encrypted block, and not a signature.
+const redactedMark = "gptmesh.redacted."
+
+// DecodeItems reads items, a JSON array, into messages without ids. field names
+// the array in errors.
+func DecodeItems(field string, items []byte) ([]*conversationv1.Message, error) {
+	body := append(append(append(jsonscan.AppendString([]byte{'{'}, field), ':'), items...), '}')
+	found, err := jsonscan.Scan(body, jsonscan.NewKeys(field), nil)
+	if err != nil {
+		return nil, scanFault(err)
+	}
+	return decodeItems(&value{Member: found[0], body: body})
+}
+
+// decodeInput reads input: a text of the user, or items.
+func decodeInput(input *value) ([]*conversationv1.Message, error) {
+	if input.Kind != jsonscan.String {
+		return decodeItems(input)
+	}
+	text, err := input.text()
+	if err != nil {
+		return nil, err
+	}
+	return []*conversationv1.Message{{Role: conversationv1.Role_ROLE_USER, Parts: []*conversationv1.ContentPart{textPart(text)}}}, nil
+}
+
+func decodeItems(items *value) ([]*conversationv1.Message, error) {
+	var d itemDecoder
+	err := items.elements(func(_ int, e *value) error { return d.item(e) })
+	return d.out, err
+}
+
+// itemDecoder makes messages of items.
+type itemDecoder struct {
+	out []*conversationv1.Message
+	// run is the message of the assistant's items in a row, or nil.
+	run             *conversationv1.Message
+	spoken, calling bool // it has a message item, a call
+}
+
+// item decodes one item.
+func (d *itemDecoder) item(e *value) error {
+	kind := ""
+	hasRole := false
+	if err := e.members(func(name string, m *value) (err error) {
+		switch {
+		case name == "type" && !m.null():
+			kind, err = m.text()
+		case name == "role":
+			hasRole = true
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	switch kind {
+	case "":
+		if !hasRole {
+			return malformed(e.path()+".type", "is required")
+		}
+		return d.message(e)
+	case "message":
+		return d.message(e)
+	case "function_call":
+		return d.call(e, "arguments", "")
+	case "custom_tool_call":
+		return d.call(e, "input", customCall)
+	case "function_call_output", "custom_tool_call_output":
+		return d.output(e)
+	case "reasoning":
+		return d.reasoning(e)
+	case "item_reference":
+		return unsupported(e.path(), "names an item that is not at hand")
+	}
+	part := opaque(kind, e)
+	if strings.HasSuffix(kind, "_output") || strings.HasSuffix(kind, "_response") {
+		d.end()
+		d.out = append(d.out, &conversationv1.Message{Role: conversationv1.Role_ROLE_USER, WireRole: roleItem, Parts: []*conversationv1.ContentPart{part}})
+		return nil
+	}
+	d.add(part)
+	return nil
+}
+
+// add adds a part to the assistant's run.
+func (d *itemDecoder) add(parts ...*conversationv1.ContentPart) {
+	if d.run == nil {
+		d.run = &conversationv1.Message{Role: conversationv1.Role_ROLE_ASSISTANT}
+		d.out = append(d.out, d.run)
+	}
+	d.run.Parts = append(d.run.Parts, parts...)
+}
+
+func (d *itemDecoder) end() { d.run, d.spoken, d.calling = nil, false, false }
+
+// roles are the words for roles.
+var roles = map[string]conversationv1.Role{
+	"system": conversationv1.Role_ROLE_SYSTEM, "developer": conversationv1.Role_ROLE_SYSTEM,
+	"user": conversationv1.Role_ROLE_USER, "assistant": conversationv1.Role_ROLE_ASSISTANT,
+}
+
+func (d *itemDecoder) message(e *value) error {
+	role := ""
+	var content *value
+	var extra rest
+	if err := e.members(func(name string, m *value) (err error) {
+		switch name {
+		case "type", "id", "status":
+		case "role":
+			role, err = m.text()
+		case "content":
+			content = m
+		default:
+			extra.add(m)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	known, ok := roles[role]
+	switch {
+	case role == "":
+		return malformed(e.path()+".role", "is required")
+	case !ok:
+		return fault.InvalidField(e.path()+".role", "want system, developer, user or assistant")
+	case content == nil || content.null():
+		return malformed(e.path()+".content", "is required")
+	}
+	parts, err := decodeContent(content, known == conversationv1.Role_ROLE_ASSISTANT)
+	if err != nil {
+		return err
+	}
+	if known == conversationv1.Role_ROLE_ASSISTANT {
+		if d.spoken && !d.calling || extra.object() != "" || d.run.GetExtraJson() != "" {
+			d.end()
+		}
+		if len(parts) == 0 {
+			return nil
+		}
+		d.add(parts...)
+		d.spoken = true
+		d.run.ExtraJson = extra.object()
+		return nil
+	}
+	d.end()
+	m := &conversationv1.Message{Role: known, Parts: parts, ExtraJson: extra.object()}
+	if role == "developer" {
+		m.WireRole = role
+	}
+	d.out = append(d.out, m)
+	return nil
+}
+
+// call decodes a call; its arguments are the member of that name.
+func (d *itemDecoder) call(e *value, arguments, wireType string) error {
+	call := &conversationv1.ToolCall{WireType: wireType}
+	var extra rest
+	err := e.members(func(name string, m *value) (err error) {
+		switch name {
+		case "type", "id", "status":
+		case "call_id":
+			call.Id, err = m.text()
+		case "name":
+			call.Name, err = m.text()
+		case arguments:
+			if m.Kind == jsonscan.Object {
+				call.ArgumentsJson = m.json()
+				return nil
+			}
+			call.ArgumentsJson, err = m.textOrNull()
+		default:
+			extra.add(m)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case call.GetId() == "":
+		return malformed(e.path()+".call_id", "is required")
+	case call.GetName() == "":
+		return malformed(e.path()+".name", "is required")
+	}
+	d.add(&conversationv1.ContentPart{Kind: &conversationv1.ContentPart_ToolCall{ToolCall: call}, ExtraJson: extra.object()})
+	d.calling = true
+	return nil
+}
+
+// output decodes what a call gave.
+func (d *itemDecoder) output(e *value) error {
+	result := &conversationv1.ToolResult{}
+	given := false
+	var extra rest
+	err := e.members(func(name string, m *value) (err error) {
+		switch name {
+		case "type", "id", "status":
+		case "call_id":
+			result.ToolCallId, err = m.text()
+		case "output":
+			given = true
+			if m.Kind == jsonscan.Object { // as some clients write it
+				result.Parts = []*conversationv1.ContentPart{textPart(m.json())}
+				return nil
+			}
+			result.Parts, err = decodeContent(m, true)
+		default:
+			extra.add(m)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case result.GetToolCallId() == "":
+		return malformed(e.path()+".call_id", "is required")
+	case !given:
+		return malformed(e.path()+".output", "is required")
+	}
+	d.end()
+	d.out = append(d.out, &conversationv1.Message{Role: conversationv1.Role_ROLE_TOOL, Parts: []*conversationv1.ContentPart{{
+		Kind: &conversationv1.ContentPart_ToolResult{ToolResult: result}, ExtraJson: extra.object(),
+	}}})
+	return nil
+}
+
+// reasoning decodes a block of thought. One that holds nothing but its id is
+// left out: nobody but the server that gave the id could do anything with it.
+func (d *itemDecoder) reasoning(e *value) error {
+	r := &conversationv1.Reasoning{}
+	var summary, content []string
+	err := e.members(func(name string, m *value) (err error) {
+		switch {
+		case m.null():
+		case name == "id":
+			r.Id, err = m.text()
+		case name == "encrypted_content":
+			r.Signature, err = m.text()
+		case name == "summary":
+			summary, err = texts(m)
+		case name == "content":
+			content, err = texts(m)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(content) > 0 {
+		summary = content
+	}
+	r.Text = strings.Join(summary, "\n\n")
+	if redacted, ok := strings.CutPrefix(r.Signature, redactedMark); ok {
+		r.Signature, r.Redacted = "", redacted
+	}
+	if r.Text != "" || r.Signature != "" || r.Redacted != "" {
+		d.add(&conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Reasoning{Reasoning: r}})
+	}
+	return nil
+}
+
+// texts reads the texts of an array of parts.
+func texts(at *value) (out []string, err error) {
+	err = at.elements(func(_ int, e *value) error {
+		return e.members(func(name string, m *value) error {
+			if name != "text" {
+				return nil
+			}
+			text, err := m.text()
+			out = append(out, text)
+			return err
+		})
+	})
+	return out, err
+}

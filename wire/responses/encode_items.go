@@ -1,0 +1,283 @@
+package responses
+
+import (
+	"slices"
+	"strings"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+)
+
+var noKeys = jsonscan.NewKeys()
+
+// checked writes JSON that the typed turn brings, which must be one object.
+func (e *turnEncoder) checked(field, json string) error {
+	if _, err := jsonscan.Scan([]byte(json), noKeys, nil); err != nil {
+		return fault.InvalidField("turn."+field, "is not a JSON object").WithCause(err)
+	}
+	e.raw(json)
+	return nil
+}
+
+// forEachExtra calls fn with the members of extra_json, in order.
+func forEachExtra(json string, fn func(name, value string)) {
+	if json == "" {
+		return
+	}
+	body := []byte(json)
+	if _, err := jsonscan.Scan(body, noKeys, nil); err != nil {
+		return // What is no object has no members.
+	}
+	// The scan has shown that nothing can fail.
+	_ = jsonscan.ForEachMember(body, jsonscan.Span{End: len(body)}, func(m jsonscan.Member) bool {
+		fn(string(m.AppendName(nil, body)), string(m.Raw(body)))
+		return true
+	})
+}
+
+// extra writes the members of extra_json into the open object where they are of
+// this dialect, else names them as dropped below the path.
+func (e *turnEncoder) extra(path, json string, skip ...string) {
+	forEachExtra(json, func(name, value string) {
+		switch {
+		case slices.Contains(skip, name):
+		case e.client == own:
+			e.rawField(name, value)
+		case path == "":
+			e.dropped.add(name)
+		default:
+			e.dropped.add(path + "." + name)
+		}
+	})
+}
+
+func (e *turnEncoder) message(path string, m *conversationv1.Message) error {
+	if m.GetName() != "" {
+		e.drop("messages[].name")
+	}
+	switch m.GetRole() {
+	case conversationv1.Role_ROLE_ASSISTANT:
+		return e.assistant(path, m)
+	case conversationv1.Role_ROLE_TOOL:
+		return e.results(path, m)
+	case conversationv1.Role_ROLE_SYSTEM, conversationv1.Role_ROLE_USER:
+	default:
+		return fault.InvalidField("turn."+path+".role", "is not set")
+	}
+	if e.client == own && m.GetWireRole() == roleItem && len(m.GetParts()) == 1 && m.GetParts()[0].GetOpaque() != nil {
+		return e.checked(path+".parts[0].opaque.json", m.GetParts()[0].GetOpaque().GetJson())
+	}
+	role := "user"
+	if m.GetRole() == conversationv1.Role_ROLE_SYSTEM {
+		role = "system"
+		if m.GetWireRole() == "developer" || m.GetWireRole() == RoleInstructions {
+			role = "developer"
+		}
+	}
+	e.open('{')
+	e.strField("type", "message")
+	e.strField("role", role)
+	e.key("content")
+	if err := e.inputContent(m.GetParts()); err != nil {
+		return err
+	}
+	e.extra("messages[]", m.GetExtraJson())
+	e.close('}')
+	return nil
+}
+
+// inputContent writes text as a string where it is all, else an array of parts.
+// One that the dialect cannot carry is left out and named.
+func (e *turnEncoder) inputContent(parts []*conversationv1.ContentPart) error {
+	if len(parts) == 1 && parts[0].GetExtraJson() == "" {
+		if text, ok := parts[0].GetKind().(*conversationv1.ContentPart_Text); ok {
+			e.str(text.Text)
+			return nil
+		}
+	}
+	e.open('[')
+	for _, part := range parts {
+		switch kind := part.GetKind().(type) {
+		case *conversationv1.ContentPart_Opaque:
+			if e.client != own {
+				e.dropped.add("messages[].content[]." + kind.Opaque.GetWireType())
+				continue
+			}
+			if err := e.checked("messages[].parts[].opaque.json", kind.Opaque.GetJson()); err != nil {
+				return err
+			}
+			continue
+		case *conversationv1.ContentPart_Refusal:
+			e.open('{')
+			e.strField("type", "input_text")
+			e.strField("text", kind.Refusal)
+		case *conversationv1.ContentPart_ToolCall, *conversationv1.ContentPart_ToolResult, *conversationv1.ContentPart_Reasoning, nil:
+			return fault.InvalidField("turn.messages[].parts[]", "is empty or of a kind that cannot stand here")
+		default:
+			e.inputPart(part)
+		}
+		e.extra("messages[].content[]", part.GetExtraJson())
+		e.close('}')
+	}
+	e.close(']')
+	return nil
+}
+
+// assistant writes the items of a message: runs of text are one message.
+func (e *turnEncoder) assistant(path string, m *conversationv1.Message) error {
+	parts := m.GetParts()
+	for i := 0; i < len(parts); {
+		n := 0
+		for i+n < len(parts) && spoken(parts[i+n]) {
+			n++
+		}
+		if n > 0 {
+			if err := e.said(m, parts[i:i+n]); err != nil {
+				return err
+			}
+			i += n
+			continue
+		}
+		if err := e.made(path, parts[i]); err != nil {
+			return err
+		}
+		i++
+	}
+	return nil
+}
+
+// spoken says whether a part stands in the content of a message.
+func spoken(part *conversationv1.ContentPart) bool {
+	switch kind := part.GetKind().(type) {
+	case *conversationv1.ContentPart_Text, *conversationv1.ContentPart_Refusal:
+		return true
+	case *conversationv1.ContentPart_Opaque:
+		return strings.HasPrefix(kind.Opaque.GetWireType(), "output_")
+	}
+	return false
+}
+
+func (e *turnEncoder) said(m *conversationv1.Message, parts []*conversationv1.ContentPart) error {
+	e.open('{')
+	e.strField("type", "message")
+	e.strField("role", "assistant")
+	e.key("content")
+	e.open('[')
+	for _, part := range parts {
+		switch kind := part.GetKind().(type) {
+		case *conversationv1.ContentPart_Opaque:
+			if e.client != own {
+				e.dropped.add("messages[].content[]." + kind.Opaque.GetWireType())
+				continue
+			}
+			if err := e.checked("messages[].parts[].opaque.json", kind.Opaque.GetJson()); err != nil {
+				return err
+			}
+			continue
+		case *conversationv1.ContentPart_Refusal:
+			e.open('{')
+			e.strField("type", "refusal")
+			e.strField("refusal", kind.Refusal)
+		default:
+			e.open('{')
+			e.strField("type", "output_text")
+			e.strField("text", part.GetText())
+		}
+		e.extra("messages[].content[]", part.GetExtraJson())
+		e.close('}')
+	}
+	e.close(']')
+	e.extra("messages[]", m.GetExtraJson())
+	e.close('}')
+	return nil
+}
+
+// made writes a part that is an item of its own.
+func (e *turnEncoder) made(path string, part *conversationv1.ContentPart) error {
+	switch kind := part.GetKind().(type) {
+	case *conversationv1.ContentPart_ToolCall:
+		e.toolCall(part, kind.ToolCall)
+	case *conversationv1.ContentPart_Reasoning:
+		e.thought(kind.Reasoning)
+	case *conversationv1.ContentPart_Opaque:
+		if e.client != own {
+			e.dropped.add("messages[].content[]." + kind.Opaque.GetWireType())
+			return nil
+		}
+		return e.checked(path+".parts[].opaque.json", kind.Opaque.GetJson())
+	case *conversationv1.ContentPart_Audio:
+		e.drop("messages[].parts[].audio")
+	case *conversationv1.ContentPart_Image, *conversationv1.ContentPart_File:
+		e.drop("messages[].parts[].image")
+	default:
+		return fault.InvalidField("turn."+path+".parts", "holds a part that cannot stand in the assistant's message")
+	}
+	return nil
+}
+
+func (e *turnEncoder) toolCall(part *conversationv1.ContentPart, call *conversationv1.ToolCall) {
+	kind, key := "function_call", "arguments"
+	if call.GetWireType() == customCall {
+		kind, key = "custom_tool_call", "input"
+		e.custom[call.GetId()] = true
+	}
+	e.open('{')
+	e.strField("type", kind)
+	e.strField("call_id", call.GetId())
+	e.strField("name", call.GetName())
+	e.strField(key, call.GetArgumentsJson())
+	e.extra("messages[].tool_calls[]", part.GetExtraJson())
+	e.close('}')
+}
+
+// thought writes a block that the provider can take back.
+func (e *turnEncoder) thought(r *conversationv1.Reasoning) {
+	if e.client != own || r.GetSignature() == "" {
+		e.drop("messages[].parts[].reasoning")
+		return
+	}
+	e.open('{')
+	e.strField("type", "reasoning")
+	if r.GetId() != "" {
+		e.strField("id", r.GetId())
+	}
+	e.key("summary")
+	e.open('[')
+	if r.GetText() != "" {
+		e.summary(r.GetText())
+	}
+	e.close(']')
+	e.strField("encrypted_content", r.GetSignature())
+	e.close('}')
+}
+
+// results writes an item for each result.
+func (e *turnEncoder) results(path string, m *conversationv1.Message) error {
+	for _, part := range m.GetParts() {
+		result := part.GetToolResult()
+		if result == nil {
+			return fault.InvalidField("turn."+path+".parts", "a tool message holds tool results alone")
+		}
+		if result.GetIsError() {
+			e.drop("messages[].parts[].tool_result.is_error")
+		}
+		kind := "function_call_output"
+		if e.custom[result.GetToolCallId()] {
+			kind = "custom_tool_call_output"
+		}
+		e.open('{')
+		e.strField("type", kind)
+		e.strField("call_id", result.GetToolCallId())
+		e.key("output")
+		if len(result.GetParts()) == 0 {
+			e.str("")
+		} else if err := e.inputContent(result.GetParts()); err != nil {
+			return err
+		}
+		e.extra("messages[]", m.GetExtraJson())
+		e.extra("messages[].content[]", part.GetExtraJson())
+		e.close('}')
+	}
+	return nil
+}

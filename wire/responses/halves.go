@@ -1,0 +1,59 @@
+package responses
+
+import "github.com/gptmesh/gptmesh/pkg/jsonscan"
+
+// halves joins characters that a provider cut in two. Beyond U+FFFF JSON
+// escapes a character as two halves, and tokenizers cut between them; a first
+// half at the end of a piece waits here for the next one.
+type halves struct{ held []byte }
+
+const escapeLength = len(`\ud83d`)
+
+// text is the meaning of the next piece, a string value.
+func (h *halves) text(body []byte, m jsonscan.Member) (string, error) {
+	if m.Kind != jsonscan.String {
+		return m.Text(body)
+	}
+	inside := body[m.Value.Start+1 : m.Value.End-1]
+	half := endsInHalf(inside)
+	if !half && len(h.held) == 0 {
+		return m.Text(body)
+	}
+	joined := append(append([]byte{'"'}, h.held...), inside...)
+	h.held = h.held[:0]
+	if half && len(inside) > 0 {
+		h.held = append(h.held, joined[len(joined)-escapeLength:]...)
+		joined = joined[:len(joined)-escapeLength]
+	}
+	joined = append(joined, '"')
+	whole := jsonscan.Member{Kind: jsonscan.String, Value: jsonscan.Span{End: len(joined)}}
+	return whole.Text(joined)
+}
+
+// end is what was held for a second half that never came.
+func (h *halves) end() string {
+	if len(h.held) == 0 {
+		return ""
+	}
+	h.held = nil
+	return "\uFFFD"
+}
+
+// endsInHalf says whether a string's inside ends with the escape of a first
+// half.
+func endsInHalf(inside []byte) bool {
+	at := len(inside) - escapeLength
+	if at < 0 || inside[at] != '\\' || inside[at+1] != 'u' || inside[at+2]|0x20 != 'd' {
+		return false
+	}
+	switch inside[at+3] | 0x20 {
+	case '8', '9', 'a', 'b':
+	default:
+		return false
+	}
+	backslashes := 0
+	for i := at - 1; i >= 0 && inside[i] == '\\'; i-- {
+		backslashes++
+	}
+	return backslashes%2 == 0
+}

@@ -1,0 +1,232 @@
+package responses
+
+import (
+	"strconv"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/wire"
+)
+
+type itemKind uint8
+
+const (
+	messageItem itemKind = iota
+	reasoningItem
+	callItem
+	opaqueItem
+)
+
+// item is an item of an answer, or of the assistant's part of a conversation.
+type item struct {
+	kind itemKind
+	id   string
+	// parts are those of a message.
+	parts []*piece
+	// thought is the text of reasoning, arguments those of a call.
+	thought, arguments strings.Builder
+	signature          string
+	redacted           string
+	sealed             bool // reasoning that takes nothing more
+	callID, name       string
+	custom             bool
+	json               string // of an opaque item
+	shape              jsonShape
+
+	// What a stream has shown of it.
+	announced, done bool
+	shown           int // bytes of text of the last part, of thought or of arguments
+	shownTokens     int // log probabilities of the last part
+	part            int // the part that is open
+	partOpen        bool
+}
+
+// piece is one part of a message.
+type piece struct {
+	refusal  bool
+	text     strings.Builder
+	logprobs []*conversationv1.TokenLogprob
+}
+
+// output is the list of items in the making. It holds at most maxBytes.
+type output struct {
+	id       string // of the answer
+	items    []*item
+	calls    []*item // by index
+	fresh    bool    // the next text is a part of its own
+	waiting  []*conversationv1.TokenLogprob
+	bytes    int
+	maxBytes int
+}
+
+const itemBytes = 64
+
+func (o *output) grow(n int) error {
+	limit := o.maxBytes
+	if limit <= 0 {
+		limit = wire.DefaultMaxAnswerBytes
+	}
+	if o.bytes+n > limit {
+		return fault.New(codes.ResourceExhausted, meshv1.ErrorReason_ERROR_REASON_TOO_LARGE,
+			"the answer is larger than "+strconv.Itoa(limit)+" bytes", "limit_bytes", strconv.Itoa(limit))
+	}
+	o.bytes += n
+	return nil
+}
+
+// last is the newest item where that is of a kind, else nil.
+func (o *output) last(kind itemKind) *item {
+	if n := len(o.items); n > 0 && o.items[n-1].kind == kind && !o.items[n-1].sealed && !o.items[n-1].done {
+		return o.items[n-1]
+	}
+	return nil
+}
+
+// begin adds an item.
+func (o *output) begin(kind itemKind, prefix string) *item {
+	it := &item{kind: kind, id: itemID(prefix, o.id, len(o.items))}
+	o.items = append(o.items, it)
+	return it
+}
+
+// addText adds to a text or refusal.
+func (o *output) addText(refusal bool, text string, logprobs []*conversationv1.TokenLogprob) error {
+	if err := o.grow(len(text) + itemBytes*(1+len(logprobs))); err != nil {
+		return err
+	}
+	if text == "" && len(logprobs) == 0 {
+		return nil
+	}
+	it := o.last(messageItem)
+	if it == nil && text == "" {
+		o.waiting = append(o.waiting, logprobs...)
+		return nil
+	}
+	if it == nil {
+		it = o.begin(messageItem, messagePrefix)
+	}
+	n := len(it.parts)
+	if n == 0 || it.parts[n-1].refusal != refusal || o.fresh {
+		it.parts = append(it.parts, &piece{refusal: refusal})
+		n++
+	}
+	part := it.parts[n-1]
+	part.text.WriteString(text)
+	part.logprobs = append(append(part.logprobs, o.waiting...), logprobs...)
+	o.waiting = nil
+	return nil
+}
+
+// addReasoning adds to a block, ends it, or adds an encrypted one.
+func (o *output) addReasoning(text, signature, redacted string) error {
+	if err := o.grow(len(text) + len(signature) + len(redacted) + itemBytes); err != nil {
+		return err
+	}
+	if text != "" || signature != "" {
+		it := o.last(reasoningItem)
+		if it == nil {
+			it = o.begin(reasoningItem, reasoningPrefix)
+		}
+		it.thought.WriteString(text)
+		if signature != "" {
+			it.signature, it.sealed = signature, true
+		}
+	}
+	if redacted != "" {
+		it := o.begin(reasoningItem, reasoningPrefix)
+		it.redacted, it.sealed = redacted, true
+	}
+	return nil
+}
+
+// addCall begins a call, or goes on with the one of an index.
+func (o *output) addCall(index int, call *conversationv1.ToolCall) error {
+	text := call.GetArgumentsJson()
+	if err := o.grow(len(text) + len(call.GetId()) + len(call.GetName()) + itemBytes); err != nil {
+		return err
+	}
+	if index == len(o.calls) {
+		prefix := callPrefix
+		if call.GetWireType() == customCall {
+			prefix = customPrefix
+		}
+		it := o.begin(callItem, prefix)
+		it.callID, it.name, it.custom = call.GetId(), call.GetName(), call.GetWireType() == customCall
+		o.calls = append(o.calls, it)
+	}
+	if index < 0 || index >= len(o.calls) {
+		return protocol("a tool call's index is out of order", nil)
+	}
+	it := o.calls[index]
+	if it.done {
+		if strings.TrimSpace(text) == "" {
+			return nil
+		}
+		return protocol("a tool call goes on behind the end of its arguments", nil)
+	}
+	it.arguments.WriteString(text)
+	it.shape.add(text)
+	return nil
+}
+
+// addPart adds a part of an assistant's message that is at hand as a whole.
+func (o *output) addPart(part *conversationv1.ContentPart) error {
+	switch kind := part.GetKind().(type) {
+	case *conversationv1.ContentPart_Text:
+		o.fresh = true
+		return o.addText(false, kind.Text, nil)
+	case *conversationv1.ContentPart_Refusal:
+		o.fresh = true
+		return o.addText(true, kind.Refusal, nil)
+	case *conversationv1.ContentPart_Reasoning:
+		if it := o.last(reasoningItem); it != nil {
+			it.sealed = true // each part is a block of its own
+		}
+		return o.addReasoning(kind.Reasoning.GetText(), kind.Reasoning.GetSignature(), kind.Reasoning.GetRedacted())
+	case *conversationv1.ContentPart_ToolCall:
+		return o.addCall(len(o.calls), kind.ToolCall)
+	case *conversationv1.ContentPart_Opaque:
+		if err := o.grow(len(kind.Opaque.GetJson())); err != nil {
+			return err
+		}
+		o.begin(opaqueItem, otherPrefix).json = kind.Opaque.GetJson()
+	}
+	return nil
+}
+
+// whole says whether the item has ended once another one has begun.
+func (it *item) whole() bool { return it.kind != callItem || it.shape.whole() }
+
+// jsonShape follows a JSON text to see where it ends.
+type jsonShape struct {
+	depth    int
+	begun    bool
+	inString bool
+	escaped  bool
+}
+
+func (s *jsonShape) add(text string) {
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case s.escaped:
+			s.escaped = false
+		case s.inString:
+			s.escaped = c == '\\'
+			s.inString = c != '"'
+		case c == '"':
+			s.inString = true
+		case c == '{', c == '[':
+			s.depth++
+			s.begun = true
+		case c == '}', c == ']':
+			s.depth--
+		}
+	}
+}
+
+// whole says whether an object or array was begun and ended.
+func (s *jsonShape) whole() bool { return s.begun && s.depth <= 0 && !s.inString }

@@ -1,0 +1,325 @@
+package responses
+
+import (
+	"encoding/base64"
+	"strconv"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+)
+
+// States of items.
+const (
+	inProgress = "in_progress"
+	completed  = "completed"
+	incomplete = "incomplete"
+)
+
+// item writes an item of the assistant. One that is in progress has no content
+// yet.
+func (w *writer) item(it *item, status string) {
+	switch it.kind {
+	case opaqueItem:
+		w.raw(withID(it.json, it.id))
+		return
+	case callItem:
+		w.call(it, status)
+		return
+	case reasoningItem:
+		w.reasoning(it, status)
+		return
+	}
+	w.open('{')
+	w.strField("id", it.id)
+	w.strField("type", "message")
+	w.strField("status", status)
+	w.strField("role", "assistant")
+	w.key("content")
+	w.open('[')
+	if status != inProgress {
+		for _, part := range it.parts {
+			w.part(part.refusal, part.text.String(), part.logprobs)
+		}
+	}
+	w.close(']')
+	w.close('}')
+}
+
+func (w *writer) call(it *item, status string) {
+	kind, key := "function_call", "arguments"
+	if it.custom {
+		kind, key = "custom_tool_call", "input"
+	}
+	w.open('{')
+	w.strField("id", it.id)
+	w.strField("type", kind)
+	w.strField("status", status)
+	w.strField("call_id", it.callID)
+	w.strField("name", it.name)
+	if status == inProgress {
+		w.strField(key, "")
+	} else {
+		w.strField(key, it.arguments.String())
+	}
+	w.close('}')
+}
+
+func (w *writer) reasoning(it *item, status string) {
+	w.open('{')
+	w.strField("id", it.id)
+	w.strField("type", "reasoning")
+	w.key("summary")
+	w.open('[')
+	if status != inProgress && it.thought.Len() > 0 {
+		w.summary(it.thought.String())
+	}
+	w.close(']')
+	switch {
+	case status == inProgress:
+	case it.redacted != "":
+		w.strField("encrypted_content", redactedMark+it.redacted)
+	case it.signature != "":
+		w.strField("encrypted_content", it.signature)
+	}
+	w.close('}')
+}
+
+// summary writes a part of a summary.
+func (w *writer) summary(text string) {
+	w.open('{')
+	w.strField("type", "summary_text")
+	w.strField("text", text)
+	w.close('}')
+}
+
+// part writes a part of what a model said.
+func (w *writer) part(refusal bool, text string, logprobs []*conversationv1.TokenLogprob) {
+	w.open('{')
+	if refusal {
+		w.strField("type", "refusal")
+		w.strField("refusal", text)
+		w.close('}')
+		return
+	}
+	w.strField("type", "output_text")
+	w.rawField("annotations", "[]")
+	w.key("logprobs")
+	w.logprobs(logprobs)
+	w.strField("text", text)
+	w.close('}')
+}
+
+// withID is an item with its id set, whatever it had.
+func withID(json, id string) string {
+	body := []byte(json)
+	found, err := jsonscan.Scan(body, jsonscan.NewKeys("id"), nil)
+	if err != nil {
+		return json
+	}
+	out, err := jsonscan.Splice(nil, body, jsonscan.Edit{At: found[0], Key: "id", Value: jsonscan.AppendString(nil, id)})
+	if err != nil {
+		return json
+	}
+	return string(out)
+}
+
+// Item is an item with its id.
+type Item struct {
+	// ID is the item's id.
+	ID string
+	// JSON is the item, its id included.
+	JSON []byte
+}
+
+// ItemsOf are the items that a message consists of. Their ids follow from the
+// message's id: those of an answer's message are the ids that the answer has.
+func ItemsOf(m *conversationv1.Message) ([]Item, error) {
+	switch m.GetRole() {
+	case conversationv1.Role_ROLE_ASSISTANT:
+		return assistantItems(m)
+	case conversationv1.Role_ROLE_TOOL:
+		return outputItems(m), nil
+	}
+	if m.GetWireRole() == roleItem && len(m.GetParts()) == 1 && m.GetParts()[0].GetOpaque() != nil {
+		id := itemID(otherPrefix, m.GetId(), 0)
+		return []Item{{id, []byte(withID(m.GetParts()[0].GetOpaque().GetJson(), id))}}, nil
+	}
+	role := "user"
+	if m.GetRole() == conversationv1.Role_ROLE_SYSTEM {
+		role = "system"
+		if m.GetWireRole() == "developer" {
+			role = m.GetWireRole()
+		}
+	}
+	var w writer
+	id := itemID(messagePrefix, m.GetId(), 0)
+	w.open('{')
+	w.strField("id", id)
+	w.strField("type", "message")
+	w.strField("status", completed)
+	w.strField("role", role)
+	w.key("content")
+	w.inputParts(m.GetParts())
+	w.close('}')
+	return []Item{{id, w.b}}, nil
+}
+
+func assistantItems(m *conversationv1.Message) ([]Item, error) {
+	out := output{id: m.GetId()}
+	for _, part := range m.GetParts() {
+		if err := out.addPart(part); err != nil {
+			return nil, err
+		}
+	}
+	items := make([]Item, 0, len(out.items))
+	for _, it := range out.items {
+		var w writer
+		w.item(it, completed)
+		items = append(items, Item{it.id, w.b})
+	}
+	return items, nil
+}
+
+func outputItems(m *conversationv1.Message) (items []Item) {
+	for i, part := range m.GetParts() {
+		result := part.GetToolResult()
+		if result == nil {
+			continue
+		}
+		var w writer
+		id := itemID(outputPrefix, m.GetId(), i)
+		w.open('{')
+		w.strField("id", id)
+		w.strField("type", "function_call_output")
+		w.strField("status", completed)
+		w.strField("call_id", result.GetToolCallId())
+		w.key("output")
+		w.result(result.GetParts())
+		w.close('}')
+		items = append(items, Item{id, w.b})
+	}
+	return items
+}
+
+// result writes what a call gave: a text where it is one.
+func (w *writer) result(parts []*conversationv1.ContentPart) {
+	if len(parts) == 0 {
+		w.str("")
+		return
+	}
+	if _, text := parts[0].GetKind().(*conversationv1.ContentPart_Text); text && len(parts) == 1 {
+		w.str(parts[0].GetText())
+		return
+	}
+	w.inputParts(parts)
+}
+
+// inputParts writes parts of what is not the assistant's.
+func (w *writer) inputParts(parts []*conversationv1.ContentPart) {
+	w.open('[')
+	for _, part := range parts {
+		if part.GetOpaque() != nil {
+			w.raw(part.GetOpaque().GetJson())
+			continue
+		}
+		if w.inputPart(part) {
+			w.close('}')
+		}
+	}
+	w.close(']')
+}
+
+// inputPart writes a part, but for its closing brace. Of a kind that has no
+// form here it writes nothing.
+func (w *writer) inputPart(part *conversationv1.ContentPart) bool {
+	switch kind := part.GetKind().(type) {
+	case *conversationv1.ContentPart_Text:
+		w.open('{')
+		w.strField("type", "input_text")
+		w.strField("text", kind.Text)
+	case *conversationv1.ContentPart_Image:
+		w.open('{')
+		w.strField("type", "input_image")
+		detail := kind.Image.GetDetail()
+		if detail == "" {
+			detail = "auto"
+		}
+		w.strField("detail", detail)
+		w.strField("image_url", imageAddress(kind.Image))
+	case *conversationv1.ContentPart_File:
+		w.file(kind.File)
+	case *conversationv1.ContentPart_Audio:
+		w.open('{')
+		w.strField("type", "input_audio")
+		w.key("input_audio")
+		w.open('{')
+		w.strField("data", base64.StdEncoding.EncodeToString(kind.Audio.GetData()))
+		w.strField("format", kind.Audio.GetFormat())
+		w.close('}')
+	default:
+		return false
+	}
+	return true
+}
+
+func imageAddress(image *conversationv1.Image) string {
+	if len(image.GetData()) == 0 {
+		return image.GetUrl()
+	}
+	mediaType := image.GetMediaType()
+	if mediaType == "" {
+		mediaType = "image/png"
+	}
+	return dataURL(mediaType, image.GetData())
+}
+
+func dataURL(mediaType string, data []byte) string {
+	return "data:" + mediaType + ";base64," + base64.StdEncoding.EncodeToString(data)
+}
+
+func (w *writer) file(file *conversationv1.File) {
+	w.open('{')
+	w.strField("type", "input_file")
+	switch {
+	case file.GetFileId() != "":
+		w.strField("file_id", file.GetFileId())
+	case len(file.GetData()) == 0:
+		w.strField("file_url", file.GetUrl())
+	case file.GetMediaType() == "":
+		w.strField("file_data", base64.StdEncoding.EncodeToString(file.GetData()))
+	default:
+		w.strField("file_data", dataURL(file.GetMediaType(), file.GetData()))
+	}
+	if file.GetFilename() != "" {
+		w.strField("filename", file.GetFilename())
+	}
+}
+
+// logprobs writes tokens with their log probabilities.
+func (w *writer) logprobs(tokens []*conversationv1.TokenLogprob) {
+	writeList(w, tokens, func(t *conversationv1.TokenLogprob) { w.token(t, true) })
+}
+
+func (w *writer) token(t *conversationv1.TokenLogprob, withTop bool) {
+	w.open('{')
+	w.strField("token", t.GetToken())
+	w.key("bytes")
+	raw := t.GetBytes()
+	if len(raw) == 0 {
+		raw = []byte(t.GetToken())
+	}
+	w.open('[')
+	for i, b := range raw {
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		w.b = strconv.AppendUint(w.b, uint64(b), 10)
+	}
+	w.close(']')
+	w.numField("logprob", t.GetLogprob())
+	if withTop {
+		w.key("top_logprobs")
+		writeList(w, t.GetTop(), func(top *conversationv1.TokenLogprob) { w.token(top, false) })
+	}
+	w.close('}')
+}
