@@ -39,9 +39,11 @@ type Evaluation struct {
 	OutOfScope *ScopeFigures `json:"oos,omitempty"`
 	// The routing figures are present for a routing head.
 	*RoutingFigures
-	LengthOnly *RoutingFigures           `json:"length_only,omitempty"`
-	Scores     map[string]RoutingFigures `json:"scores,omitempty"`
-	ByGroup    map[string]RoutingFigures `json:"routing_by_group,omitempty"`
+	// LengthOnly is the baseline of the longer text's needing the strong model.
+	LengthOnly *RoutingFigures `json:"length_only,omitempty"`
+	// Scores are the figures of the calibrated probabilities alone.
+	Scores  map[string]RoutingFigures `json:"scores,omitempty"`
+	ByGroup map[string]RoutingFigures `json:"routing_by_group,omitempty"`
 }
 
 // ClassFigures are one label's figures.

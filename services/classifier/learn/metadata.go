@@ -100,9 +100,8 @@ type Calibration struct {
 	Slopes  []float64 `json:"slopes,omitempty"`
 	Offsets []float64 `json:"offsets,omitempty"`
 	// Score is how a routing head's need is made: "difference" is P(strong
-	// right) − P(weak right), "weak_fails" is 1 − P(weak right), "gain" is
-	// P(strong right and weak wrong). LengthWeight is added per natural
-	// logarithm of the length.
+	// right) − P(weak right), "weak_fails" is 1 − P(weak right), both before
+	// calibration. LengthWeight is added per natural logarithm of the length.
 	Score        string  `json:"score,omitempty"`
 	LengthWeight float64 `json:"length_weight,omitempty"`
 }

@@ -99,7 +99,7 @@ func (m *Model) Classify(d Document) Prediction {
 
 // Probabilities appends the calibrated probability of every label to dst, in
 // the order of Metadata().Labels. For a routing head these are P(weak right)
-// and P(strong right), and P(strong right and weak wrong).
+// and P(strong right).
 func (m *Model) Probabilities(d Document, dst []float64) []float64 {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
@@ -133,7 +133,7 @@ func (m *Model) judge(s *scratch) Prediction {
 	p := Prediction{Head: m.meta.Head, KnownGroup: known}
 	if m.meta.Kind == KindRouting {
 		p.Weak, p.Strong = m.probability(z, outputWeak), m.probability(z, outputStrong)
-		p.Need = need(c.Score, p.Weak, p.Strong, m.probability(z, outputGain)) + c.LengthWeight*logLength(&s.doc)
+		p.Need = need(c.Score, z) + c.LengthWeight*logLength(&s.doc)
 		p.Confidence = p.Weak
 		p.Accepted = p.Confidence >= c.Accept
 		return p

@@ -6,45 +6,47 @@ import "slices"
 const (
 	outputWeak = iota
 	outputStrong
-	outputGain
 	routingOutputs
 )
 
 // routingLabels name the outputs in metadata.
-var routingLabels = []string{"weak_right", "strong_right", "gain"}
+var routingLabels = []string{"weak_right", "strong_right"}
 
 // The ways to make a need from the outputs.
 const (
 	scoreDifference = "difference"
 	scoreWeakFails  = "weak_fails"
-	scoreGain       = "gain"
 )
 
-var routingScores = []string{scoreDifference, scoreWeakFails, scoreGain}
+var routingScores = []string{scoreDifference, scoreWeakFails}
 
-// need is how much a text needs the strong model.
-func need(score string, weak, strong, gain float64) float64 {
-	switch score {
-	case scoreWeakFails:
+// need is how much a text needs the strong model, from the scores as the
+// weights give them: calibration would pull the two outputs towards their
+// means unequally, which orders texts worse.
+func need(score string, z []float32) float64 {
+	weak := float64(sigmoid(z[outputWeak]))
+	if score == scoreWeakFails {
 		return 1 - weak
-	case scoreGain:
-		return gain
-	default:
-		return strong - weak
 	}
+	return float64(sigmoid(z[outputStrong])) - weak
 }
 
-// lengthWeights are tried beside zero: how much of a blend is length.
-var lengthWeights = []float64{0.02, 0.05, 0.1, 0.2}
+// lengthWeights are how much of the need may be length. The first is the
+// default: it costs little where length says nothing.
+var lengthWeights = []float64{0.05, 0.1, 0.2}
+
+// clearly is how much better the APGR of another way must be to leave the
+// default.
+const clearly = 0.015
 
 // fitRouting calibrates the outputs on held-out scores and chooses how the
-// need is made. A blend with length must beat the plain score clearly.
+// need is made.
 func fitRouting(rows []Row, scores [][]float32) (Calibration, Validation) {
 	var c Calibration
 	var v Validation
 	x := make([][]float64, len(rows))
 	target := make([]float64, len(rows))
-	probability := make([][]float64, routingOutputs)
+	probability := make([]float64, len(rows)) // of the weak model's being right
 	for o := range routingOutputs {
 		for i := range rows {
 			x[i] = []float64{float64(scores[i][o])}
@@ -55,7 +57,9 @@ func fitRouting(rows []Row, scores [][]float32) (Calibration, Validation) {
 		c.Offsets = append(c.Offsets, w[1])
 		for i := range rows {
 			m := Model{meta: Metadata{Calibration: c}}
-			probability[o] = append(probability[o], m.probability(scores[i], o))
+			if o == outputWeak {
+				probability[i] = m.probability(scores[i], o)
+			}
 		}
 	}
 	v.Scores = map[string]float64{}
@@ -63,29 +67,26 @@ func fitRouting(rows []Row, scores [][]float32) (Calibration, Validation) {
 	score := make([]float64, len(rows))
 	try := func(name string, lengthWeight float64) RoutingFigures {
 		for i := range rows {
-			score[i] = need(name, probability[outputWeak][i], probability[outputStrong][i], probability[outputGain][i]) + lengthWeight*logLength(&rows[i].Document)
+			score[i] = need(name, scores[i]) + lengthWeight*logLength(&rows[i].Document)
 		}
 		return routingFigures(rows, score)
 	}
 	for _, name := range routingScores {
-		f := try(name, 0)
+		f := try(name, lengthWeights[0])
 		v.Scores[name] = f.APGR
-		if f.APGR > bestFigure {
-			bestFigure, c.Score = f.APGR, name
-			v.Routing = &f
+		if f.APGR > bestFigure+clearly {
+			bestFigure, c.Score, c.LengthWeight, v.Routing = f.APGR, name, lengthWeights[0], &f
 		}
 	}
-	plain := bestFigure
-	for _, lw := range lengthWeights {
-		if f := try(c.Score, lw); f.APGR > bestFigure && f.APGR > plain+0.01 {
-			bestFigure, c.LengthWeight = f.APGR, lw
-			v.Routing = &f
+	for _, lw := range lengthWeights[1:] {
+		if f := try(c.Score, lw); f.APGR > bestFigure+clearly/2 {
+			bestFigure, c.LengthWeight, v.Routing = f.APGR, lw, &f
 		}
 	}
 	v.Scores["length_only"] = routingFigures(rows, lengthScores(rows)).APGR
 	js := make([]judged, 0, len(rows))
 	for i := range rows {
-		js = append(js, judged{probability[outputWeak][i], rows[i].Weak >= 0.5})
+		js = append(js, judged{probability[i], rows[i].Weak >= 0.5})
 	}
 	v.ECE = calibrationError(js)
 	v.Coverage = coverageCurve(js)
@@ -94,7 +95,7 @@ func fitRouting(rows []Row, scores [][]float32) (Calibration, Validation) {
 
 // routingTargets are what the outputs learn from one row.
 func routingTargets(r *Row) [routingOutputs]float32 {
-	return [routingOutputs]float32{float32(r.Weak), float32(r.Strong), float32(max(0, r.Strong-r.Weak))}
+	return [routingOutputs]float32{float32(r.Weak), float32(r.Strong)}
 }
 
 // routable says that a row's columns can be learned from: 0 to 1.

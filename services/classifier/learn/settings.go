@@ -46,7 +46,7 @@ func choose(rows []Row, labels int, groups GroupUse) settings {
 	case rows[0].Routed:
 		// Difficulty shows in small things: everything, gently.
 		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilySkip, FamilyChar, FamilyCue)
-		s.fitting = fitting{epochs: 6, rate: 0.1, smooth: 0.5, power: 1}
+		s.fitting = fitting{epochs: 10, rate: 0.05, smooth: 0.3, power: 1}
 		s.minRows = 3
 		s.independent = true
 	case bytes/len(rows) >= longText:
