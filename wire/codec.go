@@ -114,6 +114,9 @@ type AnswerOptions struct {
 	Created time.Time
 	// IncludeUsage says that the client asked for usage in a streamed answer.
 	IncludeUsage bool
+	// Echo is the text that a choice begins with, where the client wants its
+	// prompt back and the dialect can (legacy completions). Nil means none.
+	Echo func(choice int32) string
 	// InputTokens is an estimate for dialects that must give the count of input
 	// tokens before the answer. 0 where unknown.
 	InputTokens int64

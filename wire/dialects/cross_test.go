@@ -30,6 +30,9 @@ var scenarios = []string{
 var unknown = map[conversationv1.Wire][]string{
 	conversationv1.Wire_WIRE_OLLAMA_CHAT:        {"choices"},
 	conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES: {"choices", "logprobs"},
+	conversationv1.Wire_WIRE_OPENAI_COMPLETIONS: {
+		"tool", "parallel_tools", "same_tool_twice", "reasoning_tool", "json_schema", "refusal", "choices", "logprobs", "stop", "empty",
+	},
 }
 
 // recordings are where the answers of providers stand.
@@ -41,11 +44,12 @@ var recordings = []struct {
 	{conversationv1.Wire_WIRE_OPENAI_CHAT, "openai", "../openai/testdata/streams/%.sse"},
 	{conversationv1.Wire_WIRE_OLLAMA_CHAT, "ollama_chat", "testdata/ollama_chat/%.ndjson"},
 	{conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES, "anthropic", "testdata/anthropic/%.sse"},
+	{conversationv1.Wire_WIRE_OPENAI_COMPLETIONS, "openai_completions", "testdata/openai_completions/%.sse"},
 }
 
 var clients = []conversationv1.Wire{
 	conversationv1.Wire_WIRE_OPENAI_CHAT, conversationv1.Wire_WIRE_OLLAMA_CHAT, conversationv1.Wire_WIRE_OLLAMA_GENERATE,
-	conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES,
+	conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES, conversationv1.Wire_WIRE_OPENAI_COMPLETIONS,
 }
 
 // TestEveryProviderForEveryClient runs each recorded stream through each
@@ -143,8 +147,8 @@ func meaningOf(t *testing.T, client conversationv1.Wire, answer *wire.Answer) me
 		case *conversationv1.ContentPart_Refusal:
 			m.Said += kind.Refusal
 		case *conversationv1.ContentPart_ToolCall:
-			if client == conversationv1.Wire_WIRE_OLLAMA_GENERATE {
-				continue // It has none.
+			if client == conversationv1.Wire_WIRE_OLLAMA_GENERATE || client == conversationv1.Wire_WIRE_OPENAI_COMPLETIONS {
+				continue // They have none.
 			}
 			var arguments bytes.Buffer
 			if err := json.Compact(&arguments, []byte(kind.ToolCall.GetArgumentsJson())); err != nil {

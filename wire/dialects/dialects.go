@@ -14,6 +14,8 @@ func For(w conversationv1.Wire) (wire.Codec, bool) {
 	switch w {
 	case conversationv1.Wire_WIRE_OPENAI_CHAT:
 		return openai.Chat(), true
+	case conversationv1.Wire_WIRE_OPENAI_COMPLETIONS:
+		return openai.Completions(), true
 	case conversationv1.Wire_WIRE_OLLAMA_CHAT:
 		return ollama.Chat(), true
 	case conversationv1.Wire_WIRE_OLLAMA_GENERATE:

@@ -85,6 +85,7 @@ func TestEveryClientForEveryProvider(t *testing.T) {
 		{conversationv1.Wire_WIRE_OPENAI_CHAT, "../openai/testdata/turns/*.json"},
 		{conversationv1.Wire_WIRE_OLLAMA_CHAT, "../ollama/testdata/turns/chat_*.json"},
 		{conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES, "../anthropic/testdata/turns/*.json"},
+		{conversationv1.Wire_WIRE_OPENAI_COMPLETIONS, "../openai/testdata/completions/turns/*.json"},
 	} {
 		paths, err := filepath.Glob(client.pattern)
 		if err != nil || len(paths) == 0 {
@@ -104,6 +105,9 @@ func TestEveryClientForEveryProvider(t *testing.T) {
 				continue // It only loads a model.
 			}
 			for _, provider := range recordings {
+				if provider.wire == conversationv1.Wire_WIRE_OPENAI_COMPLETIONS {
+					continue // It takes a prompt, no conversation.
+				}
 				t.Run(provider.name+"/"+filepath.Base(path), func(t *testing.T) {
 					t.Parallel()
 					to, _ := dialects.For(provider.wire)

@@ -10,8 +10,9 @@ import (
 // in the other dialects it is a part of every answer. Where it is false and the
 // mesh asked for its own sake, the raw scanner has to drop it.
 func AsksUsage(turn *conversationv1.Turn) bool {
-	if turn.GetRaw().GetWire() != conversationv1.Wire_WIRE_OPENAI_CHAT {
-		return true
+	switch turn.GetRaw().GetWire() {
+	case conversationv1.Wire_WIRE_OPENAI_CHAT, conversationv1.Wire_WIRE_OPENAI_COMPLETIONS:
+		return openai.AsksUsage(turn)
 	}
-	return openai.AsksUsage(turn)
+	return true
 }

@@ -116,13 +116,7 @@ func (d *streamDecoder) choice(dst []*conversationv1.Event, m jsonscan.Member) (
 		return d.fail(dst, gaveUp()), nil
 	}
 	d.ended.add(c.index)
-	state.ending = ending
-	if c.members[atStopReason].Kind == jsonscan.String && ending.reason == conversationv1.FinishReason_FINISH_REASON_STOP { // vLLM
-		word, err := c.members[atStopReason].Text(c.body)
-		if _, known := endings[word]; err == nil && !known {
-			state.stopSequence = word
-		}
-	}
+	state.ending, state.stopSequence = ending, c.stopSequence(ending)
 	return dst, nil
 }
 

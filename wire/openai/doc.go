@@ -1,5 +1,6 @@
 // Package openai translates OpenAI's dialect: turns and answers of
-// /v1/chat/completions ([Chat]), embeddings, the list of models, and errors.
+// /v1/chat/completions ([Chat]) and legacy /v1/completions ([Completions]),
+// embeddings, the list of models, and errors.
 // Most other providers speak it too, each with deviations of its own; the
 // decoders here take what those send.
 //
@@ -23,6 +24,17 @@
 // Histories may bring it back as reasoning_content, reasoning,
 // reasoning_details or thinking_blocks. It is sent to a provider where the
 // client wrote it in this dialect, or with the quirk "reasoning_history".
+//
+// # Legacy completions
+//
+// A prompt is one user message of a turn: a raw prompt without a suffix, a gap to
+// fill with one. A provider that has only chat completions gets it as a user
+// message; suffix is then named as dropped. Token ids are refused, and so is
+// best_of above 1. echo is for whoever encodes the answer ([TakeEcho]), several
+// prompts are several turns ([SplitPrompts]). The other way round, the last user
+// message is the prompt, and what stands before it is named as dropped. Mistral's
+// /v1/fim/completions is asked in this dialect and answers in that of chat
+// completions ([FIM]).
 //
 // # Tokens
 //

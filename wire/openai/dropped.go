@@ -21,11 +21,15 @@ func (d *droppedList) add(name string) {
 // spellings are how the dialects name what this one cannot carry. The first
 // column is the typed turn's own name.
 var spellings = map[string]map[conversationv1.Wire]string{
-	"sampling.top_k":          {ollamaChat: "options.top_k", ollamaGenerate: "options.top_k", anthropic: "top_k", own: "top_k"},
-	"sampling.min_p":          {ollamaChat: "options.min_p", ollamaGenerate: "options.min_p", own: "min_p"},
-	"sampling.repeat_penalty": {ollamaChat: "options.repeat_penalty", ollamaGenerate: "options.repeat_penalty", own: "repeat_penalty"},
+	"sampling.top_k":          {ollamaChat: "options.top_k", ollamaGenerate: "options.top_k", anthropic: "top_k", own: "top_k", completionsWire: "top_k"},
+	"sampling.min_p":          {ollamaChat: "options.min_p", ollamaGenerate: "options.min_p", own: "min_p", completionsWire: "min_p"},
+	"sampling.repeat_penalty": {ollamaChat: "options.repeat_penalty", ollamaGenerate: "options.repeat_penalty", own: "repeat_penalty", completionsWire: "repeat_penalty"},
 	"suffix":                  {},
 	"raw_prompt":              {ollamaGenerate: "raw"},
+	"messages[].parts[].image": {
+		ollamaChat: "messages[].images", ollamaGenerate: "images", anthropic: "messages[].content[].image", own: "messages[].content[].image_url",
+	},
+	"response_format":         {ollamaChat: "format", ollamaGenerate: "format", anthropic: "output_config.format"},
 	"reasoning.enabled":       {ollamaChat: "think", ollamaGenerate: "think", anthropic: "thinking"},
 	"reasoning.budget_tokens": {anthropic: "thinking.budget_tokens"},
 	"messages[].parts[].reasoning": {

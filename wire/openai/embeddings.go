@@ -179,7 +179,7 @@ func EncodeEmbeddings(request *wire.EmbeddingRequest, model string) (body []byte
 	if len(request.Inputs) == 0 {
 		return nil, nil, fault.InvalidField("inputs", "needs at least one entry")
 	}
-	e := turnEncoder{client: request.ExtraWire}
+	e := turnEncoder{client: request.ExtraWire, wire: own}
 	e.open('{')
 	e.member("model")
 	e.str(model)

@@ -40,7 +40,7 @@ func (e *turnEncoder) extra(path, json string, skip ...string) {
 	forEachExtra(json, func(name, value string) {
 		switch {
 		case slices.Contains(skip, name):
-		case e.client == own:
+		case e.client == e.wire:
 			e.rawField(name, value)
 		case path == "":
 			e.dropped.add(name)

@@ -26,6 +26,21 @@ func (e *turnEncoder) sampling() error {
 	if s == nil {
 		return nil
 	}
+	e.common(s)
+	if s.GetLogprobs() {
+		e.member("logprobs")
+		e.truth(true)
+	}
+	if s.TopLogprobs != nil {
+		e.member("top_logprobs")
+		e.integer(int64(s.GetTopLogprobs()))
+	}
+	e.logitBias(s)
+	return nil
+}
+
+// common writes the sampling that chat and legacy completions share.
+func (e *turnEncoder) common(s *conversationv1.Sampling) {
 	e.number("temperature", s.Temperature)
 	e.number("top_p", s.TopP)
 	e.number("presence_penalty", s.PresencePenalty)
@@ -43,23 +58,18 @@ func (e *turnEncoder) sampling() error {
 		e.member("n")
 		e.integer(int64(s.GetChoiceCount()))
 	}
-	if s.GetLogprobs() {
-		e.member("logprobs")
-		e.truth(true)
+}
+
+func (e *turnEncoder) logitBias(s *conversationv1.Sampling) {
+	if len(s.GetLogitBias()) == 0 {
+		return
 	}
-	if s.TopLogprobs != nil {
-		e.member("top_logprobs")
-		e.integer(int64(s.GetTopLogprobs()))
+	e.member("logit_bias")
+	e.open('{')
+	for _, token := range slices.Sorted(maps.Keys(s.GetLogitBias())) {
+		e.numField(token, s.GetLogitBias()[token])
 	}
-	if len(s.GetLogitBias()) > 0 {
-		e.member("logit_bias")
-		e.open('{')
-		for _, token := range slices.Sorted(maps.Keys(s.GetLogitBias())) {
-			e.numField(token, s.GetLogitBias()[token])
-		}
-		e.close('}')
-	}
-	return nil
+	e.close('}')
 }
 
 // extended writes what OpenAI itself does not take.
@@ -68,7 +78,7 @@ func (e *turnEncoder) extended(s *conversationv1.Sampling) {
 	if e.quirk(quirkRepetitionPenalty) {
 		name = "repetition_penalty"
 	}
-	if e.client == own || e.quirk(quirkExtendedSampling) || e.quirk(quirkRepetitionPenalty) {
+	if e.client == e.wire || e.quirk(quirkExtendedSampling) || e.quirk(quirkRepetitionPenalty) {
 		if s.TopK != nil {
 			e.member("top_k")
 			e.integer(int64(s.GetTopK()))
@@ -136,6 +146,11 @@ func (e *turnEncoder) rest() error {
 	if e.turn.GetRawPrompt() {
 		e.drop("raw_prompt")
 	}
+	return e.ending()
+}
+
+// ending writes stream, stream_options and extra members, and ends the body.
+func (e *turnEncoder) ending() error {
 	e.member("stream")
 	e.truth(e.options.Stream)
 	if err := e.streamOptions(); err != nil {
@@ -147,12 +162,16 @@ func (e *turnEncoder) rest() error {
 		}
 	}
 	skip := e.written
-	if e.client == own {
+	if e.ofOpenAI() {
 		skip = append(skip, "stream_options")
 	}
 	e.extra("", e.turn.GetExtraJson(), skip...)
+	e.close('}')
 	return nil
 }
+
+// ofOpenAI says that the client's dialect has stream_options.
+func (e *turnEncoder) ofOpenAI() bool { return e.client == own || e.client == completionsWire }
 
 func (e *turnEncoder) reasoningOptions(r *conversationv1.ReasoningOptions) {
 	if effort := r.GetEffort(); effort != "" {
@@ -174,7 +193,7 @@ func (e *turnEncoder) streamOptions() error {
 		return nil
 	}
 	given := ""
-	if e.client == own {
+	if e.ofOpenAI() {
 		forEachExtra(e.turn.GetExtraJson(), func(name, value string) {
 			if name == "stream_options" {
 				given = value

@@ -45,7 +45,7 @@ func (c chat) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (b
 	if len(turn.GetMessages()) == 0 {
 		return nil, nil, fault.InvalidField("turn.messages", "needs at least one message")
 	}
-	e := turnEncoder{turn: turn, options: options, client: turn.GetExtraWire()}
+	e := turnEncoder{turn: turn, options: options, client: turn.GetExtraWire(), wire: own}
 	if err := e.encode(); err != nil {
 		return nil, nil, err
 	}
@@ -82,8 +82,9 @@ type turnEncoder struct {
 	writer
 	turn    *conversationv1.Turn
 	options wire.TurnOptions
-	// client is the dialect of extra members.
+	// client is the dialect of extra members, wire the one that is written.
 	client  conversationv1.Wire
+	wire    conversationv1.Wire
 	dropped droppedList
 	written []string // top-level members
 	// images of tool results wait for the next message.
@@ -110,7 +111,6 @@ func (e *turnEncoder) encode() error {
 			return err
 		}
 	}
-	e.close('}')
 	return nil
 }
 

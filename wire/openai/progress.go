@@ -137,6 +137,18 @@ func (c *choice) ending() (ending, bool) {
 	return endings[strings.ToLower(word)], true
 }
 
+// stopSequence is the stop text that was met, where a server tells (vLLM).
+func (c *choice) stopSequence(ending ending) string {
+	if c.members[atStopReason].Kind != jsonscan.String || ending.reason != conversationv1.FinishReason_FINISH_REASON_STOP {
+		return ""
+	}
+	word, err := c.members[atStopReason].Text(c.body)
+	if _, known := endings[word]; err != nil || known {
+		return ""
+	}
+	return word
+}
+
 // gaveUp is the fault for an answer that the provider broke off by itself.
 func gaveUp() *fault.Fault {
 	return fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_PROVIDER_ERROR, "the provider broke the answer off")

@@ -26,12 +26,13 @@ func (chat) ScanTurn(body []byte) (*conversationv1.Turn, error) {
 var streamOptionsKeys = jsonscan.NewKeys("include_usage")
 
 // AsksUsage says whether the client asked for the count of tokens in its
-// streamed answer (stream_options.include_usage). It reads the raw half where
-// that is of this dialect, else the members that DecodeTurn kept.
+// streamed answer (stream_options.include_usage), of chat or of legacy
+// completions. It reads the raw half where that is of these dialects, else the
+// members that DecodeTurn kept.
 func AsksUsage(turn *conversationv1.Turn) bool {
 	body := turn.GetRaw().GetBody()
-	if turn.GetRaw().GetWire() != own {
-		if turn.GetExtraWire() != own {
+	if w := turn.GetRaw().GetWire(); w != own && w != completionsWire {
+		if w := turn.GetExtraWire(); w != own && w != completionsWire {
 			return false
 		}
 		body = []byte(turn.GetExtraJson())
