@@ -282,7 +282,7 @@ func (t *training) run(ctx context.Context) (*Model, error) {
 	for _, c := range t.problem.x.cols {
 		df[c]++
 	}
-	q := &weights{k: t.problem.k, keys: t.problem.x.keys, w: l.w, bias: l.bias, dense: t.settings.dense}
+	q := &weights{k: t.problem.k, keys: slices.Clone(t.problem.x.keys), w: l.w, bias: l.bias, dense: t.settings.dense}
 	if q.prune(df, t.settings.maxBytes) {
 		if err := t.refit(ctx, q); err != nil {
 			return nil, err
