@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,14 +26,44 @@ const defaultMaxTokens = 4096
 // EncodeTurn implements wire.Codec. With a raw half of this dialect the body
 // stays but for model, stream and max_tokens, which are written as options and
 // head say. options.WantUsage changes nothing: the usage is always given.
-func (codec) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) ([]byte, []string, error) {
+//
+// A raw body with a thought that nobody signed is encoded anew, without that
+// thought: such thoughts come of answers of other providers, and Anthropic
+// refuses them.
+func (c codec) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) ([]byte, []string, error) {
 	if raw := turn.GetRaw(); raw.GetWire() == own && len(raw.GetBody()) > 0 {
-		body, err := spliceTurn(raw.GetBody(), turn, options)
-		return body, nil, err
+		if !hasUnsigned(raw.GetBody()) {
+			body, err := spliceTurn(raw.GetBody(), turn, options)
+			return body, nil, err
+		}
+		typed, err := c.DecodeTurn(raw.GetBody())
+		if err != nil {
+			return nil, nil, err
+		}
+		if limit := turn.GetMaxOutputTokens(); limit > 0 {
+			typed.MaxOutputTokens = &limit
+		}
+		turn = typed
 	}
 	e := &turnEncoder{turn: turn, options: options, dropped: droppedList{client: turn.GetExtraWire()}}
 	e.encode()
 	return e.w.b, e.dropped.names, nil
+}
+
+// hasUnsigned says whether a body may hold a thought with an empty signature.
+// Within a text the quotes would be escaped.
+func hasUnsigned(body []byte) bool {
+	for rest := body; ; {
+		_, after, found := bytes.Cut(rest, []byte(`"signature"`))
+		if !found {
+			return false
+		}
+		value := bytes.TrimLeft(after, ": \t\r\n")
+		if bytes.HasPrefix(value, []byte(`""`)) {
+			return true
+		}
+		rest = after
+	}
 }
 
 // spliceTurn writes the members that the mesh acts on into a client's body.

@@ -87,8 +87,8 @@ func statusOf(f *fault.Fault) int {
 		return http.StatusConflict
 	case codes.ResourceExhausted:
 		return http.StatusTooManyRequests
-	case codes.Unimplemented:
-		return http.StatusNotImplemented
+	case codes.Unimplemented: // SDKs send a 501 again, which cannot help
+		return http.StatusBadRequest
 	case codes.Unavailable:
 		return http.StatusServiceUnavailable
 	case codes.DeadlineExceeded:

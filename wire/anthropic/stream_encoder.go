@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"strconv"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 
@@ -147,12 +148,13 @@ func (e *streamEncoder) start(dst []byte, started *conversationv1.Started) []byt
 // writeIdentity writes the members by which a message is known.
 func (w *writer) writeIdentity(started *conversationv1.Started, options wire.AnswerOptions) {
 	id, model := options.ID, options.Model
-	for _, other := range []string{started.GetResponseId(), started.GetProviderResponseId()} {
-		if id == "" {
-			id = other
-		}
-	}
-	if id == "" {
+	switch {
+	case id != "":
+	case started.GetResponseId() != "":
+		id = "msg_" + strings.TrimPrefix(started.GetResponseId(), "resp_")
+	case started.GetProviderResponseId() != "":
+		id = started.GetProviderResponseId()
+	default:
 		id = ids.New("msg")
 	}
 	if model == "" {
