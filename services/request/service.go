@@ -2,7 +2,6 @@ package request
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"sync"
@@ -185,8 +184,9 @@ func lasting(ctx context.Context, timeout time.Duration) (context.Context, conte
 	return context.WithTimeout(context.WithoutCancel(ctx), timeout)
 }
 
-// Why a run is cancelled other than by its own context.
+// Why a run is cancelled other than by its own context. Rooms in this process
+// see the cause, those behind a wire a plain cancellation: both read the same.
 var (
-	errCancelled   = errors.New("somebody cancelled the request")
-	errInterrupted = errors.New("the process stops")
+	errCancelled   = fmt.Errorf("somebody cancelled the request: %w", context.Canceled)
+	errInterrupted = fmt.Errorf("the process stops: %w", context.Canceled)
 )

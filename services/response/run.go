@@ -3,6 +3,7 @@ package response
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -17,11 +18,12 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// Why a run is cancelled other than by its own context.
+// Why a run is cancelled other than by its own context. Rooms in this process
+// see the cause, those behind a wire a plain cancellation: both read the same.
 var (
-	errCancelled   = errors.New("somebody cancelled the answer")
-	errInterrupted = errors.New("the process stops")
-	errClientGone  = errors.New("the client has left")
+	errCancelled   = fmt.Errorf("somebody cancelled the answer: %w", context.Canceled)
+	errInterrupted = fmt.Errorf("the process stops: %w", context.Canceled)
+	errClientGone  = fmt.Errorf("the client has left: %w", context.Canceled)
 )
 
 // run is one answer in the making. But for log, done and cancel it belongs to
