@@ -13,8 +13,14 @@ func (s *Service) GetRequest(ctx context.Context, req *requestv1.GetRequestReque
 	if err != nil {
 		return nil, storeFault(err, req.GetRequestId())
 	}
-	if record.Request.GetState() == accepted && s.runningHere(record.Request.GetOwner(), req.GetRequestId()) != nil {
-		record.Request.State = running
-	}
+	s.showRunning(record.Request)
 	return &requestv1.GetRequestResponse{Request: record.Request}, nil
+}
+
+// showRunning gives a stored request that this process handles its state:
+// RUNNING is not committed.
+func (s *Service) showRunning(request *requestv1.Request) {
+	if request.GetState() == accepted && s.runningHere(request.GetOwner(), request.GetId()) != nil {
+		request.State = running
+	}
 }

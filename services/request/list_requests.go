@@ -3,6 +3,7 @@ package request
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
@@ -32,6 +33,10 @@ func (s *Service) ListRequests(ctx context.Context, req *requestv1.ListRequestsR
 		}
 	}
 	size := page.Size(req.GetPageSize(), 50, 1000)
+	open := slices.ContainsFunc(filter.States, func(state requestv1.Request_State) bool { return state == accepted || state == running })
+	if open {
+		filter.States = append(slices.Clone(filter.States), accepted) // RUNNING is not committed
+	}
 	list, err := s.store.List(ctx, filter, size+1)
 	if err != nil {
 		return nil, storeFault(err, "")
@@ -40,6 +45,12 @@ func (s *Service) ListRequests(ctx context.Context, req *requestv1.ListRequestsR
 	if len(list) > size {
 		out.Requests = list[:size]
 		out.NextPageToken = page.Token(scope, store.CursorOf(list[size-1]).String())
+	}
+	for _, request := range out.Requests {
+		s.showRunning(request)
+	}
+	if open {
+		out.Requests = slices.DeleteFunc(out.Requests, func(r *requestv1.Request) bool { return !slices.Contains(req.GetStates(), r.GetState()) })
 	}
 	return out, nil
 }
