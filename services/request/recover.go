@@ -132,6 +132,8 @@ func (s *Service) adopt(ctx context.Context, request *requestv1.Request) (bool, 
 		return false, nil
 	case answer.GetState() == responsev1.Response_STATE_COMPLETED:
 		request.State, request.Failure = completed, nil
+	case answer.GetState() == responsev1.Response_STATE_CANCELLED && !request.GetDetached():
+		// The process that stopped was the client that left.
 	case answer.GetState() == responsev1.Response_STATE_FAILED, answer.GetState() == responsev1.Response_STATE_CANCELLED:
 		request.Failure = answer.GetFailure()
 		request.State = stateOf(request.GetFailure())

@@ -350,6 +350,16 @@ func TestRestart(t *testing.T) {
 	ctx := t.Context()
 	equal(t, w.submit(ctx, ask("hi")), hello)
 	whole := w.newest()
+	reached := make(chan struct{}, 1)
+	w.response.Play(waits(reached, nil, "a"))
+	left, leave := context.WithCancel(ctx)
+	over := make(chan got, 1)
+	go func() { over <- w.submit(left, ask("hi")) }()
+	<-reached
+	leave()
+	<-over
+	cut := w.newest()
+	equal(t, cut.GetState(), cancelled)
 	open1 := func(id, response string) {
 		r := &requestv1.Request{Id: id, Owner: "local", ResponseId: response, State: accepted, CreateTime: timestamppb.Now()}
 		if err := w.store.Accept(ctx, r, "dead", nil); err != nil {
@@ -358,12 +368,15 @@ func TestRestart(t *testing.T) {
 	}
 	open1("req_whole", whole.GetResponseId())
 	open1("req_lost", "resp_lost")
+	open1("req_cut", cut.GetResponseId())
 	w.close()
 	again := open(t, options{path: w.path, response: w.response, session: w.session})
 	equal(t, again.get("req_whole").GetState(), completed)
 	equal(t, again.get("req_whole").GetUsage().GetOutputTokens(), 2)
-	lost := again.get("req_lost")
-	equal(t, lost.GetState().String()+fault.ReasonName(lost.GetFailure().GetReason()), "STATE_INTERRUPTEDINTERRUPTED")
+	for _, id := range []string{"req_lost", "req_cut"} {
+		lost := again.get(id)
+		equal(t, lost.GetState().String()+fault.ReasonName(lost.GetFailure().GetReason()), "STATE_INTERRUPTEDINTERRUPTED")
+	}
 }
 
 func TestDetachedAndCancel(t *testing.T) {
@@ -380,6 +393,14 @@ func TestDetachedAndCancel(t *testing.T) {
 	id := resp.GetRequest().GetId()
 	<-reached
 	equal(t, w.get(id).GetState(), running)
+	if _, err := w.response.GetResponse(t.Context(), &responsev1.GetResponseRequest{ResponseId: resp.GetRequest().GetResponseId()}); err != nil {
+		t.Fatal("the answer of a detached request that was acknowledged:", err)
+	}
+	equal(t, w.newest().GetState(), running)
+	for state, n := range map[requestv1.Request_State]int{running: 1, accepted: 0} {
+		page, err := w.caller.ListRequests(t.Context(), &requestv1.ListRequestsRequest{States: []requestv1.Request_State{state}})
+		equal(t, fmt.Sprint(len(page.GetRequests()), err), fmt.Sprint(n, error(nil)))
+	}
 	_, err = w.caller.SubmitDetached(t.Context(), &requestv1.SubmitDetachedRequest{Submit: ask("hi")})
 	equal(t, reason(err), "OVERLOADED")
 	for range 2 {
