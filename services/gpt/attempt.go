@@ -60,10 +60,12 @@ func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err erro
 	a.row.ReserveTime = timestamppb.New(a.begun)
 	a.row.QueueMicros = a.begun.Sub(a.call.arrived).Microseconds()
 	price(a.row, a.call.target.Model)
-	ctx, span := s.startSpan(ctx, a.row)
+	ctx, span := s.startSpan(ctx, a.row, a.call.operation)
 	defer func() { span.end(a.row, err) }()
 
-	a.ledger = s.reserve(ctx, a.row, cancel)
+	if a.ledger = unkept(); !a.call.free {
+		a.ledger = s.reserve(ctx, a.row, cancel)
+	}
 	if s.cfg.Ledger.ReserveFirst {
 		if err := a.ledger.wait(ctx); err != nil {
 			a.meter.refused = true

@@ -26,6 +26,14 @@ type call struct {
 	arrived time.Time
 	// estimate is a guess at the tokens of the prompt.
 	estimate int64
+	// operation is what is done, for traces, as OpenTelemetry calls it. Empty
+	// means chat.
+	operation string
+	// free calls cost nothing: the ledger keeps no row of them.
+	free bool
+	// cautious calls are made again only where the provider cannot have begun, or
+	// clearly said that it did not.
+	cautious bool
 	// invoke calls the provider once, as provider.Provider.Generate does.
 	invoke func(ctx context.Context, sink provider.Sink) error
 	send   func(*conversationv1.Chunk) error
@@ -61,8 +69,11 @@ func (c *call) once(ctx context.Context, number int32) (again *provider.Error, e
 	a := newAttempt(c, number)
 	outcome, err := a.run(ctx)
 	release(outcome, a.failure)
-	failure := (*provider.Error)(nil)
-	if err == nil || a.sent || ctx.Err() != nil || !errors.As(err, &failure) || !s.cfg.Retry.may(failure) {
+	failure, retry := (*provider.Error)(nil), s.cfg.Retry
+	if c.cautious {
+		retry.ServerErrors, retry.Unknown = false, false
+	}
+	if err == nil || a.sent || ctx.Err() != nil || !errors.As(err, &failure) || !retry.may(failure) {
 		return nil, err
 	}
 	return failure, err

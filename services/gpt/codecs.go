@@ -15,6 +15,8 @@ func codecOf(w conversationv1.Wire) wire.Codec {
 	switch w {
 	case conversationv1.Wire_WIRE_OPENAI_CHAT:
 		return openai.Chat()
+	case conversationv1.Wire_WIRE_OPENAI_COMPLETIONS:
+		return openai.Completions()
 	case anthropicWire:
 		return anthropic.Messages()
 	case conversationv1.Wire_WIRE_OLLAMA_CHAT:

@@ -13,6 +13,8 @@
 //     cannot have begun or clearly refused, within a budget.
 //   - Where provider and client speak one dialect, the provider's bytes pass
 //     through unchanged; otherwise every event obeys the grammar.
+//   - What the mesh has no words for (speech, images, moderation, the models of an
+//     Ollama server) is passed on as it is but for the model's name.
 //   - When the client leaves, the provider's connection is closed at once, and
 //     the attempt is settled with what was used.
 //   - No key and no word of a provider about its own trouble reaches a client;

@@ -34,6 +34,7 @@ func (s *Service) Embed(ctx context.Context, req *gptv1.EmbedRequest) (*gptv1.Em
 	var resp *gptv1.EmbedResponse
 	c := &call{
 		service: s, target: target, request: &gptv1.GenerateRequest{}, arrived: arrived, estimate: estimate,
+		operation: "embeddings",
 		invoke: func(ctx context.Context, sink provider.Sink) (err error) {
 			if resp, err = target.Entry.Provider.Embed(ctx, &provider.EmbedCall{Request: req, Model: target.Name()}); err != nil {
 				return err

@@ -3,6 +3,7 @@ package gpt
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -41,7 +42,8 @@ func (s *Service) Generate(req *gptv1.GenerateRequest, stream grpc.ServerStreami
 		invoke: func(ctx context.Context, sink provider.Sink) error {
 			return target.Entry.Provider.Generate(ctx, &provider.Call{
 				Turn: turn, Model: target.Name(), MaxOutputTokens: target.Model.GetMaxOutputTokens(),
-				Quirks: s.registry.Quirks(target),
+				FillInMiddle: slices.Contains(target.Model.GetCapabilities(), gptv1.Capability_CAPABILITY_FILL_IN_MIDDLE),
+				Quirks:       s.registry.Quirks(target),
 			}, sink)
 		},
 		send: func(chunk *conversationv1.Chunk) error {

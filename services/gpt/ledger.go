@@ -39,6 +39,13 @@ func (s *Service) reserve(ctx context.Context, row *gptv1.Attempt, cancel contex
 	return e
 }
 
+// unkept stands for the row of a call that the ledger does not keep.
+func unkept() *entryInLedger {
+	e := &entryInLedger{reserved: make(chan struct{}), settled: true}
+	close(e.reserved)
+	return e
+}
+
 // wait returns when the row is committed, or ctx ends.
 func (e *entryInLedger) wait(ctx context.Context) error {
 	select {

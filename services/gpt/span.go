@@ -14,12 +14,13 @@ import (
 // conventions for generative AI say. Its zero value does nothing.
 type attemptSpan struct{ span trace.Span }
 
-func (s *Service) startSpan(ctx context.Context, row *gptv1.Attempt) (context.Context, attemptSpan) {
+func (s *Service) startSpan(ctx context.Context, row *gptv1.Attempt, operation string) (context.Context, attemptSpan) {
 	if s.deps.Tracer == nil {
 		return ctx, attemptSpan{}
 	}
-	ctx, span := s.deps.Tracer.Start(ctx, "chat "+row.GetModel(), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		attribute.String("gen_ai.operation.name", "chat"), attribute.String("gen_ai.provider.name", row.GetProvider()),
+	operation = or(operation, "chat")
+	ctx, span := s.deps.Tracer.Start(ctx, operation+" "+row.GetModel(), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
+		attribute.String("gen_ai.operation.name", operation), attribute.String("gen_ai.provider.name", row.GetProvider()),
 		attribute.String("gen_ai.request.model", row.GetModel()), attribute.String("gptmesh.attempt_id", row.GetId()),
 		attribute.Int("gptmesh.attempt_number", int(row.GetNumber())),
 	))

@@ -66,6 +66,8 @@ type Call struct {
 	Model string
 	// Quirks are deviations of the model, beside those of its provider.
 	Quirks []string
+	// FillInMiddle says that the model is known to fill gaps.
+	FillInMiddle bool
 	// MaxOutputTokens is the model's own limit, sent where the wire demands one
 	// and the turn has none. 0 where unknown.
 	MaxOutputTokens int64

@@ -46,6 +46,7 @@ type listing struct {
 	checked    time.Time
 	err        error
 	refreshing chan struct{}
+	again      bool // what is being asked for is old already
 }
 
 // Listed is a list of models as it is now.

@@ -128,6 +128,18 @@ func (r *Registry) Close() {
 // it, for those that were never asked for; others are renewed in the background.
 func (r *Registry) Refresh(ctx context.Context) { r.settle(ctx) }
 
+// Renew asks for a list that is known to have changed, and waits for it as long
+// as ctx lets it.
+func (r *Registry) Renew(ctx context.Context, entry *Entry) {
+	entry.list.mu.Lock()
+	entry.list.again = entry.list.refreshing != nil
+	entry.list.mu.Unlock()
+	select {
+	case <-r.refresh(entry):
+	case <-ctx.Done():
+	}
+}
+
 // fresh says that asking again would be too early.
 func (r *Registry) fresh(entry *Entry) bool {
 	entry.list.mu.Lock()
@@ -163,20 +175,30 @@ func (r *Registry) refresh(entry *Entry) <-chan struct{} {
 	finished := make(chan struct{})
 	entry.list.refreshing = finished
 	r.group.Go(func() {
-		ctx, cancel := context.WithTimeout(r.ctx, r.cfg.Timeout)
-		defer cancel()
-		models, err := entry.Provider.Models(ctx)
-		entry.list.mu.Lock()
-		entry.list.checked, entry.list.err = r.cfg.Now(), err
-		if err == nil {
-			entry.list.models, entry.list.known, entry.list.fetched = models, true, entry.list.checked
+		for again := true; again; {
+			again = r.ask(entry)
 		}
-		entry.list.refreshing = nil
-		entry.list.mu.Unlock()
 		r.rebuild()
 		close(finished)
 	})
 	return finished
+}
+
+// ask asks for a list and says whether to ask again.
+func (r *Registry) ask(entry *Entry) (again bool) {
+	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.Timeout)
+	defer cancel()
+	models, err := entry.Provider.Models(ctx)
+	entry.list.mu.Lock()
+	defer entry.list.mu.Unlock()
+	entry.list.checked, entry.list.err = r.cfg.Now(), err
+	if err == nil {
+		entry.list.models, entry.list.known, entry.list.fetched = models, true, entry.list.checked
+	}
+	if again, entry.list.again = entry.list.again, false; !again {
+		entry.list.refreshing = nil
+	}
+	return again
 }
 
 // index is who has which model, rebuilt when a list comes.

@@ -4,6 +4,7 @@ package openai
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -27,7 +28,21 @@ type Provider struct {
 
 var _ provider.Provider = (*Provider)(nil)
 
-// New returns a provider. Quirks are those of wire/openai.
+// The quirks of servers, beside those of wire/openai.
+const (
+	// quirkCompletions: /completions takes prompts and gaps for every model.
+	quirkCompletions = "completions"
+	// quirkBetaCompletions is the same below /beta (DeepSeek).
+	quirkBetaCompletions = "beta_completions"
+	// quirkFIM: gaps are filled at /fim/completions, answered like chat (Mistral).
+	quirkFIM = "fim_completions"
+)
+
+// New returns a provider. Quirks are those of wire/openai, and: completions (the
+// server has /completions, for prompts and gaps, whatever the model),
+// beta_completions (it is below /beta), fim_completions (gaps go to
+// /fim/completions). Without them /completions is called for models that are
+// known to fill gaps.
 func New(cfg transport.Config, quirks []string) (*Provider, error) {
 	client, err := transport.New(cfg)
 	if err != nil {
@@ -38,19 +53,39 @@ func New(cfg transport.Config, quirks []string) (*Provider, error) {
 
 // Info implements provider.Provider.
 func (p *Provider) Info() provider.Info {
-	return provider.Info{
+	info := provider.Info{
 		Name: p.client.Name(), Kind: Kind, BaseURL: p.client.BaseURL(), Wire: conversationv1.Wire_WIRE_OPENAI_CHAT,
 	}
+	if p.quirk(quirkCompletions) || p.quirk(quirkBetaCompletions) {
+		info.AlsoWires = []conversationv1.Wire{conversationv1.Wire_WIRE_OPENAI_COMPLETIONS}
+	}
+	return info
 }
 
-// Generate implements provider.Provider.
+func (p *Provider) quirk(name string) bool { return slices.Contains(p.quirks, name) }
+
+// Generate implements provider.Provider. A prompt that is no conversation, or a
+// gap to fill, goes to the server's door for that where it has one.
 func (p *Provider) Generate(ctx context.Context, call *provider.Call, sink provider.Sink) error {
-	return p.client.Generate(ctx, transport.Chat{
+	chat := transport.Chat{
 		Codec: codec.Chat(), Path: "/chat/completions",
 		Options:   wire.TurnOptions{WantUsage: true, Quirks: p.quirks},
 		DropUsage: !codec.AsksUsage(call.Turn),
 		Done:      func(event eventstream.Event) bool { return string(event.Data) == "[DONE]" },
-	}, call, sink)
+	}
+	turn := call.Turn
+	raw := turn.GetRaw().GetWire() == conversationv1.Wire_WIRE_OPENAI_COMPLETIONS
+	gap := turn.GetRaw() == nil && turn.Suffix != nil
+	switch {
+	case !raw && !gap && (turn.GetRaw() != nil || !turn.GetRawPrompt()):
+	case gap && p.quirk(quirkFIM):
+		chat.Codec, chat.Path = codec.FIM(), "/fim/completions"
+	case p.quirk(quirkBetaCompletions):
+		chat.Codec, chat.Path = codec.Completions(), "/beta/completions"
+	case raw || p.quirk(quirkCompletions) || call.FillInMiddle && !p.quirk(quirkFIM):
+		chat.Codec, chat.Path = codec.Completions(), "/completions"
+	}
+	return p.client.Generate(ctx, chat, call, sink)
 }
 
 // Embed implements provider.Provider.

@@ -92,12 +92,14 @@ func (c *Client) Target(path string) (upstream.Target, error) {
 
 // Request is one exchange.
 type Request struct {
-	// Method is "GET" or "POST".
+	// Method is the HTTP method.
 	Method string
 	// Target is where to.
 	Target upstream.Target
-	// Body is JSON, or nil.
+	// Body is what is sent, or nil.
 	Body []byte
+	// ContentType is that of Body. Empty means JSON.
+	ContentType string
 	// Accept is the media type wanted.
 	Accept string
 	// Once forbids a second sending even where the first met a dead connection.
@@ -109,12 +111,38 @@ type Request struct {
 // Do sends one request. The answer has a status below 300; its body must be
 // closed. Errors are *provider.Error, or the cause of a ctx that is done.
 func (c *Client) Do(ctx context.Context, req Request) (*upstream.Response, error) {
+	resp, err := c.send(ctx, req)
+	if err != nil || resp.Status >= 200 && resp.Status < 300 {
+		return resp, err
+	}
+	body, err := c.complaint(ctx, resp)
+	if err != nil {
+		return nil, err
+	}
+	return nil, c.refused(resp, body)
+}
+
+// complaint reads the beginning of an answer that is no success, and closes it.
+func (c *Client) complaint(ctx context.Context, resp *upstream.Response) ([]byte, error) {
+	defer resp.Body.Close()
+	timer := time.AfterFunc(errorBodyWait, func() { resp.Body.Close() })
+	defer timer.Stop()
+	// A body that breaks off still tells what it told.
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, MaxErrorBody))
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return body, nil
+}
+
+// send sends one request, whatever the answer's status is.
+func (c *Client) send(ctx context.Context, req Request) (*upstream.Response, error) {
 	header := make(upstream.Header, 0, len(c.header)+len(req.Header)+5)
 	header = append(header, c.header...)
 	header = append(header, req.Header...)
 	header = append(header, upstream.Field{Name: "Accept", Value: req.Accept})
 	if req.Body != nil {
-		header = append(header, upstream.Field{Name: "Content-Type", Value: "application/json"})
+		header = append(header, upstream.Field{Name: "Content-Type", Value: or(req.ContentType, "application/json")})
 	}
 	carrier := traceCarrier{header: &header}
 	propagation.TraceContext{}.Inject(ctx, carrier)
@@ -125,18 +153,7 @@ func (c *Client) Do(ctx context.Context, req Request) (*upstream.Response, error
 	if err != nil {
 		return nil, c.broken(ctx, err)
 	}
-	if resp.Status >= 200 && resp.Status < 300 {
-		return resp, nil
-	}
-	defer resp.Body.Close()
-	timer := time.AfterFunc(errorBodyWait, func() { resp.Body.Close() })
-	defer timer.Stop()
-	// A body that breaks off still tells what it told.
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, MaxErrorBody))
-	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
-	}
-	return nil, c.refused(resp, body)
+	return resp, nil
 }
 
 // JSON sends one request and decodes the answer into out.

@@ -1,0 +1,265 @@
+package gpt
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/services/gpt/internal/registry"
+	"github.com/gptmesh/gptmesh/services/gpt/internal/rename"
+	"github.com/gptmesh/gptmesh/services/gpt/provider"
+	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+)
+
+// Forward implements gptv1.GPTServiceServer. To ledger, breaker and retries a
+// call that is passed on is an answer of bytes. Its row says 0 tokens, estimated:
+// what it used stands in the provider's own words, if anywhere. An answer with an
+// error status that is passed back is a failed attempt. Changes of what an Ollama
+// server holds cost nothing and have no row.
+func (s *Service) Forward(req *gptv1.ForwardRequest, stream grpc.ServerStreamingServer[gptv1.ForwardResponse]) error {
+	arrived := s.deps.Clock()
+	if err := checkForward(req); err != nil {
+		return err
+	}
+	ctx, done, err := s.calls.begin(stream.Context())
+	if err != nil {
+		return err
+	}
+	defer done()
+	ctx, alive, cancel := s.lasting(ctx, manages(req.GetOperation()))
+	defer cancel()
+	target, err := s.forwardTarget(ctx, req)
+	if err != nil {
+		return s.ended(ctx, err, "")
+	}
+	outbound := &provider.ForwardCall{Operation: req.GetOperation(), ContentType: req.GetContentType(), Digest: req.GetDigest()}
+	if outbound.ContentType, outbound.Body, err = renamed(req, target.Name()); err != nil {
+		return err
+	}
+	forwarder := target.Entry.Provider.(provider.Forwarder) // as forwardTarget has found
+	f := &forwarding{stream: stream}
+	c := &call{
+		service: s, target: target, request: &gptv1.GenerateRequest{RequestId: req.GetRequestId()}, arrived: arrived,
+		operation: operationName(req.GetOperation()), free: manages(req.GetOperation()), cautious: true,
+		invoke: func(ctx context.Context, sink provider.Sink) error {
+			err := forwarder.Forward(ctx, outbound, func(piece *gptv1.ForwardResponse) error {
+				alive()
+				return f.push(piece, sink)
+			})
+			if err != nil {
+				return err
+			}
+			return f.finish(target.Entry.Info.Name, sink)
+		},
+		send: f.send,
+	}
+	if err := c.run(ctx); err != nil {
+		return named(err, req)
+	}
+	if f.failure != nil {
+		return f.failure
+	}
+	if changes(req.GetOperation()) {
+		s.registry.Renew(ctx, target.Entry)
+	}
+	return nil
+}
+
+// forwarding passes the pieces of an answer through the machinery of attempts,
+// which knows chunks.
+type forwarding struct {
+	stream  grpc.ServerStreamingServer[gptv1.ForwardResponse]
+	piece   *gptv1.ForwardResponse // under way
+	status  int32
+	whole   bool  // the provider's answer has ended
+	failure error // why it has not
+}
+
+func (f *forwarding) push(piece *gptv1.ForwardResponse, sink provider.Sink) error {
+	if piece.GetStatus() != 0 {
+		f.status = piece.GetStatus()
+	}
+	f.piece = piece
+	return sink(&conversationv1.Chunk{Raw: &conversationv1.RawChunk{Data: piece.GetData()}})
+}
+
+// finish ends the attempt behind a whole answer.
+func (f *forwarding) finish(name string, sink provider.Sink) error {
+	f.whole = true
+	last := &conversationv1.Event{Kind: &conversationv1.Event_Finished{Finished: &conversationv1.Finished{}}}
+	if f.status >= 400 {
+		last.Kind = &conversationv1.Event_Failed{Failed: wire.Failure(fault.New(codes.InvalidArgument,
+			meshv1.ErrorReason_ERROR_REASON_PROVIDER_REJECTED, "the provider "+name+" rejected the request", "provider", name))}
+	}
+	return sink(&conversationv1.Chunk{Events: []*conversationv1.Event{last}})
+}
+
+// send takes a chunk from the attempt.
+func (f *forwarding) send(chunk *conversationv1.Chunk) error {
+	if last := wire.Last(chunk); last != nil {
+		if failed := last.GetFailed(); failed != nil && !f.whole {
+			f.failure = wire.Fault(failed)
+		}
+		return nil
+	}
+	return f.stream.Send(f.piece)
+}
+
+// lasting bounds a call: as a whole, or, with renewed, its silences, since a
+// model of many gigabytes takes as long as it takes. alive breaks a silence.
+func (s *Service) lasting(ctx context.Context, renewed bool) (out context.Context, alive, cancel func()) {
+	out, stop := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(s.cfg.Timeouts.Total, func() { stop(errTotal) })
+	alive = func() {}
+	if renewed {
+		alive = func() { timer.Reset(s.cfg.Timeouts.Total) }
+	}
+	return out, alive, func() {
+		timer.Stop()
+		stop(nil)
+	}
+}
+
+var digestPattern = regexp.MustCompile(`^sha256[:-][0-9a-f]{64}$`)
+
+// checkForward checks what the rules on the fields cannot say.
+func checkForward(req *gptv1.ForwardRequest) error {
+	switch req.GetOperation() {
+	case gptv1.Operation_OPERATION_UNSPECIFIED:
+		return fault.InvalidField("operation", "must be set")
+	case gptv1.Operation_OPERATION_BLOB_CHECK, gptv1.Operation_OPERATION_BLOB_PUT:
+		if !digestPattern.MatchString(req.GetDigest()) {
+			return fault.InvalidField("digest", `must be "sha256:" and 64 hexadecimal digits`)
+		}
+	}
+	return nil
+}
+
+// manages says that an operation is about the models that an Ollama server
+// holds.
+func manages(operation gptv1.Operation) bool {
+	return operation >= gptv1.Operation_OPERATION_MODEL_PULL
+}
+
+// changes says that an operation changes a provider's list of models.
+func changes(operation gptv1.Operation) bool {
+	switch operation {
+	case gptv1.Operation_OPERATION_MODEL_PULL, gptv1.Operation_OPERATION_MODEL_CREATE,
+		gptv1.Operation_OPERATION_MODEL_COPY, gptv1.Operation_OPERATION_MODEL_DELETE:
+		return true
+	}
+	return false
+}
+
+// operationName is how people read an operation: "audio speech".
+func operationName(operation gptv1.Operation) string {
+	return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(operation.String(), "OPERATION_"), "_", " "))
+}
+
+// renamed is the body with the model's name at its provider. An empty name
+// leaves the body as it is.
+func renamed(req *gptv1.ForwardRequest, name string) (contentType string, body []byte, err error) {
+	switch req.GetOperation() {
+	case gptv1.Operation_OPERATION_BLOB_CHECK, gptv1.Operation_OPERATION_BLOB_PUT:
+		return "", req.GetBody(), nil
+	case gptv1.Operation_OPERATION_MODEL_COPY:
+		body, err = rename.JSON(req.GetBody(), name, "source")
+	case gptv1.Operation_OPERATION_MODEL_PULL, gptv1.Operation_OPERATION_MODEL_PUSH,
+		gptv1.Operation_OPERATION_MODEL_CREATE, gptv1.Operation_OPERATION_MODEL_DELETE:
+		body, err = rename.JSON(req.GetBody(), name, "model", "name")
+	default:
+		if rename.IsForm(req.GetContentType()) {
+			return rename.Form(req.GetContentType(), req.GetBody(), name)
+		}
+		body, err = rename.JSON(req.GetBody(), name, "model")
+	}
+	return "application/json", body, err
+}
+
+// forwardTarget finds who takes a call that is passed on. The entry's provider is
+// a provider.Forwarder that has the operation.
+func (s *Service) forwardTarget(ctx context.Context, req *gptv1.ForwardRequest) (*registry.Target, error) {
+	able := func(e *registry.Entry) bool {
+		forwarder, ok := e.Provider.(provider.Forwarder)
+		return ok && forwarder.Forwards(req.GetOperation())
+	}
+	model := req.GetModel()
+	if model != "" && !manages(req.GetOperation()) {
+		target, err := s.registry.Resolve(ctx, model)
+		if err == nil && !able(target.Entry) {
+			err = cannotForward(target.Entry.Info.Name, req)
+		}
+		return target, err
+	}
+	s.registry.Refresh(ctx) // also waits until servers were looked for
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var entries []*registry.Entry
+	for _, e := range s.registry.Entries() {
+		if e.Provider != nil && able(e) {
+			entries = append(entries, e)
+		}
+	}
+	if len(entries) == 0 {
+		return nil, cannotForward("", req)
+	}
+	if model != "" {
+		// "provider/name" names the server; a model that one of them has is there.
+		if prefix, rest, ok := strings.Cut(model, "/"); ok && rest != "" {
+			if i := slices.IndexFunc(entries, func(e *registry.Entry) bool { return e.Info.Name == prefix }); i >= 0 {
+				return forwardTo(entries[i], rest), nil
+			}
+		}
+		if target, err := s.registry.Resolve(ctx, model); err == nil && target.Listed && slices.Contains(entries, target.Entry) {
+			return target, nil
+		}
+	}
+	if len(entries) > 1 {
+		names := make([]string, 0, len(entries))
+		for _, e := range entries {
+			names = append(names, e.Info.Name)
+		}
+		return nil, fault.New(codes.FailedPrecondition, meshv1.ErrorReason_ERROR_REASON_NO_DEFAULT_MODEL,
+			"several providers can do "+operationName(req.GetOperation())+" ("+strings.Join(names, ", ")+
+				"): name a model, as provider/model where it is not known yet", "field", "model")
+	}
+	return forwardTo(entries[0], model), nil
+}
+
+func forwardTo(e *registry.Entry, model string) *registry.Target {
+	return &registry.Target{Entry: e, Model: &gptv1.Model{ProviderModel: model, Id: model, Provider: e.Info.Name}}
+}
+
+// cannotForward is the error where a provider, or where it has no name every one,
+// lacks an operation.
+func cannotForward(name string, req *gptv1.ForwardRequest) error {
+	operation := operationName(req.GetOperation())
+	message := "no configured provider can do " + operation
+	if name != "" {
+		message = "the provider " + name + " cannot do " + operation
+	}
+	if req.GetModel() != "" {
+		message += ", asked for with the model " + req.GetModel()
+	}
+	return fault.New(codes.Unimplemented, meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED, message,
+		"field", "model", "model", req.GetModel(), "operation", operation, "provider", name)
+}
+
+// named names operation and model in an error that a server gave because it
+// lacks the operation.
+func named(err error, req *gptv1.ForwardRequest) error {
+	f := fault.From(err)
+	if f.Reason == meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED && f.Metadata["operation"] != "" {
+		return cannotForward(f.Metadata["provider"], req)
+	}
+	return err
+}
