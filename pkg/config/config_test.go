@@ -60,6 +60,34 @@ func TestUnknownKeySuggestsTheNearest(t *testing.T) {
 	}
 }
 
+func TestBadValuesNameTheKey(t *testing.T) {
+	t.Parallel()
+	_, err := load(t, "keys: {hush: 1}\non: perhaps\nsession:\n  idle_timeout: soon\n  limit: many\ntargets: [1]\nshare: [2]\nhttp: [3]\n", nil)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		"line 1: keys: want a list", "line 2: on: want true or false", "line 4: session.idle_timeout: want a duration like 30s or 5m",
+		"line 5: session.limit: want a whole number", "line 6: targets[0]: want keys with values", "line 7: share: want a number", "line 8: http: want a text",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q lacks %q", err, want)
+		}
+	}
+	if strings.Contains(err.Error(), "hush") {
+		t.Errorf("error %q shows a value", err)
+	}
+}
+
+// An empty section leaves the defaults; a list may be written as an anchor.
+func TestEmptyAndAliased(t *testing.T) {
+	t.Parallel()
+	c, err := load(t, "session:\nkeys: &k [a]\ntargets:\n  - &r {limit: 2}\n  - *r\n", nil)
+	if err != nil || c.Session.Limit != 3 || len(c.Targets) != 2 || c.Targets[1].Limit != 2 {
+		t.Errorf("%v %+v", err, c)
+	}
+}
+
 func TestBadValuesNameTheVariable(t *testing.T) {
 	t.Parallel()
 	_, err := load(t, "", map[string]string{"T_SESSION_LIMIT": "many", "T_ON": "perhaps"})

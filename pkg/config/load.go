@@ -61,7 +61,7 @@ func Decode(target any, text []byte) error {
 	if len(root.Content) == 0 {
 		return nil
 	}
-	if err := unknownKeys(root.Content[0], target); err != nil {
+	if err := wrongKeys(root.Content[0], target); err != nil {
 		return err
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))

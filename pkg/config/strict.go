@@ -10,9 +10,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// unknownKeys lists every key of node that target's type does not have, with
-// its line and the nearest key that it does have.
-func unknownKeys(node *yaml.Node, target any) error {
+// wrongKeys lists every key of node that target's type does not have, with its
+// line and the nearest key that it does have, and every key whose value is of
+// another kind. Values are not shown: one may be a secret.
+func wrongKeys(node *yaml.Node, target any) error {
 	var errs []error
 	check(node, reflect.TypeOf(target), "", &errs)
 	return errors.Join(errs...)
@@ -42,7 +43,30 @@ func check(node *yaml.Node, t reflect.Type, path string, errs *[]error) {
 			}
 			check(value, field, join(path, key.Value), errs)
 		}
+	default:
+		if node.Decode(reflect.New(t).Interface()) != nil {
+			*errs = append(*errs, fmt.Errorf("line %d: %s: want %s", node.Line, path, wanted(t)))
+		}
 	}
+}
+
+// wanted is the kind of a value, for people.
+func wanted(t reflect.Type) string {
+	switch {
+	case t == durationType:
+		return "a duration like 30s or 5m"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
+	case t.Kind() == reflect.Slice:
+		return "a list"
+	case t.Kind() == reflect.Struct, t.Kind() == reflect.Map:
+		return "keys with values"
+	case reflect.Zero(t).CanInt(), reflect.Zero(t).CanUint():
+		return "a whole number"
+	case reflect.Zero(t).CanFloat():
+		return "a number"
+	}
+	return "a text"
 }
 
 func unknown(key *yaml.Node, path string, known map[string]reflect.Type) error {
