@@ -3,6 +3,7 @@ package responses
 import (
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Prefixes of item ids.
@@ -37,4 +38,23 @@ func AnswerOf(item string) (answer string, ok bool) {
 		return "", false
 	}
 	return answerPrefix + rest[:at], true
+}
+
+// TimeOf is when an id of the mesh was made, to the millisecond: its characters
+// sort by time.
+func TimeOf(id string) (at time.Time, ok bool) {
+	const alphabet, length = "0123456789abcdefghjkmnpqrstvwxyz", 26
+	_, text, found := strings.Cut(id, "_")
+	if !found || len(text) != length {
+		return time.Time{}, false
+	}
+	millis := uint64(0)
+	for i := range 10 { // The first 48 of 128 bits are the time.
+		digit := strings.IndexByte(alphabet, text[i])
+		if digit < 0 {
+			return time.Time{}, false
+		}
+		millis = millis<<5 | uint64(digit)
+	}
+	return time.UnixMilli(int64(millis)), true
 }

@@ -48,11 +48,14 @@ func (o *object) identify(started *conversationv1.Started, options wire.AnswerOp
 	if o.model == "" {
 		o.model = started.GetModel()
 	}
+	named, known := TimeOf(o.id)
 	switch {
 	case !options.Created.IsZero():
 		o.created = options.Created.Unix()
 	case started.GetCreateTime().GetSeconds() != 0:
 		o.created = started.GetCreateTime().GetSeconds()
+	case known: // The same each time that the answer is encoded.
+		o.created = named.Unix()
 	case options.Now != nil:
 		o.created = options.Now().Unix()
 	default:
