@@ -55,7 +55,6 @@ func (m *Model) Explain(d Document, limit int) Explanation {
 	}
 	names := f.allNames(d.Group, m.scaling.grouped)
 	seen := map[uint32]bool{}
-	z := make([]float32, m.k)
 	fam := FamilyWord
 	at := 0
 	f.each(&m.scaling, func(key uint32, v float32, copied bool) {
@@ -68,9 +67,9 @@ func (m *Model) Explain(d Document, limit int) Explanation {
 			return
 		}
 		seen[key] = true
-		clear(z)
-		m.addRow(z, place, v)
-		if w := float64(z[target] * m.scale[target]); w != 0 {
+		clear(s.steps[:])
+		m.addRow(&s.steps, place)
+		if w := float64(v * float32(s.steps[target]) * m.scale[target]); w != 0 {
 			family := fam.String()
 			if copied {
 				family = "group"

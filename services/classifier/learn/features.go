@@ -8,14 +8,13 @@ import (
 // features is what one text consists of: keys without repetition, by family.
 // Its slices are reused; the zero value is ready.
 type features struct {
-	scan   scan
-	keys   []uint32
-	counts []uint8
+	scan scan
+	keys []uint32
 	// bound[f] to bound[f+1] are the features of family f.
 	bound [familyCount + 1]int
 	group uint64 // groupHash, 0 for none
 
-	slots []uint64 // key<<32 | stamp<<16 | index
+	slots []uint64 // key<<32 | stamp<<16
 	mask  uint32
 	stamp uint16
 
@@ -29,7 +28,7 @@ const maxFeatures = 1<<15 - 1
 // run passes over d once and makes the families in want.
 func (f *features) run(d *Document, want FamilySet) {
 	f.scan.run(d)
-	f.keys, f.counts = f.keys[:0], f.counts[:0]
+	f.keys = f.keys[:0]
 	f.group = 0
 	if d.Group != "" {
 		f.group = groupHash(d.Group)
@@ -82,24 +81,20 @@ func (f *features) clear(n int) {
 	f.mask = uint32(size - 1)
 }
 
-// add counts one feature.
+// add appends one feature unless it is there.
 func (f *features) add(key uint32) {
 	tag := uint64(key)<<16 | uint64(f.stamp)
 	for at := key & f.mask; ; at = (at + 1) & f.mask {
 		e := f.slots[at]
 		if e>>16 == tag {
-			if i := e & 0xffff; f.counts[i] < 255 {
-				f.counts[i]++
-			}
 			return
 		}
 		if uint16(e>>16) != f.stamp {
 			if len(f.keys) >= maxFeatures || len(f.keys) >= int(f.mask) {
 				return
 			}
-			f.slots[at] = tag<<16 | uint64(len(f.keys))
+			f.slots[at] = tag << 16
 			f.keys = append(f.keys, key)
-			f.counts = append(f.counts, 1)
 			return
 		}
 	}

@@ -29,7 +29,7 @@ import (
 //	24  4  CRC-32C of everything after the header
 //	28     metadata (JSON), biases, scales (float32 each), index (uint32),
 //	       keys (uint16), then dense weights (int8), or row starts (uint32),
-//	       outputs (uint8 or uint16) and values (int8)
+//	       and entries: output (uint8 or uint16) and weight (int8)
 const (
 	magic         = "GMLH"
 	formatVersion = 1
@@ -88,7 +88,7 @@ func encode(meta Metadata, q *weights) ([]byte, error) {
 		}
 		return int8(math.RoundToEven(float64(q.w[i*q.k+o] / scale[o])))
 	}
-	var index, rest, rows, outputs, values, dense []byte
+	var index, rest, rows, pairs, dense []byte
 	var entries uint32
 	wide := q.k > 256
 	next := 0
@@ -104,12 +104,12 @@ func encode(meta Metadata, q *weights) ([]byte, error) {
 					dense = append(dense, byte(s))
 				} else if s != 0 {
 					entries++
-					values = append(values, byte(s))
 					if wide {
-						outputs = binary.LittleEndian.AppendUint16(outputs, uint16(o))
+						pairs = binary.LittleEndian.AppendUint16(pairs, uint16(o))
 					} else {
-						outputs = append(outputs, byte(o))
+						pairs = append(pairs, byte(o))
 					}
+					pairs = append(pairs, byte(s))
 				}
 			}
 			next++
@@ -134,7 +134,7 @@ func encode(meta Metadata, q *weights) ([]byte, error) {
 		if wide {
 			flags |= flagWide
 		}
-		body = slices.Concat(body, index, rest, rows, outputs, values)
+		body = slices.Concat(body, index, rest, rows, pairs)
 	}
 	var h []byte
 	h = append(h, magic...)
@@ -245,18 +245,15 @@ func Load(data []byte) (*Model, error) {
 		if !ascending(m.rows, uint32(entries)) {
 			return corrupt("the index of entries is not in order")
 		}
+		width := int64(2)
 		if wide {
-			m.outputs = take(2 * entries)
-		} else {
-			m.outputs = take(entries)
+			width = 3
 		}
-		m.values = take(entries)
+		m.entries = take(width * entries)
 		for e := range entries {
-			o := int64(0)
+			o := int64(m.entries[e*width])
 			if wide {
-				o = int64(le.Uint16(m.outputs[e*2:]))
-			} else {
-				o = int64(m.outputs[e])
+				o |= int64(m.entries[e*width+1]) << 8
 			}
 			if o >= k {
 				return corrupt("entry %d names output %d of %d", e, o, k)
@@ -321,6 +318,9 @@ func (m *Model) prepare() string {
 	default:
 		return fmt.Sprintf("unknown kind %q", meta.Kind)
 	}
+	if meta.Features.Pieces < 0 {
+		return "the number of pieces is negative"
+	}
 	if len(meta.Features.Families) != len(meta.Features.Weights) || len(meta.Features.Families) == 0 {
 		return "families and their weights do not agree"
 	}
@@ -333,7 +333,7 @@ func (m *Model) prepare() string {
 		m.scaling.families |= familySet(f)
 		m.scaling.weight[f] = w
 	}
-	m.scaling.counted, m.scaling.grouped = meta.Features.Counted, meta.Features.Grouped
+	m.scaling.grouped, m.scaling.pieces = meta.Features.Grouped, meta.Features.Pieces
 	if m.scaling.grouped {
 		m.groups = make(map[uint64]bool, len(meta.Groups))
 		for _, g := range meta.Groups {

@@ -21,46 +21,35 @@ func (m *matrix) rows() int { return len(m.start) - 1 }
 // groupBias is the value of the feature that stands for the group itself.
 const groupBias = 0.3
 
-// scaling is how counts become values.
+// scaling is how features become values: every feature of a family has the
+// family's weight, whatever its count, and the vector gets length one.
 type scaling struct {
 	families FamilySet
 	grouped  bool
-	// counted takes 1 + ln(count) for the value; otherwise every value is 1.
-	counted bool
-	// weight is each family's factor before the vector gets length one.
-	weight [familyCount]float32
+	weight   [familyCount]float32
+	// pieces, where not zero, is how many pieces of words are looked at: the
+	// first of the text. They are most of the work, and a head with many
+	// labels pays for each of them many times.
+	pieces int
 }
 
-// value of a feature that occurs n times, before the vector gets length one.
-func (s *scaling) value(fam Family, n uint8) float32 {
-	if !s.counted || n == 1 {
-		return s.weight[fam]
+// span is where the features of a family that s looks at begin and end.
+func (s *scaling) span(f *features, fam Family) (from, to int) {
+	from, to = f.bound[fam], f.bound[fam+1]
+	if fam == FamilyChar && s.pieces > 0 {
+		to = min(to, from+s.pieces)
 	}
-	return s.weight[fam] * logCount[n]
+	return from, to
 }
-
-var logCount = func() (t [256]float32) {
-	for i := 1; i < len(t); i++ {
-		t[i] = float32(1 + math.Log(float64(i)))
-	}
-	return t
-}()
 
 // norm is the factor that gives the vector of f length one. It counts every
 // feature, known or not, so that a text of unknown words gets small scores.
 func (s *scaling) norm(f *features) float32 {
 	var sum float32
 	for fam := range familyCount {
-		if !s.families.Has(fam) {
-			continue
-		}
-		if !s.counted {
-			sum += s.weight[fam] * s.weight[fam] * float32(f.bound[fam+1]-f.bound[fam])
-			continue
-		}
-		for i := f.bound[fam]; i < f.bound[fam+1]; i++ {
-			v := s.value(fam, f.counts[i])
-			sum += v * v
+		if s.families.Has(fam) {
+			from, to := s.span(f, fam)
+			sum += s.weight[fam] * s.weight[fam] * float32(to-from)
 		}
 	}
 	if sum == 0 {
@@ -114,8 +103,9 @@ func (f *features) each(sc *scaling, yield func(key uint32, v float32, copied bo
 	norm := sc.norm(f)
 	for fam := range familyCount {
 		if sc.families.Has(fam) {
-			for i := f.bound[fam]; i < f.bound[fam+1]; i++ {
-				yield(f.keys[i], norm*sc.value(fam, f.counts[i]), false)
+			from, to := sc.span(f, fam)
+			for i := from; i < to; i++ {
+				yield(f.keys[i], norm*sc.weight[fam], false)
 			}
 		}
 	}
@@ -124,8 +114,9 @@ func (f *features) each(sc *scaling, yield func(key uint32, v float32, copied bo
 	}
 	for fam := range familyCount {
 		if sc.families.Has(fam) && groupFamilies.Has(fam) {
-			for i := f.bound[fam]; i < f.bound[fam+1]; i++ {
-				yield(groupKey(f.keys[i], f.group), norm*sc.value(fam, f.counts[i]), true)
+			from, to := sc.span(f, fam)
+			for i := from; i < to; i++ {
+				yield(groupKey(f.keys[i], f.group), norm*sc.weight[fam], true)
 			}
 		}
 	}

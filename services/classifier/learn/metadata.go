@@ -70,8 +70,8 @@ type FeatureSettings struct {
 	Families []string `json:"families"`
 	// Weights are the families' factors, in the same order.
 	Weights []float64 `json:"weights"`
-	// Counted says that how often a feature occurs matters.
-	Counted bool `json:"counted,omitempty"`
+	// Pieces is how many pieces of words are looked at; 0 is all.
+	Pieces int `json:"pieces,omitempty"`
 	// Grouped says that groups have features of their own.
 	Grouped bool `json:"grouped,omitempty"`
 	// Kept and Seen are how many features the model keeps and how many the

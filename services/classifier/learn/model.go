@@ -27,8 +27,7 @@ type Model struct {
 	// Dense weights, int8 per key and output; or sparse rows.
 	dense   []byte
 	rows    []byte // uint32 per key and one more: where its entries begin
-	outputs []byte // uint8 or, when wide, uint16 per entry
-	values  []byte // int8 per entry
+	entries []byte // uint8 or, when wide, uint16 for the output, and int8
 	wide    bool
 
 	scope int // index of the out-of-scope label, -1 for none
@@ -74,6 +73,7 @@ func (m *Model) Bytes() []byte { return m.raw }
 type scratch struct {
 	features features
 	z        []float32
+	steps    [MaxLabels]int32 // all zero between uses
 	doc      Document
 }
 
@@ -177,30 +177,33 @@ func (m *Model) scores(s *scratch) ([]float32, bool) {
 	z := s.scores(m.k)
 	clear(z)
 	norm := m.scaling.norm(f)
+	known := m.scaling.grouped && f.group != 0 && m.groups[f.group]
 	for fam := range familyCount {
 		if !m.scaling.families.Has(fam) {
 			continue
 		}
-		for i := f.bound[fam]; i < f.bound[fam+1]; i++ {
-			if at := m.find(f.keys[i]); at >= 0 {
-				m.addRow(z, at, norm*m.scaling.value(fam, f.counts[i]))
+		// All features of a family have one value: steps are added as whole
+		// numbers and scaled once.
+		from, to := m.scaling.span(f, fam)
+		keys := f.keys[from:to]
+		for _, key := range keys {
+			if at := m.find(key); at >= 0 {
+				m.addRow(&s.steps, at)
 			}
 		}
-	}
-	known := m.scaling.grouped && f.group != 0 && m.groups[f.group]
-	if known {
-		for fam := range familyCount {
-			if !m.scaling.families.Has(fam) || !groupFamilies.Has(fam) {
-				continue
-			}
-			for i := f.bound[fam]; i < f.bound[fam+1]; i++ {
-				if at := m.find(groupKey(f.keys[i], f.group)); at >= 0 {
-					m.addRow(z, at, norm*m.scaling.value(fam, f.counts[i]))
+		if known && groupFamilies.Has(fam) {
+			for _, key := range keys {
+				if at := m.find(groupKey(key, f.group)); at >= 0 {
+					m.addRow(&s.steps, at)
 				}
 			}
 		}
+		m.settle(z, &s.steps, norm*m.scaling.weight[fam])
+	}
+	if known {
 		if at := m.find(groupKey(0, f.group)); at >= 0 {
-			m.addRow(z, at, groupBias)
+			m.addRow(&s.steps, at)
+			m.settle(z, &s.steps, groupBias)
 		}
 	}
 	for o := range z {
@@ -209,11 +212,18 @@ func (m *Model) scores(s *scratch) ([]float32, bool) {
 	return z, known
 }
 
+// settle adds v times the steps to z and clears them.
+func (m *Model) settle(z []float32, steps *[MaxLabels]int32, v float32) {
+	for o := range z {
+		z[o] += v * float32(steps[o])
+		steps[o] = 0
+	}
+}
+
 // find returns the place of a key, or -1.
 func (m *Model) find(key uint32) int {
-	b := int(key>>m.shift) * 4
-	from := int(binary.LittleEndian.Uint32(m.index[b:]))
-	to := int(binary.LittleEndian.Uint32(m.index[b+4:]))
+	both := binary.LittleEndian.Uint64(m.index[int(key>>m.shift)*4:])
+	from, to := int(uint32(both)), int(both>>32)
 	want := uint16(key << (32 - m.shift) >> 16)
 	for i := from; i < to; i++ {
 		if r := binary.LittleEndian.Uint16(m.rest[i*2:]); r >= want {
@@ -226,25 +236,24 @@ func (m *Model) find(key uint32) int {
 	return -1
 }
 
-// addRow adds v times the weights of the key at place i, in steps.
-func (m *Model) addRow(z []float32, i int, v float32) {
+// addRow adds the steps of the key at place i.
+func (m *Model) addRow(steps *[MaxLabels]int32, i int) {
 	if m.dense != nil {
-		row := m.dense[i*m.k:][:len(z)]
-		for o, b := range row {
-			z[o] += v * float32(int8(b))
+		for o, b := range m.dense[i*m.k:][:m.k] {
+			steps[o&(MaxLabels-1)] += int32(int8(b))
 		}
 		return
 	}
-	from := int(binary.LittleEndian.Uint32(m.rows[i*4:]))
-	to := int(binary.LittleEndian.Uint32(m.rows[i*4+4:]))
+	both := binary.LittleEndian.Uint64(m.rows[i*4:])
+	from, to := int(uint32(both)), int(both>>32)
 	if m.wide {
 		for e := from; e < to; e++ {
-			z[binary.LittleEndian.Uint16(m.outputs[e*2:])] += v * float32(int8(m.values[e]))
+			p := m.entries[e*3 : e*3+3]
+			steps[(int(p[0])|int(p[1])<<8)&(MaxLabels-1)] += int32(int8(p[2]))
 		}
 		return
 	}
-	values := m.values[from:to]
-	for e, o := range m.outputs[from:to] {
-		z[o] += v * float32(int8(values[e]))
+	for pairs := m.entries[from*2 : to*2]; len(pairs) >= 2; pairs = pairs[2:] {
+		steps[pairs[0]] += int32(int8(pairs[1]))
 	}
 }

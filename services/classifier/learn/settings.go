@@ -56,6 +56,7 @@ func choose(rows []Row, labels int, groups GroupUse) settings {
 	case labels > manyLabels:
 		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilySkip, FamilyChar)
 		w[FamilyChar] = 0.7
+		s.scaling.pieces = 512
 		s.fitting = fitting{epochs: 8, rate: 0.3, smooth: 1, power: 0.5}
 		s.independent = true
 	default:

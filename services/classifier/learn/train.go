@@ -424,7 +424,7 @@ func (t *training) metadata() Metadata {
 			Rows: len(t.rows), Digest: t.digest, Source: t.cfg.Source, Licence: t.cfg.Licence, Seed: t.cfg.Seed,
 			Folds: s.folds, Epochs: s.fitting.epochs, Rate: s.fitting.rate, Outputs: "one-of-k", NaiveBayes: s.fitting.power,
 		},
-		Features: FeatureSettings{Counted: s.scaling.counted, Grouped: s.scaling.grouped, Seen: len(t.problem.x.keys)},
+		Features: FeatureSettings{Pieces: s.scaling.pieces, Grouped: s.scaling.grouped, Seen: len(t.problem.x.keys)},
 	}
 	if s.independent {
 		meta.Training.Outputs = "independent"
