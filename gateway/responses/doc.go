@@ -35,8 +35,8 @@
 // A session takes out no single message, so items of a conversation cannot be
 // deleted one by one: 400. A response that did not complete has no input items
 // and cannot be gone on from; once deleted, that it failed can still be read from
-its request. In a conversation that has got instructions from
-// an earlier turn, a turn without any has those; the response says so.
+// its request. In a conversation that has got instructions from an earlier turn,
+// a turn without any has those; the response says so.
 //
 // Streams of stored responses are encoded from the log each time, with the same
 // sequence numbers. They hold what every provider can say; a provider's own
