@@ -7,6 +7,7 @@ import (
 	"github.com/gptmesh/gptmesh/wire/anthropic"
 	"github.com/gptmesh/gptmesh/wire/ollama"
 	"github.com/gptmesh/gptmesh/wire/openai"
+	"github.com/gptmesh/gptmesh/wire/responses"
 )
 
 // For returns the codec of a dialect, and whether there is one.
@@ -16,6 +17,8 @@ func For(w conversationv1.Wire) (wire.Codec, bool) {
 		return openai.Chat(), true
 	case conversationv1.Wire_WIRE_OPENAI_COMPLETIONS:
 		return openai.Completions(), true
+	case conversationv1.Wire_WIRE_OPENAI_RESPONSES:
+		return responses.Codec(), true
 	case conversationv1.Wire_WIRE_OLLAMA_CHAT:
 		return ollama.Chat(), true
 	case conversationv1.Wire_WIRE_OLLAMA_GENERATE:
