@@ -92,6 +92,7 @@ func ordered(names []string) ([]string, error) {
 
 // run runs rooms until a signal, then drains. A second signal ends at once.
 func run(s *settings, rooms []string) error {
+	tuneMemory(os.Getenv, machine())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(signals)

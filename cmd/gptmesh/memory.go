@@ -1,0 +1,108 @@
+package main
+
+import (
+	"io/fs"
+	"math"
+	"os"
+	"path"
+	"runtime/debug"
+	"strconv"
+	"strings"
+)
+
+// collectAt is the growth of the heap, in percent, after which garbage is
+// collected. A mesh keeps little and allocates much, so that collecting at four
+// times the kept memory costs a fraction and stays small.
+const collectAt = 400
+
+// memoryShare is how much of the memory there is the Go heap may take before
+// garbage is collected more eagerly, in percent. The rest is for SQLite's pages
+// and goroutine stacks of the system.
+const memoryShare = 80
+
+// tuneMemory sets the garbage collector's two limits, each unless the user has
+// set its environment variable.
+func tuneMemory(getenv func(string) string, root fs.FS) {
+	limit := memoryLimit(root)
+	if getenv("GOMEMLIMIT") == "" && limit > 0 {
+		debug.SetMemoryLimit(limit / 100 * memoryShare)
+	}
+	// Without a limit a heap that is large for good could grow to five times
+	// its size and past the machine's memory.
+	if getenv("GOGC") == "" && (limit > 0 || getenv("GOMEMLIMIT") != "") {
+		debug.SetGCPercent(collectAt)
+	}
+}
+
+// memoryLimit is the memory that this process may use, in bytes: the least of
+// the machine's and of the limits of its control groups. 0 where neither is
+// known. root is the root of the file system.
+func memoryLimit(root fs.FS) int64 {
+	least := int64(math.MaxInt64)
+	add := func(bytes int64) {
+		if bytes > 0 {
+			least = min(least, bytes)
+		}
+	}
+	add(machineMemory(root))
+	for _, group := range controlGroups(root) {
+		// A limit binds all groups below it.
+		for dir := group.path; ; dir = path.Dir(dir) {
+			text, err := fs.ReadFile(root, path.Join(group.mount, dir, group.file))
+			if err == nil {
+				n, _ := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64) // "max" is none
+				add(n)
+			}
+			if dir == "/" || dir == "." {
+				break
+			}
+		}
+	}
+	if least == math.MaxInt64 {
+		return 0
+	}
+	return least
+}
+
+type controlGroup struct{ mount, path, file string }
+
+// controlGroups are the groups of this process that can limit memory, of either
+// version.
+func controlGroups(root fs.FS) []controlGroup {
+	text, err := fs.ReadFile(root, "proc/self/cgroup")
+	if err != nil {
+		return nil
+	}
+	var groups []controlGroup
+	for line := range strings.Lines(string(text)) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		switch {
+		case len(fields) != 3:
+		case fields[1] == "":
+			groups = append(groups, controlGroup{"sys/fs/cgroup", fields[2], "memory.max"})
+		case fields[1] == "memory":
+			groups = append(groups, controlGroup{"sys/fs/cgroup/memory", fields[2], "memory.limit_in_bytes"})
+		}
+	}
+	return groups
+}
+
+// machineMemory is the memory of the machine, in bytes; 0 where it is not known.
+func machineMemory(root fs.FS) int64 {
+	text, err := fs.ReadFile(root, "proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
+			if fields := strings.Fields(rest); len(fields) > 0 {
+				n, _ := strconv.ParseInt(fields[0], 10, 64)
+				return n << 10
+			}
+		}
+	}
+	return 0
+}
+
+// machine is the file system that tells about this machine.
+func machine() fs.FS { return os.DirFS("/") }
