@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -198,7 +199,19 @@ func (h *host) store(ctx context.Context, room string, migrations func() (lite, 
 	if _, err := db.Migrate(ctx, lite); err != nil {
 		return nil, nil, err
 	}
-	return db, nil, nil
+	return db, nil, h.countCommits(room, db)
+}
+
+// countCommits shows how many writes of a room share a commit.
+func (h *host) countCommits(room string, db *sqlite.DB) error {
+	counter := func(name, help string, of func(sqlite.Stats) uint64) error {
+		return h.registry.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: name, Help: help, ConstLabels: prometheus.Labels{"room": room},
+		}, func() float64 { return float64(of(db.Stats())) }))
+	}
+	return errors.Join(
+		counter("gptmesh_sqlite_commits_total", "Commits of a room's embedded store.", func(s sqlite.Stats) uint64 { return s.Batches }),
+		counter("gptmesh_sqlite_writes_total", "Writes in those commits.", func(s sqlite.Stats) uint64 { return s.Writes }))
 }
 
 // listen opens the gRPC listener and, where this process runs the gateway, the

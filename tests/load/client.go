@@ -34,6 +34,7 @@ type result struct {
 	total, first     histogram // per request: to the end, to the first byte
 	event            histogram // per event: from its making to its arrival
 	memory           int64
+	counts           counters
 }
 
 func (r *result) perRequest() time.Duration { return r.cpu / time.Duration(max(r.requests, 1)) }
@@ -68,6 +69,7 @@ func load(ctx context.Context, s scenario, p *process) (*result, error) {
 	var mu sync.Mutex
 	var failed error
 	var wg sync.WaitGroup
+	counts := p.counts()
 	start, cpu := time.Now(), p.cpu()
 	for range s.connections {
 		wg.Go(func() {
@@ -93,6 +95,7 @@ func load(ctx context.Context, s scenario, p *process) (*result, error) {
 	}
 	wg.Wait()
 	out.elapsed, out.cpu, out.memory = time.Since(start), p.cpu()-cpu, p.memory()
+	out.counts = p.counts().minus(counts)
 	return out, failed
 }
 

@@ -29,6 +29,7 @@ func run(args []string) error {
 	}
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
 	binary := flags.String("gptmesh", "bin/gptmesh", "the program to measure")
+	before := flags.String("before", "", "another gptmesh, to be measured in the same rounds")
 	rounds := flags.Int("rounds", 5, "rounds of each scenario")
 	length := flags.Duration("duration", 3*time.Second, "length of a round")
 	only := flags.String("only", "", "scenarios whose name contains this")
@@ -36,12 +37,13 @@ func run(args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	return measure(plan{binary: *binary, rounds: *rounds, length: *length, only: *only, profiles: *profiles})
+	return measure(plan{binary: *binary, before: *before, rounds: *rounds, length: *length, only: *only, profiles: *profiles})
 }
 
 // plan is what one run does.
 type plan struct {
 	binary   string
+	before   string // empty for none
 	rounds   int
 	length   time.Duration
 	only     string
@@ -88,10 +90,25 @@ func measure(p plan) error {
 		return err
 	}
 	defer mesh.stop()
+	programs := []*process{mock, floor, mesh}
+	if p.before != "" {
+		older, err := os.MkdirTemp("", "gptmesh-load-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(older)
+		before, err := spawnMesh(p.before, upstream, older)
+		if err != nil {
+			return err
+		}
+		defer before.stop()
+		before.name = "before"
+		programs = append(programs, before)
+	}
 
 	fmt.Printf("idle memory of gptmesh: %.1f MB\n\n", float64(mesh.memory())/(1<<20))
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "scenario\tof\treq/s\tCPU/req\tCPU/event\tp50\tp99\tfirst p50\tfirst p99\tevent p99\tpeak MB\t")
+	fmt.Fprintln(w, "scenario\tof\treq/s\tCPU/req\tCPU/event\tp50\tp99\tfirst p50\tfirst p99\tevent p99\tpeak MB\tallocs/req\tKB/req\twrites/req\twrites/commit\t")
 	for _, s := range scenarios(p.length) {
 		if !strings.Contains(s.name, p.only) {
 			continue
@@ -102,7 +119,7 @@ func measure(p plan) error {
 			}
 			continue
 		}
-		if err := compare(w, s, p.rounds, []*process{mock, floor, mesh}); err != nil {
+		if err := compare(w, s, p.rounds, programs); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		w.Flush()
@@ -121,7 +138,7 @@ func profile(s scenario, mesh *process, folder string) error {
 }
 
 // compare runs a scenario against each program in turn, round by round, and
-// prints medians; the last program's also as ratios to the floor's.
+// prints medians, those of a mesh also as ratios to the floor's.
 func compare(w *tabwriter.Writer, s scenario, rounds int, programs []*process) error {
 	results := make([][]*result, len(programs))
 	for range rounds {
@@ -140,10 +157,11 @@ func compare(w *tabwriter.Writer, s scenario, rounds int, programs []*process) e
 		}
 		row(w, s.name, name, results[i])
 	}
-	floor, mesh := results[1], results[2]
-	ratio := func(of func(*result) float64) float64 { return median(mesh, of) / median(floor, of) }
-	fmt.Fprintf(w, "%s\tratio\t%.2f\t%.2f\t%.2f\t\t\t\t\t\t\t\n", s.name, ratio((*result).rate),
-		ratio(func(r *result) float64 { return float64(r.perRequest()) }), ratio(func(r *result) float64 { return float64(r.perEvent()) }))
+	for i, mesh := range results[2:] {
+		ratio := func(of func(*result) float64) float64 { return median(mesh, of) / median(results[1], of) }
+		fmt.Fprintf(w, "%s\t%s ratio\t%.2f\t%.2f\t%.2f\t\t\t\t\t\t\t\t\t\t\t\n", s.name, programs[i+2].name, ratio((*result).rate),
+			ratio(func(r *result) float64 { return float64(r.perRequest()) }), ratio(func(r *result) float64 { return float64(r.perEvent()) }))
+	}
 	return nil
 }
 
@@ -151,11 +169,15 @@ func row(w *tabwriter.Writer, scenario, name string, rounds []*result) {
 	d := func(of func(*result) time.Duration) time.Duration {
 		return time.Duration(median(rounds, func(r *result) float64 { return float64(of(r)) })).Round(100 * time.Nanosecond)
 	}
-	fmt.Fprintf(w, "%s\t%s\t%.0f\t%v\t%v\t%v\t%v\t%v\t%v\t%v\t%.0f\t\n", scenario, name, median(rounds, (*result).rate),
+	fmt.Fprintf(w, "%s\t%s\t%.0f\t%v\t%v\t%v\t%v\t%v\t%v\t%v\t%.0f\t%.0f\t%.1f\t%.2f\t%.1f\t\n", scenario, name, median(rounds, (*result).rate),
 		d((*result).perRequest), d((*result).perEvent),
 		d(func(r *result) time.Duration { return r.total.quantile(0.5) }), d(func(r *result) time.Duration { return r.total.quantile(0.99) }),
 		d(func(r *result) time.Duration { return r.first.quantile(0.5) }), d(func(r *result) time.Duration { return r.first.quantile(0.99) }),
-		d(func(r *result) time.Duration { return r.event.quantile(0.99) }), float64(rounds[len(rounds)-1].memory)/(1<<20))
+		d(func(r *result) time.Duration { return r.event.quantile(0.99) }), float64(rounds[len(rounds)-1].memory)/(1<<20),
+		median(rounds, func(r *result) float64 { return r.counts.allocations / float64(max(r.requests, 1)) }),
+		median(rounds, func(r *result) float64 { return r.counts.allocated / float64(max(r.requests, 1)) / 1024 }),
+		median(rounds, func(r *result) float64 { return r.counts.writes / float64(max(r.requests, 1)) }),
+		median(rounds, func(r *result) float64 { return r.counts.writes / max(r.counts.commits, 1) }))
 }
 
 func median(rounds []*result, of func(*result) float64) float64 {

@@ -143,6 +143,42 @@ func (p *process) cpu() time.Duration {
 	return time.Duration(total)
 }
 
+// counters are the program's own counts so far; zero where it shows none.
+type counters struct{ allocations, allocated, commits, writes float64 }
+
+func (c counters) minus(before counters) counters {
+	return counters{c.allocations - before.allocations, c.allocated - before.allocated, c.commits - before.commits, c.writes - before.writes}
+}
+
+// counts reads the counters from the program's metrics.
+func (p *process) counts() counters {
+	var c counters
+	if p.admin == "" {
+		return c
+	}
+	resp, err := http.Get("http://" + p.admin + "/metrics")
+	if err != nil {
+		return c
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), " ")
+		n, _ := strconv.ParseFloat(value, 64)
+		switch name, _, _ = strings.Cut(name, "{"); name {
+		case "go_memstats_mallocs_total":
+			c.allocations += n
+		case "go_memstats_alloc_bytes_total":
+			c.allocated += n
+		case "gptmesh_sqlite_commits_total":
+			c.commits += n
+		case "gptmesh_sqlite_writes_total":
+			c.writes += n
+		}
+	}
+	return c
+}
+
 // memory is the largest resident set so far, in bytes.
 func (p *process) memory() int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
