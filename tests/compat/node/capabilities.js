@@ -107,13 +107,6 @@ export const capabilities = {
   'answer, streamed': plain('text', true),
   'stream cut at every fifth byte': plain('split', true),
   'a line of 300 KB': plain('long', true, 'x'.repeat(300_000)),
-  'empty answer, streamed': {
-    async run({ client, model }) {
-      const answer = await client.ask({ model: model('empty'), stream: true });
-      assert.equal(answer.text, '');
-      assert.equal(answer.finish, 'stop', 'finish reason');
-    },
-  },
   'tool and its result': toolUse('tool', false, [calls[0]]),
   'tool and its result, streamed': toolUse('tool', true, [calls[0]]),
   'two tools at once': toolUse('two-tools', false, calls),
@@ -143,6 +136,13 @@ export const capabilities = {
       assert.equal(answer.finish, 'length', 'finish reason');
     },
   },
+  'length limit while reasoning': {
+    async run({ client, model }) {
+      const answer = await client.ask({ model: model('thought-out'), stream: true, think: true });
+      assert.equal(answer.text, '');
+      assert.equal(answer.finish, 'length', 'finish reason');
+    },
+  },
   'slow first token, with heartbeats': plain('slow', true, 'At last.'),
   'error: unknown model': refused('nobody', false, 404),
   'error: unknown model, streamed': refused('nobody', true, 404),
@@ -152,6 +152,8 @@ export const capabilities = {
   }),
   'error: rate limit with Retry-After': refused('limited', false, 429, waits('7')),
   'error: rate limit with Retry-After, streamed': refused('limited', true, 429, waits('7')),
+  // The mesh takes silence for a failure of the provider, and says so.
+  'error: empty answer, streamed': refused('empty', true, 502),
   'error: in mid-stream': brokenOff('broken'),
   'error: connection lost in mid-stream': brokenOff('cut'),
   'client leaves': {

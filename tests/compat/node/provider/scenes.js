@@ -36,6 +36,7 @@ const scenes = {
   schema: () => say('{"zebra":', '"z","apple":1}'),
   picture: () => say('A ', 'pixel.'),
   length: () => [...say('one two'), { finish: 'length' }],
+  'thought-out': () => [{ think: 'Hm, ' }, { think: 'yes.' }, { finish: 'length' }],
   slow: () => [{ pause: 2500 }, ...say('At ', 'last.')],
   refused: () => [{ refuse: 400, code: 'invalid_value', message: 'The provider does not like this.' }],
   'too-long': () => [{ refuse: 400, code: 'context_length_exceeded' }],
