@@ -16,6 +16,11 @@ func ReadTurn(x *edge.Exchange, codec wire.Codec) (*requestv1.SubmitRequest, err
 	if err != nil {
 		return nil, err
 	}
+	return ReadTurnOf(x, codec, body)
+}
+
+// ReadTurnOf is ReadTurn for a body that was read before.
+func ReadTurnOf(x *edge.Exchange, codec wire.Codec, body []byte) (*requestv1.SubmitRequest, error) {
 	body, session, err := takeSession(body)
 	if err != nil {
 		return nil, err

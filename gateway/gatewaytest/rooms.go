@@ -71,6 +71,8 @@ type GPT struct {
 	Models []*gptv1.Model
 	// EmbedFunc embeds.
 	EmbedFunc func(ctx context.Context, request *gptv1.EmbedRequest) (*gptv1.EmbedResponse, error)
+	// ForwardFunc passes calls on. Nil has nobody to pass them on to.
+	ForwardFunc func(ctx context.Context, request *gptv1.ForwardRequest, sink func(*gptv1.ForwardResponse) error) error
 }
 
 // ListModels implements gptv1.GPTServiceCaller, two models a page.
@@ -96,6 +98,15 @@ func (g *GPT) GetModel(_ context.Context, request *gptv1.GetModelRequest) (*gptv
 // Embed implements gptv1.GPTServiceCaller.
 func (g *GPT) Embed(ctx context.Context, request *gptv1.EmbedRequest) (*gptv1.EmbedResponse, error) {
 	return g.EmbedFunc(ctx, request)
+}
+
+// Forward implements gptv1.GPTServiceCaller.
+func (g *GPT) Forward(ctx context.Context, request *gptv1.ForwardRequest, sink func(*gptv1.ForwardResponse) error) error {
+	if g.ForwardFunc != nil {
+		return g.ForwardFunc(ctx, request, sink)
+	}
+	return fault.New(codes.Unimplemented, meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED, "no configured provider can do this",
+		"field", "model", "model", request.GetModel())
 }
 
 // NoModel is the fault of a model that no provider has.

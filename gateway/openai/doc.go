@@ -1,18 +1,39 @@
-// Package openai is the face that OpenAI's clients see: chat completions,
-// embeddings and models, over every provider.
+// Package openai is the face that OpenAI's clients see: chat and legacy
+// completions, embeddings and models, over every provider; and audio, images and
+// moderations, over those that have them.
 //
 //	POST /v1/chat/completions                     JSON and server-sent events
+//	POST /v1/completions, /beta/completions       prompts, with a suffix gaps to fill
+//	POST /v1/fim/completions                      the same, answered like chat completions
 //	POST /v1/embeddings                           floats and base64
+//	POST /v1/moderations, /v1/audio/{transcriptions,translations,speech},
+//	     /v1/images/{generations,edits,variations}  passed on to a provider that has them
 //	GET  /v1/models, /v1/models/{id}              ids may hold slashes
 //
-// The same stands without /v1, under /openai/v1, and, for chat completions and
-// embeddings, under Azure's /openai/deployments/{model}/, where the path names
-// the model. Other paths of OpenAI's API answer 404 and say so.
+// The same stands without /v1, under /openai/v1, and, but for models and
+// fill-in-the-middle, under Azure's /openai/deployments/{model}/, where the path
+// names the model. Other paths of OpenAI's API answer 404 and say so.
 //
 // An error before the first event has its own status and OpenAI's body, also
 // where a stream was asked for; one after it is an event {"error":{…}} without
 // [DONE] behind it. While a client waits longer than the configured heartbeat
 // for its first event, it gets comments (": ping"), which clients pass over.
+//
+// # Prompts
+//
+// A provider that knows only chat completions gets a prompt as a user message; a
+// suffix that it cannot take is named in x-gptmesh-dropped. Up to 16 prompts are
+// taken at once: each is a turn of its own, and with n answers to each the answers
+// to prompt p are the choices p*n to p*n+n-1, as at OpenAI. echo is served by the
+// mesh whatever the provider knows. Token ids as a prompt, best_of above 1, and
+// echo together with logprobs are refused.
+//
+// # Calls that are passed on
+//
+// The body goes to the provider as it is but for the model's name, and the answer
+// comes back as it is, with content-type, retry-after and x-ratelimit-* of its
+// headers. Where it breaks off, a stream of events ends with an error event, and
+// any other answer with a broken connection.
 //
 // # Sessions
 //

@@ -30,6 +30,7 @@ type Deps struct {
 type face struct {
 	codec     wire.Codec
 	submitter *answer.Submitter
+	prompts   *answer.Submitter // of legacy completions
 	gpt       gptv1.GPTServiceCaller
 }
 
@@ -42,9 +43,12 @@ func New(config Config, deps Deps) (edge.Face, error) {
 		return edge.Face{}, errors.New("openai: Deps.Request and Deps.GPT are required")
 	}
 	f := &face{codec: wireopenai.Chat(), gpt: deps.GPT}
-	f.submitter = answer.NewSubmitter(deps.Request, answer.Dialect{
+	dialect := answer.Dialect{
 		Codec: f.codec, ContentType: contentType, Pause: config.Heartbeat, Ping: []byte(": ping\n\n"), End: []byte("data: [DONE]\n\n"),
-	})
+	}
+	f.submitter = answer.NewSubmitter(deps.Request, dialect)
+	dialect.Codec = wireopenai.Completions()
+	f.prompts = answer.NewSubmitter(deps.Request, dialect)
 	return edge.Face{Name: "openai", Prefixes: []string{"/"}, Routes: f.routes(), Error: words, Missing: missing}, nil
 }
 
@@ -53,11 +57,20 @@ func (f *face) routes() []edge.Route {
 	const azure = "/openai/deployments/{model}"
 	routes := []edge.Route{
 		{Method: http.MethodPost, Pattern: azure + "/chat/completions", Class: gpt, Handle: f.chat},
+		{Method: http.MethodPost, Pattern: azure + "/completions", Class: gpt, Handle: f.completions},
 		{Method: http.MethodPost, Pattern: azure + "/embeddings", Class: gpt, Handle: f.embeddings},
+	}
+	for _, passed := range forwarded {
+		for _, base := range []string{"", "/v1", "/openai/v1", azure} {
+			routes = append(routes, edge.Route{Method: http.MethodPost, Pattern: base + passed.path, Class: gpt, Handle: f.forward(passed.operation)})
+		}
 	}
 	for _, base := range []string{"", "/v1", "/openai/v1"} {
 		routes = append(routes,
 			edge.Route{Method: http.MethodPost, Pattern: base + "/chat/completions", Class: gpt, Handle: f.chat},
+			edge.Route{Method: http.MethodPost, Pattern: base + "/completions", Class: gpt, Handle: f.completions},
+			edge.Route{Method: http.MethodPost, Pattern: base + "/beta/completions", Class: gpt, Handle: f.completions},
+			edge.Route{Method: http.MethodPost, Pattern: base + "/fim/completions", Class: gpt, Handle: f.fim},
 			edge.Route{Method: http.MethodPost, Pattern: base + "/embeddings", Class: gpt, Handle: f.embeddings},
 			edge.Route{Method: http.MethodGet, Pattern: base + "/models", Class: api, Handle: f.models},
 			edge.Route{Method: http.MethodGet, Pattern: base + "/models/{id}", Class: api, Handle: f.model})
@@ -68,7 +81,8 @@ func (f *face) routes() []edge.Route {
 // missing is what a client reads who asks for a part of OpenAI's API that is
 // not here.
 func missing(method, path string) string {
-	return "unknown URL (" + method + " " + path + "); this server has /v1/chat/completions, /v1/embeddings and /v1/models"
+	return "unknown URL (" + method + " " + path + "); this server has /v1/chat/completions, /v1/completions, /v1/fim/completions, /v1/embeddings, " +
+		"/v1/moderations, /v1/audio/…, /v1/images/… and /v1/models"
 }
 
 // words is an error as OpenAI words it. A path that is not served has a code of
