@@ -1,0 +1,77 @@
+// Package events makes the events that codecs give out. Those of the token path
+// are made in one allocation each.
+package events
+
+import (
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+)
+
+// Text adds text to a choice.
+func Text(choice int32, text string) *conversationv1.Event {
+	e := &struct {
+		event conversationv1.Event
+		kind  conversationv1.Event_Text
+		delta conversationv1.TextDelta
+	}{}
+	e.delta.Choice, e.delta.Text = choice, text
+	e.kind.Text = &e.delta
+	e.event.Kind = &e.kind
+	return &e.event
+}
+
+// Reasoning adds to a choice's block of reasoning.
+func Reasoning(choice int32, text string) *conversationv1.Event {
+	e := &struct {
+		event conversationv1.Event
+		kind  conversationv1.Event_Reasoning
+		delta conversationv1.ReasoningDelta
+	}{}
+	e.delta.Choice, e.delta.Text = choice, text
+	e.kind.Reasoning = &e.delta
+	e.event.Kind = &e.kind
+	return &e.event
+}
+
+// ToolCall begins or continues a tool call.
+func ToolCall(delta *conversationv1.ToolCallDelta) *conversationv1.Event {
+	return &conversationv1.Event{Kind: &conversationv1.Event_ToolCall{ToolCall: delta}}
+}
+
+// Signature ends a choice's block of reasoning.
+func Signature(choice int32, signature string) *conversationv1.Event {
+	return &conversationv1.Event{Kind: &conversationv1.Event_Reasoning{
+		Reasoning: &conversationv1.ReasoningDelta{Choice: choice, Signature: signature},
+	}}
+}
+
+// Redacted is a whole encrypted block of reasoning.
+func Redacted(choice int32, data string) *conversationv1.Event {
+	return &conversationv1.Event{Kind: &conversationv1.Event_Reasoning{
+		Reasoning: &conversationv1.ReasoningDelta{Choice: choice, Redacted: data},
+	}}
+}
+
+// Started is the first event.
+func Started(started *conversationv1.Started) *conversationv1.Event {
+	return &conversationv1.Event{Kind: &conversationv1.Event_Started{Started: started}}
+}
+
+// ChoiceFinished ends a choice.
+func ChoiceFinished(finished *conversationv1.ChoiceFinished) *conversationv1.Event {
+	return &conversationv1.Event{Kind: &conversationv1.Event_ChoiceFinished{ChoiceFinished: finished}}
+}
+
+// Usage is a count of tokens.
+func Usage(usage *conversationv1.Usage) *conversationv1.Event {
+	return &conversationv1.Event{Kind: &conversationv1.Event_Usage{Usage: usage}}
+}
+
+// Finished ends an answer that is whole.
+func Finished() *conversationv1.Event {
+	return &conversationv1.Event{Kind: &conversationv1.Event_Finished{Finished: &conversationv1.Finished{}}}
+}
+
+// Failed ends an answer that is not.
+func Failed(failure *conversationv1.Failure) *conversationv1.Event {
+	return &conversationv1.Event{Kind: &conversationv1.Event_Failed{Failed: failure}}
+}

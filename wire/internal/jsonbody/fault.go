@@ -1,0 +1,53 @@
+package jsonbody
+
+import (
+	"errors"
+
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"google.golang.org/grpc/codes"
+)
+
+// Malformed is the fault for a member of a client's body.
+func Malformed(field, description string) *fault.Fault {
+	f := fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_MALFORMED_BODY, field+": "+description, "field", field)
+	f.Fields = []fault.FieldViolation{{Field: field, Description: description}}
+	return f
+}
+
+// Duplicate is the fault for a member that stands more than once.
+func Duplicate(field string) *fault.Fault {
+	return fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_DUPLICATE_FIELD, field+": stands more than once", "field", field)
+}
+
+// ScanFault is the fault for what jsonscan found wrong with a client's body; nil
+// for nil.
+func ScanFault(err error) error {
+	if err == nil {
+		return nil
+	}
+	var bad *jsonscan.Error
+	if !errors.As(err, &bad) {
+		return fault.Internal(err)
+	}
+	field := bad.Key
+	if field == "" {
+		field = "body"
+	}
+	if errors.Is(err, jsonscan.ErrDuplicate) {
+		return Duplicate(field)
+	}
+	return Malformed(field, bad.Error())
+}
+
+// Protocol is the fault for what a provider must not send.
+func Protocol(what string, cause error) *fault.Fault {
+	return fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_PROVIDER_PROTOCOL, "the provider sent "+what).WithCause(cause)
+}
+
+// Truncated is the fault for a stream that ended before its answer did.
+func Truncated() *fault.Fault {
+	return fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_STREAM_TRUNCATED,
+		"the provider closed its stream before the end of the answer")
+}

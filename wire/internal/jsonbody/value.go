@@ -1,0 +1,165 @@
+package jsonbody
+
+import (
+	"strconv"
+
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+)
+
+// Value is one JSON value of a body that has been scanned, and the way to it.
+type Value struct {
+	jsonscan.Member
+	body   []byte
+	parent *Value
+	index  int // position in an array; not read where Key is set
+}
+
+// Whole is the value that a body, one JSON object, is as a whole.
+func Whole(body []byte) *Value {
+	return &Value{body: body, Member: jsonscan.Member{Kind: jsonscan.Object, Value: jsonscan.Span{End: len(body)}}}
+}
+
+// Child is a member of v that a scan found.
+func (v *Value) Child(m jsonscan.Member) *Value { return &Value{Member: m, body: v.body, parent: v} }
+
+// Body is the body that the value stands in.
+func (v *Value) Body() []byte { return v.body }
+
+// Path is how the body's own words lead to the value: "contents.0.parts".
+func (v *Value) Path() string {
+	if v.parent == nil {
+		return ""
+	}
+	name := strconv.Itoa(v.index)
+	if v.Key.End > v.Key.Start {
+		name = v.Name()
+	}
+	if above := v.parent.Path(); above != "" {
+		return above + "." + name
+	}
+	return name
+}
+
+// Name is the member's key.
+func (v *Value) Name() string { return string(v.AppendName(nil, v.body)) }
+
+// Malformed is the fault of a value of the wrong kind.
+func (v *Value) Malformed(want string) error {
+	return Malformed(v.Path(), "want "+want+", have "+v.Kind.String())
+}
+
+// IsNull tells whether the value says no more than its absence would.
+func (v *Value) IsNull() bool { return v.Kind == jsonscan.Null || v.Kind == jsonscan.Absent }
+
+// Members calls fn with each member of an object, nulls included.
+func (v *Value) Members(fn func(name string, m *Value) error) error {
+	if v.Kind != jsonscan.Object {
+		return v.Malformed("an object")
+	}
+	var failed error
+	err := jsonscan.ForEachMember(v.body, v.Member.Value, func(m jsonscan.Member) bool {
+		child := v.Child(m)
+		failed = fn(child.Name(), child)
+		return failed == nil
+	})
+	if failed != nil {
+		return failed
+	}
+	return ScanFault(err)
+}
+
+// Elements calls fn with each element of an array.
+func (v *Value) Elements(fn func(i int, e *Value) error) error {
+	if v.Kind != jsonscan.Array {
+		return v.Malformed("an array")
+	}
+	var failed error
+	i := 0
+	err := jsonscan.ForEachElement(v.body, v.Member.Value, func(m jsonscan.Member) bool {
+		failed = fn(i, &Value{Member: m, body: v.body, parent: v, index: i})
+		i++
+		return failed == nil
+	})
+	if failed != nil {
+		return failed
+	}
+	return ScanFault(err)
+}
+
+// JSON is the value's text as it stands.
+func (v *Value) JSON() string { return string(v.Raw(v.body)) }
+
+// String reads a string.
+func (v *Value) String() (string, error) {
+	if v.Kind != jsonscan.String {
+		return "", v.Malformed("a string")
+	}
+	return v.Text(v.body)
+}
+
+// Truth reads a boolean.
+func (v *Value) Truth() (bool, error) {
+	if v.Kind != jsonscan.True && v.Kind != jsonscan.False {
+		return false, v.Malformed("a boolean")
+	}
+	return v.Kind == jsonscan.True, nil
+}
+
+// Number reads a number.
+func (v *Value) Number() (float64, error) {
+	if v.Kind != jsonscan.Number {
+		return 0, v.Malformed("a number")
+	}
+	f, err := v.Float64(v.body)
+	if err != nil {
+		return 0, Malformed(v.Path(), "the number is too large")
+	}
+	return f, nil
+}
+
+// Integer reads a whole number.
+func (v *Value) Integer() (int64, error) {
+	if v.Kind != jsonscan.Number {
+		return 0, v.Malformed("a whole number")
+	}
+	n, err := v.Int64(v.body)
+	if err != nil {
+		return 0, Malformed(v.Path(), "want a whole number of 64 bits")
+	}
+	return n, nil
+}
+
+// Within reads a whole number of a range.
+func (v *Value) Within(least, most int64) (int64, error) {
+	n, err := v.Integer()
+	if err == nil && (n < least || n > most) {
+		err = Malformed(v.Path(), "must be from "+strconv.FormatInt(least, 10)+" to "+strconv.FormatInt(most, 10))
+	}
+	return n, err
+}
+
+// Text is the string of a member of a provider's answer; empty where it is none.
+func Text(m jsonscan.Member, data []byte) string {
+	if m.Kind != jsonscan.String {
+		return ""
+	}
+	text, _ := m.Text(data)
+	return text
+}
+
+// IsObject tells whether text is one JSON object.
+func IsObject(text string) bool {
+	for i := range len(text) {
+		switch text[i] {
+		case ' ', '\t', '\r', '\n':
+			continue
+		case '{':
+			_, err := jsonscan.Scan([]byte(text), noKeys, nil)
+			return err == nil
+		}
+		return false
+	}
+	return false
+}
+
+var noKeys = jsonscan.NewKeys()

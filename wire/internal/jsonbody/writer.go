@@ -1,0 +1,152 @@
+package jsonbody
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+)
+
+// Writer appends JSON to B. It sets commas by itself: no value ends with one of
+// the bytes that can stand before a first value.
+type Writer struct{ B []byte }
+
+func (w *Writer) comma() {
+	if n := len(w.B); n > 0 {
+		switch w.B[n-1] {
+		case '{', '[', ':', '\n', ' ':
+		default:
+			w.B = append(w.B, ',')
+		}
+	}
+}
+
+// Open writes { or [, and Close its counterpart.
+func (w *Writer) Open(c byte) { w.comma(); w.B = append(w.B, c) }
+
+// Close writes } or ].
+func (w *Writer) Close(c byte) { w.B = append(w.B, c) }
+
+// Key writes the name of a member; its value follows.
+func (w *Writer) Key(name string) {
+	w.comma()
+	w.B = append(jsonscan.AppendString(w.B, name), ':')
+}
+
+// Str writes a string.
+func (w *Writer) Str(s string) { w.comma(); w.B = jsonscan.AppendString(w.B, s) }
+
+// Raw writes a value that is JSON already, without the space around it.
+func (w *Writer) Raw(json string) { w.comma(); w.B = append(w.B, strings.Trim(json, " \t\r\n")...) }
+
+// Float writes the shortest decimal that reads back as the same number.
+// Exponents stand where the plain form would be long, as in JavaScript. What
+// JSON has no number for becomes null.
+func (w *Writer) Float(f float64) {
+	w.comma()
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		w.B = append(w.B, "null"...)
+		return
+	}
+	format := byte('f')
+	if a := max(f, -f); a != 0 && (a < 1e-6 || a >= 1e21) {
+		format = 'e'
+	}
+	w.B = strconv.AppendFloat(w.B, f, format, -1, 64)
+}
+
+// Strings writes a list of strings.
+func (w *Writer) Strings(list []string) {
+	w.Open('[')
+	for _, s := range list {
+		w.Str(s)
+	}
+	w.Close(']')
+}
+
+// Raws writes a list of values that are JSON already.
+func (w *Writer) Raws(list []string) {
+	w.Open('[')
+	for _, json := range list {
+		w.Raw(json)
+	}
+	w.Close(']')
+}
+
+// StrField writes a member that is a string.
+func (w *Writer) StrField(name, s string) { w.Key(name); w.Str(s) }
+
+// RawField writes a member that is JSON already.
+func (w *Writer) RawField(name, json string) { w.Key(name); w.Raw(json) }
+
+// IntField writes a member that is a whole number.
+func (w *Writer) IntField(name string, n int64) {
+	w.Key(name)
+	w.B = strconv.AppendInt(w.B, n, 10)
+}
+
+// FloatField writes a member that is a number.
+func (w *Writer) FloatField(name string, f float64) { w.Key(name); w.Float(f) }
+
+// TruthField writes a member that is a boolean.
+func (w *Writer) TruthField(name string, v bool) {
+	w.Key(name)
+	w.B = strconv.AppendBool(w.B, v)
+}
+
+// Extra appends the members of a JSON object but for those that skip names.
+// What is no object has no members.
+func (w *Writer) Extra(object string, skip func(name string) bool) {
+	if object == "" {
+		return
+	}
+	_ = Whole([]byte(object)).Members(func(name string, m *Value) error {
+		if skip == nil || !skip(name) {
+			w.RawField(name, m.JSON())
+		}
+		return nil
+	})
+}
+
+// Extra gathers members that no field holds, in their order.
+type Extra struct{ json []byte }
+
+// Add adds a member as it stands.
+func (x *Extra) Add(m *Value) {
+	x.open()
+	x.json = append(x.json, m.Key.Of(m.body)...)
+	x.json = append(x.json, ':')
+	x.json = append(x.json, m.Raw(m.body)...)
+}
+
+// AddJSON adds a member.
+func (x *Extra) AddJSON(name, json string) {
+	x.open()
+	x.json = append(jsonscan.AppendString(x.json, name), ':')
+	x.json = append(x.json, json...)
+}
+
+// AddInner adds what another gathered as one member; nothing where that is
+// nothing.
+func (x *Extra) AddInner(name string, inner *Extra) {
+	if object := inner.Object(); object != "" {
+		x.AddJSON(name, object)
+	}
+}
+
+func (x *Extra) open() {
+	if len(x.json) == 0 {
+		x.json = append(x.json, '{')
+		return
+	}
+	x.json = append(x.json, ',')
+}
+
+// Object is the JSON object of what was added, or "".
+func (x *Extra) Object() string {
+	if len(x.json) == 0 {
+		return ""
+	}
+	return string(x.json) + "}"
+}
