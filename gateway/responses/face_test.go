@@ -18,6 +18,8 @@ import (
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/response/responsetest"
+	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/protobuf/proto"
 )
 
 // object is a JSON object.
@@ -297,6 +299,37 @@ func TestChainAtOnce(t *testing.T) {
 	if got := m.sessions.Messages("ses_1"); len(got) != 4 {
 		t.Errorf("the first session has %d messages", len(got))
 	}
+}
+
+// TestChainSentAgain holds that a turn that is sent again under its key looks the
+// same to the request room, before its answer is there and after.
+func TestChainSentAgain(t *testing.T) {
+	t.Parallel()
+	m := newMesh(t)
+	first := m.ask(`{"model":"m","input":"one"}`)["id"].(string)
+	m.requests.hold = make(chan struct{})
+	body := `{"model":"m","input":"two","background":true,"previous_response_id":"` + first + `"}`
+	again := func() *requestv1.SubmitRequest {
+		if status, got := m.call("POST", "/v1/responses", body, "Idempotency-Key", "k"); status != 200 {
+			t.Fatal(status, got)
+		}
+		return m.requests.Last()
+	}
+	sent := again()
+	if before := again(); !proto.Equal(sent, before) || sent.GetSessionId() != "ses_1" {
+		t.Errorf("%v and not %v", before, sent)
+	}
+	m.requests.keep(t.Context(), m.requests.get("req_2"), []*conversationv1.Message{{Role: conversationv1.Role_ROLE_USER,
+		Parts: []*conversationv1.ContentPart{{Kind: &conversationv1.ContentPart_Text{Text: "two"}}}}},
+		&wire.Answer{Choices: []wire.Choice{{Message: &conversationv1.Message{Role: conversationv1.Role_ROLE_ASSISTANT,
+			Parts: []*conversationv1.ContentPart{{Kind: &conversationv1.ContentPart_Text{Text: "Hello"}}}}}}})
+	if after := again(); !proto.Equal(sent, after) {
+		t.Errorf("%v and not %v", after, sent)
+	}
+	for id := range m.requests.rows {
+		m.requests.finish(id, requestv1.Request_STATE_CANCELLED, nil)
+	}
+	close(m.requests.hold)
 }
 
 func TestChainWithTools(t *testing.T) {

@@ -3,6 +3,8 @@ package responses
 import (
 	"context"
 	"net/http"
+	"strings"
+	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
@@ -134,7 +136,9 @@ func (f *face) goOn(ctx context.Context, previous string, turn []*conversationv1
 	out := &continued{sessionID: "new"}
 	out.messages = append(append(out.messages, instructions...), fresh(lasting(h.messages[:n]))...)
 	out.messages = append(out.messages, input...)
-	if h.takes(previous, out.messages, input) {
+	if h.repeats(n, previous, key) {
+		out.sessionID = h.session.GetId()
+	} else if h.takes(previous, out.messages, input) {
 		claimed, err := f.claim(ctx, h, previous, key)
 		if err != nil {
 			return nil, err
@@ -164,18 +168,31 @@ func (h *history) takes(message string, turn, input []*conversationv1.Message) b
 // on from.
 const claimKey = "gptmesh_continued"
 
+// keyLifetime is how long the request room keeps an idempotency key.
+const keyLifetime = 24 * time.Hour
+
+// repeats says whether a turn that goes on from a message, the nth, was sent
+// before under the same idempotency key and has gone on in the session: it then
+// has to look the same once more, for the request room to know it again.
+func (h *history) repeats(n int, message, key string) bool {
+	if key == "" || h.claim() != message+" "+key {
+		return false
+	}
+	return n == len(h.messages) || time.Since(h.messages[n].GetCreateTime().AsTime()) < keyLifetime
+}
+
+func (h *history) claim() string {
+	return h.session.GetPreferences().GetFields()[claimKey].GetStringValue()
+}
+
 // claim makes sure that no other turn goes on from the last message in the
-// session itself. A turn that is sent again under its idempotency key has its
-// claim already.
+// session itself.
 func (f *face) claim(ctx context.Context, h *history, message, key string) (bool, error) {
 	mine := message
 	if key != "" {
 		mine += " " + key
 	}
-	switch held := h.session.GetPreferences().GetFields()[claimKey].GetStringValue(); {
-	case key != "" && held == mine:
-		return true, nil
-	case held == message || len(held) > len(message) && held[:len(message)+1] == message+" ":
+	if held, _, _ := strings.Cut(h.claim(), " "); held == message {
 		return false, nil
 	}
 	_, err := f.rooms.Session.UpdateSession(ctx, &sessionv1.UpdateSessionRequest{
