@@ -15,6 +15,8 @@ type Forwarding struct {
 	GPT gptv1.GPTServiceCaller
 	// Request is what is passed on. Its request id is set from the exchange.
 	Request *gptv1.ForwardRequest
+	// Word words an error that comes before the answer. Nil leaves it as it is.
+	Word func(error) error
 	// Late words an error, of an answer of the given type that has begun, as a
 	// piece of it. Nil, and nil as its result, mean that there are no words: the
 	// connection is broken off, so that nobody takes the answer for whole.
@@ -46,6 +48,9 @@ func Forward(f Forwarding) {
 		x.SetFailure(broken)
 	case err == nil:
 	case !x.Started():
+		if f.Word != nil {
+			err = f.Word(err)
+		}
 		x.Fail(err)
 	default:
 		f.late(x.Cause(err))

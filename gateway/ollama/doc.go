@@ -12,8 +12,11 @@
 // A request that asks nothing (no messages, no prompt) loads or unloads a model:
 // it is answered at once where the model is known; providers load by themselves.
 //
-// Models come from configured providers: pull, push, create, copy, delete and
-// blobs are answered with 501.
+// Pull, push, create, copy, delete and blobs are passed on to an Ollama server
+// among the providers: the one that has the model, or that the name begins with
+// ("box/llama3"), or the only one there is. Without one they are 501. A model that
+// another provider serves is there already: to pull it succeeds at once. Blobs are
+// bounded like every body.
 //
 // The x-gptmesh-* headers of package gateway/openai are taken and given here
 // too. X-Gptmesh-Version on /api/version is the mesh's own version; the body

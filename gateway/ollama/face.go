@@ -75,11 +75,12 @@ func (f *face) routes() []edge.Route {
 			edge.Route{Method: method, Pattern: "/api/tags", Class: api, Handle: f.tags},
 			edge.Route{Method: method, Pattern: "/api/version", Class: api, Handle: f.version})
 	}
-	for _, absent := range []struct{ method, pattern string }{
-		{http.MethodPost, "/api/pull"}, {http.MethodPost, "/api/push"}, {http.MethodPost, "/api/create"}, {http.MethodPost, "/api/copy"},
-		{http.MethodDelete, "/api/delete"}, {http.MethodHead, "/api/blobs/{digest}"}, {http.MethodPost, "/api/blobs/{digest}"},
-	} {
-		routes = append(routes, edge.Route{Method: absent.method, Pattern: absent.pattern, Class: api, Handle: refuse})
-	}
-	return routes
+	return append(routes,
+		edge.Route{Method: http.MethodPost, Pattern: "/api/pull", Class: api, Handle: f.pull},
+		edge.Route{Method: http.MethodPost, Pattern: "/api/push", Class: api, Handle: f.manage(gptv1.Operation_OPERATION_MODEL_PUSH)},
+		edge.Route{Method: http.MethodPost, Pattern: "/api/create", Class: api, Handle: f.manage(gptv1.Operation_OPERATION_MODEL_CREATE)},
+		edge.Route{Method: http.MethodDelete, Pattern: "/api/delete", Class: api, Handle: f.manage(gptv1.Operation_OPERATION_MODEL_DELETE)},
+		edge.Route{Method: http.MethodPost, Pattern: "/api/copy", Class: api, Handle: f.copy},
+		edge.Route{Method: http.MethodHead, Pattern: "/api/blobs/{digest}", Class: api, Handle: f.blob(gptv1.Operation_OPERATION_BLOB_CHECK)},
+		edge.Route{Method: http.MethodPost, Pattern: "/api/blobs/{digest}", Class: api, Handle: f.blob(gptv1.Operation_OPERATION_BLOB_PUT)})
 }

@@ -6,10 +6,7 @@ import (
 
 	"github.com/gptmesh/gptmesh/gateway/edge"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
-	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
-	"github.com/gptmesh/gptmesh/pkg/fault"
 	wireollama "github.com/gptmesh/gptmesh/wire/ollama"
-	"google.golang.org/grpc/codes"
 )
 
 // keepAlive is how long Ollama keeps a model in memory by default.
@@ -72,12 +69,6 @@ func (f *face) version(x *edge.Exchange) {
 		x.Header()["X-Gptmesh-Version"] = []string{f.deps.Build}
 	}
 	_ = x.JSON(http.StatusOK, wireollama.EncodeVersion(f.config.Version))
-}
-
-// refuse answers what changes the set of models.
-func refuse(x *edge.Exchange) {
-	x.Fail(edge.WithStatus(http.StatusNotImplemented, fault.New(codes.Unimplemented, meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED,
-		"models cannot be changed here ("+x.Path()+"): this is gptmesh, whose models come from its configured providers")))
 }
 
 // words are capabilities as Ollama calls them.
