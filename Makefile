@@ -6,7 +6,7 @@ BIN := $(CURDIR)/bin
 export PATH := $(BIN):$(PATH)
 MODULES := . gen tests
 
-.PHONY: run build test test-short lint tools protodeps generate contracts fuzz bench profile bench-go clean
+.PHONY: run build test lint tools protodeps generate contracts fuzz bench profile bench-go clean
 
 run: build ## build and start the whole mesh on embedded stores
 	$(BIN)/gptmesh up
@@ -18,8 +18,8 @@ test: build ## every test, on a throw-away PostgreSQL
 	@mkdir -p $(BIN)
 	go build -o $(BIN)/pgtestd ./pkg/pgtest/cmd/pgtestd
 	$(BIN)/pgtestd -- go test -race ./cmd/... ./gateway/... ./pkg/... ./services/... ./wire/... ./gen/...
-	go test -race -tags meshclone ./gen/caller/... ./services/...  -run 'Clone|Local|Relay' -short
-	GPTMESH_BIN=$(BIN)/gptmesh $(BIN)/pgtestd -- go test ./tests/...
+	$(BIN)/pgtestd -- go test -race -tags meshclone ./gen/caller ./services/session ./services/response ./services/request
+	GPTMESH_BIN=$(BIN)/gptmesh $(BIN)/pgtestd -- go test -timeout 20m ./tests/...
 
 lint: $(BIN)/.lint ## vet, staticcheck, formatting
 	go vet work
