@@ -17,9 +17,10 @@ const (
 type call[T any] struct {
 	ctx   context.Context
 	fn    func(context.Context, T) error
+	one   bool // a failure of fn changes nothing
 	state atomic.Int32
-	done  chan struct{}
-	err   error // written before done is closed
+	done  chan struct{} // gets one signal, when the call is answered
+	err   error         // written before done
 }
 
 // take moves the call from waiting to state; false when it waits no longer.
@@ -27,7 +28,7 @@ func (p *call[T]) take(state int32) bool { return p.state.CompareAndSwap(waiting
 
 func (p *call[T]) answer(err error) {
 	p.err = err
-	close(p.done)
+	p.done <- struct{}{}
 }
 
 // run runs the function and turns a panic into an error.

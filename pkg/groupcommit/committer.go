@@ -37,6 +37,7 @@ type Committer[T any] struct {
 	engine   Engine[T]
 	maxBatch int
 	queue    chan *call[T]
+	calls    sync.Pool // of answered calls
 	close    sync.Once
 	closing  chan struct{} // closed by Close: no more calls
 	stopped  chan struct{} // closed by the loop: no more answers
@@ -82,6 +83,17 @@ func New[T any](engine Engine[T], cfg Config) *Committer[T] {
 // to fn carries ctx's values, never its end. fn must not call Do of the same
 // Committer.
 func (c *Committer[T]) Do(ctx context.Context, fn func(ctx context.Context, tx T) error) error {
+	return c.do(ctx, fn, false)
+}
+
+// DoOne is Do for a fn that has changed nothing where it returns an error, as a
+// single statement has: it costs no savepoint. A panic of fn ends the whole
+// batch.
+func (c *Committer[T]) DoOne(ctx context.Context, fn func(ctx context.Context, tx T) error) error {
+	return c.do(ctx, fn, true)
+}
+
+func (c *Committer[T]) do(ctx context.Context, fn func(ctx context.Context, tx T) error, one bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -93,7 +105,11 @@ func (c *Committer[T]) Do(ctx context.Context, fn func(ctx context.Context, tx T
 		return ErrClosed
 	default:
 	}
-	p := &call[T]{ctx: ctx, fn: fn, done: make(chan struct{})}
+	p, _ := c.calls.Get().(*call[T])
+	if p == nil {
+		p = &call[T]{done: make(chan struct{}, 1)}
+	}
+	p.ctx, p.fn, p.one = ctx, fn, one
 	select {
 	case c.queue <- p:
 	case <-c.closing:
@@ -103,7 +119,7 @@ func (c *Committer[T]) Do(ctx context.Context, fn func(ctx context.Context, tx T
 	}
 	select {
 	case <-p.done:
-		return p.err
+		return c.answered(p)
 	case <-ctx.Done():
 		if p.take(dropped) {
 			return ctx.Err()
@@ -114,7 +130,17 @@ func (c *Committer[T]) Do(ctx context.Context, fn func(ctx context.Context, tx T
 		}
 	}
 	<-p.done
-	return p.err
+	return c.answered(p)
+}
+
+// answered returns the answer of a call that the loop has let go of, and keeps
+// the call for reuse.
+func (c *Committer[T]) answered(p *call[T]) error {
+	err := p.err
+	p.ctx, p.fn, p.err = nil, nil, nil
+	p.state.Store(waiting)
+	c.calls.Put(p)
+	return err
 }
 
 // Stats returns the counters.

@@ -62,6 +62,55 @@ func TestCallsThatWaitShareOneCommit(t *testing.T) {
 	}
 }
 
+func TestOneNeedsNoSavepoint(t *testing.T) {
+	for name, test := range map[string]struct {
+		second func(context.Context, *memoryTx) error
+		events []string
+		rows   map[string]bool
+		errs   [3]error // of both and a third call
+	}{
+		"done": {put("b"), []string{"begin", "savepoint", "release", "commit"}, map[string]bool{"a": true, "b": true, "c": true}, [3]error{}},
+		"failed": {func(context.Context, *memoryTx) error { return errOwn },
+			[]string{"begin", "savepoint", "release", "commit"}, map[string]bool{"a": true, "c": true}, [3]error{nil, errOwn, nil}},
+		"panicked": {func(context.Context, *memoryTx) error { panic(errOwn) },
+			[]string{"begin", "rollback", "begin", "commit"}, map[string]bool{"c": true}, [3]error{ErrAborted, errOwn, nil}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, errs := &memory{}, [3]error{}
+			synctest.Test(t, func(t *testing.T) {
+				c := New(m, Config{})
+				release := make(chan struct{})
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					errs[0] = c.DoOne(t.Context(), func(ctx context.Context, tx *memoryTx) error {
+						<-release
+						return put("a")(ctx, tx)
+					})
+				})
+				synctest.Wait()
+				wg.Go(func() { errs[1] = c.DoOne(t.Context(), test.second) })
+				synctest.Wait()
+				wg.Go(func() { errs[2] = c.Do(t.Context(), put("c")) })
+				synctest.Wait()
+				close(release)
+				wg.Wait()
+				c.Close()
+			})
+			for i, err := range errs {
+				if !errors.Is(err, test.errs[i]) {
+					t.Errorf("call %d: %v, want %v", i, err, test.errs[i])
+				}
+			}
+			if diff := cmp.Diff(test.events, m.events()); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(test.rows, m.rows()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func TestBatchIsBounded(t *testing.T) {
 	m := &memory{}
 	held(t, m, Config{MaxBatch: 2}, put("a"), put("b"), put("c"))

@@ -1,6 +1,7 @@
 package groupcommit
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 )
@@ -99,6 +100,9 @@ func (c *Committer[T]) run(p *call[T]) bool {
 		c.keep(p)
 		return true
 	}
+	if p.one {
+		return c.runOne(p)
+	}
 	if err := c.engine.Savepoint(c.tx); err != nil {
 		c.abort(fmt.Errorf("%w: %w", ErrAborted, err))
 		return false
@@ -117,6 +121,21 @@ func (c *Committer[T]) run(p *call[T]) bool {
 		return false
 	}
 	c.keep(p)
+	return true
+}
+
+// runOne runs a call that needs no savepoint.
+func (c *Committer[T]) runOne(p *call[T]) bool {
+	err := p.run(c, c.tx)
+	if err == nil {
+		c.keep(p)
+		return true
+	}
+	c.finish(p, err)
+	if broken := (*PanicError)(nil); errors.As(err, &broken) {
+		c.abort(fmt.Errorf("%w: %w", ErrAborted, err))
+		return false
+	}
 	return true
 }
 

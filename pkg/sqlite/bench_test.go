@@ -48,6 +48,41 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
+// BenchmarkExec is BenchmarkWrite's statement by Exec.
+func BenchmarkExec(b *testing.B) {
+	for _, callers := range []int{1, 128} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			db := open(b, Config{})
+			var next atomic.Int64
+			b.ReportAllocs()
+			b.SetParallelism(max(1, callers/2))
+			write := func() error {
+				id := next.Add(1)
+				_, err := db.Exec(context.Background(), "insert into rows (id, name, body) values (?, ?, ?)", id, id, body)
+				return err
+			}
+			if callers == 1 {
+				for b.Loop() {
+					if err := write(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			} else {
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						if err := write(); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			s := db.Stats()
+			b.ReportMetric(float64(s.Writes)/float64(s.Batches), "writes/batch")
+		})
+	}
+}
+
 func BenchmarkReadOneRow(b *testing.B) {
 	db := open(b, Config{})
 	if err := db.Write(b.Context(), insert(1, "one")); err != nil {

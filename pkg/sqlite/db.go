@@ -117,6 +117,27 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) er
 	})
 }
 
+// Exec runs one statement that returns no rows like a Write of nothing else, at
+// less cost, and returns how many rows it changed. args are kept until it
+// returns.
+func (db *DB) Exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
+	err = db.commit.DoOne(ctx, func(_ context.Context, w *writer) error {
+		if w.fatal != nil {
+			return w.fatal // outside of a transaction it would be one of its own
+		}
+		result, err := w.execute(query, args)
+		if err != nil {
+			return w.failed(err)
+		}
+		changed, err = result.RowsAffected()
+		return err
+	})
+	if err != nil {
+		changed = 0
+	}
+	return changed, err
+}
+
 // Migrate applies the migrations in fsys that are missing and returns their
 // versions; see migrate.Up. Parallel calls, also of other processes, wait for
 // each other. Writes wait as well, so it belongs before the first.

@@ -279,13 +279,19 @@ func TestFullDatabase(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 100 {
 		wg.Go(func() {
-			err := db.Write(t.Context(), func(ctx context.Context, tx *Tx) error {
-				_, err := tx.Exec(ctx, "insert into rows (id, name, body) values (?, ?, zeroblob(8000))", i, fmt.Sprint(i))
-				if i%2 == 0 {
-					return nil // swallows the error, which must not help
-				}
-				return err
-			})
+			const query = "insert into rows (id, name, body) values (?, ?, zeroblob(8000))"
+			var err error
+			if i%3 == 0 {
+				_, err = db.Exec(t.Context(), query, i, fmt.Sprint(i))
+			} else {
+				err = db.Write(t.Context(), func(ctx context.Context, tx *Tx) error {
+					_, err := tx.Exec(ctx, query, i, fmt.Sprint(i))
+					if i%3 == 1 {
+						return nil // swallows the error, which must not help
+					}
+					return err
+				})
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {

@@ -44,6 +44,29 @@ func (w *writer) statement(query string) (*statement, error) {
 	return fresh, nil
 }
 
+// executed returns the prepared statement of a text that returns no rows. It is
+// the driver's own: it is not read from, so that one is enough, and the way
+// through database/sql would cost as much as a short statement.
+func (w *writer) executed(conn driver.Conn, query string) (driver.StmtExecContext, error) {
+	if s := w.execs[query]; s != nil {
+		return s, nil
+	}
+	prepared, err := conn.(driver.ConnPrepareContext).PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, err
+	}
+	if len(w.execs) >= maxStatements {
+		for text, s := range w.execs { // whichever comes first
+			_ = s.(driver.Stmt).Close()
+			delete(w.execs, text)
+			break
+		}
+	}
+	s := prepared.(driver.StmtExecContext)
+	w.execs[query] = s
+	return s, nil
+}
+
 // put gives a statement back.
 func (w *writer) put(s *statement) {
 	s.inUse = false

@@ -22,12 +22,7 @@ func (tx *Tx) Exec(_ context.Context, query string, args ...any) (sql.Result, er
 	if tx.over {
 		return nil, errTxOver
 	}
-	s, err := tx.w.statement(query)
-	if err != nil {
-		return nil, tx.w.failed(err)
-	}
-	defer tx.w.put(s)
-	result, err := s.stmt.ExecContext(context.Background(), args...)
+	result, err := tx.w.execute(query, args)
 	return result, tx.w.failed(err)
 }
 

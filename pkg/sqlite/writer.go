@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"sync"
@@ -14,13 +15,22 @@ import (
 type writer struct {
 	mu    sync.Mutex // held from Begin to the end of a transaction, or by lend
 	db    *sql.DB
-	conn  *sql.Conn // opened by Begin, dropped by lend
-	stmts map[string]*statement
-	fatal error // of the open transaction: SQLite may have ended it
+	conn  *sql.Conn                         // opened by Begin, dropped by lend
+	stmts map[string]*statement             // of queries
+	execs map[string]driver.StmtExecContext // of the others
+	fatal error                             // of the open transaction: SQLite may have ended it
+
+	// What execute hands to the connection, and what comes back.
+	text   string
+	args   []driver.NamedValue
+	result driver.Result
+	run    func(any) error // runs text on the driver's connection
 }
 
 func newWriter(db *sql.DB) *writer {
-	return &writer{db: db, stmts: map[string]*statement{}}
+	w := &writer{db: db, stmts: map[string]*statement{}, execs: map[string]driver.StmtExecContext{}}
+	w.run = w.runText
+	return w
 }
 
 // Begin implements groupcommit.Engine.
@@ -97,13 +107,48 @@ func (w *writer) step(query string) error {
 }
 
 func (w *writer) exec(query string) error {
-	s, err := w.statement(query)
+	_, err := w.execute(query, nil)
+	return err
+}
+
+// execute runs a statement that returns no rows. It does not note an error that
+// ends the transaction; see failed.
+func (w *writer) execute(query string, args []any) (sql.Result, error) {
+	w.text, w.args = query, w.args[:0]
+	for i, arg := range args {
+		value, err := toValue(arg)
+		if err != nil {
+			return nil, fmt.Errorf("sqlite: argument %d: %w", i+1, err)
+		}
+		w.args = append(w.args, driver.NamedValue{Ordinal: i + 1, Value: value})
+	}
+	err := w.conn.Raw(w.run)
+	result := w.result
+	w.result = nil
+	clear(w.args) // they hold rows
+	return result, err
+}
+
+func (w *writer) runText(conn any) error {
+	s, err := w.executed(conn.(driver.Conn), w.text)
 	if err != nil {
 		return err
 	}
-	defer w.put(s)
-	_, err = s.stmt.ExecContext(context.Background())
+	w.result, err = s.ExecContext(context.Background(), w.args)
 	return err
+}
+
+// toValue makes a driver's value of an argument, as database/sql does.
+func toValue(arg any) (driver.Value, error) {
+	switch v := arg.(type) {
+	case nil, int64, string, []byte, bool, float64:
+		return v, nil
+	case int32:
+		return int64(v), nil
+	case int:
+		return int64(v), nil
+	}
+	return driver.DefaultParameterConverter.ConvertValue(arg)
 }
 
 // failed remembers an error after which SQLite may have ended the transaction.
@@ -135,6 +180,10 @@ func (w *writer) drop() error {
 		errs = append(errs, s.stmt.Close())
 	}
 	clear(w.stmts)
+	for _, s := range w.execs {
+		errs = append(errs, s.(driver.Stmt).Close())
+	}
+	clear(w.execs)
 	// driver.ErrBadConn makes the pool close it.
 	_ = w.conn.Raw(func(any) error { return errDiscard })
 	w.conn = nil
