@@ -4,6 +4,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/anthropic"
+	"github.com/gptmesh/gptmesh/wire/gemini"
 	"github.com/gptmesh/gptmesh/wire/ollama"
 	"github.com/gptmesh/gptmesh/wire/openai"
 )
@@ -23,6 +24,8 @@ func codecOf(w conversationv1.Wire) wire.Codec {
 		return ollama.Chat()
 	case conversationv1.Wire_WIRE_OLLAMA_GENERATE:
 		return ollama.Generate()
+	case conversationv1.Wire_WIRE_GEMINI_GENERATE:
+		return gemini.Generate()
 	}
 	return nil
 }

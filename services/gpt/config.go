@@ -51,7 +51,7 @@ type Config struct {
 
 // ProviderConfig is one provider. Zero fields take the catalogue's value.
 type ProviderConfig struct {
-	// Kind is the adapter: openai (the default), anthropic, ollama.
+	// Kind is the adapter: openai (the default), anthropic, ollama, gemini.
 	Kind string `yaml:"kind"`
 	// BaseURL is its address, as in the catalogue: with /v1 for most.
 	BaseURL string `yaml:"base_url"`
@@ -59,7 +59,8 @@ type ProviderConfig struct {
 	APIKey string `yaml:"api_key" secret:"true"`
 	// APIKeyEnv names the variable with the key.
 	APIKeyEnv string `yaml:"api_key_env"`
-	// Auth is how the key is sent: bearer, api-key, x-api-key, none.
+	// Auth is how the key is sent: bearer, api-key, x-api-key, x-goog-api-key,
+	// none.
 	Auth string `yaml:"auth"`
 	// Headers are sent with every call.
 	Headers map[string]string `yaml:"headers" secret:"true"`
@@ -283,11 +284,11 @@ func (p ProviderConfig) validate(name string) error {
 	if name == "echo" {
 		return fmt.Errorf("%s: the name belongs to the built-in test provider", key)
 	}
-	if p.Kind != "" && !slices.Contains([]string{catalog.KindOpenAI, catalog.KindAnthropic, catalog.KindOllama}, p.Kind) {
-		return fmt.Errorf("%s.kind: use openai, anthropic or ollama", key)
+	if p.Kind != "" && !slices.Contains(catalog.Kinds(), p.Kind) {
+		return fmt.Errorf("%s.kind: use one of %s", key, strings.Join(catalog.Kinds(), ", "))
 	}
-	if !slices.Contains([]string{"", catalog.AuthBearer, catalog.AuthAPIKey, catalog.AuthXAPIKey, catalog.AuthNone}, p.Auth) {
-		return fmt.Errorf("%s.auth: use bearer, api-key, x-api-key or none", key)
+	if p.Auth != "" && !slices.Contains(catalog.Auths(), p.Auth) {
+		return fmt.Errorf("%s.auth: use one of %s", key, strings.Join(catalog.Auths(), ", "))
 	}
 	if p.BaseURL == "" && known.Provider(name) == nil {
 		return fmt.Errorf("%s.base_url: must be set, since no provider of this name is known", key)

@@ -17,6 +17,7 @@ import (
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
 	"github.com/gptmesh/gptmesh/services/gpt/provider/anthropic"
 	"github.com/gptmesh/gptmesh/services/gpt/provider/echo"
+	"github.com/gptmesh/gptmesh/services/gpt/provider/gemini"
 	"github.com/gptmesh/gptmesh/services/gpt/provider/ollama"
 	"github.com/gptmesh/gptmesh/services/gpt/provider/openai"
 	"github.com/gptmesh/gptmesh/services/gpt/provider/transport"
@@ -77,6 +78,11 @@ func (s *Service) setting(descriptor catalog.Provider, cfg ProviderConfig) setti
 	}
 	if out.key == "" && out.KeyEnv != "" {
 		out.key = strings.TrimSpace(s.deps.Getenv(out.KeyEnv))
+	}
+	for _, name := range descriptor.KeyEnvAlso {
+		if out.key == "" && cfg.APIKeyEnv == "" {
+			out.key = strings.TrimSpace(s.deps.Getenv(name))
+		}
 	}
 	for _, name := range descriptor.BaseURLEnv {
 		if out.address == "" {
@@ -171,6 +177,8 @@ func (s *Service) adapter(o setting) (provider.Provider, error) {
 		return anthropic.New(cfg, codecOf(anthropicWire), o.Quirks)
 	case catalog.KindOllama:
 		return ollama.New(cfg, o.Quirks)
+	case catalog.KindGemini:
+		return gemini.New(cfg, o.Quirks)
 	}
 	return openai.New(cfg, o.Quirks)
 }
@@ -182,6 +190,8 @@ func (o *setting) header() (header upstream.Header) {
 		case catalog.AuthNone:
 		case catalog.AuthAPIKey:
 			header = append(header, upstream.Field{Name: "Api-Key", Value: o.key})
+		case catalog.AuthGoogle:
+			header = append(header, upstream.Field{Name: "X-Goog-Api-Key", Value: o.key})
 		case catalog.AuthXAPIKey:
 			header = append(header, upstream.Field{Name: "X-Api-Key", Value: o.key})
 		default:

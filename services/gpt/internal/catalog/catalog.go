@@ -25,6 +25,7 @@ const (
 	KindOpenAI    = "openai"
 	KindAnthropic = "anthropic"
 	KindOllama    = "ollama"
+	KindGemini    = "gemini"
 )
 
 // The ways to send a key.
@@ -32,6 +33,7 @@ const (
 	AuthBearer  = "bearer"
 	AuthAPIKey  = "api-key"
 	AuthXAPIKey = "x-api-key"
+	AuthGoogle  = "x-goog-api-key"
 	AuthNone    = "none"
 )
 
@@ -42,6 +44,7 @@ type Provider struct {
 	BaseURL      string   `yaml:"base_url"`
 	BaseURLEnv   []string `yaml:"base_url_env"`
 	KeyEnv       string   `yaml:"key_env"`
+	KeyEnvAlso   []string `yaml:"key_env_also"`
 	Auth         string   `yaml:"auth"`
 	KeyOptional  bool     `yaml:"key_optional"`
 	NoListing    bool     `yaml:"no_listing"`
@@ -52,6 +55,12 @@ type Provider struct {
 	Source       string   `yaml:"source"`
 	Date         string   `yaml:"date"`
 }
+
+// Kinds are the adapters.
+func Kinds() []string { return []string{KindOpenAI, KindAnthropic, KindOllama, KindGemini} }
+
+// Auths are the ways to send a key.
+func Auths() []string { return []string{AuthBearer, AuthAPIKey, AuthXAPIKey, AuthGoogle, AuthNone} }
 
 // Owns says that a model's name is one of this provider's own.
 func (p *Provider) Owns(model string) bool {

@@ -9,6 +9,12 @@ import (
 	"github.com/gptmesh/gptmesh/services/gpt/internal/catalog"
 )
 
+// quirks are those that codecs and adapters read.
+var quirks = []string{
+	"max_tokens", "max_completion_tokens", "no_stream_options", "no_developer_role", "extended_sampling", "repetition_penalty", "string_content",
+	"reasoning_history", "think_bool", "completions", "prompts", "beta_completions", "fim_completions",
+}
+
 func TestFilesAreSound(t *testing.T) {
 	t.Parallel()
 	c, err := catalog.Load()
@@ -21,18 +27,31 @@ func TestFilesAreSound(t *testing.T) {
 			t.Errorf("%s: twice, or without source or date", p.Name)
 		}
 		seen[p.Name] = true
-		if !slices.Contains([]string{catalog.KindOpenAI, catalog.KindAnthropic, catalog.KindOllama}, p.Kind) {
+		if !slices.Contains(catalog.Kinds(), p.Kind) {
 			t.Errorf("%s: kind %q", p.Name, p.Kind)
 		}
-		if !slices.Contains([]string{"", catalog.AuthBearer, catalog.AuthAPIKey, catalog.AuthXAPIKey, catalog.AuthNone}, p.Auth) {
+		if p.Auth != "" && !slices.Contains(catalog.Auths(), p.Auth) {
 			t.Errorf("%s: auth %q", p.Name, p.Auth)
 		}
 		if u, err := url.Parse(p.BaseURL); err != nil || u.Host == "" && len(p.BaseURLEnv) == 0 {
 			t.Errorf("%s: base_url %q", p.Name, p.BaseURL)
 		}
+		for _, quirk := range p.Quirks {
+			if !slices.Contains(quirks, quirk) {
+				t.Errorf("%s: nobody knows the quirk %q", p.Name, quirk)
+			}
+		}
+		for _, prefix := range p.Prefixes {
+			if owner := c.Owner(prefix + "x"); owner.Name != p.Name {
+				t.Errorf("%s: names that begin with %q belong to %s too", p.Name, prefix, owner.Name)
+			}
+		}
 		if p.DefaultModel != "" && c.Model(p.Name, p.DefaultModel) == nil {
 			t.Errorf("%s: nothing is known of its default model %s", p.Name, p.DefaultModel)
 		}
+	}
+	if len(c.Providers) < 30 {
+		t.Errorf("%d providers", len(c.Providers))
 	}
 	for _, name := range []string{"openai", "anthropic", "ollama", "groq", "openrouter", "mistral", "deepseek", "together",
 		"fireworks", "xai", "cerebras", "perplexity", "nvidia", "azure", "vllm", "llamacpp", "lmstudio", "litellm"} {
