@@ -32,6 +32,8 @@ var _ provider.Provider = (*Provider)(nil)
 const (
 	// quirkCompletions: /completions takes prompts and gaps for every model.
 	quirkCompletions = "completions"
+	// quirkPrompts: /completions takes prompts for every model, but no suffix.
+	quirkPrompts = "prompts"
 	// quirkBetaCompletions is the same below /beta (DeepSeek).
 	quirkBetaCompletions = "beta_completions"
 	// quirkFIM: gaps are filled at /fim/completions, answered like chat (Mistral).
@@ -39,10 +41,10 @@ const (
 )
 
 // New returns a provider. Quirks are those of wire/openai, and: completions (the
-// server has /completions, for prompts and gaps, whatever the model),
-// beta_completions (it is below /beta), fim_completions (gaps go to
-// /fim/completions). Without them /completions is called for models that are
-// known to fill gaps.
+// server has /completions, for prompts and gaps, whatever the model), prompts (the
+// same without gaps, which are refused then), beta_completions (as completions,
+// below /beta), fim_completions (gaps go to /fim/completions). Without them
+// /completions is called for models that are known to fill gaps.
 func New(cfg transport.Config, quirks []string) (*Provider, error) {
 	client, err := transport.New(cfg)
 	if err != nil {
@@ -77,12 +79,14 @@ func (p *Provider) Generate(ctx context.Context, call *provider.Call, sink provi
 	raw := turn.GetRaw().GetWire() == conversationv1.Wire_WIRE_OPENAI_COMPLETIONS
 	gap := turn.GetRaw() == nil && turn.Suffix != nil
 	switch {
+	case gap && p.quirk(quirkPrompts):
+		return provider.Unsupported(p.client.Name(), "suffix", "the provider "+p.client.Name()+" takes no suffix: it fills no gaps")
 	case !raw && !gap && (turn.GetRaw() != nil || !turn.GetRawPrompt()):
 	case gap && p.quirk(quirkFIM):
 		chat.Codec, chat.Path = codec.FIM(), "/fim/completions"
 	case p.quirk(quirkBetaCompletions):
 		chat.Codec, chat.Path = codec.Completions(), "/beta/completions"
-	case raw || p.quirk(quirkCompletions) || call.FillInMiddle && !p.quirk(quirkFIM):
+	case raw || p.quirk(quirkCompletions) || p.quirk(quirkPrompts) || call.FillInMiddle && !p.quirk(quirkFIM):
 		chat.Codec, chat.Path = codec.Completions(), "/completions"
 	}
 	return p.client.Generate(ctx, chat, call, sink)
