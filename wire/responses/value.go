@@ -144,16 +144,6 @@ func (x *rest) add(m *value) {
 	x.json = append(x.json, m.Raw(m.body)...)
 }
 
-// nest adds an object of members below a name.
-func (x *rest) nest(name string, inner rest) {
-	if len(inner.json) == 0 {
-		return
-	}
-	x.open()
-	x.json = append(jsonscan.AppendString(x.json, name), ':')
-	x.json = append(x.json, inner.object()...)
-}
-
 func (x *rest) open() {
 	if len(x.json) == 0 {
 		x.json = append(x.json, '{')
