@@ -9,6 +9,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/gpt"
 )
 
@@ -48,6 +49,8 @@ func TestPromptsFindTheirDoor(t *testing.T) {
 		"DeepSeek":                {[]string{"beta_completions"}, nil, plain, completionsWire, "/v1/beta/completions", `{"model":"m","prompt":"a","max_tokens":9,"stream":false}`, true},
 		"Mistral":                 {[]string{"fim_completions"}, nil, gap, chatWire, "/v1/fim/completions", `{"model":"m","prompt":"a","suffix":"b","max_tokens":9,"stream":false,"odd":1}`, true},
 		"Mistral without a gap":   {[]string{"fim_completions"}, nil, plain, chatWire, "/v1/chat/completions", chat, true},
+		"prompts without gaps":    {[]string{"prompts"}, nil, plain, completionsWire, "/v1/completions", `{"model":"m","prompt":"a","max_tokens":9,"stream":false}`, true},
+		"a gap for prompts":       {[]string{"prompts"}, []string{"chat", "fim"}, gap, completionsWire, "", "", false},
 		"a model that can":        {nil, []string{"chat", "fim"}, gap, completionsWire, "/v1/completions", `{"model":"m","prompt":"a","suffix":"b","max_tokens":9,"stream":false,"odd":1}`, true},
 		"a model that only chats": {nil, nil, plain, completionsWire, "/v1/chat/completions", chat, false},
 	} {
@@ -71,6 +74,12 @@ func TestPromptsFindTheirDoor(t *testing.T) {
 				}
 			}})
 			a := r.generate(t.Context(), prompted(c.body, c.accept))
+			if c.path == "" {
+				if f := fault.From(a.err); a.reason() != "UNSUPPORTED" || f.Metadata["field"] != "suffix" || got.count() > 0 {
+					t.Error(a.err, got.count())
+				}
+				return
+			}
 			if a.reason() != "finished" {
 				t.Fatal(a.err, a.reason())
 			}
