@@ -2,7 +2,7 @@
 // rooms and the edge before the faces. It keeps nothing.
 //
 // Package edge is what every request meets, answer what every chat face shares;
-// openai, ollama, anthropic and rest are the faces. The gateway validates, translates,
+// openai, responses, ollama, anthropic and rest are the faces. The gateway validates, translates,
 // passes on, and cancels inward the moment that a client is gone. It never
 // calls a provider and never answers by itself what a model should.
 package gateway

@@ -11,9 +11,12 @@ import (
 	"github.com/gptmesh/gptmesh/gateway/edge"
 	"github.com/gptmesh/gptmesh/gateway/ollama"
 	"github.com/gptmesh/gptmesh/gateway/openai"
+	"github.com/gptmesh/gptmesh/gateway/responses"
 	"github.com/gptmesh/gptmesh/gateway/rest"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/pkg/auth"
 	"github.com/gptmesh/gptmesh/pkg/ratelimit"
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,11 +33,14 @@ type Config struct {
 	Ollama ollama.Config `yaml:"ollama"`
 	// Anthropic is how Anthropic's face behaves.
 	Anthropic anthropic.Config `yaml:"anthropic"`
+	// Responses is how the face of OpenAI's responses behaves.
+	Responses responses.Config `yaml:"responses"`
 }
 
 // DefaultConfig is the parts' defaults.
 func DefaultConfig() Config {
-	return Config{Edge: edge.DefaultConfig(), OpenAI: openai.DefaultConfig(), Ollama: ollama.DefaultConfig(), Anthropic: anthropic.DefaultConfig()}
+	return Config{Edge: edge.DefaultConfig(), OpenAI: openai.DefaultConfig(), Ollama: ollama.DefaultConfig(), Anthropic: anthropic.DefaultConfig(),
+		Responses: responses.DefaultConfig()}
 }
 
 // Validate says what is wrong with the configuration, or nil.
@@ -51,6 +57,9 @@ func (c Config) Validate() error {
 	if err := c.Anthropic.Validate(); err != nil {
 		return fmt.Errorf("anthropic.%w", err)
 	}
+	if err := c.Responses.Validate(); err != nil {
+		return fmt.Errorf("responses.%w", err)
+	}
 	return nil
 }
 
@@ -58,6 +67,10 @@ func (c Config) Validate() error {
 type Deps struct {
 	// Request admits turns. Required.
 	Request requestv1.RequestServiceCaller
+	// Response keeps answers, Session conversations. Without both there are no
+	// OpenAI responses.
+	Response responsev1.ResponseServiceCaller
+	Session  sessionv1.SessionServiceCaller
 	// GPT knows the models and embeds. Required.
 	GPT gptv1.GPTServiceCaller
 	// REST are the connections behind /mesh/v1/, and its description.
@@ -102,12 +115,20 @@ func New(config Config, deps Deps) (*edge.Edge, error) {
 	if err != nil {
 		return nil, err
 	}
+	faces := []edge.Face{openaiFace, ollamaFace, anthropicFace}
+	if deps.Response != nil && deps.Session != nil {
+		responsesFace, err := responses.New(config.Responses, responses.Deps{Request: deps.Request, Response: deps.Response, Session: deps.Session})
+		if err != nil {
+			return nil, err
+		}
+		faces = append(faces, responsesFace)
+	}
 	restFace, err := rest.New(deps.REST)
 	if err != nil {
 		return nil, err
 	}
 	return edge.New(config.Edge, edge.Deps{
-		Auth: deps.Auth, Limiter: deps.Limiter, Faces: []edge.Face{openaiFace, ollamaFace, anthropicFace, restFace}, Ready: deps.Ready, GRPC: deps.GRPC,
+		Auth: deps.Auth, Limiter: deps.Limiter, Faces: append(faces, restFace), Ready: deps.Ready, GRPC: deps.GRPC,
 		Logger: deps.Logger, Metrics: deps.Metrics, Tracer: deps.Tracer, Clock: deps.Clock,
 	})
 }

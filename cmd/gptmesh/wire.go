@@ -83,7 +83,7 @@ func wire(ctx context.Context, s *settings, h *host) error {
 	}
 	return h.listen(func() (*edge.Edge, error) {
 		return gateway.New(s.Gateway, gateway.Deps{
-			Request: requests, GPT: models, GRPC: h.server, Auth: h.authenticator, Limiter: h.limiter, Ready: h.roomsReady, Build: version,
+			Request: requests, Response: answers, Session: sessions, GPT: models, GRPC: h.server, Auth: h.authenticator, Limiter: h.limiter, Ready: h.roomsReady, Build: version,
 			REST: rest.Deps{
 				Session: h.rest, Request: h.rest, Response: h.rest, GPT: h.rest, Classifier: h.rest, OpenAPI: gen.OpenAPI,
 			},
