@@ -58,7 +58,18 @@ func (p *Provider) Generate(ctx context.Context, call *provider.Call, sink provi
 		Codec: p.codec, Path: "/v1/messages",
 		Options: wire.TurnOptions{WantUsage: true, Quirks: p.quirks},
 		Done:    func(event eventstream.Event) bool { return string(event.Name) == "message_stop" },
+		Header:  betas(call.Turn),
 	}, call, sink)
+}
+
+// betas are what the client asked for beyond the version: it goes on with a raw
+// turn, whose body may depend on it.
+func betas(turn *conversationv1.Turn) upstream.Header {
+	raw := turn.GetRaw()
+	if raw.GetWire() != conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES || raw.GetHeaders()["anthropic-beta"] == "" {
+		return nil
+	}
+	return upstream.Header{{Name: "Anthropic-Beta", Value: raw.GetHeaders()["anthropic-beta"]}}
 }
 
 // Embed implements provider.Provider: the API has no embeddings.
