@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 )
 
@@ -49,8 +48,6 @@ func quote(s string) string {
 	_ = encoder.Encode(s) // a string cannot fail
 	return string(bytes.TrimRight(out.Bytes(), "\n"))
 }
-
-func number(n int) string { return strconv.Itoa(n) }
 
 func writeJSON(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "application/json")
