@@ -274,9 +274,9 @@ func (e *Edge) finish(x *Exchange) {
 		m = x.route.metrics
 	}
 	m.code(status).Inc()
-	m.duration.Observe(duration.Seconds())
+	m.times().duration.Observe(duration.Seconds())
 	if !x.firstByte.IsZero() {
-		m.firstByte.Observe(x.firstByte.Sub(x.start).Seconds())
+		m.times().firstByte.Observe(x.firstByte.Sub(x.start).Seconds())
 	}
 	e.metrics.sent.Add(float64(x.bytes))
 	if x.streaming {

@@ -3,13 +3,14 @@ package edge
 import (
 	"maps"
 	"strconv"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// edgeMetrics are the edge's metrics. Those of a route are looked up once, when
-// the edge is made.
+// edgeMetrics are the edge's metrics. Those of a route are looked up once, at
+// its first request: routes that nobody uses are not listed.
 type edgeMetrics struct {
 	requests  *prometheus.CounterVec
 	duration  *prometheus.HistogramVec
@@ -49,17 +50,19 @@ func newMetrics(registry prometheus.Registerer) (*edgeMetrics, error) {
 
 // routeMetrics are the metrics of one route.
 type routeMetrics struct {
-	requests            *prometheus.CounterVec
+	all                 *edgeMetrics
 	face, method, route string
-	duration, firstByte prometheus.Observer
+	times               func() routeTimes
 	codes               atomic.Pointer[map[int]prometheus.Counter]
 }
 
+// routeTimes are the histograms of one route.
+type routeTimes struct{ duration, firstByte prometheus.Observer }
+
 func (m *edgeMetrics) route(face, method, route string) *routeMetrics {
-	r := &routeMetrics{
-		requests: m.requests, face: face, method: method, route: route,
-		duration: m.duration.WithLabelValues(face, method, route), firstByte: m.firstByte.WithLabelValues(face, method, route),
-	}
+	r := &routeMetrics{all: m, face: face, method: method, route: route, times: sync.OnceValue(func() routeTimes {
+		return routeTimes{duration: m.duration.WithLabelValues(face, method, route), firstByte: m.firstByte.WithLabelValues(face, method, route)}
+	})}
 	r.codes.Store(&map[int]prometheus.Counter{})
 	return r
 }
@@ -73,7 +76,7 @@ func (r *routeMetrics) code(status int) prometheus.Counter {
 			return c
 		}
 		grown := maps.Clone(*known)
-		grown[status] = r.requests.WithLabelValues(r.face, r.method, r.route, strconv.Itoa(status))
+		grown[status] = r.all.requests.WithLabelValues(r.face, r.method, r.route, strconv.Itoa(status))
 		if r.codes.CompareAndSwap(known, &grown) {
 			return grown[status]
 		}
