@@ -10,6 +10,7 @@ import (
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
@@ -71,30 +72,32 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 	}
 	r := &run{
 		s: s, id: ids.At("req", begin), owner: owner, submit: req, begin: begin, joined: joined,
-		accepting: make(chan error, 1), done: make(chan struct{}),
+		done: make(chan struct{}),
 	}
 	r.life, r.cancel = context.WithCancelCause(context.Background())
-	r.request = &requestv1.Request{
-		Id: r.id, Owner: owner, UserId: userOf(req), SessionId: req.GetSessionId(), ResponseId: ids.At("resp", begin),
-		State: accepted, IdempotencyKey: req.GetIdempotencyKey(), Model: req.GetTurn().GetModel(), Decision: decision,
-		Metadata: req.GetMetadata(), CreateTime: timestamppb.New(begin), UpdateTime: timestamppb.New(begin),
-		Warnings: warnings, Detached: detached,
+	session, response, created := req.GetSessionId(), ids.At("resp", begin), timestamppb.New(begin)
+	if session == newSession {
+		session, r.makeSession = ids.At("ses", begin), true
 	}
-	if req.GetSessionId() == newSession {
-		r.request.SessionId, r.makeSession = ids.At("ses", begin), true
+	fresh := func() *requestv1.Request {
+		return &requestv1.Request{
+			Id: r.id, Owner: owner, UserId: userOf(req), SessionId: session, ResponseId: response,
+			State: accepted, IdempotencyKey: req.GetIdempotencyKey(), Model: req.GetTurn().GetModel(), Decision: decision,
+			Metadata: req.GetMetadata(), CreateTime: created, UpdateTime: created, Warnings: warnings, Detached: detached,
+		}
 	}
+	r.request = fresh()
 	if err := s.register(r); err != nil {
 		return nil, nil, err
 	}
-	// The stored request is a copy: this one changes while that is written.
-	stored := proto.CloneOf(r.request)
 	accept := func() error {
 		lasting, cancel := lasting(ctx, s.cfg.StoreTimeout)
 		defer cancel()
-		return s.store.Accept(lasting, stored, s.instance, key)
+		// The run's own changes while this is written.
+		return s.store.Accept(lasting, fresh(), s.instance, key)
 	}
 	if key == nil {
-		s.work.Go(func() { r.accepting <- accept() })
+		r.accepting = deferred.New(s.rowDelay(r), s.work.Go, accept)
 		return r, nil, nil
 	}
 	if err := accept(); err != nil {
@@ -104,8 +107,18 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 		}
 		return nil, nil, storeFault(err, r.id)
 	}
-	r.accepting <- nil
+	r.accepting = deferred.Done(nil)
 	return r, nil, nil
+}
+
+// rowDelay is how long the row of a request may wait for its end. A stream's
+// first chunk comes before its last and waits for the row, so that writing it
+// begins at once; so it does where the answer outlives its client.
+func (s *Service) rowDelay(r *run) time.Duration {
+	if r.submit.GetTurn().GetStream() || r.stays() {
+		return 0
+	}
+	return s.cfg.RowDelay
 }
 
 func userOf(req *requestv1.SubmitRequest) string {

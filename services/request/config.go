@@ -27,6 +27,10 @@ type Config struct {
 	SessionTimeout time.Duration `yaml:"session_timeout"`
 	// StoreTimeout bounds the writes that happen although the client left.
 	StoreTimeout time.Duration `yaml:"store_timeout"`
+	// RowDelay is how long a turn without idempotency key that is neither
+	// streamed nor outlives its client may have no row. One that ends sooner is written once, with its end; 0
+	// writes every row at once.
+	RowDelay time.Duration `yaml:"row_delay"`
 	// KeyLifetime is how long an idempotency key is kept.
 	KeyLifetime time.Duration `yaml:"key_lifetime"`
 	// SweepInterval is the pause between removals of expired keys.
@@ -76,6 +80,7 @@ func DefaultConfig() Config {
 		Timeout: 10 * time.Minute, MaxTimeout: 24 * time.Hour, MaxTurnBytes: 32 << 20, MaxContextTokens: 128_000,
 		MaxRunning: 10_000, MaxDetached: 1000, ClassifierTimeout: 50 * time.Millisecond,
 		SessionTimeout: 5 * time.Second, StoreTimeout: 10 * time.Second,
+		RowDelay:    100 * time.Millisecond,
 		KeyLifetime: 24 * time.Hour, SweepInterval: 10 * time.Minute, RetryInterval: 2 * time.Second,
 		PollInterval: 100 * time.Millisecond, HeartbeatInterval: 5 * time.Second, DeadAfter: 15 * time.Second,
 		Bounds: Bounds{TemperatureMax: 1, TemperatureWarnBelow: 0.2, TemperatureWarnAbove: 0.8},
@@ -97,6 +102,7 @@ func (c Config) Validate() error {
 	} {
 		check(d > 0, key, "must be positive")
 	}
+	check(c.RowDelay >= 0, "row_delay", "must not be negative")
 	check(c.MaxTimeout >= c.Timeout, "max_timeout", "must not be less than timeout")
 	check(c.MaxTurnBytes > 0, "max_turn_bytes", "must be positive")
 	check(c.MaxContextTokens >= 0, "max_context_tokens", "must not be negative")

@@ -72,7 +72,7 @@ func (s *Service) dropKeys(ctx context.Context) error { return s.store.DropKeys(
 func (s *Service) saveLeft(ctx context.Context) error {
 	for range len(s.unsaved) {
 		left := <-s.unsaved
-		if err := s.store.Finish(ctx, left.request, left.answered); err != nil && !errors.Is(err, store.ErrFinal) {
+		if err := s.finish(ctx, left); err != nil && !errors.Is(err, store.ErrFinal) {
 			select {
 			case s.unsaved <- left:
 			default:

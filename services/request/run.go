@@ -9,6 +9,7 @@ import (
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/gptmesh/gptmesh/wire"
@@ -33,7 +34,7 @@ type run struct {
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when the row is final, or left to others
 
-	accepting  chan error // the commit of the row, once
+	accepting  *deferred.Write // the commit of the row
 	acceptErr  error
 	acceptDone bool
 
@@ -43,6 +44,7 @@ type run struct {
 	ended    bool  // the row is final and the terminal chunk went out
 	gone     bool  // the client has left
 	broken   error // why the room itself stopped
+	early    error // why the end cannot be stored, where nothing was passed on
 }
 
 // stays says that the answer goes on without its client.
@@ -73,7 +75,7 @@ func (s *Service) handle(ctx context.Context, r *run) error {
 
 	err := r.ask(runCtx)
 	if r.ended {
-		return nil
+		return r.early
 	}
 	if r.leaves(ctx, runCtx) {
 		left = true
@@ -118,8 +120,8 @@ func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
 	if r.ended {
 		return nil
 	}
-	first := r.sequence == 0
-	if first {
+	first, last := r.sequence == 0, wire.Last(chunk)
+	if first && last == nil { // with the last, save sees to the row
 		if err := r.awaitAccept(ctx); err != nil {
 			if r.acceptDone {
 				r.broken = err // else the client left, which is no fault of the row
@@ -129,9 +131,14 @@ func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
 	}
 	r.note(chunk.GetEvents())
 	var request *requestv1.Request
-	if last := wire.Last(chunk); last != nil {
-		chunk = r.finish(ctx, chunk, last)
+	if last != nil {
+		var err error
+		chunk, err = r.finish(ctx, chunk, last)
 		request, r.ended = r.request, true
+		if err != nil && first {
+			r.early = err
+			return err
+		}
 	} else if first {
 		request = r.request
 	}
@@ -155,6 +162,8 @@ func (r *run) note(events []*conversationv1.Event) {
 		switch kind := event.GetKind().(type) {
 		case *conversationv1.Event_Started:
 			if r.request.GetDecision().GetModel() == "" {
+				// The decision may be on its way into the store.
+				r.request.Decision = proto.CloneOf(r.request.GetDecision())
 				r.request.Decision.Model = kind.Started.GetModel()
 			}
 		case *conversationv1.Event_Usage:
@@ -166,27 +175,26 @@ func (r *run) note(events []*conversationv1.Event) {
 // awaitAccept waits for the commit of the row.
 func (r *run) awaitAccept(ctx context.Context) error {
 	if !r.acceptDone {
-		select {
-		case err := <-r.accepting:
-			r.acceptDone, r.acceptErr = true, storeFault(err, r.id)
-		case <-ctx.Done():
-			return fault.From(ctx.Err())
+		over, err := r.accepting.Wait(ctx)
+		if !over {
+			return fault.From(err)
 		}
+		r.acceptDone, r.acceptErr = true, storeFault(err, r.id)
 	}
 	return r.acceptErr
 }
 
 // finish stores the final state that a terminal event brings. It returns the
-// chunk to pass on: a failure where the state cannot be stored.
-func (r *run) finish(ctx context.Context, chunk *conversationv1.Chunk, last *conversationv1.Event) *conversationv1.Chunk {
+// chunk to pass on: a failure, with the error, where the state cannot be stored.
+func (r *run) finish(ctx context.Context, chunk *conversationv1.Chunk, last *conversationv1.Event) (*conversationv1.Chunk, error) {
 	state := completed
 	if f := last.GetFailed(); f != nil {
 		state = stateOf(f)
 	}
 	if err := r.save(ctx, state, last.GetFailed()); err != nil {
-		return r.failing(chunk.GetSequence(), chunk.GetEvents(), fault.From(err))
+		return r.failing(chunk.GetSequence(), chunk.GetEvents(), fault.From(err)), err
 	}
-	return chunk
+	return chunk, nil
 }
 
 // stateOf is the final state of a request whose answer failed.
@@ -215,9 +223,12 @@ func (r *run) failing(sequence int64, events []*conversationv1.Event, f *fault.F
 func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *conversationv1.Failure) error {
 	ctx, cancel := lasting(ctx, r.s.cfg.StoreTimeout)
 	defer cancel()
-	if err := r.awaitAccept(ctx); err != nil {
-		r.end(failed, wire.Failure(err))
-		return err // there is no row
+	whole := r.accepting.Skip() // there is no row: this adds it
+	if !whole {
+		if err := r.awaitAccept(ctx); err != nil {
+			r.end(failed, wire.Failure(err))
+			return err // there is none, and cannot be
+		}
 	}
 	answered := r.sequence > 0 || state == completed
 	from := r.request.GetState()
@@ -228,7 +239,8 @@ func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *
 		return fault.Internal(illegal(from, state))
 	}
 	r.end(state, failure)
-	err := r.s.store.Finish(ctx, r.request, answered)
+	end := unsavedEnd{r.request, answered, whole}
+	err := r.s.finish(ctx, end)
 	if err == nil {
 		r.s.metrics.ended(r.request, r.s.deps.Clock().Sub(r.begin))
 		return nil
@@ -243,11 +255,19 @@ func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *
 	err = storeFault(err, r.id)
 	r.end(failed, wire.Failure(err))
 	select {
-	case r.s.unsaved <- unsavedEnd{proto.CloneOf(r.request), answered}:
+	case r.s.unsaved <- unsavedEnd{proto.CloneOf(r.request), answered, whole}:
 	default: // the sweep finds the row once this process is gone
 	}
 	r.s.metrics.ended(r.request, r.s.deps.Clock().Sub(r.begin))
 	return err
+}
+
+// finish commits a final state.
+func (s *Service) finish(ctx context.Context, end unsavedEnd) error {
+	if end.whole {
+		return s.store.Add(ctx, end.request, s.instance, end.answered)
+	}
+	return s.store.Finish(ctx, end.request, end.answered)
 }
 
 func (r *run) end(state requestv1.Request_State, failure *conversationv1.Failure) {

@@ -43,6 +43,7 @@ type Service struct {
 type unsavedEnd struct {
 	request  *requestv1.Request
 	answered bool
+	whole    bool // there is no row yet
 }
 
 // Migrations make the room's tables.

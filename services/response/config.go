@@ -17,6 +17,10 @@ type Config struct {
 	MaxDuration time.Duration `yaml:"max_duration"`
 	// StoreTimeout bounds the writes that happen although the client left.
 	StoreTimeout time.Duration `yaml:"store_timeout"`
+	// RowDelay is how long an answer that is neither streamed nor outlives its
+	// client may have no row. One that ends sooner is written once, with its end;
+	// 0 writes every row at once.
+	RowDelay time.Duration `yaml:"row_delay"`
 	// SessionTimeout bounds one append to a session.
 	SessionTimeout time.Duration `yaml:"session_timeout"`
 	// RetryInterval is the pause between rounds of appends and final rows that
@@ -38,7 +42,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		MaxAnswerBytes: 32 << 20, MaxRunning: 10_000, MaxDuration: 30 * time.Minute,
-		StoreTimeout: 10 * time.Second, SessionTimeout: 5 * time.Second, RetryInterval: 2 * time.Second,
+		StoreTimeout: 10 * time.Second, RowDelay: 100 * time.Millisecond, SessionTimeout: 5 * time.Second, RetryInterval: 2 * time.Second,
 		WatchPollInterval: 250 * time.Millisecond, HeartbeatInterval: 5 * time.Second, DeadAfter: 15 * time.Second,
 		CacheMaxBytes: 64 << 20,
 	}
@@ -60,6 +64,7 @@ func (c Config) Validate() error {
 	} {
 		check(d > 0, key, "must be positive")
 	}
+	check(c.RowDelay >= 0, "row_delay", "must not be negative")
 	check(c.DeadAfter > 2*c.HeartbeatInterval, "dead_after", "must be more than twice heartbeat_interval")
 	check(c.CacheMaxBytes >= 0, "cache_max_bytes", "must not be negative")
 	return errors.Join(errs...)

@@ -22,6 +22,7 @@ type finishing struct {
 	final    store.Final
 	terminal *conversationv1.Chunk
 	failure  *fault.Fault // nil where completed
+	whole    bool         // there is no row yet
 	append   *sessionv1.AppendMessagesRequest
 }
 
@@ -196,7 +197,11 @@ func (r *run) sessionAppend() *sessionv1.AppendMessagesRequest {
 // save commits the end. Where it cannot, the answer becomes a failure, in f and
 // for the client.
 func (r *run) save(ctx context.Context, f *finishing) {
-	err := r.awaitBegin(ctx)
+	var err error
+	// A row that was not begun is added with its end.
+	if f.whole = r.begun != nil && r.begun.Skip(); !f.whole {
+		err = r.awaitBegin(ctx)
+	}
 	if err != nil {
 		// There is no row, or none of this answer: nothing to finish.
 		if f.failure == nil {
@@ -211,10 +216,12 @@ func (r *run) save(ctx context.Context, f *finishing) {
 		}
 	}
 	if err = r.frame(f); err == nil {
-		err = r.s.store.Finish(ctx, f.final)
+		err = r.s.finish(ctx, f)
 	}
 	switch {
 	case err == nil:
+	case errors.Is(err, store.ErrExists):
+		r.fail(f, alreadyExists(r.id))
 	case errors.Is(err, store.ErrNotRunning):
 		// Others took this process for dead, and said so to whoever asked.
 		r.fail(f, interrupted(r.id))
@@ -228,6 +235,14 @@ func (r *run) save(ctx context.Context, f *finishing) {
 			}
 		}
 	}
+}
+
+// finish commits an end.
+func (s *Service) finish(ctx context.Context, f *finishing) error {
+	if f.whole {
+		return s.store.Add(ctx, f.final, s.instance)
+	}
+	return s.store.Finish(ctx, f.final)
 }
 
 // frame makes the log as it is stored.

@@ -8,6 +8,7 @@ import (
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
@@ -87,9 +88,8 @@ func (s *Service) prepare(ctx context.Context, req *responsev1.GenerateRequest) 
 			Id: id, RequestId: req.GetRequestId(), SessionId: req.GetSessionId(), Owner: owner,
 			State: responsev1.Response_STATE_RUNNING, CreateTime: timestamppb.New(now),
 		},
-		log:   answerlog.New(s.cfg.MaxAnswerBytes),
-		begun: make(chan error, 1),
-		done:  make(chan struct{}),
+		log:  answerlog.New(s.cfg.MaxAnswerBytes),
+		done: make(chan struct{}),
 	}
 	r.ended, r.cancel = context.WithCancelCause(context.Background())
 	r.assembler.MaxBytes = s.cfg.MaxAnswerBytes
@@ -119,11 +119,15 @@ func (s *Service) make(ctx context.Context, r *run) error {
 	defer s.dismiss(r)
 	defer close(r.done)
 	defer r.log.Close()
-	begin := proto.CloneOf(r.response)
-	s.work.Go(func() {
+	created := r.response.GetCreateTime()
+	r.begun = deferred.New(r.rowDelay(), s.work.Go, func() error {
 		beginCtx, cancel := lasting(ctx, s.cfg.StoreTimeout)
 		defer cancel()
-		r.begun <- s.store.Begin(beginCtx, begin, s.instance)
+		// The run's own changes while this is written.
+		return s.store.Begin(beginCtx, &responsev1.Response{
+			Id: r.id, RequestId: r.req.GetRequestId(), SessionId: r.req.GetSessionId(), Owner: r.owner,
+			State: responsev1.Response_STATE_RUNNING, CreateTime: created,
+		}, s.instance)
 	})
 	var err error
 	if r.kept != nil {
@@ -136,6 +140,20 @@ func (s *Service) make(ctx context.Context, r *run) error {
 	modelEnd := time.Now()
 	defer func() { s.metrics.finish.Observe(time.Since(modelEnd).Seconds()) }()
 	return r.finish(ctx, err)
+}
+
+// rowDelay is how long the row may wait for the answer's end. A stream's first
+// chunk comes before its last and waits for the row, so that writing it begins
+// at once; so it does where the answer outlives its client.
+func (r *run) rowDelay() time.Duration {
+	switch r.req.GetOnDisconnect() {
+	case responsev1.DisconnectPolicy_DISCONNECT_POLICY_DRAIN, responsev1.DisconnectPolicy_DISCONNECT_POLICY_DETACH:
+		return 0
+	}
+	if r.req.GetTurn().GetStream() {
+		return 0
+	}
+	return r.s.cfg.RowDelay
 }
 
 // modelCall is what the gpt room is asked for.

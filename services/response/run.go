@@ -9,6 +9,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
 	"github.com/gptmesh/gptmesh/services/response/internal/postprocess"
@@ -41,7 +42,7 @@ type run struct {
 	done   chan struct{} // closed when the row is final, or given up
 	early  error         // the failure before the first chunk; set before the log is closed
 
-	begun     chan error // the commit of the row, once
+	begun     *deferred.Write // the commit of the row
 	beginErr  error
 	beginDone bool
 
@@ -160,12 +161,11 @@ func (r *run) pass(ctx context.Context, events []*conversationv1.Event, raw *con
 // awaitBegin waits for the commit of the row.
 func (r *run) awaitBegin(ctx context.Context) error {
 	if !r.beginDone {
-		select {
-		case err := <-r.begun:
-			r.beginDone, r.beginErr = true, storeFault(err, r.id)
-		case <-ctx.Done():
-			return ctx.Err()
+		over, err := r.begun.Wait(ctx)
+		if !over {
+			return err
 		}
+		r.beginDone, r.beginErr = true, storeFault(err, r.id)
 	}
 	return r.beginErr
 }

@@ -2,11 +2,13 @@ package response
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/services/response/internal/store"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 )
@@ -113,9 +115,9 @@ func (s *Service) saveLeft() {
 	for range len(s.unsaved) {
 		f := <-s.unsaved
 		ctx, cancel := context.WithTimeout(s.life, s.cfg.StoreTimeout)
-		err := s.store.Finish(ctx, f.final)
+		err := s.finish(ctx, f)
 		cancel()
-		if err != nil && !isNotRunning(err) {
+		if err != nil && !isNotRunning(err) && !errors.Is(err, store.ErrExists) {
 			select {
 			case s.unsaved <- f:
 			default:

@@ -55,12 +55,12 @@ func (r *Row) Attempt() (*gptv1.Attempt, error) {
 // with reserve_micros, without state, outcome and failure.
 func ReserveValues(a *gptv1.Attempt) []any {
 	u := a.GetUsage()
-	return []any{
+	return append(make([]any, 0, 20), // and the instance
 		a.GetId(), a.GetRequestId(), a.GetResponseId(), a.GetSessionId(), a.GetOwner(), a.GetUserId(),
 		a.GetProvider(), a.GetModel(), a.GetNumber(),
 		u.GetInputTokens(), u.GetOutputTokens(), u.GetCachedInputTokens(), u.GetCacheWriteTokens(), u.GetReasoningTokens(), int32(u.GetSource()),
 		a.GetCostNanos(), a.GetCurrency(), a.GetPriceVersion(), Micros(a.GetReserveTime()),
-	}
+	)
 }
 
 // SettleValues are the values that Settle writes: outcome, the six of usage,
@@ -76,12 +76,12 @@ func SettleValues(a *gptv1.Attempt) ([]any, error) {
 		failure = encoded
 	}
 	u := a.GetUsage()
-	return []any{
+	return append(make([]any, 0, 16), // and the id
 		int32(a.GetOutcome()),
 		u.GetInputTokens(), u.GetOutputTokens(), u.GetCachedInputTokens(), u.GetCacheWriteTokens(), u.GetReasoningTokens(), int32(u.GetSource()),
 		a.GetCostNanos(), a.GetCurrency(), a.GetPriceVersion(), failure, Micros(a.GetSettleTime()),
 		a.GetQueueMicros(), a.GetFirstTokenMicros(), a.GetTotalMicros(),
-	}, nil
+	), nil
 }
 
 // Micros is a time as a column.

@@ -32,6 +32,10 @@ type Store interface {
 	// key, one succeeds.
 	Accept(ctx context.Context, request *requestv1.Request, instance string, key *Key) error
 
+	// Add adds a request that is final already, handled by instance. ErrFinal
+	// where it is there. answered is as for Finish.
+	Add(ctx context.Context, request *requestv1.Request, instance string, answered bool) error
+
 	// Finish makes a request final. ErrFinal where it is final already, or not
 	// there: whoever finishes first wins. answered says that its client may have
 	// seen a part of the answer.
@@ -154,7 +158,8 @@ func (f Filter) Where(mark func(n int) string) (condition string, args []any) {
 		add("user_id = ?", f.UserID)
 	}
 	if f.SessionID != "" {
-		add("session_id = ?", f.SessionID)
+		// The second term lets SQLite take the index of those that have one.
+		add("session_id = ? and session_id <> ''", f.SessionID)
 	}
 	if len(f.States) > 0 {
 		marks := make([]string, len(f.States))

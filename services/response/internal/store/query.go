@@ -15,7 +15,8 @@ func (f Filter) Where(mark func(n int) string) (condition string, args []any) {
 	}
 	add("owner = ?", f.Owner)
 	if f.SessionID != "" {
-		add("session_id = ?", f.SessionID)
+		// The second term lets SQLite take the index of those that have one.
+		add("session_id = ? and session_id <> ''", f.SessionID)
 	}
 	if len(f.States) > 0 {
 		marks := make([]string, len(f.States))

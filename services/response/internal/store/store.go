@@ -34,6 +34,10 @@ type Store interface {
 	// running any more: whoever finishes first wins.
 	Finish(ctx context.Context, final Final) error
 
+	// Add adds an answer that is final already, made by instance, with what Finish
+	// stores. ErrExists where the id is taken, by whomever.
+	Add(ctx context.Context, final Final, instance string) error
+
 	// Get returns an answer with everything; ErrNotFound.
 	Get(ctx context.Context, owner, id string) (Record, error)
 

@@ -39,10 +39,8 @@ const reserveSQL = `INSERT INTO attempts (id, request_id, response_id, session_i
 // Reserve implements store.Store.
 func (s *Store) Reserve(ctx context.Context, attempt *gptv1.Attempt, instance string) error {
 	values := append(store.ReserveValues(attempt), instance)
-	return wrap(s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
-		_, err := tx.Exec(ctx, reserveSQL, values...)
-		return err
-	}))
+	_, err := s.db.Exec(ctx, reserveSQL, values...)
+	return wrap(err)
 }
 
 const settleSQL = `UPDATE attempts SET state = 2, outcome = ?,
@@ -58,15 +56,7 @@ func (s *Store) Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error
 		return false, fault.Internal(err)
 	}
 	values = append(values, attempt.GetId())
-	var changed int64
-	err = s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
-		result, err := tx.Exec(ctx, settleSQL, values...)
-		if err != nil {
-			return err
-		}
-		changed, err = result.RowsAffected()
-		return err
-	})
+	changed, err := s.db.Exec(ctx, settleSQL, values...)
 	return changed == 1, wrap(err)
 }
 
@@ -75,10 +65,11 @@ func (s *Store) List(ctx context.Context, filter store.Filter) (attempts []*gptv
 	where, args := []string{"owner = ?"}, []any{filter.Owner}
 	add := func(condition string, value any) { where, args = append(where, condition), append(args, value) }
 	if filter.RequestID != "" {
-		add("request_id = ?", filter.RequestID)
+		// The second terms let SQLite take the indexes of those that have one.
+		add("request_id = ? AND request_id <> ''", filter.RequestID)
 	}
 	if filter.SessionID != "" {
-		add("session_id = ?", filter.SessionID)
+		add("session_id = ? AND session_id <> ''", filter.SessionID)
 	}
 	if !filter.After.IsZero() {
 		add("reserve_micros >= ?", filter.After.UnixMicro())
@@ -124,16 +115,8 @@ const orphansSQL = `UPDATE attempts SET state = 2, outcome = ?, usage_source = ?
 
 // SettleOrphans implements store.Store.
 func (s *Store) SettleOrphans(ctx context.Context, self string, _ time.Duration, now time.Time) (int, error) {
-	var changed int64
-	err := s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
-		result, err := tx.Exec(ctx, orphansSQL, int32(gptv1.Attempt_OUTCOME_UNKNOWN),
-			int32(conversationv1.UsageSource_USAGE_SOURCE_PARTIAL), now.UnixMicro(), self)
-		if err != nil {
-			return err
-		}
-		changed, err = result.RowsAffected()
-		return err
-	})
+	changed, err := s.db.Exec(ctx, orphansSQL, int32(gptv1.Attempt_OUTCOME_UNKNOWN),
+		int32(conversationv1.UsageSource_USAGE_SOURCE_PARTIAL), now.UnixMicro(), self)
 	return int(changed), wrap(err)
 }
 

@@ -59,6 +59,22 @@ func (s *Store) Accept(ctx context.Context, r *requestv1.Request, instance strin
 	})
 }
 
+// Add implements store.Store.
+func (s *Store) Add(ctx context.Context, r *requestv1.Request, instance string, answered bool) error {
+	body, err := proto.Marshal(r)
+	if err != nil {
+		return err
+	}
+	// One statement commits by itself, in one round trip.
+	_, err = s.db.Pool().Exec(ctx, `insert into requests (id, owner, user_id, session_id, state, instance, answered, create_micros, body)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, r.GetId(), r.GetOwner(), r.GetUserId(), r.GetSessionId(),
+		int32(r.GetState()), instance, answered, store.Micros(r.GetCreateTime().AsTime()), body)
+	if postgres.IsUniqueViolation(err) {
+		return store.ErrFinal
+	}
+	return err
+}
+
 // Finish implements store.Store.
 func (s *Store) Finish(ctx context.Context, r *requestv1.Request, answered bool) error {
 	body, err := proto.Marshal(r)

@@ -38,25 +38,47 @@ func (s *Store) Accept(ctx context.Context, r *requestv1.Request, instance strin
 	if err != nil {
 		return err
 	}
+	if key == nil {
+		return s.insert(ctx, r, instance, false, body)
+	}
 	return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
-		if key != nil {
-			result, err := tx.Exec(ctx, `insert into request_keys (owner, key, request_id, hash, expires_micros) values (?, ?, ?, ?, ?)
-				on conflict (owner, key) do update
-				set request_id = excluded.request_id, hash = excluded.hash, expires_micros = excluded.expires_micros
-				where request_keys.expires_micros <= ? or request_keys.request_id = ?`,
-				r.GetOwner(), key.Key, r.GetId(), key.Hash, store.Micros(key.Expires), store.Micros(key.Now), key.Replaces)
-			if err != nil {
-				return err
-			}
-			if n, err := result.RowsAffected(); err != nil || n == 0 {
-				return errors.Join(err, store.ErrKeyTaken)
-			}
+		result, err := tx.Exec(ctx, `insert into request_keys (owner, key, request_id, hash, expires_micros) values (?, ?, ?, ?, ?)
+			on conflict (owner, key) do update
+			set request_id = excluded.request_id, hash = excluded.hash, expires_micros = excluded.expires_micros
+			where request_keys.expires_micros <= ? or request_keys.request_id = ?`,
+			r.GetOwner(), key.Key, r.GetId(), key.Hash, store.Micros(key.Expires), store.Micros(key.Now), key.Replaces)
+		if err != nil {
+			return err
 		}
-		_, err := tx.Exec(ctx, `insert into requests (id, owner, user_id, session_id, state, instance, create_micros, body)
-			values (?, ?, ?, ?, ?, ?, ?, ?)`, r.GetId(), r.GetOwner(), r.GetUserId(), r.GetSessionId(),
-			int32(r.GetState()), instance, store.Micros(r.GetCreateTime().AsTime()), body)
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, store.ErrKeyTaken)
+		}
+		_, err = tx.Exec(ctx, insertSQL, r.GetId(), r.GetOwner(), r.GetUserId(), r.GetSessionId(),
+			int32(r.GetState()), instance, false, store.Micros(r.GetCreateTime().AsTime()), body)
 		return err
 	})
+}
+
+const insertSQL = `insert into requests (id, owner, user_id, session_id, state, instance, answered, create_micros, body)
+	values (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+func (s *Store) insert(ctx context.Context, r *requestv1.Request, instance string, answered bool, body []byte) error {
+	_, err := s.db.Exec(ctx, insertSQL, r.GetId(), r.GetOwner(), r.GetUserId(), r.GetSessionId(),
+		int32(r.GetState()), instance, answered, store.Micros(r.GetCreateTime().AsTime()), body)
+	return err
+}
+
+// Add implements store.Store.
+func (s *Store) Add(ctx context.Context, r *requestv1.Request, instance string, answered bool) error {
+	body, err := proto.Marshal(r)
+	if err != nil {
+		return err
+	}
+	err = s.insert(ctx, r, instance, answered, body)
+	if sqlite.IsUniqueViolation(err) {
+		return store.ErrFinal
+	}
+	return err
 }
 
 // Finish implements store.Store.
@@ -65,17 +87,12 @@ func (s *Store) Finish(ctx context.Context, r *requestv1.Request, answered bool)
 	if err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
-		result, err := tx.Exec(ctx, "update requests set state = ?, answered = ?, body = ? where id = ? and state < 3",
-			int32(r.GetState()), answered, body, r.GetId())
-		if err != nil {
-			return err
-		}
-		if n, err := result.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(err, store.ErrFinal)
-		}
-		return nil
-	})
+	changed, err := s.db.Exec(ctx, "update requests set state = ?, answered = ?, body = ? where id = ? and state < 3",
+		int32(r.GetState()), answered, body, r.GetId())
+	if err == nil && changed == 0 {
+		return store.ErrFinal
+	}
+	return err
 }
 
 // Get implements store.Store.

@@ -57,6 +57,29 @@ func same(t *testing.T, got, expected any) {
 
 // Run runs the suite; open returns an empty store.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
+	t.Run("a request that is added whole", func(t *testing.T) {
+		t.Parallel()
+		s, ctx := open(t), t.Context()
+		done := in(request("a", "me", 0), requestv1.Request_STATE_COMPLETED)
+		ok(t, s.Add(ctx, done, "one", true))
+		want(t, s.Add(ctx, in(request("a", "me", 0), requestv1.Request_STATE_FAILED), "one", false), store.ErrFinal)
+		want(t, s.Finish(ctx, in(done, requestv1.Request_STATE_FAILED), false), store.ErrFinal)
+		got, err := s.Get(ctx, "me", "a")
+		ok(t, err)
+		same(t, got.Request, done)
+		if !got.Answered {
+			t.Fatal("answered was lost")
+		}
+		list, err := s.List(ctx, store.Filter{Owner: "me", SessionID: "s1"}, 9)
+		ok(t, err)
+		same(t, list, []*requestv1.Request{done})
+		orphans, err := s.Orphans(ctx, "two", epoch, true, 9)
+		ok(t, err)
+		if len(orphans) != 0 {
+			t.Fatal("a final request is an orphan")
+		}
+	})
+
 	t.Run("life of a request", func(t *testing.T) {
 		t.Parallel()
 		s, ctx := open(t), t.Context()

@@ -76,6 +76,32 @@ func finish(ctx context.Context, tx pgx.Tx, c store.Columns, log, intent []byte)
 	return err
 }
 
+// Add implements store.Store.
+func (s *Store) Add(ctx context.Context, final store.Final, instance string) error {
+	c, err := store.ToColumns(final.Response)
+	if err != nil {
+		return err
+	}
+	log, err := store.PackLog(final.Log)
+	if err != nil {
+		return err
+	}
+	err = s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `insert into responses (id, owner, request_id, session_id, state, instance, create_micros,
+			finish_micros, last_sequence, head, messages, session_intent) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+			c.ID, c.Owner, c.RequestID, c.SessionID, c.State, instance, c.Create,
+			c.Finish, c.LastSequence, c.Head, nullable(c.Messages), nullable(final.Intent))
+		if err == nil && len(log) > 0 {
+			_, err = tx.Exec(ctx, "insert into response_logs (response_id, first_sequence, frames) values ($1, 1, $2)", c.ID, log)
+		}
+		return err
+	})
+	if postgres.IsUniqueViolation(err) {
+		return store.ErrExists
+	}
+	return err
+}
+
 // nullable is nil for nothing, which a bytea column takes for null.
 func nullable(b []byte) []byte {
 	if len(b) == 0 {

@@ -37,11 +37,8 @@ func (s *Store) Begin(ctx context.Context, response *responsev1.Response, instan
 	if err != nil {
 		return err
 	}
-	err = s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
-		_, err := tx.Exec(ctx, `insert into responses (id, owner, request_id, session_id, state, instance, create_micros, head)
-			values (?, ?, ?, ?, ?, ?, ?, ?)`, c.ID, c.Owner, c.RequestID, c.SessionID, c.State, instance, c.Create, c.Head)
-		return err
-	})
+	_, err = s.db.Exec(ctx, `insert into responses (id, owner, request_id, session_id, state, instance, create_micros, head)
+		values (?, ?, ?, ?, ?, ?, ?, ?)`, c.ID, c.Owner, c.RequestID, c.SessionID, c.State, instance, c.Create, c.Head)
 	if sqlite.IsUniqueViolation(err) {
 		return store.ErrExists
 	}
@@ -58,22 +55,36 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 	if err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
-		return finish(ctx, tx, c, log, final.Intent)
-	})
+	changed, err := s.db.Exec(ctx, finishSQL, finishValues(c, log, final.Intent)...)
+	if err == nil && changed == 0 {
+		return store.ErrNotRunning
+	}
+	return err
 }
 
-func finish(ctx context.Context, tx *sqlite.Tx, c store.Columns, log, intent []byte) error {
-	result, err := tx.Exec(ctx, `update responses set state = ?, finish_micros = ?, last_sequence = ?, head = ?, messages = ?, session_intent = ?
-		where id = ? and state = 1`, c.State, c.Finish, c.LastSequence, c.Head, nullable(c.Messages), nullable(intent), c.ID)
+const finishSQL = `update responses set state = ?, finish_micros = ?, last_sequence = ?, head = ?, messages = ?, session_intent = ?, log = ?
+	where id = ? and state = 1`
+
+func finishValues(c store.Columns, log, intent []byte) []any {
+	return []any{c.State, c.Finish, c.LastSequence, c.Head, nullable(c.Messages), nullable(intent), nullable(log), c.ID}
+}
+
+// Add implements store.Store.
+func (s *Store) Add(ctx context.Context, final store.Final, instance string) error {
+	c, err := store.ToColumns(final.Response)
 	if err != nil {
 		return err
 	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(err, store.ErrNotRunning)
+	log, err := store.PackLog(final.Log)
+	if err != nil {
+		return err
 	}
-	if len(log) > 0 {
-		_, err = tx.Exec(ctx, "insert into response_logs (response_id, first_sequence, frames) values (?, 1, ?)", c.ID, log)
+	_, err = s.db.Exec(ctx, `insert into responses (id, owner, request_id, session_id, state, instance, create_micros,
+		finish_micros, last_sequence, head, messages, session_intent, log) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.ID, c.Owner, c.RequestID, c.SessionID, c.State, instance, c.Create,
+		c.Finish, c.LastSequence, c.Head, nullable(c.Messages), nullable(final.Intent), nullable(log))
+	if sqlite.IsUniqueViolation(err) {
+		return store.ErrExists
 	}
 	return err
 }
@@ -103,24 +114,15 @@ func (s *Store) Get(ctx context.Context, owner, id string) (store.Record, error)
 
 // Log implements store.Store.
 func (s *Store) Log(ctx context.Context, id string) ([]byte, error) {
-	rows, err := s.db.Query(ctx, "select frames from response_logs where response_id = ? order by first_sequence", id)
+	var packed []byte
+	err := s.db.QueryRow(ctx, "select log from responses where id = ?", id).Scan(&packed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var frames []byte
-	for rows.Next() {
-		var packed []byte
-		if err := rows.Scan(&packed); err != nil {
-			return nil, err
-		}
-		piece, err := store.UnpackLog(packed)
-		if err != nil {
-			return nil, err
-		}
-		frames = append(frames, piece...)
-	}
-	return frames, rows.Err()
+	return store.UnpackLog(packed)
 }
 
 // List implements store.Store.
@@ -159,9 +161,6 @@ func (s *Store) Delete(ctx context.Context, owner, id string) error {
 			return err
 		case state == int32(responsev1.Response_STATE_RUNNING):
 			return store.ErrRunning
-		}
-		if _, err := tx.Exec(ctx, "delete from response_logs where response_id = ?", id); err != nil {
-			return err
 		}
 		_, err = tx.Exec(ctx, "delete from responses where id = ?", id)
 		return err
@@ -273,7 +272,7 @@ func (s *Store) Interrupt(ctx context.Context, sweep store.Sweep) (int, error) {
 			if err != nil {
 				return err
 			}
-			if err := finish(ctx, tx, c, nil, nil); err != nil {
+			if _, err := tx.Exec(ctx, finishSQL, finishValues(c, nil, nil)...); err != nil {
 				return err
 			}
 			done++

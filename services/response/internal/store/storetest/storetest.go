@@ -66,6 +66,40 @@ func same(t *testing.T, got, expected any) {
 
 // Run runs the suite; open returns an empty store.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
+	t.Run("an answer that is added whole", func(t *testing.T) {
+		t.Parallel()
+		s, ctx := open(t), t.Context()
+		done := finished(answer("a", "me", 0), responsev1.Response_STATE_COMPLETED)
+		log := bytes.Repeat([]byte("frames "), 50)
+		final := store.Final{Response: done, Log: log, Intent: []byte("intent")}
+		ok(t, s.Add(ctx, final, "one"))
+		want(t, s.Add(ctx, final, "one"), store.ErrExists)
+		want(t, s.Begin(ctx, answer("a", "you", 0), "one"), store.ErrExists)
+		want(t, s.Finish(ctx, final), store.ErrNotRunning)
+		got, err := s.Get(ctx, "me", "a")
+		ok(t, err)
+		same(t, got.Response, done)
+		if got.Instance != "one" {
+			t.Fatalf("instance %q", got.Instance)
+		}
+		stored, err := s.Log(ctx, "a")
+		ok(t, err)
+		if !bytes.Equal(stored, log) {
+			t.Fatal("the log has changed")
+		}
+		if pending, err := s.Pending(ctx, epoch.Add(2*time.Hour), 9); err != nil || len(pending) != 1 {
+			t.Fatalf("pending %v %v", pending, err)
+		}
+		list, err := s.List(ctx, store.Filter{Owner: "me", SessionID: "ses_1"}, 9)
+		ok(t, err)
+		if len(list) != 1 || list[0].GetId() != "a" {
+			t.Fatalf("list %v", list)
+		}
+		ok(t, s.Delete(ctx, "me", "a"))
+		ok(t, s.Begin(ctx, answer("b", "me", 0), "one"))
+		ok(t, s.Add(ctx, store.Final{Response: finished(answer("c", "me", 0), responsev1.Response_STATE_FAILED)}, "one"))
+	})
+
 	t.Run("life of an answer", func(t *testing.T) {
 		t.Parallel()
 		s, ctx := open(t), t.Context()
