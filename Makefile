@@ -70,3 +70,8 @@ bench-go: ## Go benchmarks of the hot paths
 
 clean:
 	rm -rf $(BIN) .protodeps
+
+.PHONY: compat
+compat: build ## client libraries of Node against the mesh; writes docs/compatibility.md
+	npm ci --prefix tests/compat/node
+	GPTMESH_BIN=$(BIN)/gptmesh node tests/compat/node/run.js

@@ -29,7 +29,7 @@ const known = (model) => model.endsWith('-embed')
 
 const settings = {
   log: { format: 'json', level: 'info' },
-  gateway: Object.fromEntries(['openai', 'anthropic', 'ollama'].map((face) => [face, { heartbeat: '500ms' }])),
+  gateway: Object.fromEntries(['openai', 'anthropic', 'ollama'].map((face) => [face, { heartbeat: '1s' }])),
   gpt: {
     discovery: { enabled: false },
     // Failures are the tests' subject: each has to reach the client.

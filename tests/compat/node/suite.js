@@ -8,7 +8,10 @@ import { startMesh } from './mesh.js';
 import { startProvider } from './provider/server.js';
 import { modelOf, wires } from './provider/scenes.js';
 
-const patience = 20_000;
+const patience = 10_000;
+
+// The wire whose own server a client of a face expects.
+const originals = { '/v1/chat/completions': 'openai', '/v1/messages': 'anthropic', '/api/chat': 'ollama' };
 
 const manifest = JSON.parse(readFileSync(new URL('package.json', import.meta.url)));
 
@@ -21,6 +24,9 @@ const manifest = JSON.parse(readFileSync(new URL('package.json', import.meta.url
  *              embed() where it has them; see capabilities.js
  *   without    capabilities that the client itself lacks, with the reason
  *   more       further capabilities: { name: { run, wires? } }
+ *
+ * A capability that fails is tried without a mesh, against the provider itself,
+ * if it says alone: what fails there too is the client's own.
  */
 export function suite({ title, packages, face, open, without = {}, more = {} }) {
   const versions = packages.map((name) => `${name} ${manifest.dependencies[name].replace(/^npm:.*@/, '')}`);
@@ -35,6 +41,24 @@ export function suite({ title, packages, face, open, without = {}, more = {} }) 
     let provider;
     let mesh;
     let client;
+    // control runs a capability against the provider itself, without a mesh
+    // between, and returns why it fails there, if it does.
+    const controls = {};
+    const control = (capability, { run, alone }) => controls[capability] ??= (async () => {
+      const wire = originals[face];
+      if (!wire || !alone) return undefined;
+      provider.forget();
+      try {
+        await within(run(contextOf(wire, open(provider.urls[wire]), provider.urls[wire])));
+      } catch (err) {
+        return reasonOf(err);
+      }
+    })();
+    const contextOf = (wire, client, url) => ({
+      client, wire, provider, url,
+      model: (scene) => modelOf(wire, scene),
+      sent: (n = -1) => provider.calls.at(n)?.raw ?? '(nothing was sent)',
+    });
     before(async () => {
       provider = await startProvider();
       mesh = await startMesh(provider);
@@ -61,15 +85,18 @@ export function suite({ title, packages, face, open, without = {}, more = {} }) 
           }
           provider.forget();
           try {
-            await within(run({
-              client, wire, provider, url: mesh.url,
-              model: (scene) => modelOf(wire, scene),
-              sent: (n = -1) => provider.calls.at(n)?.raw ?? '(nothing was sent)',
-            }));
+            await within(run(contextOf(wire, client, mesh.url)));
             record(capability, wire, 'passes');
           } catch (err) {
+            const calls = provider.calls;
+            const why = await control(capability, all[capability]);
+            if (why !== undefined) {
+              record(capability, wire, 'alike', why);
+              t.diagnostic(`fails without a mesh too: ${why}`);
+              return;
+            }
             record(capability, wire, 'fails', reasonOf(err));
-            t.diagnostic(`the provider was sent: ${provider.calls.map((call) => call.raw.slice(0, 2000)).join('\n')}`);
+            t.diagnostic(`the provider was sent: ${calls.map((call) => call.raw.slice(0, 2000)).join('\n')}`);
             throw err;
           }
         });
