@@ -102,7 +102,11 @@ func (h *host) chains() error {
 	if err != nil {
 		return err
 	}
-	if h.local, err = rpc.NewChain(h.policies, rpc.Trace(h.tracing.Tracer, "local"), metrics.Interceptor("local"), recovery); err != nil {
+	local := []rpc.Interceptor{metrics.Interceptor("local"), recovery}
+	if h.tracing.Tracer != nil {
+		local = append([]rpc.Interceptor{rpc.Trace(h.tracing.Tracer, "local")}, local...)
+	}
+	if h.local, err = rpc.NewChain(h.policies, local...); err != nil {
 		return err
 	}
 	h.server, err = rpc.NewServer(rpc.ServerConfig{TLS: h.settings.TLS, DemandCertificate: h.authenticator.Open(), Chain: wire})

@@ -75,13 +75,17 @@ func (i Interceptor) stream(policies *Policies) grpc.StreamServerInterceptor {
 		if !ok {
 			return handler(server, stream)
 		}
+		if i.Wrap == nil {
+			return handler(server, &wrappedStream{ServerStream: stream, ctx: stream.Context(), method: m, check: i.Check})
+		}
+		own := stream.Context()
 		next := func(ctx context.Context) error {
+			if i.Check == nil && ctx == own {
+				return handler(server, stream)
+			}
 			return handler(server, &wrappedStream{ServerStream: stream, ctx: ctx, method: m, check: i.Check})
 		}
-		if i.Wrap == nil {
-			return next(stream.Context())
-		}
-		return i.Wrap(stream.Context(), m, next)
+		return i.Wrap(own, m, next)
 	}
 }
 

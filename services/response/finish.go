@@ -21,6 +21,7 @@ import (
 type finishing struct {
 	final    store.Final
 	terminal *conversationv1.Chunk
+	last     []byte       // terminal, marshalled; nil where it is not yet
 	failure  *fault.Fault // nil where completed
 	whole    bool         // there is no row yet
 	append   *sessionv1.AppendMessagesRequest
@@ -251,7 +252,8 @@ func (r *run) frame(f *finishing) error {
 	if err != nil {
 		return err
 	}
-	f.final.Log = answerlog.Frames(answerlog.Frames(nil, r.log.Entries()...), last)
+	f.last = last
+	f.final.Log = answerlog.Frames(nil, append(r.log.Entries(), last)...)
 	return nil
 }
 
@@ -264,7 +266,7 @@ func (r *run) fail(f *finishing, failure *fault.Fault) {
 		events = r.withStarted(events)
 	}
 	f.terminal = &conversationv1.Chunk{Sequence: r.sequence + 1, Events: events}
-	f.failure, f.append = failure, nil
+	f.failure, f.append, f.last = failure, nil, nil
 	f.final = store.Final{Response: r.response}
 }
 
@@ -282,7 +284,9 @@ func (r *run) conclude(ctx context.Context, f *finishing) error {
 	if f.failure != nil && r.sequence == 0 {
 		r.early = f.failure
 	}
-	if err := r.log.Seal(f.terminal); err != nil {
+	if f.last != nil {
+		r.log.SealEntry(f.last)
+	} else if err := r.log.Seal(f.terminal); err != nil {
 		r.s.deps.Logger.Error("a terminal chunk cannot be marshalled", "response_id", r.id, "error", err)
 	}
 	if r.early != nil {

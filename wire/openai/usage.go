@@ -78,6 +78,9 @@ func decodeUsage(body []byte, at jsonscan.Member) *conversationv1.Usage {
 
 // count reads a number of tokens; what is none is 0.
 func count(body []byte, m jsonscan.Member) int64 {
+	if m.Kind != jsonscan.Number {
+		return 0 // most counts are absent: an error for each would be made in vain
+	}
 	n, err := m.Float64(body)
 	if err != nil || n < 0 || n > math.MaxInt32*1024 {
 		return 0

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -45,6 +46,17 @@ func (l *Log) Append(chunk *conversationv1.Chunk) error { return l.append(chunk,
 func (l *Log) Seal(chunk *conversationv1.Chunk) error {
 	defer l.Close()
 	return l.append(chunk, true)
+}
+
+// SealEntry is Seal with the chunk marshalled. The log keeps entry, which must
+// not change any more.
+func (l *Log) SealEntry(entry []byte) {
+	defer l.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = append(l.entries, entry[:len(entry):len(entry)])
+	l.size += len(entry)
+	l.wake()
 }
 
 func (l *Log) append(chunk *conversationv1.Chunk, force bool) error {
@@ -145,6 +157,11 @@ func (l *Log) Entries() [][]byte {
 // Frames appends entries to dst, each led by its length as a varint: the form
 // in which a log is stored.
 func Frames(dst []byte, entries ...[]byte) []byte {
+	size := 0
+	for _, entry := range entries {
+		size += binary.MaxVarintLen32 + len(entry)
+	}
+	dst = slices.Grow(dst, size)
 	for _, entry := range entries {
 		dst = binary.AppendUvarint(dst, uint64(len(entry)))
 		dst = append(dst, entry...)

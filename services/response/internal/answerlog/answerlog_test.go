@@ -76,6 +76,14 @@ func TestLimitLetsTheEndThrough(t *testing.T) {
 	if log.Len() != 2 {
 		t.Fatalf("%d entries", log.Len())
 	}
+	marshalled := New(10)
+	marshalled.SealEntry([]byte("the end, longer than the limit"))
+	if entry, ok, err := marshalled.Next(t.Context(), 0); !ok || err != nil || string(entry) != "the end, longer than the limit" {
+		t.Fatalf("entry %q %v %v", entry, ok, err)
+	}
+	if _, ok, err := marshalled.Next(t.Context(), 1); ok || err != nil {
+		t.Fatalf("the log is not closed: %v %v", ok, err)
+	}
 }
 
 func FuzzSplit(f *testing.F) {

@@ -36,18 +36,31 @@ func ToColumns(r *responsev1.Response) (Columns, error) {
 	if r.GetFinishTime() != nil {
 		c.Finish = Micros(r.GetFinishTime().AsTime())
 	}
-	head := proto.CloneOf(r)
-	for _, choice := range head.GetChoices() {
-		choice.Message = nil
-	}
 	var err error
-	if c.Head, err = proto.Marshal(head); err != nil {
+	if c.Head, err = proto.Marshal(headOf(r)); err != nil {
 		return c, err
 	}
 	if len(r.GetChoices()) > 0 {
 		c.Messages, err = proto.Marshal(&responsev1.Response{Choices: r.GetChoices()})
 	}
 	return c, err
+}
+
+// headOf is an answer without the messages of its choices. It shares all else.
+func headOf(r *responsev1.Response) *responsev1.Response {
+	head := &responsev1.Response{
+		Id: r.GetId(), RequestId: r.GetRequestId(), SessionId: r.GetSessionId(), Owner: r.GetOwner(), State: r.GetState(),
+		Model: r.GetModel(), Provider: r.GetProvider(), Usage: r.GetUsage(), Failure: r.GetFailure(),
+		CreateTime: r.GetCreateTime(), FirstEventTime: r.GetFirstEventTime(), FinishTime: r.GetFinishTime(),
+		LastSequence: r.GetLastSequence(), Cached: r.GetCached(), DroppedFields: r.GetDroppedFields(),
+		JsonOutput: r.GetJsonOutput(), Redactions: r.GetRedactions(),
+	}
+	for _, choice := range r.GetChoices() {
+		head.Choices = append(head.Choices, &responsev1.Choice{
+			Index: choice.GetIndex(), FinishReason: choice.GetFinishReason(), StopSequence: choice.GetStopSequence(),
+		})
+	}
+	return head
 }
 
 // FromColumns puts an answer together from its head and messages, which may be
