@@ -1,0 +1,118 @@
+package bedrock_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/iotest"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/bedrock"
+	"github.com/gptmesh/gptmesh/wire/wiretest"
+)
+
+func seed(f *testing.F, pattern string) {
+	f.Helper()
+	paths, err := filepath.Glob(filepath.Join("testdata", pattern))
+	if err != nil || len(paths) == 0 {
+		f.Fatal(pattern, err)
+	}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+}
+
+// FuzzDecodeTurn holds that errors are faults, that the scanned head is the
+// decoded one, and that what was decoded can be encoded and decoded again.
+func FuzzDecodeTurn(f *testing.F) {
+	seed(f, "turns/*.json")
+	f.Add([]byte(`{"toolConfig":{"tools":[]}}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		codec := bedrock.Converse()
+		scanned, scanErr := codec.ScanTurn(body)
+		turn, err := codec.DecodeTurn(body)
+		if err != nil {
+			if _, ok := err.(*fault.Fault); !ok {
+				t.Fatalf("%T %v", err, err)
+			}
+			return
+		}
+		if scanErr != nil {
+			t.Fatalf("decoded but not scanned: %v", scanErr)
+		}
+		if scanned.GetMaxOutputTokens() != turn.GetMaxOutputTokens() || scanned.HasTools != (len(turn.Tools) > 0) {
+			t.Fatalf("%v\n%v", scanned, turn)
+		}
+		options := wire.TurnOptions{Model: "m", Stream: true}
+		encoded, _, err := codec.EncodeTurn(turn, options)
+		if err != nil || !json.Valid(encoded) {
+			t.Fatalf("%s, %v", encoded, err)
+		}
+		if _, err := codec.DecodeTurn(encoded); err != nil {
+			t.Fatalf("%s, %v", encoded, err)
+		}
+		limit := int64(77)
+		scanned.MaxOutputTokens = &limit
+		raw, _, err := codec.EncodeTurn(scanned, options)
+		if err != nil || !json.Valid(raw) {
+			t.Fatalf("%s, %v", raw, err)
+		}
+		if again, err := codec.ScanTurn(raw); err != nil || again.GetMaxOutputTokens() != limit {
+			t.Fatalf("%s, %v", raw, err)
+		}
+	})
+}
+
+// FuzzDecodeStream holds that a stream decodes to lawful events or fails with a
+// fault, however it is split, and that they can be encoded.
+func FuzzDecodeStream(f *testing.F) {
+	seed(f, "streams/*.ndjson")
+	seed(f, "answers/*.json")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		codec := bedrock.Converse()
+		events, err := read(codec, bytes.NewReader(data))
+		again, errAgain := read(codec, iotest.OneByteReader(bytes.NewReader(data)))
+		if (err == nil) != (errAgain == nil) || len(events) != len(again) {
+			t.Fatalf("%v, %v\n%v\n%v", err, errAgain, events, again)
+		}
+		for i := range events {
+			if !proto.Equal(events[i], again[i]) {
+				t.Fatalf("%v, %v", events[i], again[i])
+			}
+		}
+		if err != nil {
+			if _, ok := err.(*fault.Fault); !ok {
+				t.Fatalf("%T %v", err, err)
+			}
+		}
+		lawful(t, events, err == nil)
+		out, err := codec.NewStreamEncoder(wire.AnswerOptions{}).Encode(nil, events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if frames, err := bedrock.AppendFrames(nil, out); err != nil || !bytes.Equal(lines(t, frames), out) {
+			t.Fatalf("%q: %v", out, err)
+		}
+		if pass, _, found, err := codec.NewRawScanner(wire.ScanOptions{}).Scan(data, nil); err == nil {
+			if !bytes.HasPrefix(data, pass) {
+				t.Fatalf("passed %q", pass)
+			}
+			lawful(t, found, len(found) > 0 && wire.Terminal(found[len(found)-1]))
+		}
+		if events, err := codec.DecodeAnswer(data); err == nil {
+			lawful(t, events, true)
+			if body, err := codec.EncodeAnswer(wiretest.Assemble(t, events), wire.AnswerOptions{}); events[len(events)-1].GetFinished() != nil && (err != nil || !json.Valid(body)) {
+				t.Fatalf("%s, %v", body, err)
+			}
+		}
+	})
+}
