@@ -97,7 +97,8 @@ func (r *run) complete(events []*conversationv1.Event, raw *conversationv1.RawCh
 	} else if err := r.assembler.Add(events...); err != nil {
 		return fault.From(err)
 	}
-	thought := r.thought || r.rules != nil && r.rules.Thought()
+	// Tokens that are counted and not shown were thought in secret.
+	thought := r.thought || r.rules != nil && r.rules.Thought() || r.response.GetUsage().GetOutputTokens() > 0
 	if blank(r.assembler.Answer(), thought) {
 		return emptyAnswer(r.response.GetModel())
 	}

@@ -154,6 +154,7 @@ func TestFailures(t *testing.T) {
 		"too large at once":             {says(raw(strings.Repeat("x", 4000), started())), "", "TOO_LARGE", 1},
 		"cancelled by the gpt room":     {fails(cancelled(), typed(started(), text("a"))), "1:^a 2:!CANCELLED", "", 2},
 		"thought, cut by the limit":     {says(typed(started(), thought("hm"), choiceEnd(conversationv1.FinishReason_FINISH_REASON_LENGTH), finishedEvent())), "1:^(hm).$", "", 1},
+		"thought in secret, cut":        {says(typed(started(), choiceEnd(conversationv1.FinishReason_FINISH_REASON_LENGTH), usage(9), finishedEvent())), "1:^.#$", "", 1},
 		"filtered":                      {says(typed(started(), choiceEnd(conversationv1.FinishReason_FINISH_REASON_CONTENT_FILTER), finishedEvent())), "1:^.$", "", 1},
 		"load":                          {says(typed(started(), choiceEnd(conversationv1.FinishReason_FINISH_REASON_LOAD), finishedEvent())), "1:^.$", "", 1},
 		"tool calls alone":              {says(typed(started(), toolCall("c1"), choiceEnd(conversationv1.FinishReason_FINISH_REASON_TOOL_CALLS), finishedEvent())), "1:^[look].$", "", 1},
