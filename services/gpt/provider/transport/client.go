@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -184,7 +185,7 @@ func (c *Client) Whole(ctx context.Context, req Request) ([]byte, error) {
 var errBodyTooLarge = errors.New("the answer is larger than the limit")
 
 func (c *Client) read(ctx context.Context, resp *upstream.Response) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxBody+1))
+	body, err := readAll(resp, c.cfg.MaxBody+1)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, context.Cause(ctx)
@@ -192,6 +193,35 @@ func (c *Client) read(ctx context.Context, resp *upstream.Response) ([]byte, err
 		return nil, provider.Truncated(c.cfg.Name, err)
 	case int64(len(body)) > c.cfg.MaxBody:
 		return nil, provider.Protocol(c.cfg.Name, errBodyTooLarge)
+	}
+	return body, nil
+}
+
+// firstRead is the most memory that a provider's word about its body's length
+// brings about before the bytes are there.
+const firstRead = 64 << 10
+
+// readAll reads an answer's body to its end, at most limit bytes of it, into
+// one piece where its length is announced.
+func readAll(resp *upstream.Response, limit int64) ([]byte, error) {
+	announced, err := strconv.ParseInt(resp.Header.Get("Content-Length"), 10, 64)
+	if err != nil {
+		announced = 0
+	}
+	// One byte more lets the end be seen without growing.
+	body := make([]byte, 0, min(max(announced, 511), firstRead)+1)
+	for int64(len(body)) < limit {
+		if len(body) == cap(body) {
+			body = append(body, 0)[:len(body)]
+		}
+		n, err := resp.Body.Read(body[len(body):min(int64(cap(body)), limit)])
+		body = body[:len(body)+n]
+		if err == io.EOF {
+			return body, nil
+		}
+		if err != nil {
+			return body, err
+		}
 	}
 	return body, nil
 }
