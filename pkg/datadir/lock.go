@@ -88,7 +88,9 @@ func (l *Lock) Release() error {
 	l.once.Do(func() {
 		// The file stays: removing it would let two processes lock two files
 		// of the same name.
-		l.err = errors.Join(l.file.Truncate(0), l.file.Close())
+		// Unlocking comes before closing: a child that is being started may hold
+		// a copy of the file for a moment, and with it the lock.
+		l.err = errors.Join(l.file.Truncate(0), unlock(l.file), l.file.Close())
 	})
 	return l.err
 }
