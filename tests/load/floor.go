@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -23,5 +25,14 @@ func serveFloor(address, upstream string) error {
 		return err
 	}
 	fmt.Println(listener.Addr())
-	return http.Serve(listener, proxy)
+	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Sent whole: streamed to a very fast provider, the proxy now and then
+		// cuts the answer off while it still writes the request.
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, r)
+	}))
 }

@@ -33,7 +33,7 @@ func run(args []string) error {
 	rounds := flags.Int("rounds", 5, "rounds of each scenario")
 	length := flags.Duration("duration", 3*time.Second, "length of a round")
 	only := flags.String("only", "", "scenarios whose name contains this")
-	profiles := flags.String("profiles", "", "write a CPU profile of each scenario into this folder, and measure nothing else")
+	profiles := flags.String("profiles", "", "write profiles of CPU and allocations of each scenario into this folder, and measure nothing else")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -127,14 +127,16 @@ func measure(p plan) error {
 	return nil
 }
 
-// profile runs a scenario against the mesh while its CPU is sampled.
+// profile runs a scenario against the mesh while its CPU and its allocations are
+// sampled.
 func profile(s scenario, mesh *process, folder string) error {
-	file := filepath.Join(folder, strings.ReplaceAll(s.name, " ", "-")+".pprof")
-	sampled := make(chan error, 1)
-	go func() { sampled <- mesh.profile(s.duration, file) }()
+	name := filepath.Join(folder, strings.ReplaceAll(s.name, " ", "-"))
+	sampled := make(chan error, 2)
+	go func() { sampled <- mesh.profile("profile", s.duration, name+".pprof") }()
+	go func() { sampled <- mesh.profile("allocs", s.duration, name+".allocs.pprof") }()
 	_, err := load(context.Background(), s, mesh)
-	fmt.Println(file)
-	return errors.Join(err, <-sampled)
+	fmt.Println(name+".pprof", name+".allocs.pprof")
+	return errors.Join(err, <-sampled, <-sampled)
 }
 
 // compare runs a scenario against each program in turn, round by round, and

@@ -96,9 +96,10 @@ func freeAddress() (string, error) {
 	return listener.Addr().String(), nil
 }
 
-// profile writes a CPU profile of the next length into a file.
-func (p *process) profile(length time.Duration, file string) error {
-	resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", p.admin, int(length.Seconds()+0.5)))
+// profile writes a profile of the next length into a file. kind is "profile",
+// that of CPU time, or "allocs".
+func (p *process) profile(kind string, length time.Duration, file string) error {
+	resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", p.admin, kind, int(length.Seconds()+0.5)))
 	if err != nil {
 		return err
 	}
