@@ -51,7 +51,8 @@ type Config struct {
 
 // ProviderConfig is one provider. Zero fields take the catalogue's value.
 type ProviderConfig struct {
-	// Kind is the adapter: openai (the default), anthropic, ollama, gemini.
+	// Kind is the adapter: openai (the default), anthropic, ollama, gemini,
+	// bedrock.
 	Kind string `yaml:"kind"`
 	// BaseURL is its address, as in the catalogue: with /v1 for most.
 	BaseURL string `yaml:"base_url"`
@@ -62,6 +63,13 @@ type ProviderConfig struct {
 	// Auth is how the key is sent: bearer, api-key, x-api-key, x-goog-api-key,
 	// none.
 	Auth string `yaml:"auth"`
+	// Region is where Amazon's models run; AWS_REGION by default.
+	Region string `yaml:"region"`
+	// AccessKeyID, SecretAccessKey and SessionToken sign the calls of Amazon's
+	// models where there is no api_key. Better left to Amazon's own variables.
+	AccessKeyID     string `yaml:"access_key_id"`
+	SecretAccessKey string `yaml:"secret_access_key" secret:"true"`
+	SessionToken    string `yaml:"session_token" secret:"true"`
 	// Headers are sent with every call.
 	Headers map[string]string `yaml:"headers" secret:"true"`
 	// Query is added to every address, as "api-version=2024-10-21".
@@ -290,7 +298,13 @@ func (p ProviderConfig) validate(name string) error {
 	if p.Auth != "" && !slices.Contains(catalog.Auths(), p.Auth) {
 		return fmt.Errorf("%s.auth: use one of %s", key, strings.Join(catalog.Auths(), ", "))
 	}
-	if p.BaseURL == "" && known.Provider(name) == nil {
+	if strings.Trim(p.Region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return fmt.Errorf("%s.region: must be a name such as us-east-1", key)
+	}
+	if (p.AccessKeyID == "") != (p.SecretAccessKey == "") {
+		return fmt.Errorf("%s.secret_access_key: must be set together with access_key_id", key)
+	}
+	if p.BaseURL == "" && known.Provider(name) == nil && (p.Kind != catalog.KindBedrock || p.Region == "") {
 		return fmt.Errorf("%s.base_url: must be set, since no provider of this name is known", key)
 	}
 	if p.BaseURL != "" && p.Kind != catalog.KindOllama && name != "ollama" {

@@ -16,6 +16,7 @@ import (
 	"github.com/gptmesh/gptmesh/services/gpt/internal/registry"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
 	"github.com/gptmesh/gptmesh/services/gpt/provider/anthropic"
+	"github.com/gptmesh/gptmesh/services/gpt/provider/bedrock"
 	"github.com/gptmesh/gptmesh/services/gpt/provider/echo"
 	"github.com/gptmesh/gptmesh/services/gpt/provider/gemini"
 	"github.com/gptmesh/gptmesh/services/gpt/provider/ollama"
@@ -69,6 +70,7 @@ type setting struct {
 	address   string // may be empty
 	addressed bool   // the environment has the address
 	official  bool
+	aws       aws
 }
 
 func (s *Service) setting(descriptor catalog.Provider, cfg ProviderConfig) setting {
@@ -106,6 +108,9 @@ func (s *Service) setting(descriptor catalog.Provider, cfg ProviderConfig) setti
 	if cfg.Quirks != nil {
 		out.Quirks = cfg.Quirks
 	}
+	if out.Kind == catalog.KindBedrock {
+		s.settleAWS(&out)
+	}
 	if cfg.DefaultModel != "" {
 		out.DefaultModel, out.official = cfg.DefaultModel, true
 	}
@@ -115,6 +120,8 @@ func (s *Service) setting(descriptor catalog.Provider, cfg ProviderConfig) setti
 // missing names the variable without which the provider cannot be called.
 func (o *setting) missing() string {
 	switch {
+	case o.Kind == catalog.KindBedrock:
+		return o.missingAWS()
 	case o.address == "" && len(o.BaseURLEnv) > 0:
 		return o.BaseURLEnv[0]
 	case o.key != "" || o.Auth == catalog.AuthNone:
@@ -177,6 +184,10 @@ func (s *Service) adapter(o setting) (provider.Provider, error) {
 		return anthropic.New(cfg, codecOf(anthropicWire), o.Quirks)
 	case catalog.KindOllama:
 		return ollama.New(cfg, o.Quirks)
+	case catalog.KindBedrock:
+		return bedrock.New(bedrock.Config{
+			Config: cfg, Region: o.aws.region, Credentials: o.aws.credentials, Quirks: o.Quirks, Clock: s.deps.Clock,
+		})
 	case catalog.KindGemini:
 		return gemini.New(cfg, o.Quirks)
 	}

@@ -5,6 +5,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/anthropic"
+	"github.com/gptmesh/gptmesh/wire/bedrock"
 	"github.com/gptmesh/gptmesh/wire/gemini"
 	"github.com/gptmesh/gptmesh/wire/ollama"
 	"github.com/gptmesh/gptmesh/wire/openai"
@@ -26,6 +27,8 @@ func For(w conversationv1.Wire) (wire.Codec, bool) {
 		return ollama.Generate(), true
 	case conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES:
 		return anthropic.Messages(), true
+	case conversationv1.Wire_WIRE_BEDROCK_CONVERSE:
+		return bedrock.Converse(), true
 	case conversationv1.Wire_WIRE_GEMINI_GENERATE:
 		return gemini.Generate(), true
 	}

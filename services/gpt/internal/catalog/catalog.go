@@ -26,6 +26,7 @@ const (
 	KindAnthropic = "anthropic"
 	KindOllama    = "ollama"
 	KindGemini    = "gemini"
+	KindBedrock   = "bedrock"
 )
 
 // The ways to send a key.
@@ -57,7 +58,9 @@ type Provider struct {
 }
 
 // Kinds are the adapters.
-func Kinds() []string { return []string{KindOpenAI, KindAnthropic, KindOllama, KindGemini} }
+func Kinds() []string {
+	return []string{KindOpenAI, KindAnthropic, KindOllama, KindGemini, KindBedrock}
+}
 
 // Auths are the ways to send a key.
 func Auths() []string { return []string{AuthBearer, AuthAPIKey, AuthXAPIKey, AuthGoogle, AuthNone} }
@@ -157,10 +160,20 @@ func (c *Catalog) Owner(model string) *Provider {
 
 var snapshot = regexp.MustCompile(`(?:-\d{4}-\d{2}-\d{2}|-\d{8}|-latest)$`)
 
+// Amazon puts where a model may run before its name, and a version behind it:
+// "eu.anthropic.claude-sonnet-4-5-20250929-v1:0".
+var (
+	area    = regexp.MustCompile(`^(?:us|eu|apac|jp|au|ca|global|us-gov)\.`)
+	version = regexp.MustCompile(`-v\d+(?::\d+)?$`)
+)
+
 // Model returns what is known of a provider's model, or nil.
 func (c *Catalog) Model(provider, model string) *Model {
 	if m := c.models[provider+"/"+model]; m != nil {
 		return m
+	}
+	if p := c.Provider(provider); p != nil && p.Kind == KindBedrock {
+		model = version.ReplaceAllString(area.ReplaceAllString(model, ""), "")
 	}
 	return c.models[provider+"/"+snapshot.ReplaceAllString(model, "")]
 }

@@ -54,7 +54,7 @@ func TestFilesAreSound(t *testing.T) {
 		t.Errorf("%d providers", len(c.Providers))
 	}
 	for _, name := range []string{"openai", "anthropic", "ollama", "groq", "openrouter", "mistral", "deepseek", "together",
-		"fireworks", "xai", "cerebras", "perplexity", "nvidia", "azure", "vllm", "llamacpp", "lmstudio", "litellm"} {
+		"fireworks", "xai", "cerebras", "perplexity", "nvidia", "azure", "vllm", "llamacpp", "lmstudio", "litellm", "gemini", "bedrock"} {
 		if c.Provider(name) == nil {
 			t.Errorf("no provider %s", name)
 		}
@@ -67,7 +67,8 @@ func TestModelsAreFoundUnderTheirDates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"openai/gpt-4o", "openai/gpt-4o-2024-11-20", "anthropic/claude-haiku-4-5-20251001", "openai/gpt-4o-latest"} {
+	for _, name := range []string{"openai/gpt-4o", "openai/gpt-4o-2024-11-20", "anthropic/claude-haiku-4-5-20251001", "openai/gpt-4o-latest",
+		"gemini/gemini-2.5-flash", "bedrock/eu.anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock/amazon.nova-pro-v1:0", "bedrock/amazon.titan-embed-text-v2:0"} {
 		provider, model, _ := strings.Cut(name, "/")
 		if m := c.Model(provider, model); m == nil || m.Context == 0 || m.Input == 0 {
 			t.Errorf("%s: %+v", name, m)
