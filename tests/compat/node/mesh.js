@@ -9,7 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { modelsOf, wires } from './provider/scenes.js';
+import { modelOf, modelsOf, wires } from './provider/scenes.js';
 
 const binary = process.env.GPTMESH_BIN ?? fileURLToPath(new URL('../../../bin/gptmesh', import.meta.url));
 
@@ -25,11 +25,12 @@ async function freeAddress() {
 // what they can do. An Ollama server says it itself.
 const known = (model) => model.endsWith('-embed')
   ? { capabilities: ['embedding'], embedding_length: 4 }
-  : { context_length: 131072, capabilities: model.endsWith('-fill') ? ['chat', 'fim'] : ['chat', 'tools', 'vision', 'reasoning', 'json'] };
+  : { context_length: 131072, capabilities: model === modelOf('openai', 'fill') ? ['chat', 'fim'] : ['chat', 'tools', 'vision', 'reasoning', 'json'] };
 
 const settings = {
   log: { format: 'json', level: 'info' },
-  gateway: Object.fromEntries(['openai', 'anthropic', 'ollama'].map((face) => [face, { heartbeat: '1s' }])),
+  // Long enough that only the slow scene sees one, on a busy machine too.
+  gateway: Object.fromEntries(['openai', 'anthropic', 'ollama'].map((face) => [face, { heartbeat: '2s' }])),
   gpt: {
     discovery: { enabled: false },
     // Failures are the tests' subject: each has to reach the client.

@@ -79,6 +79,7 @@ suite({
       },
     },
     'generate with a suffix': {
+      wires: ['openai', 'ollama'],
       async run({ client, model, sent }) {
         const answer = await client.sdk.generate({ model: model('fill'), prompt: 'def add(a, b):\n    ', suffix: '\nprint(add(1, 2))', options: { temperature: 0 } });
         assert.equal(answer.response, 'return a + b');

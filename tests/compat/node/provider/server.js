@@ -20,6 +20,8 @@ export async function startProvider() {
   const provider = new Provider();
   for (const wire of wires) {
     const server = http.createServer((req, res) => provider.serve(wire, req, res).catch((err) => res.destroy(err)));
+    // A connection that is closed just when it is used again is nobody's fault.
+    server.keepAliveTimeout = 600_000;
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     provider.urls[wire] = `http://127.0.0.1:${server.address().port}`;
