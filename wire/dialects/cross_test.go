@@ -30,6 +30,7 @@ var scenarios = []string{
 var unknown = map[conversationv1.Wire][]string{
 	conversationv1.Wire_WIRE_OLLAMA_CHAT:        {"choices"},
 	conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES: {"choices", "logprobs"},
+	conversationv1.Wire_WIRE_BEDROCK_CONVERSE:   {"choices", "logprobs"},
 	conversationv1.Wire_WIRE_OPENAI_COMPLETIONS: {
 		"tool", "parallel_tools", "same_tool_twice", "reasoning_tool", "json_schema", "refusal", "choices", "logprobs", "stop", "empty",
 	},
@@ -45,11 +46,14 @@ var recordings = []struct {
 	{conversationv1.Wire_WIRE_OLLAMA_CHAT, "ollama_chat", "testdata/ollama_chat/%.ndjson"},
 	{conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES, "anthropic", "testdata/anthropic/%.sse"},
 	{conversationv1.Wire_WIRE_OPENAI_COMPLETIONS, "openai_completions", "testdata/openai_completions/%.sse"},
+	{conversationv1.Wire_WIRE_GEMINI_GENERATE, "gemini", "../gemini/testdata/streams/%.sse"},
+	{conversationv1.Wire_WIRE_BEDROCK_CONVERSE, "bedrock", "../bedrock/testdata/streams/%.ndjson"},
 }
 
 var clients = []conversationv1.Wire{
 	conversationv1.Wire_WIRE_OPENAI_CHAT, conversationv1.Wire_WIRE_OLLAMA_CHAT, conversationv1.Wire_WIRE_OLLAMA_GENERATE,
 	conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES, conversationv1.Wire_WIRE_OPENAI_COMPLETIONS,
+	conversationv1.Wire_WIRE_GEMINI_GENERATE, conversationv1.Wire_WIRE_BEDROCK_CONVERSE,
 }
 
 // TestEveryProviderForEveryClient runs each recorded stream through each

@@ -31,7 +31,8 @@ func words(s string) string { return strings.Join(strings.Fields(s), " ") }
 func askedOf(t *testing.T, turn *conversationv1.Turn) asked {
 	t.Helper()
 	a := asked{Model: turn.GetModel()}
-	open := map[string]bool{}
+	open := map[string]int{}
+	results := map[int]string{} // by the place of their calls: some dialects demand that order
 	for _, message := range turn.GetMessages() {
 		for _, part := range message.GetParts() {
 			switch kind := part.GetKind().(type) {
@@ -51,16 +52,20 @@ func askedOf(t *testing.T, turn *conversationv1.Turn) asked {
 				a.Replies = words(a.Replies + " " + kind.Refusal)
 			case *conversationv1.ContentPart_ToolCall:
 				a.Calls = append(a.Calls, kind.ToolCall.GetName())
-				open[kind.ToolCall.GetId()] = true
+				open[kind.ToolCall.GetId()] = len(a.Calls)
 			case *conversationv1.ContentPart_ToolResult:
-				if id := kind.ToolResult.GetToolCallId(); !open[id] {
-					t.Errorf("the result of call %q answers none", id)
+				call := open[kind.ToolResult.GetToolCallId()]
+				if call == 0 {
+					t.Errorf("the result of call %q answers none", kind.ToolResult.GetToolCallId())
 				}
 				for _, inner := range kind.ToolResult.GetParts() {
-					a.Results = words(a.Results + " " + inner.GetText())
+					results[call] = words(results[call] + " " + inner.GetText())
 				}
 			}
 		}
+	}
+	for call := range len(a.Calls) + 1 {
+		a.Results = words(a.Results + " " + results[call])
 	}
 	for _, tool := range turn.GetTools() {
 		parameters := tool.GetParametersJson()
@@ -86,6 +91,8 @@ func TestEveryClientForEveryProvider(t *testing.T) {
 		{conversationv1.Wire_WIRE_OLLAMA_CHAT, "../ollama/testdata/turns/chat_*.json"},
 		{conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES, "../anthropic/testdata/turns/*.json"},
 		{conversationv1.Wire_WIRE_OPENAI_COMPLETIONS, "../openai/testdata/completions/turns/*.json"},
+		{conversationv1.Wire_WIRE_GEMINI_GENERATE, "../gemini/testdata/turns/*.json"},
+		{conversationv1.Wire_WIRE_BEDROCK_CONVERSE, "../bedrock/testdata/turns/*.json"},
 	} {
 		paths, err := filepath.Glob(client.pattern)
 		if err != nil || len(paths) == 0 {
@@ -103,6 +110,9 @@ func TestEveryClientForEveryProvider(t *testing.T) {
 			}
 			if len(turn.GetMessages()) == 0 {
 				continue // It only loads a model.
+			}
+			if turn.GetModel() == "" {
+				turn.Model = "from-the-address"
 			}
 			for _, provider := range recordings {
 				if provider.wire == conversationv1.Wire_WIRE_OPENAI_COMPLETIONS {
@@ -125,6 +135,12 @@ func TestEveryClientForEveryProvider(t *testing.T) {
 					again, err := to.DecodeTurn(out)
 					if err != nil {
 						t.Fatalf("%v\n%s", err, out)
+					}
+					if provider.wire == conversationv1.Wire_WIRE_GEMINI_GENERATE || provider.wire == conversationv1.Wire_WIRE_BEDROCK_CONVERSE {
+						again.Model = turn.GetModel() // It stands in the address.
+					}
+					if provider.wire == conversationv1.Wire_WIRE_BEDROCK_CONVERSE && len(turn.GetTools()) == 0 {
+						again.Tools = nil // A history with calls demands that they be declared.
 					}
 					if diff := cmp.Diff(askedOf(t, turn), askedOf(t, again)); diff != "" {
 						t.Errorf("asks something else; dropped %q (-client +provider)\n%s", dropped, diff)
