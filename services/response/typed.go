@@ -11,7 +11,11 @@ import (
 type typer struct {
 	codec   func(conversationv1.Wire) wire.Codec
 	decoder wire.StreamDecoder
+	join    bool // the pieces do not matter, only what they make together
 }
+
+// joiner is a decoder that can join pieces.
+type joiner interface{ Join() }
 
 // events are all events of a chunk. What the chunk itself says of start, usage
 // and end stands; deltas and ends of choices come from its raw half.
@@ -52,6 +56,9 @@ func (t *typer) decode(raw *conversationv1.RawChunk, last bool) ([]*conversation
 	}
 	if t.decoder == nil {
 		t.decoder = codec.NewStreamDecoder()
+		if d, ok := t.decoder.(joiner); ok && t.join {
+			d.Join()
+		}
 	}
 	events, err := t.decoder.Decode(nil, raw.GetData())
 	if err != nil || !last {
@@ -64,7 +71,8 @@ func (t *typer) decode(raw *conversationv1.RawChunk, last bool) ([]*conversation
 // false, it makes of it what it can.
 func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.RawChunk, whole bool) error {
 	r.assembler = wire.Assembler{MaxBytes: r.s.cfg.MaxAnswerBytes}
-	t := &typer{codec: r.s.deps.Codec}
+	// What is held to be joined comes out at the end: one that broke off has none.
+	t := &typer{codec: r.s.deps.Codec, join: whole}
 	for _, entry := range r.log.Entries() {
 		chunk := new(conversationv1.Chunk)
 		if err := proto.Unmarshal(entry, chunk); err != nil {

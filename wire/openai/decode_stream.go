@@ -19,6 +19,39 @@ type streamDecoder struct {
 	chunk   chunk
 	choices []*choiceDecoder // by index; nil where none was seen
 	seed    string           // what invented ids of calls follow from
+
+	join bool           // see Join
+	of   *choiceDecoder // whose text is held
+	text []byte         // the text of deltas that follow each other
+}
+
+// Join makes the decoder give out the text of deltas that follow each other as
+// one, when something else comes or at the end: for whoever wants the answer
+// and not its pieces. It must be called before Decode.
+func (d *streamDecoder) Join() { d.join = true }
+
+// joined appends the text that is held.
+func (d *streamDecoder) joined(dst []*conversationv1.Event) []*conversationv1.Event {
+	if len(d.text) == 0 {
+		return dst
+	}
+	text := string(d.text)
+	d.text = d.text[:0]
+	return append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{Choice: d.of.index, Text: text}}})
+}
+
+// onlyText says that a delta holds a whole text and nothing beside it.
+func onlyText(body []byte, s *choiceDecoder, room *[deltaMembers]jsonscan.Member, logprobs jsonscan.Member) bool {
+	content := room[atContent]
+	if content.Kind != jsonscan.String || logprobs.Kind == jsonscan.Object || len(s.content.held) > 0 {
+		return false
+	}
+	for i := range room {
+		if i != atContent && room[i].Kind != jsonscan.Absent && room[i].Kind != jsonscan.Null {
+			return false
+		}
+	}
+	return !endsInHalf(body[content.Value.Start+1 : content.Value.End-1])
 }
 
 // choiceDecoder is the state of one choice.
@@ -73,7 +106,7 @@ func (d *streamDecoder) body(dst []*conversationv1.Event, isError bool) ([]*conv
 		d.usage = usage
 	}
 	if isError || c.fails() {
-		return d.fail(dst, providerError(c.body, 0)), nil
+		return d.fail(d.joined(dst), providerError(c.body, 0)), nil
 	}
 	if c.members[atChoices].Kind != jsonscan.Array {
 		return dst, nil
@@ -113,7 +146,7 @@ func (d *streamDecoder) choice(dst []*conversationv1.Event, m jsonscan.Member) (
 	case !ends:
 		return dst, nil
 	case ending.broken:
-		return d.fail(dst, gaveUp()), nil
+		return d.fail(d.joined(dst), gaveUp()), nil
 	}
 	d.ended.add(c.index)
 	state.ending, state.stopSequence = ending, c.stopSequence(ending)
@@ -154,6 +187,16 @@ func (d *streamDecoder) delta(dst []*conversationv1.Event, s *choiceDecoder, at,
 		return dst, protocol("a delta cannot be read", err)
 	}
 	var err error
+	if d.join {
+		only := onlyText(body, s, &room, logprobs)
+		if !only || d.of != s {
+			dst, d.of = d.joined(dst), s
+		}
+		if only {
+			d.text, err = room[atContent].AppendText(d.text, body)
+			return dst, err
+		}
+	}
 	if dst, err = s.reasoning(dst, body, &room); err != nil {
 		return dst, err
 	}
@@ -308,6 +351,7 @@ func (d *streamDecoder) End(dst []*conversationv1.Event) ([]*conversationv1.Even
 	if d.failed {
 		return dst, nil
 	}
+	dst = d.joined(dst)
 	if !d.whole() {
 		return dst, truncated()
 	}
