@@ -88,7 +88,7 @@ func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.Ra
 	}
 	last := &conversationv1.Chunk{Events: events, Raw: raw}
 	if whole {
-		last.Events = append(events[:len(events):len(events)], &conversationv1.Event{Kind: &conversationv1.Event_Finished{}})
+		last.Events = append(events[:len(events):len(events)], &conversationv1.Event{Kind: &conversationv1.Event_Finished{Finished: &conversationv1.Finished{}}})
 	}
 	typed, err := t.events(last)
 	if err != nil {

@@ -245,7 +245,10 @@ func TestRestart(t *testing.T) {
 		pending, err := again.store.Pending(ctx, time.Now().Add(time.Hour), 9)
 		return err == nil && len(pending) == 0
 	})
-	equal(t, again.story("s1"), "ASSISTANT:answer done ASSISTANT:answer lost")
+	// Once each; the room that stored the intents may have come first.
+	if got := again.story("s1"); got != "ASSISTANT:answer lost ASSISTANT:answer done" {
+		equal(t, got, "ASSISTANT:answer done ASSISTANT:answer lost")
+	}
 }
 
 func TestListIsTheCallersOwn(t *testing.T) {
