@@ -105,7 +105,7 @@ func TestRealDialect(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, w.story("s1"), "ASSISTANT:Hello")
-	equal(t, w.get("resp_1").GetChoices()[0].GetFinishReason(), conversationv1.FinishReason_FINISH_REASON_STOP)
+	equal(t, w.get("resp_1").GetChoices()[0].GetFinishReason().String(), "FINISH_REASON_STOP")
 	watched, err := w.watch(t.Context(), "resp_1", 0, 0)
 	if err != nil {
 		t.Fatal(err)
