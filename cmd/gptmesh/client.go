@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/rpc"
@@ -29,7 +30,7 @@ func (f clientFlags) dial() (*grpc.ClientConn, error) {
 func (f clientFlags) context(ctx context.Context) context.Context {
 	key := f.Key
 	if key == "" {
-		key = os.Getenv("GPTMESH_API_KEYS")
+		key, _, _ = strings.Cut(os.Getenv("GPTMESH_API_KEYS"), ",")
 	}
 	if key == "" {
 		return ctx
