@@ -38,7 +38,14 @@ type result struct {
 }
 
 func (r *result) perRequest() time.Duration { return r.cpu / time.Duration(max(r.requests, 1)) }
-func (r *result) perEvent() time.Duration   { return r.cpu / time.Duration(max(r.events, 1)) }
+
+// perEvent is 0 where there are no events.
+func (r *result) perEvent() time.Duration {
+	if r.events == 0 {
+		return 0
+	}
+	return r.cpu / time.Duration(r.events)
+}
 func (r *result) rate() float64             { return float64(r.requests) / r.elapsed.Seconds() }
 
 // load runs a scenario against a program in a closed loop and checks every
