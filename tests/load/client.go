@@ -46,7 +46,7 @@ func (r *result) perEvent() time.Duration {
 	}
 	return r.cpu / time.Duration(r.events)
 }
-func (r *result) rate() float64             { return float64(r.requests) / r.elapsed.Seconds() }
+func (r *result) rate() float64 { return float64(r.requests) / r.elapsed.Seconds() }
 
 // load runs a scenario against a program in a closed loop and checks every
 // answer.
