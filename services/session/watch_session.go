@@ -44,6 +44,9 @@ func (s *Service) WatchSession(req *sessionv1.WatchSessionRequest, stream grpc.S
 	w.version.Store(req.GetAfterVersion())
 	for {
 		over, err := s.deliver(ctx, id, w, stream)
+		if err != nil && s.watchers.over() {
+			return shuttingDown() // the store may be gone already
+		}
 		if over || err != nil {
 			return err
 		}

@@ -124,3 +124,13 @@ func (w *watchers) close() {
 		close(w.closed)
 	}
 }
+
+// over says that watchers are told to leave.
+func (w *watchers) over() bool {
+	select {
+	case <-w.closed:
+		return true
+	default:
+		return false
+	}
+}
