@@ -71,6 +71,11 @@ bench-go: ## Go benchmarks of the hot paths
 clean:
 	rm -rf $(BIN) .protodeps
 
+CLASSIFIER_DATA ?=
+.PHONY: classifier-model
+classifier-model: ## train the default model; CLASSIFIER_DATA=folder of the public data
+	go run ./services/classifier/builtin/build -data "$(CLASSIFIER_DATA)"
+
 .PHONY: compat
 compat: build ## client libraries of Node against the mesh; writes docs/compatibility.md
 	npm ci --prefix tests/compat/node

@@ -44,15 +44,14 @@ func (m *Model) Explain(d Document, limit int) Explanation {
 	f.names = map[uint32]string{}
 	f.run(&s.doc, m.scaling.families)
 	e := Explanation{Prediction: m.judge(s)}
-	target := 0
 	for i, p := range m.Probabilities(d, nil) {
 		e.Labels = append(e.Labels, LabelProbability{m.meta.Labels[i], round(p)})
 	}
 	if m.meta.Kind == KindLabel {
-		target = slices.Index(m.meta.Labels, e.Prediction.Label)
 		slices.SortStableFunc(e.Labels, func(a, b LabelProbability) int { return cmp.Compare(b.Probability, a.Probability) })
 		e.Labels = e.Labels[:min(5, len(e.Labels))]
 	}
+	target := m.target(e.Prediction)
 	names := f.allNames(d.Group, m.scaling.grouped)
 	seen := map[uint32]bool{}
 	fam := FamilyWord

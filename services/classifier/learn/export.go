@@ -7,9 +7,9 @@ import (
 
 const topPerLabel = 12
 
-// strongest finds the strongest features of every label and what they stand
+// topFeatures finds the strongest features of every label and what they stand
 // for in the rows.
-func (t *training) strongest(q *weights) []LabelFeatures {
+func (t *training) topFeatures(q *weights) []LabelFeatures {
 	type ranked struct {
 		key    uint32
 		weight float32
@@ -68,8 +68,8 @@ func (f *features) allNames(group string, grouped bool) map[uint32]string {
 	out := make(map[uint32]string, 2*len(f.names)+1)
 	for key, name := range f.names {
 		out[key] = name
-		out[groupKey(key, f.group)] = "[" + group + "] " + name
+		out[groupKey(key, f.group)] = groupName(group, name)
 	}
-	out[groupKey(0, f.group)] = "[" + group + "]"
+	out[groupKey(0, f.group)] = groupName(group, "")
 	return out
 }

@@ -18,8 +18,10 @@ type features struct {
 	mask  uint32
 	stamp uint16
 
-	// names holds, while a text is explained, what each key stands for.
-	names map[uint32]string
+	// names holds, while a text is explained, what each key stands for. With
+	// wanted, only keys that are in it get a name.
+	names  map[uint32]string
+	wanted bool
 }
 
 // maxFeatures bounds the features of one text.
@@ -100,11 +102,18 @@ func (f *features) add(key uint32) {
 	}
 }
 
+// naming says that key still needs a name.
+func (f *features) naming(key uint32) bool {
+	if f.names == nil {
+		return false
+	}
+	name, ok := f.names[key]
+	return ok == f.wanted && name == ""
+}
+
 // name keeps what a key stands for while a text is explained.
 func (f *features) name(key uint32, format string, args ...any) {
-	if _, ok := f.names[key]; !ok {
-		f.names[key] = fmt.Sprintf(format, args...)
-	}
+	f.names[key] = fmt.Sprintf(format, args...)
 }
 
 // span is the text from token i to token j.
@@ -120,7 +129,7 @@ func (f *features) words() {
 		}
 		k := featureKey(t.hash, saltWord)
 		f.add(k)
-		if f.names != nil {
+		if f.naming(k) {
 			f.name(k, "%s", f.span(i, i))
 		}
 	}
@@ -139,7 +148,7 @@ func (f *features) bigrams() {
 		}
 		k := featureKey(mix(ts[i-1].hash, ts[i].hash), saltBigram)
 		f.add(k)
-		if f.names != nil {
+		if f.naming(k) {
 			f.name(k, "%s", f.span(i-1, i))
 		}
 	}
@@ -155,7 +164,7 @@ func (f *features) skips() {
 		f.add(k)
 		k3 := featureKey(mix(mix(ts[i-2].hash, ts[i-1].hash), ts[i].hash), saltTrigram)
 		f.add(k3)
-		if f.names != nil {
+		if f.naming(k) {
 			f.name(k, "%s … %s", f.span(i-2, i-2), f.span(i, i))
 			f.name(k3, "%s", f.span(i-2, i))
 		}
@@ -169,20 +178,20 @@ func (f *features) zones() {
 		case zoneTitle:
 			k := featureKey(ts[i].hash, saltTitle)
 			f.add(k)
-			if f.names != nil {
+			if f.naming(k) {
 				f.name(k, "title: %s", f.span(i, i))
 			}
 			if i > 0 && ts[i-1].zone == zoneTitle {
 				k := featureKey(mix(ts[i-1].hash, ts[i].hash), saltTitleBigram)
 				f.add(k)
-				if f.names != nil {
+				if f.naming(k) {
 					f.name(k, "title: %s", f.span(i-1, i))
 				}
 			}
 		case zoneHead:
 			k := featureKey(ts[i].hash, saltHead)
 			f.add(k)
-			if f.names != nil {
+			if f.naming(k) {
 				f.name(k, "head: %s", f.span(i, i))
 			}
 		case zoneBody:
@@ -217,13 +226,13 @@ func (f *features) lines() {
 		}
 		k := featureKey(h, saltLine)
 		f.add(k)
-		if f.names != nil {
+		if f.naming(k) {
 			f.name(k, "line: %s", f.span(i, j-1))
 		}
 		if beforeAt >= 0 {
 			k := featureKey(mix(before, h), saltLinePair)
 			f.add(k)
-			if f.names != nil {
+			if f.naming(k) {
 				f.name(k, "lines: %s / %s", f.span(beforeAt, i-1), f.span(i, j-1))
 			}
 		}
@@ -240,7 +249,7 @@ func (f *features) code() {
 		}
 		k := featureKey(t.hash, saltCode)
 		f.add(k)
-		if f.names != nil {
+		if f.naming(k) {
 			f.name(k, "code: %s", f.span(i, i))
 		}
 	}
@@ -276,7 +285,7 @@ func (f *features) chars() {
 func (f *features) piece(h uint64, at, n int) {
 	k := featureKey(h, saltChar)
 	f.add(k)
-	if f.names != nil {
+	if f.naming(k) {
 		f.name(k, "piece: %q", f.scan.norm[at:at+n])
 	}
 }

@@ -83,6 +83,35 @@ func LoadSet(data []byte) (*Set, error) {
 	return s, nil
 }
 
+// With returns a set in which m stands in place of the model of its head, or
+// behind the others where there is none.
+func (s *Set) With(m *Model) (*Set, error) {
+	models := slices.Clone(s.models)
+	at := slices.IndexFunc(models, func(o *Model) bool { return o.meta.Head == m.meta.Head })
+	if at < 0 {
+		models = append(models, m)
+	} else {
+		models[at] = m
+	}
+	return NewSet(models...)
+}
+
+// Without returns a set without the heads that are named.
+func (s *Set) Without(heads ...string) *Set {
+	kept := slices.DeleteFunc(slices.Clone(s.models), func(m *Model) bool { return slices.Contains(heads, m.meta.Head) })
+	out, _ := NewSet(kept...) // some of the models of a valid set are one
+	return out
+}
+
+// Heads returns the names of the heads in their order.
+func (s *Set) Heads() []string {
+	names := make([]string, len(s.models))
+	for i, m := range s.models {
+		names[i] = m.meta.Head
+	}
+	return names
+}
+
 // Bytes lays the set out as a file.
 func (s *Set) Bytes() []byte {
 	out := []byte(setMagic)

@@ -51,7 +51,7 @@ func (f *features) cue(c uint8, i int, seen *[256]uint8) {
 func (f *features) sign(h uint64, what string, c, level int) {
 	k := featureKey(h, saltCue)
 	f.add(k)
-	if f.names != nil {
+	if f.naming(k) {
 		if level > 1 {
 			f.name(k, "%s: %s ×%d", what, cueLexicon[c-1].name, 1<<(level-1))
 		} else {
@@ -84,7 +84,7 @@ func (f *features) shape() {
 	if s.endsAsking {
 		k := featureKey(1<<40, saltCue)
 		f.add(k)
-		if f.names != nil {
+		if f.naming(k) {
 			f.name(k, "ends in a question mark")
 		}
 	}
@@ -103,7 +103,7 @@ func (f *features) steps(id uint64, what string, n, from int) {
 	for l := 2 * from; l <= min(level, 30); l++ {
 		k := featureKey(1<<48|id<<8|uint64(l), saltCue)
 		f.add(k)
-		if f.names != nil {
+		if f.naming(k) {
 			least := 1 << (l / 2)
 			if l&1 == 1 {
 				least += least / 2

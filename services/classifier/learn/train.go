@@ -288,7 +288,7 @@ func (t *training) run(ctx context.Context) (*Model, error) {
 			return nil, err
 		}
 	}
-	meta.Top = t.strongest(q)
+	meta.Top = t.topFeatures(q)
 	data, err := encode(meta, q)
 	if err != nil {
 		return nil, err
