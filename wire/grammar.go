@@ -16,7 +16,7 @@ const MaxChoices = 128
 
 // Grammar is the order that the events of an answer obey, as Chunk states it:
 //
-//	started (delta | choice_finished | usage)* (finished | failed)
+//	started (delta | choice_finished | usage | continued)* (finished | failed)
 //
 // Its zero value is ready for the first event of an answer. It allocates
 // nothing for answers with one choice. Not safe for concurrent use.
@@ -68,7 +68,7 @@ func (g *Grammar) Accept(event *conversationv1.Event) error {
 		}
 		choice.finished = true
 		return nil
-	case *conversationv1.Event_Usage:
+	case *conversationv1.Event_Usage, *conversationv1.Event_Continued:
 		return nil
 	case *conversationv1.Event_Finished, *conversationv1.Event_Failed:
 		g.ended = true

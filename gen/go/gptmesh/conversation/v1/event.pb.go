@@ -167,7 +167,7 @@ func (FinishReason) EnumDescriptor() ([]byte, []int) {
 //
 // The events of an answer, over all its chunks, obey this order:
 //
-//	started (delta | choice_finished | usage)* (finished | failed)
+//	started (delta | choice_finished | usage | continued)* (finished | failed)
 //
 // There is exactly one started and exactly one terminal event. A choice has no
 // delta after its choice_finished. A tool call's first delta carries id and
@@ -325,6 +325,7 @@ type Event struct {
 	//	*Event_Usage
 	//	*Event_Finished
 	//	*Event_Failed
+	//	*Event_Continued
 	Kind          isEvent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -448,6 +449,15 @@ func (x *Event) GetFailed() *Failure {
 	return nil
 }
 
+func (x *Event) GetContinued() *Continued {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_Continued); ok {
+			return x.Continued
+		}
+	}
+	return nil
+}
+
 type isEvent_Kind interface {
 	isEvent_Kind()
 }
@@ -497,6 +507,13 @@ type Event_Failed struct {
 	Failed *Failure `protobuf:"bytes,9,opt,name=failed,proto3,oneof"`
 }
 
+type Event_Continued struct {
+	// continued says that another target goes on with the answer: what stands
+	// before and what follows come from different calls. Only where the turn's
+	// on_failure asked for it.
+	Continued *Continued `protobuf:"bytes,10,opt,name=continued,proto3,oneof"`
+}
+
 func (*Event_Started) isEvent_Kind() {}
 
 func (*Event_Text) isEvent_Kind() {}
@@ -514,6 +531,8 @@ func (*Event_Usage) isEvent_Kind() {}
 func (*Event_Finished) isEvent_Kind() {}
 
 func (*Event_Failed) isEvent_Kind() {}
+
+func (*Event_Continued) isEvent_Kind() {}
 
 // Started says that the model's answer begins.
 type Started struct {
@@ -535,7 +554,12 @@ type Started struct {
 	// cached says that no provider was called: the answer was kept from before.
 	Cached bool `protobuf:"varint,8,opt,name=cached,proto3" json:"cached,omitempty"`
 	// session_id is the session that the answer will stand in, if any.
-	SessionId     string `protobuf:"bytes,9,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	SessionId string `protobuf:"bytes,9,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// target is the place that answers, as gptmesh.gpt.v1.Target.name.
+	Target string `protobuf:"bytes,10,opt,name=target,proto3" json:"target,omitempty"`
+	// attempt_number says how many calls were made for this answer so far, this
+	// one included: 1 where the first one answers.
+	AttemptNumber int32 `protobuf:"varint,11,opt,name=attempt_number,json=attemptNumber,proto3" json:"attempt_number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -633,6 +657,94 @@ func (x *Started) GetSessionId() string {
 	return ""
 }
 
+func (x *Started) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *Started) GetAttemptNumber() int32 {
+	if x != nil {
+		return x.AttemptNumber
+	}
+	return 0
+}
+
+// Continued says that an answer broke off and that another target goes on with
+// it. The text after it may not fit the text before seamlessly.
+type Continued struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// provider is the configured provider that goes on.
+	Provider string `protobuf:"bytes,1,opt,name=provider,proto3" json:"provider,omitempty"`
+	// model is the model that goes on, as its provider names it.
+	Model string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
+	// attempt_id is the ledger row of the call that goes on.
+	AttemptId string `protobuf:"bytes,3,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// failure is why the call before broke off.
+	Failure       *Failure `protobuf:"bytes,4,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Continued) Reset() {
+	*x = Continued{}
+	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Continued) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Continued) ProtoMessage() {}
+
+func (x *Continued) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Continued.ProtoReflect.Descriptor instead.
+func (*Continued) Descriptor() ([]byte, []int) {
+	return file_gptmesh_conversation_v1_event_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Continued) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+func (x *Continued) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *Continued) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+func (x *Continued) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
 // TextDelta adds text.
 type TextDelta struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -648,7 +760,7 @@ type TextDelta struct {
 
 func (x *TextDelta) Reset() {
 	*x = TextDelta{}
-	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[4]
+	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -660,7 +772,7 @@ func (x *TextDelta) String() string {
 func (*TextDelta) ProtoMessage() {}
 
 func (x *TextDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[4]
+	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -673,7 +785,7 @@ func (x *TextDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TextDelta.ProtoReflect.Descriptor instead.
 func (*TextDelta) Descriptor() ([]byte, []int) {
-	return file_gptmesh_conversation_v1_event_proto_rawDescGZIP(), []int{4}
+	return file_gptmesh_conversation_v1_event_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *TextDelta) GetChoice() int32 {
@@ -714,7 +826,7 @@ type TokenLogprob struct {
 
 func (x *TokenLogprob) Reset() {
 	*x = TokenLogprob{}
-	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[5]
+	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +838,7 @@ func (x *TokenLogprob) String() string {
 func (*TokenLogprob) ProtoMessage() {}
 
 func (x *TokenLogprob) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[5]
+	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +851,7 @@ func (x *TokenLogprob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenLogprob.ProtoReflect.Descriptor instead.
 func (*TokenLogprob) Descriptor() ([]byte, []int) {
-	return file_gptmesh_conversation_v1_event_proto_rawDescGZIP(), []int{5}
+	return file_gptmesh_conversation_v1_event_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TokenLogprob) GetToken() string {
@@ -787,7 +899,7 @@ type ReasoningDelta struct {
 
 func (x *ReasoningDelta) Reset() {
 	*x = ReasoningDelta{}
-	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[6]
+	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -799,7 +911,7 @@ func (x *ReasoningDelta) String() string {
 func (*ReasoningDelta) ProtoMessage() {}
 
 func (x *ReasoningDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[6]
+	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -812,7 +924,7 @@ func (x *ReasoningDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReasoningDelta.ProtoReflect.Descriptor instead.
 func (*ReasoningDelta) Descriptor() ([]byte, []int) {
-	return file_gptmesh_conversation_v1_event_proto_rawDescGZIP(), []int{6}
+	return file_gptmesh_conversation_v1_event_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ReasoningDelta) GetChoice() int32 {
@@ -862,7 +974,7 @@ type ToolCallDelta struct {
 
 func (x *ToolCallDelta) Reset() {
 	*x = ToolCallDelta{}
-	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[7]
+	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -874,7 +986,7 @@ func (x *ToolCallDelta) String() string {
 func (*ToolCallDelta) ProtoMessage() {}
 
 func (x *ToolCallDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[7]
+	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -887,7 +999,7 @@ func (x *ToolCallDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolCallDelta.ProtoReflect.Descriptor instead.
 func (*ToolCallDelta) Descriptor() ([]byte, []int) {
-	return file_gptmesh_conversation_v1_event_proto_rawDescGZIP(), []int{7}
+	return file_gptmesh_conversation_v1_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ToolCallDelta) GetChoice() int32 {
@@ -940,7 +1052,7 @@ type ChoiceFinished struct {
 
 func (x *ChoiceFinished) Reset() {
 	*x = ChoiceFinished{}
-	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[8]
+	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -952,7 +1064,7 @@ func (x *ChoiceFinished) String() string {
 func (*ChoiceFinished) ProtoMessage() {}
 
 func (x *ChoiceFinished) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[8]
+	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -965,7 +1077,7 @@ func (x *ChoiceFinished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChoiceFinished.ProtoReflect.Descriptor instead.
 func (*ChoiceFinished) Descriptor() ([]byte, []int) {
-	return file_gptmesh_conversation_v1_event_proto_rawDescGZIP(), []int{8}
+	return file_gptmesh_conversation_v1_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ChoiceFinished) GetChoice() int32 {
@@ -1000,7 +1112,7 @@ type Finished struct {
 
 func (x *Finished) Reset() {
 	*x = Finished{}
-	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[9]
+	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1012,7 +1124,7 @@ func (x *Finished) String() string {
 func (*Finished) ProtoMessage() {}
 
 func (x *Finished) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[9]
+	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1025,7 +1137,7 @@ func (x *Finished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finished.ProtoReflect.Descriptor instead.
 func (*Finished) Descriptor() ([]byte, []int) {
-	return file_gptmesh_conversation_v1_event_proto_rawDescGZIP(), []int{9}
+	return file_gptmesh_conversation_v1_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Finished) GetFinishTime() *timestamppb.Timestamp {
@@ -1054,7 +1166,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[10]
+	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1066,7 +1178,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[10]
+	mi := &file_gptmesh_conversation_v1_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1079,7 +1191,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_gptmesh_conversation_v1_event_proto_rawDescGZIP(), []int{10}
+	return file_gptmesh_conversation_v1_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Failure) GetCode() int32 {
@@ -1131,7 +1243,7 @@ const file_gptmesh_conversation_v1_event_proto_rawDesc = "" +
 	"\x04form\x18\x02 \x01(\x0e2 .gptmesh.conversation.v1.RawFormR\x04form\x12\x12\n" +
 	"\x04data\x18\x03 \x01(\fR\x04data\x12\x1f\n" +
 	"\vevent_count\x18\x04 \x01(\x05R\n" +
-	"eventCount\"\xe0\x04\n" +
+	"eventCount\"\xa4\x05\n" +
 	"\x05Event\x12<\n" +
 	"\astarted\x18\x01 \x01(\v2 .gptmesh.conversation.v1.StartedH\x00R\astarted\x128\n" +
 	"\x04text\x18\x02 \x01(\v2\".gptmesh.conversation.v1.TextDeltaH\x00R\x04text\x12G\n" +
@@ -1141,8 +1253,10 @@ const file_gptmesh_conversation_v1_event_proto_rawDesc = "" +
 	"\x0fchoice_finished\x18\x06 \x01(\v2'.gptmesh.conversation.v1.ChoiceFinishedH\x00R\x0echoiceFinished\x126\n" +
 	"\x05usage\x18\a \x01(\v2\x1e.gptmesh.conversation.v1.UsageH\x00R\x05usage\x12?\n" +
 	"\bfinished\x18\b \x01(\v2!.gptmesh.conversation.v1.FinishedH\x00R\bfinished\x12:\n" +
-	"\x06failed\x18\t \x01(\v2 .gptmesh.conversation.v1.FailureH\x00R\x06failedB\x06\n" +
-	"\x04kind\"\xc8\x02\n" +
+	"\x06failed\x18\t \x01(\v2 .gptmesh.conversation.v1.FailureH\x00R\x06failed\x12B\n" +
+	"\tcontinued\x18\n" +
+	" \x01(\v2\".gptmesh.conversation.v1.ContinuedH\x00R\tcontinuedB\x06\n" +
+	"\x04kind\"\x87\x03\n" +
 	"\aStarted\x12\x1f\n" +
 	"\vresponse_id\x18\x01 \x01(\tR\n" +
 	"responseId\x12\x14\n" +
@@ -1156,7 +1270,16 @@ const file_gptmesh_conversation_v1_event_proto_rawDesc = "" +
 	"\x0edropped_fields\x18\a \x03(\tR\rdroppedFields\x12\x16\n" +
 	"\x06cached\x18\b \x01(\bR\x06cached\x12\x1d\n" +
 	"\n" +
-	"session_id\x18\t \x01(\tR\tsessionId\"z\n" +
+	"session_id\x18\t \x01(\tR\tsessionId\x12\x16\n" +
+	"\x06target\x18\n" +
+	" \x01(\tR\x06target\x12%\n" +
+	"\x0eattempt_number\x18\v \x01(\x05R\rattemptNumber\"\x98\x01\n" +
+	"\tContinued\x12\x1a\n" +
+	"\bprovider\x18\x01 \x01(\tR\bprovider\x12\x14\n" +
+	"\x05model\x18\x02 \x01(\tR\x05model\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x03 \x01(\tR\tattemptId\x12:\n" +
+	"\afailure\x18\x04 \x01(\v2 .gptmesh.conversation.v1.FailureR\afailure\"z\n" +
 	"\tTextDelta\x12\x16\n" +
 	"\x06choice\x18\x01 \x01(\x05R\x06choice\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12A\n" +
@@ -1225,7 +1348,7 @@ func file_gptmesh_conversation_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_gptmesh_conversation_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_gptmesh_conversation_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_gptmesh_conversation_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_gptmesh_conversation_v1_event_proto_goTypes = []any{
 	(RawForm)(0),                  // 0: gptmesh.conversation.v1.RawForm
 	(FinishReason)(0),             // 1: gptmesh.conversation.v1.FinishReason
@@ -1233,47 +1356,50 @@ var file_gptmesh_conversation_v1_event_proto_goTypes = []any{
 	(*RawChunk)(nil),              // 3: gptmesh.conversation.v1.RawChunk
 	(*Event)(nil),                 // 4: gptmesh.conversation.v1.Event
 	(*Started)(nil),               // 5: gptmesh.conversation.v1.Started
-	(*TextDelta)(nil),             // 6: gptmesh.conversation.v1.TextDelta
-	(*TokenLogprob)(nil),          // 7: gptmesh.conversation.v1.TokenLogprob
-	(*ReasoningDelta)(nil),        // 8: gptmesh.conversation.v1.ReasoningDelta
-	(*ToolCallDelta)(nil),         // 9: gptmesh.conversation.v1.ToolCallDelta
-	(*ChoiceFinished)(nil),        // 10: gptmesh.conversation.v1.ChoiceFinished
-	(*Finished)(nil),              // 11: gptmesh.conversation.v1.Finished
-	(*Failure)(nil),               // 12: gptmesh.conversation.v1.Failure
-	nil,                           // 13: gptmesh.conversation.v1.Failure.MetadataEntry
-	(Wire)(0),                     // 14: gptmesh.conversation.v1.Wire
-	(*Usage)(nil),                 // 15: gptmesh.conversation.v1.Usage
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
-	(v1.ErrorReason)(0),           // 17: gptmesh.mesh.v1.ErrorReason
-	(*durationpb.Duration)(nil),   // 18: google.protobuf.Duration
+	(*Continued)(nil),             // 6: gptmesh.conversation.v1.Continued
+	(*TextDelta)(nil),             // 7: gptmesh.conversation.v1.TextDelta
+	(*TokenLogprob)(nil),          // 8: gptmesh.conversation.v1.TokenLogprob
+	(*ReasoningDelta)(nil),        // 9: gptmesh.conversation.v1.ReasoningDelta
+	(*ToolCallDelta)(nil),         // 10: gptmesh.conversation.v1.ToolCallDelta
+	(*ChoiceFinished)(nil),        // 11: gptmesh.conversation.v1.ChoiceFinished
+	(*Finished)(nil),              // 12: gptmesh.conversation.v1.Finished
+	(*Failure)(nil),               // 13: gptmesh.conversation.v1.Failure
+	nil,                           // 14: gptmesh.conversation.v1.Failure.MetadataEntry
+	(Wire)(0),                     // 15: gptmesh.conversation.v1.Wire
+	(*Usage)(nil),                 // 16: gptmesh.conversation.v1.Usage
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(v1.ErrorReason)(0),           // 18: gptmesh.mesh.v1.ErrorReason
+	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
 }
 var file_gptmesh_conversation_v1_event_proto_depIdxs = []int32{
 	4,  // 0: gptmesh.conversation.v1.Chunk.events:type_name -> gptmesh.conversation.v1.Event
 	3,  // 1: gptmesh.conversation.v1.Chunk.raw:type_name -> gptmesh.conversation.v1.RawChunk
-	14, // 2: gptmesh.conversation.v1.RawChunk.wire:type_name -> gptmesh.conversation.v1.Wire
+	15, // 2: gptmesh.conversation.v1.RawChunk.wire:type_name -> gptmesh.conversation.v1.Wire
 	0,  // 3: gptmesh.conversation.v1.RawChunk.form:type_name -> gptmesh.conversation.v1.RawForm
 	5,  // 4: gptmesh.conversation.v1.Event.started:type_name -> gptmesh.conversation.v1.Started
-	6,  // 5: gptmesh.conversation.v1.Event.text:type_name -> gptmesh.conversation.v1.TextDelta
-	8,  // 6: gptmesh.conversation.v1.Event.reasoning:type_name -> gptmesh.conversation.v1.ReasoningDelta
-	9,  // 7: gptmesh.conversation.v1.Event.tool_call:type_name -> gptmesh.conversation.v1.ToolCallDelta
-	6,  // 8: gptmesh.conversation.v1.Event.refusal:type_name -> gptmesh.conversation.v1.TextDelta
-	10, // 9: gptmesh.conversation.v1.Event.choice_finished:type_name -> gptmesh.conversation.v1.ChoiceFinished
-	15, // 10: gptmesh.conversation.v1.Event.usage:type_name -> gptmesh.conversation.v1.Usage
-	11, // 11: gptmesh.conversation.v1.Event.finished:type_name -> gptmesh.conversation.v1.Finished
-	12, // 12: gptmesh.conversation.v1.Event.failed:type_name -> gptmesh.conversation.v1.Failure
-	16, // 13: gptmesh.conversation.v1.Started.create_time:type_name -> google.protobuf.Timestamp
-	7,  // 14: gptmesh.conversation.v1.TextDelta.logprobs:type_name -> gptmesh.conversation.v1.TokenLogprob
-	7,  // 15: gptmesh.conversation.v1.TokenLogprob.top:type_name -> gptmesh.conversation.v1.TokenLogprob
-	1,  // 16: gptmesh.conversation.v1.ChoiceFinished.reason:type_name -> gptmesh.conversation.v1.FinishReason
-	16, // 17: gptmesh.conversation.v1.Finished.finish_time:type_name -> google.protobuf.Timestamp
-	17, // 18: gptmesh.conversation.v1.Failure.reason:type_name -> gptmesh.mesh.v1.ErrorReason
-	13, // 19: gptmesh.conversation.v1.Failure.metadata:type_name -> gptmesh.conversation.v1.Failure.MetadataEntry
-	18, // 20: gptmesh.conversation.v1.Failure.retry_after:type_name -> google.protobuf.Duration
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	7,  // 5: gptmesh.conversation.v1.Event.text:type_name -> gptmesh.conversation.v1.TextDelta
+	9,  // 6: gptmesh.conversation.v1.Event.reasoning:type_name -> gptmesh.conversation.v1.ReasoningDelta
+	10, // 7: gptmesh.conversation.v1.Event.tool_call:type_name -> gptmesh.conversation.v1.ToolCallDelta
+	7,  // 8: gptmesh.conversation.v1.Event.refusal:type_name -> gptmesh.conversation.v1.TextDelta
+	11, // 9: gptmesh.conversation.v1.Event.choice_finished:type_name -> gptmesh.conversation.v1.ChoiceFinished
+	16, // 10: gptmesh.conversation.v1.Event.usage:type_name -> gptmesh.conversation.v1.Usage
+	12, // 11: gptmesh.conversation.v1.Event.finished:type_name -> gptmesh.conversation.v1.Finished
+	13, // 12: gptmesh.conversation.v1.Event.failed:type_name -> gptmesh.conversation.v1.Failure
+	6,  // 13: gptmesh.conversation.v1.Event.continued:type_name -> gptmesh.conversation.v1.Continued
+	17, // 14: gptmesh.conversation.v1.Started.create_time:type_name -> google.protobuf.Timestamp
+	13, // 15: gptmesh.conversation.v1.Continued.failure:type_name -> gptmesh.conversation.v1.Failure
+	8,  // 16: gptmesh.conversation.v1.TextDelta.logprobs:type_name -> gptmesh.conversation.v1.TokenLogprob
+	8,  // 17: gptmesh.conversation.v1.TokenLogprob.top:type_name -> gptmesh.conversation.v1.TokenLogprob
+	1,  // 18: gptmesh.conversation.v1.ChoiceFinished.reason:type_name -> gptmesh.conversation.v1.FinishReason
+	17, // 19: gptmesh.conversation.v1.Finished.finish_time:type_name -> google.protobuf.Timestamp
+	18, // 20: gptmesh.conversation.v1.Failure.reason:type_name -> gptmesh.mesh.v1.ErrorReason
+	14, // 21: gptmesh.conversation.v1.Failure.metadata:type_name -> gptmesh.conversation.v1.Failure.MetadataEntry
+	19, // 22: gptmesh.conversation.v1.Failure.retry_after:type_name -> google.protobuf.Duration
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_gptmesh_conversation_v1_event_proto_init() }
@@ -1293,6 +1419,7 @@ func file_gptmesh_conversation_v1_event_proto_init() {
 		(*Event_Usage)(nil),
 		(*Event_Finished)(nil),
 		(*Event_Failed)(nil),
+		(*Event_Continued)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1300,7 +1427,7 @@ func file_gptmesh_conversation_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gptmesh_conversation_v1_event_proto_rawDesc), len(file_gptmesh_conversation_v1_event_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -99,6 +99,63 @@ func (Wire) EnumDescriptor() ([]byte, []int) {
 	return file_gptmesh_conversation_v1_turn_proto_rawDescGZIP(), []int{0}
 }
 
+// OnFailure says what becomes of an answer whose provider fails after the first
+// token was sent on. Before it, another target is tried in any case.
+type OnFailure int32
+
+const (
+	// ON_FAILURE_UNSPECIFIED means ON_FAILURE_STOP.
+	OnFailure_ON_FAILURE_UNSPECIFIED OnFailure = 0
+	// ON_FAILURE_STOP ends the answer with a typed failure.
+	OnFailure_ON_FAILURE_STOP OnFailure = 1
+	// ON_FAILURE_CONTINUE lets another target go on with a text answer: it is
+	// given what was sent so far, and the event continued marks the seam. Answers
+	// with tool calls, several choices or logprobs, and turns with a demanded
+	// format, are not continued. The answer is not passed through byte by byte.
+	OnFailure_ON_FAILURE_CONTINUE OnFailure = 2
+)
+
+// Enum value maps for OnFailure.
+var (
+	OnFailure_name = map[int32]string{
+		0: "ON_FAILURE_UNSPECIFIED",
+		1: "ON_FAILURE_STOP",
+		2: "ON_FAILURE_CONTINUE",
+	}
+	OnFailure_value = map[string]int32{
+		"ON_FAILURE_UNSPECIFIED": 0,
+		"ON_FAILURE_STOP":        1,
+		"ON_FAILURE_CONTINUE":    2,
+	}
+)
+
+func (x OnFailure) Enum() *OnFailure {
+	p := new(OnFailure)
+	*p = x
+	return p
+}
+
+func (x OnFailure) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OnFailure) Descriptor() protoreflect.EnumDescriptor {
+	return file_gptmesh_conversation_v1_turn_proto_enumTypes[1].Descriptor()
+}
+
+func (OnFailure) Type() protoreflect.EnumType {
+	return &file_gptmesh_conversation_v1_turn_proto_enumTypes[1]
+}
+
+func (x OnFailure) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OnFailure.Descriptor instead.
+func (OnFailure) EnumDescriptor() ([]byte, []int) {
+	return file_gptmesh_conversation_v1_turn_proto_rawDescGZIP(), []int{1}
+}
+
 // ResponseFormatKind is a form of an answer.
 type ResponseFormatKind int32
 
@@ -140,11 +197,11 @@ func (x ResponseFormatKind) String() string {
 }
 
 func (ResponseFormatKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_gptmesh_conversation_v1_turn_proto_enumTypes[1].Descriptor()
+	return file_gptmesh_conversation_v1_turn_proto_enumTypes[2].Descriptor()
 }
 
 func (ResponseFormatKind) Type() protoreflect.EnumType {
-	return &file_gptmesh_conversation_v1_turn_proto_enumTypes[1]
+	return &file_gptmesh_conversation_v1_turn_proto_enumTypes[2]
 }
 
 func (x ResponseFormatKind) Number() protoreflect.EnumNumber {
@@ -153,7 +210,7 @@ func (x ResponseFormatKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ResponseFormatKind.Descriptor instead.
 func (ResponseFormatKind) EnumDescriptor() ([]byte, []int) {
-	return file_gptmesh_conversation_v1_turn_proto_rawDescGZIP(), []int{1}
+	return file_gptmesh_conversation_v1_turn_proto_rawDescGZIP(), []int{2}
 }
 
 // Turn is what a client asks of a model: a prompt and how to answer it.
@@ -211,7 +268,10 @@ type Turn struct {
 	ExtraWire Wire `protobuf:"varint,17,opt,name=extra_wire,json=extraWire,proto3,enum=gptmesh.conversation.v1.Wire" json:"extra_wire,omitempty"`
 	// raw_prompt says that the last user message is sent to the model as it is,
 	// without the model's chat template.
-	RawPrompt     bool `protobuf:"varint,18,opt,name=raw_prompt,json=rawPrompt,proto3" json:"raw_prompt,omitempty"`
+	RawPrompt bool `protobuf:"varint,18,opt,name=raw_prompt,json=rawPrompt,proto3" json:"raw_prompt,omitempty"`
+	// on_failure says what becomes of an answer that breaks off after its first
+	// token. Unspecified means ON_FAILURE_STOP.
+	OnFailure     OnFailure `protobuf:"varint,19,opt,name=on_failure,json=onFailure,proto3,enum=gptmesh.conversation.v1.OnFailure" json:"on_failure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -370,6 +430,13 @@ func (x *Turn) GetRawPrompt() bool {
 		return x.RawPrompt
 	}
 	return false
+}
+
+func (x *Turn) GetOnFailure() OnFailure {
+	if x != nil {
+		return x.OnFailure
+	}
+	return OnFailure_ON_FAILURE_UNSPECIFIED
 }
 
 // RawTurn is a turn as it came over a wire.
@@ -745,7 +812,7 @@ var File_gptmesh_conversation_v1_turn_proto protoreflect.FileDescriptor
 
 const file_gptmesh_conversation_v1_turn_proto_rawDesc = "" +
 	"\n" +
-	"\"gptmesh/conversation/v1/turn.proto\x12\x17gptmesh.conversation.v1\x1a\x1bbuf/validate/validate.proto\x1a%gptmesh/conversation/v1/message.proto\x1a\"gptmesh/conversation/v1/tool.proto\"\xd8\a\n" +
+	"\"gptmesh/conversation/v1/turn.proto\x12\x17gptmesh.conversation.v1\x1a\x1bbuf/validate/validate.proto\x1a%gptmesh/conversation/v1/message.proto\x1a\"gptmesh/conversation/v1/tool.proto\"\xa5\b\n" +
 	"\x04Turn\x12\x1e\n" +
 	"\x05model\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x05model\x12H\n" +
 	"\bmessages\x18\x02 \x03(\v2 .gptmesh.conversation.v1.MessageB\n" +
@@ -771,7 +838,9 @@ const file_gptmesh_conversation_v1_turn_proto_rawDesc = "" +
 	"\n" +
 	"extra_wire\x18\x11 \x01(\x0e2\x1d.gptmesh.conversation.v1.WireR\textraWire\x12\x1d\n" +
 	"\n" +
-	"raw_prompt\x18\x12 \x01(\bR\trawPromptB\x16\n" +
+	"raw_prompt\x18\x12 \x01(\bR\trawPrompt\x12K\n" +
+	"\n" +
+	"on_failure\x18\x13 \x01(\x0e2\".gptmesh.conversation.v1.OnFailureB\b\xbaH\x05\x82\x01\x02\x10\x01R\tonFailureB\x16\n" +
 	"\x14_parallel_tool_callsB\x14\n" +
 	"\x12_max_output_tokensB\t\n" +
 	"\a_suffix\"\xd5\x01\n" +
@@ -836,7 +905,11 @@ const file_gptmesh_conversation_v1_turn_proto_rawDesc = "" +
 	"\x14WIRE_OLLAMA_GENERATE\x10\x05\x12\x1b\n" +
 	"\x17WIRE_OPENAI_COMPLETIONS\x10\x06\x12\x18\n" +
 	"\x14WIRE_GEMINI_GENERATE\x10\a\x12\x19\n" +
-	"\x15WIRE_BEDROCK_CONVERSE\x10\b*\xa5\x01\n" +
+	"\x15WIRE_BEDROCK_CONVERSE\x10\b*U\n" +
+	"\tOnFailure\x12\x1a\n" +
+	"\x16ON_FAILURE_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fON_FAILURE_STOP\x10\x01\x12\x17\n" +
+	"\x13ON_FAILURE_CONTINUE\x10\x02*\xa5\x01\n" +
 	"\x12ResponseFormatKind\x12$\n" +
 	" RESPONSE_FORMAT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19RESPONSE_FORMAT_KIND_TEXT\x10\x01\x12$\n" +
@@ -856,41 +929,43 @@ func file_gptmesh_conversation_v1_turn_proto_rawDescGZIP() []byte {
 	return file_gptmesh_conversation_v1_turn_proto_rawDescData
 }
 
-var file_gptmesh_conversation_v1_turn_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_gptmesh_conversation_v1_turn_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_gptmesh_conversation_v1_turn_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_gptmesh_conversation_v1_turn_proto_goTypes = []any{
 	(Wire)(0),                // 0: gptmesh.conversation.v1.Wire
-	(ResponseFormatKind)(0),  // 1: gptmesh.conversation.v1.ResponseFormatKind
-	(*Turn)(nil),             // 2: gptmesh.conversation.v1.Turn
-	(*RawTurn)(nil),          // 3: gptmesh.conversation.v1.RawTurn
-	(*Sampling)(nil),         // 4: gptmesh.conversation.v1.Sampling
-	(*ResponseFormat)(nil),   // 5: gptmesh.conversation.v1.ResponseFormat
-	(*ReasoningOptions)(nil), // 6: gptmesh.conversation.v1.ReasoningOptions
-	nil,                      // 7: gptmesh.conversation.v1.RawTurn.HeadersEntry
-	nil,                      // 8: gptmesh.conversation.v1.Sampling.LogitBiasEntry
-	(*Message)(nil),          // 9: gptmesh.conversation.v1.Message
-	(*Tool)(nil),             // 10: gptmesh.conversation.v1.Tool
-	(*ToolChoice)(nil),       // 11: gptmesh.conversation.v1.ToolChoice
+	(OnFailure)(0),           // 1: gptmesh.conversation.v1.OnFailure
+	(ResponseFormatKind)(0),  // 2: gptmesh.conversation.v1.ResponseFormatKind
+	(*Turn)(nil),             // 3: gptmesh.conversation.v1.Turn
+	(*RawTurn)(nil),          // 4: gptmesh.conversation.v1.RawTurn
+	(*Sampling)(nil),         // 5: gptmesh.conversation.v1.Sampling
+	(*ResponseFormat)(nil),   // 6: gptmesh.conversation.v1.ResponseFormat
+	(*ReasoningOptions)(nil), // 7: gptmesh.conversation.v1.ReasoningOptions
+	nil,                      // 8: gptmesh.conversation.v1.RawTurn.HeadersEntry
+	nil,                      // 9: gptmesh.conversation.v1.Sampling.LogitBiasEntry
+	(*Message)(nil),          // 10: gptmesh.conversation.v1.Message
+	(*Tool)(nil),             // 11: gptmesh.conversation.v1.Tool
+	(*ToolChoice)(nil),       // 12: gptmesh.conversation.v1.ToolChoice
 }
 var file_gptmesh_conversation_v1_turn_proto_depIdxs = []int32{
-	9,  // 0: gptmesh.conversation.v1.Turn.messages:type_name -> gptmesh.conversation.v1.Message
-	10, // 1: gptmesh.conversation.v1.Turn.tools:type_name -> gptmesh.conversation.v1.Tool
-	11, // 2: gptmesh.conversation.v1.Turn.tool_choice:type_name -> gptmesh.conversation.v1.ToolChoice
-	4,  // 3: gptmesh.conversation.v1.Turn.sampling:type_name -> gptmesh.conversation.v1.Sampling
-	5,  // 4: gptmesh.conversation.v1.Turn.response_format:type_name -> gptmesh.conversation.v1.ResponseFormat
-	6,  // 5: gptmesh.conversation.v1.Turn.reasoning:type_name -> gptmesh.conversation.v1.ReasoningOptions
+	10, // 0: gptmesh.conversation.v1.Turn.messages:type_name -> gptmesh.conversation.v1.Message
+	11, // 1: gptmesh.conversation.v1.Turn.tools:type_name -> gptmesh.conversation.v1.Tool
+	12, // 2: gptmesh.conversation.v1.Turn.tool_choice:type_name -> gptmesh.conversation.v1.ToolChoice
+	5,  // 3: gptmesh.conversation.v1.Turn.sampling:type_name -> gptmesh.conversation.v1.Sampling
+	6,  // 4: gptmesh.conversation.v1.Turn.response_format:type_name -> gptmesh.conversation.v1.ResponseFormat
+	7,  // 5: gptmesh.conversation.v1.Turn.reasoning:type_name -> gptmesh.conversation.v1.ReasoningOptions
 	0,  // 6: gptmesh.conversation.v1.Turn.accept_wire:type_name -> gptmesh.conversation.v1.Wire
-	3,  // 7: gptmesh.conversation.v1.Turn.raw:type_name -> gptmesh.conversation.v1.RawTurn
+	4,  // 7: gptmesh.conversation.v1.Turn.raw:type_name -> gptmesh.conversation.v1.RawTurn
 	0,  // 8: gptmesh.conversation.v1.Turn.extra_wire:type_name -> gptmesh.conversation.v1.Wire
-	0,  // 9: gptmesh.conversation.v1.RawTurn.wire:type_name -> gptmesh.conversation.v1.Wire
-	7,  // 10: gptmesh.conversation.v1.RawTurn.headers:type_name -> gptmesh.conversation.v1.RawTurn.HeadersEntry
-	8,  // 11: gptmesh.conversation.v1.Sampling.logit_bias:type_name -> gptmesh.conversation.v1.Sampling.LogitBiasEntry
-	1,  // 12: gptmesh.conversation.v1.ResponseFormat.kind:type_name -> gptmesh.conversation.v1.ResponseFormatKind
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	1,  // 9: gptmesh.conversation.v1.Turn.on_failure:type_name -> gptmesh.conversation.v1.OnFailure
+	0,  // 10: gptmesh.conversation.v1.RawTurn.wire:type_name -> gptmesh.conversation.v1.Wire
+	8,  // 11: gptmesh.conversation.v1.RawTurn.headers:type_name -> gptmesh.conversation.v1.RawTurn.HeadersEntry
+	9,  // 12: gptmesh.conversation.v1.Sampling.logit_bias:type_name -> gptmesh.conversation.v1.Sampling.LogitBiasEntry
+	2,  // 13: gptmesh.conversation.v1.ResponseFormat.kind:type_name -> gptmesh.conversation.v1.ResponseFormatKind
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_gptmesh_conversation_v1_turn_proto_init() }
@@ -909,7 +984,7 @@ func file_gptmesh_conversation_v1_turn_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gptmesh_conversation_v1_turn_proto_rawDesc), len(file_gptmesh_conversation_v1_turn_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -215,7 +215,7 @@ func (x Attempt_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Attempt_State.Descriptor instead.
 func (Attempt_State) EnumDescriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_model_proto_rawDescGZIP(), []int{3, 0}
+	return file_gptmesh_gpt_v1_model_proto_rawDescGZIP(), []int{4, 0}
 }
 
 // Outcome is how a call ended.
@@ -230,7 +230,9 @@ const (
 	Attempt_OUTCOME_FAILED Attempt_Outcome = 2
 	// OUTCOME_CANCELLED: the client left.
 	Attempt_OUTCOME_CANCELLED Attempt_Outcome = 3
-	// OUTCOME_UNKNOWN: the process died while the call was under way.
+	// OUTCOME_UNKNOWN: the process died while the call was under way, or the
+	// connection broke after the request was sent and before any answer: whether
+	// the provider has worked, and takes money for it, is not known.
 	Attempt_OUTCOME_UNKNOWN Attempt_Outcome = 4
 )
 
@@ -276,7 +278,73 @@ func (x Attempt_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Attempt_Outcome.Descriptor instead.
 func (Attempt_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_model_proto_rawDescGZIP(), []int{3, 1}
+	return file_gptmesh_gpt_v1_model_proto_rawDescGZIP(), []int{4, 1}
+}
+
+// Cause is why a call was made.
+type Attempt_Cause int32
+
+const (
+	// CAUSE_UNSPECIFIED: a row of an older version.
+	Attempt_CAUSE_UNSPECIFIED Attempt_Cause = 0
+	// CAUSE_FIRST: the first call for an answer.
+	Attempt_CAUSE_FIRST Attempt_Cause = 1
+	// CAUSE_RETRY: the same target again.
+	Attempt_CAUSE_RETRY Attempt_Cause = 2
+	// CAUSE_FALLBACK: another target, after one that failed.
+	Attempt_CAUSE_FALLBACK Attempt_Cause = 3
+	// CAUSE_HEDGE: another target beside a slow one.
+	Attempt_CAUSE_HEDGE Attempt_Cause = 4
+	// CAUSE_CONTINUATION: another target goes on with an answer that broke off,
+	// because the client asked for that.
+	Attempt_CAUSE_CONTINUATION Attempt_Cause = 5
+)
+
+// Enum value maps for Attempt_Cause.
+var (
+	Attempt_Cause_name = map[int32]string{
+		0: "CAUSE_UNSPECIFIED",
+		1: "CAUSE_FIRST",
+		2: "CAUSE_RETRY",
+		3: "CAUSE_FALLBACK",
+		4: "CAUSE_HEDGE",
+		5: "CAUSE_CONTINUATION",
+	}
+	Attempt_Cause_value = map[string]int32{
+		"CAUSE_UNSPECIFIED":  0,
+		"CAUSE_FIRST":        1,
+		"CAUSE_RETRY":        2,
+		"CAUSE_FALLBACK":     3,
+		"CAUSE_HEDGE":        4,
+		"CAUSE_CONTINUATION": 5,
+	}
+)
+
+func (x Attempt_Cause) Enum() *Attempt_Cause {
+	p := new(Attempt_Cause)
+	*p = x
+	return p
+}
+
+func (x Attempt_Cause) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Attempt_Cause) Descriptor() protoreflect.EnumDescriptor {
+	return file_gptmesh_gpt_v1_model_proto_enumTypes[4].Descriptor()
+}
+
+func (Attempt_Cause) Type() protoreflect.EnumType {
+	return &file_gptmesh_gpt_v1_model_proto_enumTypes[4]
+}
+
+func (x Attempt_Cause) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Attempt_Cause.Descriptor instead.
+func (Attempt_Cause) EnumDescriptor() ([]byte, []int) {
+	return file_gptmesh_gpt_v1_model_proto_rawDescGZIP(), []int{4, 2}
 }
 
 // Model is a model that can be asked for.
@@ -326,7 +394,13 @@ type Model struct {
 	// digest is the provider's digest of the weights, where known.
 	Digest string `protobuf:"bytes,20,opt,name=digest,proto3" json:"digest,omitempty"`
 	// loaded says that the provider has it in memory, where known.
-	Loaded        bool `protobuf:"varint,21,opt,name=loaded,proto3" json:"loaded,omitempty"`
+	Loaded bool `protobuf:"varint,21,opt,name=loaded,proto3" json:"loaded,omitempty"`
+	// targets are the places that a route's name leads to, as "provider/model" in
+	// the order of the configuration. Empty for a model that is no route.
+	Targets []string `protobuf:"bytes,22,rep,name=targets,proto3" json:"targets,omitempty"`
+	// strategy is how a route chooses among its targets: "order", "weighted",
+	// "latency", "price". Empty for a model that is no route.
+	Strategy      string `protobuf:"bytes,23,opt,name=strategy,proto3" json:"strategy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -508,6 +582,20 @@ func (x *Model) GetLoaded() bool {
 	return false
 }
 
+func (x *Model) GetTargets() []string {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
+func (x *Model) GetStrategy() string {
+	if x != nil {
+		return x.Strategy
+	}
+	return ""
+}
+
 // Prices are in currency units per million tokens.
 type Prices struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -619,7 +707,10 @@ type Provider struct {
 	// wire is the dialect it speaks.
 	Wire v1.Wire `protobuf:"varint,8,opt,name=wire,proto3,enum=gptmesh.conversation.v1.Wire" json:"wire,omitempty"`
 	// test_provider marks the built-in one that makes no real answers.
-	TestProvider  bool `protobuf:"varint,9,opt,name=test_provider,json=testProvider,proto3" json:"test_provider,omitempty"`
+	TestProvider bool `protobuf:"varint,9,opt,name=test_provider,json=testProvider,proto3" json:"test_provider,omitempty"`
+	// targets are the places that were called at least once, or that routes name:
+	// one for each key, address and model.
+	Targets       []*Target `protobuf:"bytes,10,rep,name=targets,proto3" json:"targets,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -717,6 +808,126 @@ func (x *Provider) GetTestProvider() bool {
 	return false
 }
 
+func (x *Provider) GetTargets() []*Target {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
+// Target is one place that answers calls: a model at a provider under one key.
+type Target struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// name is "provider/model", with "#" and the key's label where the provider
+	// has several keys, and "@" and the region where the target has its own.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// state is whether calls go there now.
+	State Provider_State `protobuf:"varint,2,opt,name=state,proto3,enum=gptmesh.gpt.v1.Provider_State" json:"state,omitempty"`
+	// reason says why the state is not healthy.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// first_token_micros is the observed time to the first token, as a moving
+	// average that rises at once and falls slowly. 0 where none was observed.
+	FirstTokenMicros int64 `protobuf:"varint,4,opt,name=first_token_micros,json=firstTokenMicros,proto3" json:"first_token_micros,omitempty"`
+	// running and limit are the calls under way and how many may be now.
+	Running int32 `protobuf:"varint,5,opt,name=running,proto3" json:"running,omitempty"`
+	// limit is how many calls may be under way now; it adapts to refusals.
+	Limit int32 `protobuf:"varint,6,opt,name=limit,proto3" json:"limit,omitempty"`
+	// waiting is how many calls wait for a place.
+	Waiting int32 `protobuf:"varint,7,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// avoided_until is when the key or model may be called again, as the provider
+	// said by Retry-After or its rate-limit headers. Absent where it is not
+	// limited.
+	AvoidedUntil  *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=avoided_until,json=avoidedUntil,proto3" json:"avoided_until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Target) Reset() {
+	*x = Target{}
+	mi := &file_gptmesh_gpt_v1_model_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Target) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Target) ProtoMessage() {}
+
+func (x *Target) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_gpt_v1_model_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Target.ProtoReflect.Descriptor instead.
+func (*Target) Descriptor() ([]byte, []int) {
+	return file_gptmesh_gpt_v1_model_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Target) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Target) GetState() Provider_State {
+	if x != nil {
+		return x.State
+	}
+	return Provider_STATE_UNSPECIFIED
+}
+
+func (x *Target) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Target) GetFirstTokenMicros() int64 {
+	if x != nil {
+		return x.FirstTokenMicros
+	}
+	return 0
+}
+
+func (x *Target) GetRunning() int32 {
+	if x != nil {
+		return x.Running
+	}
+	return 0
+}
+
+func (x *Target) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *Target) GetWaiting() int32 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *Target) GetAvoidedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AvoidedUntil
+	}
+	return nil
+}
+
 // Attempt is one row of the ledger: one call of a provider.
 type Attempt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -762,14 +973,30 @@ type Attempt struct {
 	// first_token_micros is the time from call to first token. 0 where none came.
 	FirstTokenMicros int64 `protobuf:"varint,20,opt,name=first_token_micros,json=firstTokenMicros,proto3" json:"first_token_micros,omitempty"`
 	// total_micros is the time from call to end.
-	TotalMicros   int64 `protobuf:"varint,21,opt,name=total_micros,json=totalMicros,proto3" json:"total_micros,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	TotalMicros int64 `protobuf:"varint,21,opt,name=total_micros,json=totalMicros,proto3" json:"total_micros,omitempty"`
+	// target is the place called, as Target.name.
+	Target string `protobuf:"bytes,22,opt,name=target,proto3" json:"target,omitempty"`
+	// provider_key is the label of the provider's key used, never the key: the
+	// variable that held it, or "1", "2", … in the order of the configuration.
+	ProviderKey string `protobuf:"bytes,23,opt,name=provider_key,json=providerKey,proto3" json:"provider_key,omitempty"`
+	// route is the route whose name was asked for. Empty where none was.
+	Route string `protobuf:"bytes,24,opt,name=route,proto3" json:"route,omitempty"`
+	// cause is why the call was made.
+	Cause Attempt_Cause `protobuf:"varint,25,opt,name=cause,proto3,enum=gptmesh.gpt.v1.Attempt_Cause" json:"cause,omitempty"`
+	// decision says why this target was taken, in words: "latency: 2 of 3 can take
+	// it; left out: openai/m#2 (limited until 12:00:05)". Empty where there was
+	// no choice. Not stored for longer than the ledger's rows.
+	Decision string `protobuf:"bytes,26,opt,name=decision,proto3" json:"decision,omitempty"`
+	// provider_response_id is the provider's own id of the answer, where it gave
+	// one: what its invoice may name.
+	ProviderResponseId string `protobuf:"bytes,27,opt,name=provider_response_id,json=providerResponseId,proto3" json:"provider_response_id,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_gptmesh_gpt_v1_model_proto_msgTypes[3]
+	mi := &file_gptmesh_gpt_v1_model_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +1008,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_model_proto_msgTypes[3]
+	mi := &file_gptmesh_gpt_v1_model_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +1021,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_model_proto_rawDescGZIP(), []int{3}
+	return file_gptmesh_gpt_v1_model_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Attempt) GetId() string {
@@ -944,11 +1171,53 @@ func (x *Attempt) GetTotalMicros() int64 {
 	return 0
 }
 
+func (x *Attempt) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *Attempt) GetProviderKey() string {
+	if x != nil {
+		return x.ProviderKey
+	}
+	return ""
+}
+
+func (x *Attempt) GetRoute() string {
+	if x != nil {
+		return x.Route
+	}
+	return ""
+}
+
+func (x *Attempt) GetCause() Attempt_Cause {
+	if x != nil {
+		return x.Cause
+	}
+	return Attempt_CAUSE_UNSPECIFIED
+}
+
+func (x *Attempt) GetDecision() string {
+	if x != nil {
+		return x.Decision
+	}
+	return ""
+}
+
+func (x *Attempt) GetProviderResponseId() string {
+	if x != nil {
+		return x.ProviderResponseId
+	}
+	return ""
+}
+
 var File_gptmesh_gpt_v1_model_proto protoreflect.FileDescriptor
 
 const file_gptmesh_gpt_v1_model_proto_rawDesc = "" +
 	"\n" +
-	"\x1agptmesh/gpt/v1/model.proto\x12\x0egptmesh.gpt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#gptmesh/conversation/v1/event.proto\x1a\"gptmesh/conversation/v1/turn.proto\x1a#gptmesh/conversation/v1/usage.proto\"\x80\x06\n" +
+	"\x1agptmesh/gpt/v1/model.proto\x12\x0egptmesh.gpt.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#gptmesh/conversation/v1/event.proto\x1a\"gptmesh/conversation/v1/turn.proto\x1a#gptmesh/conversation/v1/usage.proto\"\xb6\x06\n" +
 	"\x05Model\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bprovider\x18\x02 \x01(\tR\bprovider\x12%\n" +
@@ -975,14 +1244,16 @@ const file_gptmesh_gpt_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"size_bytes\x18\x13 \x01(\x03R\tsizeBytes\x12\x16\n" +
 	"\x06digest\x18\x14 \x01(\tR\x06digest\x12\x16\n" +
-	"\x06loaded\x18\x15 \x01(\bR\x06loaded\"\x88\x02\n" +
+	"\x06loaded\x18\x15 \x01(\bR\x06loaded\x12\x18\n" +
+	"\atargets\x18\x16 \x03(\tR\atargets\x12\x1a\n" +
+	"\bstrategy\x18\x17 \x01(\tR\bstrategy\"\x88\x02\n" +
 	"\x06Prices\x12\x1a\n" +
 	"\bcurrency\x18\x01 \x01(\tR\bcurrency\x12*\n" +
 	"\x11input_per_million\x18\x02 \x01(\x01R\x0finputPerMillion\x12,\n" +
 	"\x12output_per_million\x18\x03 \x01(\x01R\x10outputPerMillion\x127\n" +
 	"\x18cached_input_per_million\x18\x04 \x01(\x01R\x15cachedInputPerMillion\x125\n" +
 	"\x17cache_write_per_million\x18\x05 \x01(\x01R\x14cacheWritePerMillion\x12\x18\n" +
-	"\aversion\x18\x06 \x01(\tR\aversion\"\xc7\x03\n" +
+	"\aversion\x18\x06 \x01(\tR\aversion\"\xf9\x03\n" +
 	"\bProvider\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x19\n" +
@@ -994,13 +1265,25 @@ const file_gptmesh_gpt_v1_model_proto_rawDesc = "" +
 	"\vmodel_count\x18\a \x01(\x05R\n" +
 	"modelCount\x121\n" +
 	"\x04wire\x18\b \x01(\x0e2\x1d.gptmesh.conversation.v1.WireR\x04wire\x12#\n" +
-	"\rtest_provider\x18\t \x01(\bR\ftestProvider\"v\n" +
+	"\rtest_provider\x18\t \x01(\bR\ftestProvider\x120\n" +
+	"\atargets\x18\n" +
+	" \x03(\v2\x16.gptmesh.gpt.v1.TargetR\atargets\"v\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_HEALTHY\x10\x01\x12\x12\n" +
 	"\x0eSTATE_DEGRADED\x10\x02\x12\x15\n" +
 	"\x11STATE_UNAVAILABLE\x10\x03\x12\x18\n" +
-	"\x14STATE_NOT_CONFIGURED\x10\x04\"\xe5\a\n" +
+	"\x14STATE_NOT_CONFIGURED\x10\x04\"\xa3\x02\n" +
+	"\x06Target\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x124\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x1e.gptmesh.gpt.v1.Provider.StateR\x05state\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12,\n" +
+	"\x12first_token_micros\x18\x04 \x01(\x03R\x10firstTokenMicros\x12\x18\n" +
+	"\arunning\x18\x05 \x01(\x05R\arunning\x12\x14\n" +
+	"\x05limit\x18\x06 \x01(\x05R\x05limit\x12\x18\n" +
+	"\awaiting\x18\a \x01(\x05R\awaiting\x12?\n" +
+	"\ravoided_until\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\favoidedUntil\"\xb8\n" +
+	"\n" +
 	"\aAttempt\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -1028,7 +1311,13 @@ const file_gptmesh_gpt_v1_model_proto_rawDesc = "" +
 	"settleTime\x12!\n" +
 	"\fqueue_micros\x18\x13 \x01(\x03R\vqueueMicros\x12,\n" +
 	"\x12first_token_micros\x18\x14 \x01(\x03R\x10firstTokenMicros\x12!\n" +
-	"\ftotal_micros\x18\x15 \x01(\x03R\vtotalMicros\"E\n" +
+	"\ftotal_micros\x18\x15 \x01(\x03R\vtotalMicros\x12\x16\n" +
+	"\x06target\x18\x16 \x01(\tR\x06target\x12!\n" +
+	"\fprovider_key\x18\x17 \x01(\tR\vproviderKey\x12\x14\n" +
+	"\x05route\x18\x18 \x01(\tR\x05route\x123\n" +
+	"\x05cause\x18\x19 \x01(\x0e2\x1d.gptmesh.gpt.v1.Attempt.CauseR\x05cause\x12\x1a\n" +
+	"\bdecision\x18\x1a \x01(\tR\bdecision\x120\n" +
+	"\x14provider_response_id\x18\x1b \x01(\tR\x12providerResponseId\"E\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATE_RESERVED\x10\x01\x12\x11\n" +
@@ -1038,7 +1327,14 @@ const file_gptmesh_gpt_v1_model_proto_rawDesc = "" +
 	"\x11OUTCOME_COMPLETED\x10\x01\x12\x12\n" +
 	"\x0eOUTCOME_FAILED\x10\x02\x12\x15\n" +
 	"\x11OUTCOME_CANCELLED\x10\x03\x12\x13\n" +
-	"\x0fOUTCOME_UNKNOWN\x10\x04*\x85\x02\n" +
+	"\x0fOUTCOME_UNKNOWN\x10\x04\"}\n" +
+	"\x05Cause\x12\x15\n" +
+	"\x11CAUSE_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vCAUSE_FIRST\x10\x01\x12\x0f\n" +
+	"\vCAUSE_RETRY\x10\x02\x12\x12\n" +
+	"\x0eCAUSE_FALLBACK\x10\x03\x12\x0f\n" +
+	"\vCAUSE_HEDGE\x10\x04\x12\x16\n" +
+	"\x12CAUSE_CONTINUATION\x10\x05*\x85\x02\n" +
 	"\n" +
 	"Capability\x12\x1a\n" +
 	"\x16CAPABILITY_UNSPECIFIED\x10\x00\x12\x13\n" +
@@ -1066,41 +1362,47 @@ func file_gptmesh_gpt_v1_model_proto_rawDescGZIP() []byte {
 	return file_gptmesh_gpt_v1_model_proto_rawDescData
 }
 
-var file_gptmesh_gpt_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_gptmesh_gpt_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_gptmesh_gpt_v1_model_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_gptmesh_gpt_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_gptmesh_gpt_v1_model_proto_goTypes = []any{
 	(Capability)(0),               // 0: gptmesh.gpt.v1.Capability
 	(Provider_State)(0),           // 1: gptmesh.gpt.v1.Provider.State
 	(Attempt_State)(0),            // 2: gptmesh.gpt.v1.Attempt.State
 	(Attempt_Outcome)(0),          // 3: gptmesh.gpt.v1.Attempt.Outcome
-	(*Model)(nil),                 // 4: gptmesh.gpt.v1.Model
-	(*Prices)(nil),                // 5: gptmesh.gpt.v1.Prices
-	(*Provider)(nil),              // 6: gptmesh.gpt.v1.Provider
-	(*Attempt)(nil),               // 7: gptmesh.gpt.v1.Attempt
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(v1.Wire)(0),                  // 9: gptmesh.conversation.v1.Wire
-	(*v1.Usage)(nil),              // 10: gptmesh.conversation.v1.Usage
-	(*v1.Failure)(nil),            // 11: gptmesh.conversation.v1.Failure
+	(Attempt_Cause)(0),            // 4: gptmesh.gpt.v1.Attempt.Cause
+	(*Model)(nil),                 // 5: gptmesh.gpt.v1.Model
+	(*Prices)(nil),                // 6: gptmesh.gpt.v1.Prices
+	(*Provider)(nil),              // 7: gptmesh.gpt.v1.Provider
+	(*Target)(nil),                // 8: gptmesh.gpt.v1.Target
+	(*Attempt)(nil),               // 9: gptmesh.gpt.v1.Attempt
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(v1.Wire)(0),                  // 11: gptmesh.conversation.v1.Wire
+	(*v1.Usage)(nil),              // 12: gptmesh.conversation.v1.Usage
+	(*v1.Failure)(nil),            // 13: gptmesh.conversation.v1.Failure
 }
 var file_gptmesh_gpt_v1_model_proto_depIdxs = []int32{
 	0,  // 0: gptmesh.gpt.v1.Model.capabilities:type_name -> gptmesh.gpt.v1.Capability
-	5,  // 1: gptmesh.gpt.v1.Model.prices:type_name -> gptmesh.gpt.v1.Prices
-	8,  // 2: gptmesh.gpt.v1.Model.create_time:type_name -> google.protobuf.Timestamp
-	9,  // 3: gptmesh.gpt.v1.Model.wire:type_name -> gptmesh.conversation.v1.Wire
+	6,  // 1: gptmesh.gpt.v1.Model.prices:type_name -> gptmesh.gpt.v1.Prices
+	10, // 2: gptmesh.gpt.v1.Model.create_time:type_name -> google.protobuf.Timestamp
+	11, // 3: gptmesh.gpt.v1.Model.wire:type_name -> gptmesh.conversation.v1.Wire
 	1,  // 4: gptmesh.gpt.v1.Provider.state:type_name -> gptmesh.gpt.v1.Provider.State
-	8,  // 5: gptmesh.gpt.v1.Provider.check_time:type_name -> google.protobuf.Timestamp
-	9,  // 6: gptmesh.gpt.v1.Provider.wire:type_name -> gptmesh.conversation.v1.Wire
-	2,  // 7: gptmesh.gpt.v1.Attempt.state:type_name -> gptmesh.gpt.v1.Attempt.State
-	3,  // 8: gptmesh.gpt.v1.Attempt.outcome:type_name -> gptmesh.gpt.v1.Attempt.Outcome
-	10, // 9: gptmesh.gpt.v1.Attempt.usage:type_name -> gptmesh.conversation.v1.Usage
-	11, // 10: gptmesh.gpt.v1.Attempt.failure:type_name -> gptmesh.conversation.v1.Failure
-	8,  // 11: gptmesh.gpt.v1.Attempt.reserve_time:type_name -> google.protobuf.Timestamp
-	8,  // 12: gptmesh.gpt.v1.Attempt.settle_time:type_name -> google.protobuf.Timestamp
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	10, // 5: gptmesh.gpt.v1.Provider.check_time:type_name -> google.protobuf.Timestamp
+	11, // 6: gptmesh.gpt.v1.Provider.wire:type_name -> gptmesh.conversation.v1.Wire
+	8,  // 7: gptmesh.gpt.v1.Provider.targets:type_name -> gptmesh.gpt.v1.Target
+	1,  // 8: gptmesh.gpt.v1.Target.state:type_name -> gptmesh.gpt.v1.Provider.State
+	10, // 9: gptmesh.gpt.v1.Target.avoided_until:type_name -> google.protobuf.Timestamp
+	2,  // 10: gptmesh.gpt.v1.Attempt.state:type_name -> gptmesh.gpt.v1.Attempt.State
+	3,  // 11: gptmesh.gpt.v1.Attempt.outcome:type_name -> gptmesh.gpt.v1.Attempt.Outcome
+	12, // 12: gptmesh.gpt.v1.Attempt.usage:type_name -> gptmesh.conversation.v1.Usage
+	13, // 13: gptmesh.gpt.v1.Attempt.failure:type_name -> gptmesh.conversation.v1.Failure
+	10, // 14: gptmesh.gpt.v1.Attempt.reserve_time:type_name -> google.protobuf.Timestamp
+	10, // 15: gptmesh.gpt.v1.Attempt.settle_time:type_name -> google.protobuf.Timestamp
+	4,  // 16: gptmesh.gpt.v1.Attempt.cause:type_name -> gptmesh.gpt.v1.Attempt.Cause
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_gptmesh_gpt_v1_model_proto_init() }
@@ -1113,8 +1415,8 @@ func file_gptmesh_gpt_v1_model_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gptmesh_gpt_v1_model_proto_rawDesc), len(file_gptmesh_gpt_v1_model_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   4,
+			NumEnums:      5,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
