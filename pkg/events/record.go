@@ -1,0 +1,103 @@
+package events
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/ids"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Draft is an event to be recorded.
+type Draft struct {
+	// Type is the subject: "session.ended".
+	Type string
+	// Owner is the principal. Empty means the one of the call.
+	Owner string
+	// Key is what order is kept for.
+	Key string
+	// Causation is what brought it about. Empty means the event before it in the
+	// same record, or the request id of the call.
+	Causation string
+	// Payload is the message of the type.
+	Payload proto.Message
+	// Time is when it happened. Zero means now.
+	Time time.Time
+}
+
+// Recorder makes the records of one source. A nil Recorder makes none: events
+// are off.
+type Recorder struct{ source string }
+
+// NewRecorder returns the recorder of a room.
+func NewRecorder(source string) *Recorder { return &Recorder{source: source} }
+
+// Record returns events as an outbox keeps them; nil for a nil Recorder. The
+// call in ctx gives owner and correlation.
+func (r *Recorder) Record(ctx context.Context, drafts ...Draft) []byte {
+	if r == nil || len(drafts) == 0 {
+		return nil
+	}
+	call := callctx.From(ctx)
+	var out []byte
+	before := call.RequestID
+	for _, d := range drafts {
+		at := d.Time
+		if at.IsZero() {
+			at = time.Now()
+		}
+		event := &Event{
+			Id: ids.At("evt", at), Type: d.Type, Version: 1, Time: timestamppb.New(at), Owner: d.Owner, Key: d.Key,
+			CorrelationId: call.RequestID, CausationId: d.Causation, Source: r.source,
+		}
+		if event.Owner == "" {
+			event.Owner = callctx.Owner(ctx)
+		}
+		if event.CausationId == "" {
+			event.CausationId = before
+		}
+		before = event.Id
+		payload, err := anypb.New(d.Payload)
+		if err != nil {
+			panic(err) // a message that the program made itself
+		}
+		event.Payload = payload
+		out = AppendRecord(out, event)
+	}
+	return out
+}
+
+// AppendRecord appends an event to a record.
+func AppendRecord(record []byte, event *Event) []byte {
+	record = binary.AppendUvarint(record, uint64(proto.Size(event)))
+	record, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(record, event)
+	if err != nil {
+		panic(err) // strings that are not UTF-8: refused where they come in
+	}
+	return record
+}
+
+var errRecord = errors.New("events: a record is cut short")
+
+// ReadRecord returns the events of a record, in order.
+func ReadRecord(record []byte) ([]*Event, error) {
+	var list []*Event
+	for len(record) > 0 {
+		size, n := binary.Uvarint(record)
+		if n <= 0 || uint64(len(record)-n) < size {
+			return list, errRecord
+		}
+		event := new(Event)
+		if err := proto.Unmarshal(record[n:n+int(size)], event); err != nil {
+			return list, fmt.Errorf("events: a record: %w", err)
+		}
+		list, record = append(list, event), record[n+int(size):]
+	}
+	return list, nil
+}
