@@ -261,6 +261,125 @@ func (Tier) EnumDescriptor() ([]byte, []int) {
 	return file_gptmesh_classifier_v1_classification_proto_rawDescGZIP(), []int{3}
 }
 
+// Fallback is why a tier that should have decided did not.
+type Fallback int32
+
+const (
+	// FALLBACK_UNSPECIFIED: the tiers were asked as configured.
+	Fallback_FALLBACK_UNSPECIFIED Fallback = 0
+	// FALLBACK_TIMEOUT: the time for one classification ran out; the rules
+	// decided.
+	Fallback_FALLBACK_TIMEOUT Fallback = 1
+	// FALLBACK_LLM_FAILED: the language model failed or answered what fits no
+	// label.
+	Fallback_FALLBACK_LLM_FAILED Fallback = 2
+	// FALLBACK_BREAKER_OPEN: the language model was not asked, since it failed
+	// too often of late.
+	Fallback_FALLBACK_BREAKER_OPEN Fallback = 3
+	// FALLBACK_OVERLOADED: the language model was not asked, since too many
+	// classifications wait for it.
+	Fallback_FALLBACK_OVERLOADED Fallback = 4
+)
+
+// Enum value maps for Fallback.
+var (
+	Fallback_name = map[int32]string{
+		0: "FALLBACK_UNSPECIFIED",
+		1: "FALLBACK_TIMEOUT",
+		2: "FALLBACK_LLM_FAILED",
+		3: "FALLBACK_BREAKER_OPEN",
+		4: "FALLBACK_OVERLOADED",
+	}
+	Fallback_value = map[string]int32{
+		"FALLBACK_UNSPECIFIED":  0,
+		"FALLBACK_TIMEOUT":      1,
+		"FALLBACK_LLM_FAILED":   2,
+		"FALLBACK_BREAKER_OPEN": 3,
+		"FALLBACK_OVERLOADED":   4,
+	}
+)
+
+func (x Fallback) Enum() *Fallback {
+	p := new(Fallback)
+	*p = x
+	return p
+}
+
+func (x Fallback) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Fallback) Descriptor() protoreflect.EnumDescriptor {
+	return file_gptmesh_classifier_v1_classification_proto_enumTypes[4].Descriptor()
+}
+
+func (Fallback) Type() protoreflect.EnumType {
+	return &file_gptmesh_classifier_v1_classification_proto_enumTypes[4]
+}
+
+func (x Fallback) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Fallback.Descriptor instead.
+func (Fallback) EnumDescriptor() ([]byte, []int) {
+	return file_gptmesh_classifier_v1_classification_proto_rawDescGZIP(), []int{4}
+}
+
+// RiskKind is what a guard head looks for.
+type RiskKind int32
+
+const (
+	// RISK_KIND_UNSPECIFIED is never a result.
+	RiskKind_RISK_KIND_UNSPECIFIED RiskKind = 0
+	// RISK_KIND_INJECTION: the text gives a model orders that are not its
+	// user's.
+	RiskKind_RISK_KIND_INJECTION RiskKind = 1
+	// RISK_KIND_JAILBREAK: the text wants a model to forget its rules.
+	RiskKind_RISK_KIND_JAILBREAK RiskKind = 2
+)
+
+// Enum value maps for RiskKind.
+var (
+	RiskKind_name = map[int32]string{
+		0: "RISK_KIND_UNSPECIFIED",
+		1: "RISK_KIND_INJECTION",
+		2: "RISK_KIND_JAILBREAK",
+	}
+	RiskKind_value = map[string]int32{
+		"RISK_KIND_UNSPECIFIED": 0,
+		"RISK_KIND_INJECTION":   1,
+		"RISK_KIND_JAILBREAK":   2,
+	}
+)
+
+func (x RiskKind) Enum() *RiskKind {
+	p := new(RiskKind)
+	*p = x
+	return p
+}
+
+func (x RiskKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RiskKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_gptmesh_classifier_v1_classification_proto_enumTypes[5].Descriptor()
+}
+
+func (RiskKind) Type() protoreflect.EnumType {
+	return &file_gptmesh_classifier_v1_classification_proto_enumTypes[5]
+}
+
+func (x RiskKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RiskKind.Descriptor instead.
+func (RiskKind) EnumDescriptor() ([]byte, []int) {
+	return file_gptmesh_classifier_v1_classification_proto_rawDescGZIP(), []int{5}
+}
+
 // Classification is the result for one text.
 type Classification struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -284,9 +403,23 @@ type Classification struct {
 	Evidence []*Evidence `protobuf:"bytes,9,rep,name=evidence,proto3" json:"evidence,omitempty"`
 	// labels are the results of further heads, by name.
 	Labels []*HeadLabel `protobuf:"bytes,10,rep,name=labels,proto3" json:"labels,omitempty"`
-	// model_version is the version of the learned model that was asked; empty
-	// where none was.
-	ModelVersion  string `protobuf:"bytes,11,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
+	// model_version is the version of the learned model that was asked about the
+	// task type; empty where none was.
+	ModelVersion string `protobuf:"bytes,11,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
+	// elapsed_micros is how long all tiers together took.
+	ElapsedMicros int64 `protobuf:"varint,12,opt,name=elapsed_micros,json=elapsedMicros,proto3" json:"elapsed_micros,omitempty"`
+	// fallback says why the result is not that of the tier that should have
+	// given it; reason begins with the same in words. Unspecified where the tiers
+	// were asked as configured.
+	Fallback Fallback `protobuf:"varint,13,opt,name=fallback,proto3,enum=gptmesh.classifier.v1.Fallback" json:"fallback,omitempty"`
+	// need is how much the text needs a strong model. Absent where no such head
+	// is active or it was not asked.
+	Need *Need `protobuf:"bytes,14,opt,name=need,proto3" json:"need,omitempty"`
+	// wants is what the text is likely to need of a model. Absent where no such
+	// head is active or none was asked.
+	Wants *Wants `protobuf:"bytes,15,opt,name=wants,proto3" json:"wants,omitempty"`
+	// risk is what the guard heads say. Absent where none is active or was asked.
+	Risk          *Risk `protobuf:"bytes,16,opt,name=risk,proto3" json:"risk,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -398,6 +531,390 @@ func (x *Classification) GetModelVersion() string {
 	return ""
 }
 
+func (x *Classification) GetElapsedMicros() int64 {
+	if x != nil {
+		return x.ElapsedMicros
+	}
+	return 0
+}
+
+func (x *Classification) GetFallback() Fallback {
+	if x != nil {
+		return x.Fallback
+	}
+	return Fallback_FALLBACK_UNSPECIFIED
+}
+
+func (x *Classification) GetNeed() *Need {
+	if x != nil {
+		return x.Need
+	}
+	return nil
+}
+
+func (x *Classification) GetWants() *Wants {
+	if x != nil {
+		return x.Wants
+	}
+	return nil
+}
+
+func (x *Classification) GetRisk() *Risk {
+	if x != nil {
+		return x.Risk
+	}
+	return nil
+}
+
+// Need is how much a text needs a strong model.
+type Need struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// probability is how likely a weak model answers wrong, 0 to 1.
+	Probability float64 `protobuf:"fixed64,1,opt,name=probability,proto3" json:"probability,omitempty"`
+	// weak is how likely a weak model answers right, 0 to 1.
+	Weak float64 `protobuf:"fixed64,2,opt,name=weak,proto3" json:"weak,omitempty"`
+	// strong is how likely a strong model answers right, 0 to 1.
+	Strong float64 `protobuf:"fixed64,3,opt,name=strong,proto3" json:"strong,omitempty"`
+	// score orders texts: the higher, the more they gain from a strong model. Its
+	// scale is the model version's own.
+	Score float64 `protobuf:"fixed64,4,opt,name=score,proto3" json:"score,omitempty"`
+	// model_version is the version that was asked.
+	ModelVersion  string `protobuf:"bytes,5,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Need) Reset() {
+	*x = Need{}
+	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Need) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Need) ProtoMessage() {}
+
+func (x *Need) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Need.ProtoReflect.Descriptor instead.
+func (*Need) Descriptor() ([]byte, []int) {
+	return file_gptmesh_classifier_v1_classification_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Need) GetProbability() float64 {
+	if x != nil {
+		return x.Probability
+	}
+	return 0
+}
+
+func (x *Need) GetWeak() float64 {
+	if x != nil {
+		return x.Weak
+	}
+	return 0
+}
+
+func (x *Need) GetStrong() float64 {
+	if x != nil {
+		return x.Strong
+	}
+	return 0
+}
+
+func (x *Need) GetScore() float64 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Need) GetModelVersion() string {
+	if x != nil {
+		return x.ModelVersion
+	}
+	return ""
+}
+
+// Wants is what a text is likely to need of a model, as probabilities from 0 to
+// 1. A field is absent where no head for it is active or was asked.
+type Wants struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// tools: to call tools.
+	Tools *float64 `protobuf:"fixed64,1,opt,name=tools,proto3,oneof" json:"tools,omitempty"`
+	// vision: to look at an image.
+	Vision *float64 `protobuf:"fixed64,2,opt,name=vision,proto3,oneof" json:"vision,omitempty"`
+	// long_context: to read more than fits a small context.
+	LongContext *float64 `protobuf:"fixed64,3,opt,name=long_context,json=longContext,proto3,oneof" json:"long_context,omitempty"`
+	// reasoning: to think before answering.
+	Reasoning     *float64 `protobuf:"fixed64,4,opt,name=reasoning,proto3,oneof" json:"reasoning,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Wants) Reset() {
+	*x = Wants{}
+	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Wants) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Wants) ProtoMessage() {}
+
+func (x *Wants) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Wants.ProtoReflect.Descriptor instead.
+func (*Wants) Descriptor() ([]byte, []int) {
+	return file_gptmesh_classifier_v1_classification_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Wants) GetTools() float64 {
+	if x != nil && x.Tools != nil {
+		return *x.Tools
+	}
+	return 0
+}
+
+func (x *Wants) GetVision() float64 {
+	if x != nil && x.Vision != nil {
+		return *x.Vision
+	}
+	return 0
+}
+
+func (x *Wants) GetLongContext() float64 {
+	if x != nil && x.LongContext != nil {
+		return *x.LongContext
+	}
+	return 0
+}
+
+func (x *Wants) GetReasoning() float64 {
+	if x != nil && x.Reasoning != nil {
+		return *x.Reasoning
+	}
+	return 0
+}
+
+// Risk is what the guard heads say about one text.
+type Risk struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// scores is one for each active guard head, by kind.
+	Scores []*RiskScore `protobuf:"bytes,1,rep,name=scores,proto3" json:"scores,omitempty"`
+	// flagged says that at least one score reached its threshold.
+	Flagged       bool `protobuf:"varint,2,opt,name=flagged,proto3" json:"flagged,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Risk) Reset() {
+	*x = Risk{}
+	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Risk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Risk) ProtoMessage() {}
+
+func (x *Risk) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Risk.ProtoReflect.Descriptor instead.
+func (*Risk) Descriptor() ([]byte, []int) {
+	return file_gptmesh_classifier_v1_classification_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Risk) GetScores() []*RiskScore {
+	if x != nil {
+		return x.Scores
+	}
+	return nil
+}
+
+func (x *Risk) GetFlagged() bool {
+	if x != nil {
+		return x.Flagged
+	}
+	return false
+}
+
+// RiskScore is what one guard head says.
+type RiskScore struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// kind is what was looked for.
+	Kind RiskKind `protobuf:"varint,1,opt,name=kind,proto3,enum=gptmesh.classifier.v1.RiskKind" json:"kind,omitempty"`
+	// probability is how likely it is there, 0 to 1.
+	Probability float64 `protobuf:"fixed64,2,opt,name=probability,proto3" json:"probability,omitempty"`
+	// flagged says that probability reached the threshold.
+	Flagged bool `protobuf:"varint,3,opt,name=flagged,proto3" json:"flagged,omitempty"`
+	// model_version is the version that was asked.
+	ModelVersion string `protobuf:"bytes,4,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
+	// evidence is what spoke for it, strongest first, where it is flagged.
+	Evidence      []*Evidence `protobuf:"bytes,5,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RiskScore) Reset() {
+	*x = RiskScore{}
+	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RiskScore) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RiskScore) ProtoMessage() {}
+
+func (x *RiskScore) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RiskScore.ProtoReflect.Descriptor instead.
+func (*RiskScore) Descriptor() ([]byte, []int) {
+	return file_gptmesh_classifier_v1_classification_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *RiskScore) GetKind() RiskKind {
+	if x != nil {
+		return x.Kind
+	}
+	return RiskKind_RISK_KIND_UNSPECIFIED
+}
+
+func (x *RiskScore) GetProbability() float64 {
+	if x != nil {
+		return x.Probability
+	}
+	return 0
+}
+
+func (x *RiskScore) GetFlagged() bool {
+	if x != nil {
+		return x.Flagged
+	}
+	return false
+}
+
+func (x *RiskScore) GetModelVersion() string {
+	if x != nil {
+		return x.ModelVersion
+	}
+	return ""
+}
+
+func (x *RiskScore) GetEvidence() []*Evidence {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+// LabelScore is one label with its probability.
+type LabelScore struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// label is the label.
+	Label string `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
+	// probability is 0 to 1.
+	Probability   float64 `protobuf:"fixed64,2,opt,name=probability,proto3" json:"probability,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LabelScore) Reset() {
+	*x = LabelScore{}
+	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LabelScore) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LabelScore) ProtoMessage() {}
+
+func (x *LabelScore) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LabelScore.ProtoReflect.Descriptor instead.
+func (*LabelScore) Descriptor() ([]byte, []int) {
+	return file_gptmesh_classifier_v1_classification_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *LabelScore) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
+}
+
+func (x *LabelScore) GetProbability() float64 {
+	if x != nil {
+		return x.Probability
+	}
+	return 0
+}
+
 // TierResult is what one tier said.
 type TierResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -412,14 +929,25 @@ type TierResult struct {
 	// accepted says that its confidence reached the threshold.
 	Accepted bool `protobuf:"varint,5,opt,name=accepted,proto3" json:"accepted,omitempty"`
 	// note says why it was passed over or failed. Empty otherwise.
-	Note          string `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,6,opt,name=note,proto3" json:"note,omitempty"`
+	// elapsed_micros is how long it took.
+	ElapsedMicros int64 `protobuf:"varint,7,opt,name=elapsed_micros,json=elapsedMicros,proto3" json:"elapsed_micros,omitempty"`
+	// scores are its likeliest task types, likeliest first; at most three. Empty
+	// where the tier gives none.
+	Scores []*LabelScore `protobuf:"bytes,8,rep,name=scores,proto3" json:"scores,omitempty"`
+	// complexity_confidence is how sure it was of complexity, 0 to 1. Absent
+	// where the tier does not say.
+	ComplexityConfidence *float64 `protobuf:"fixed64,9,opt,name=complexity_confidence,json=complexityConfidence,proto3,oneof" json:"complexity_confidence,omitempty"`
+	// threshold is what its confidence was measured against; 0 for a tier that
+	// stands whatever it says.
+	Threshold     float64 `protobuf:"fixed64,10,opt,name=threshold,proto3" json:"threshold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TierResult) Reset() {
 	*x = TierResult{}
-	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[1]
+	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -431,7 +959,7 @@ func (x *TierResult) String() string {
 func (*TierResult) ProtoMessage() {}
 
 func (x *TierResult) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[1]
+	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -444,7 +972,7 @@ func (x *TierResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TierResult.ProtoReflect.Descriptor instead.
 func (*TierResult) Descriptor() ([]byte, []int) {
-	return file_gptmesh_classifier_v1_classification_proto_rawDescGZIP(), []int{1}
+	return file_gptmesh_classifier_v1_classification_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TierResult) GetTier() Tier {
@@ -489,6 +1017,34 @@ func (x *TierResult) GetNote() string {
 	return ""
 }
 
+func (x *TierResult) GetElapsedMicros() int64 {
+	if x != nil {
+		return x.ElapsedMicros
+	}
+	return 0
+}
+
+func (x *TierResult) GetScores() []*LabelScore {
+	if x != nil {
+		return x.Scores
+	}
+	return nil
+}
+
+func (x *TierResult) GetComplexityConfidence() float64 {
+	if x != nil && x.ComplexityConfidence != nil {
+		return *x.ComplexityConfidence
+	}
+	return 0
+}
+
+func (x *TierResult) GetThreshold() float64 {
+	if x != nil {
+		return x.Threshold
+	}
+	return 0
+}
+
 // Evidence is one thing that spoke for a result.
 type Evidence struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -504,7 +1060,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[2]
+	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -516,7 +1072,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[2]
+	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -529,7 +1085,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_gptmesh_classifier_v1_classification_proto_rawDescGZIP(), []int{2}
+	return file_gptmesh_classifier_v1_classification_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Evidence) GetFeature() string {
@@ -553,7 +1109,9 @@ func (x *Evidence) GetWeight() float64 {
 	return 0
 }
 
-// HeadLabel is the result of one further head.
+// HeadLabel is the result of one further head. Heads that the mesh knows by
+// name are task_type, complexity, route, language, tools, vision, long_context,
+// reasoning, intent, injection and jailbreak; a model version may add others.
 type HeadLabel struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// head is the head's name.
@@ -561,14 +1119,20 @@ type HeadLabel struct {
 	// label is its choice.
 	Label string `protobuf:"bytes,2,opt,name=label,proto3" json:"label,omitempty"`
 	// confidence is how sure it is, 0 to 1.
-	Confidence    float64 `protobuf:"fixed64,3,opt,name=confidence,proto3" json:"confidence,omitempty"`
+	Confidence float64 `protobuf:"fixed64,3,opt,name=confidence,proto3" json:"confidence,omitempty"`
+	// accepted says that confidence reached the threshold of the model version.
+	Accepted bool `protobuf:"varint,4,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	// out_of_scope says that the text belongs to none of the head's labels.
+	OutOfScope bool `protobuf:"varint,5,opt,name=out_of_scope,json=outOfScope,proto3" json:"out_of_scope,omitempty"`
+	// model_version is the version that was asked.
+	ModelVersion  string `protobuf:"bytes,6,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HeadLabel) Reset() {
 	*x = HeadLabel{}
-	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[3]
+	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -580,7 +1144,7 @@ func (x *HeadLabel) String() string {
 func (*HeadLabel) ProtoMessage() {}
 
 func (x *HeadLabel) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[3]
+	mi := &file_gptmesh_classifier_v1_classification_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -593,7 +1157,7 @@ func (x *HeadLabel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadLabel.ProtoReflect.Descriptor instead.
 func (*HeadLabel) Descriptor() ([]byte, []int) {
-	return file_gptmesh_classifier_v1_classification_proto_rawDescGZIP(), []int{3}
+	return file_gptmesh_classifier_v1_classification_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *HeadLabel) GetHead() string {
@@ -617,11 +1181,32 @@ func (x *HeadLabel) GetConfidence() float64 {
 	return 0
 }
 
+func (x *HeadLabel) GetAccepted() bool {
+	if x != nil {
+		return x.Accepted
+	}
+	return false
+}
+
+func (x *HeadLabel) GetOutOfScope() bool {
+	if x != nil {
+		return x.OutOfScope
+	}
+	return false
+}
+
+func (x *HeadLabel) GetModelVersion() string {
+	if x != nil {
+		return x.ModelVersion
+	}
+	return ""
+}
+
 var File_gptmesh_classifier_v1_classification_proto protoreflect.FileDescriptor
 
 const file_gptmesh_classifier_v1_classification_proto_rawDesc = "" +
 	"\n" +
-	"*gptmesh/classifier/v1/classification.proto\x12\x15gptmesh.classifier.v1\"\xc0\x04\n" +
+	"*gptmesh/classifier/v1/classification.proto\x12\x15gptmesh.classifier.v1\"\xba\x06\n" +
 	"\x0eClassification\x12<\n" +
 	"\ttask_type\x18\x01 \x01(\x0e2\x1f.gptmesh.classifier.v1.TaskTypeR\btaskType\x12A\n" +
 	"\n" +
@@ -638,7 +1223,41 @@ const file_gptmesh_classifier_v1_classification_proto_rawDesc = "" +
 	"\bevidence\x18\t \x03(\v2\x1f.gptmesh.classifier.v1.EvidenceR\bevidence\x128\n" +
 	"\x06labels\x18\n" +
 	" \x03(\v2 .gptmesh.classifier.v1.HeadLabelR\x06labels\x12#\n" +
-	"\rmodel_version\x18\v \x01(\tR\fmodelVersion\"\x8e\x02\n" +
+	"\rmodel_version\x18\v \x01(\tR\fmodelVersion\x12%\n" +
+	"\x0eelapsed_micros\x18\f \x01(\x03R\relapsedMicros\x12;\n" +
+	"\bfallback\x18\r \x01(\x0e2\x1f.gptmesh.classifier.v1.FallbackR\bfallback\x12/\n" +
+	"\x04need\x18\x0e \x01(\v2\x1b.gptmesh.classifier.v1.NeedR\x04need\x122\n" +
+	"\x05wants\x18\x0f \x01(\v2\x1c.gptmesh.classifier.v1.WantsR\x05wants\x12/\n" +
+	"\x04risk\x18\x10 \x01(\v2\x1b.gptmesh.classifier.v1.RiskR\x04risk\"\x8f\x01\n" +
+	"\x04Need\x12 \n" +
+	"\vprobability\x18\x01 \x01(\x01R\vprobability\x12\x12\n" +
+	"\x04weak\x18\x02 \x01(\x01R\x04weak\x12\x16\n" +
+	"\x06strong\x18\x03 \x01(\x01R\x06strong\x12\x14\n" +
+	"\x05score\x18\x04 \x01(\x01R\x05score\x12#\n" +
+	"\rmodel_version\x18\x05 \x01(\tR\fmodelVersion\"\xbe\x01\n" +
+	"\x05Wants\x12\x19\n" +
+	"\x05tools\x18\x01 \x01(\x01H\x00R\x05tools\x88\x01\x01\x12\x1b\n" +
+	"\x06vision\x18\x02 \x01(\x01H\x01R\x06vision\x88\x01\x01\x12&\n" +
+	"\flong_context\x18\x03 \x01(\x01H\x02R\vlongContext\x88\x01\x01\x12!\n" +
+	"\treasoning\x18\x04 \x01(\x01H\x03R\treasoning\x88\x01\x01B\b\n" +
+	"\x06_toolsB\t\n" +
+	"\a_visionB\x0f\n" +
+	"\r_long_contextB\f\n" +
+	"\n" +
+	"_reasoning\"Z\n" +
+	"\x04Risk\x128\n" +
+	"\x06scores\x18\x01 \x03(\v2 .gptmesh.classifier.v1.RiskScoreR\x06scores\x12\x18\n" +
+	"\aflagged\x18\x02 \x01(\bR\aflagged\"\xde\x01\n" +
+	"\tRiskScore\x123\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1f.gptmesh.classifier.v1.RiskKindR\x04kind\x12 \n" +
+	"\vprobability\x18\x02 \x01(\x01R\vprobability\x12\x18\n" +
+	"\aflagged\x18\x03 \x01(\bR\aflagged\x12#\n" +
+	"\rmodel_version\x18\x04 \x01(\tR\fmodelVersion\x12;\n" +
+	"\bevidence\x18\x05 \x03(\v2\x1f.gptmesh.classifier.v1.EvidenceR\bevidence\"D\n" +
+	"\n" +
+	"LabelScore\x12\x14\n" +
+	"\x05label\x18\x01 \x01(\tR\x05label\x12 \n" +
+	"\vprobability\x18\x02 \x01(\x01R\vprobability\"\xe2\x03\n" +
 	"\n" +
 	"TierResult\x12/\n" +
 	"\x04tier\x18\x01 \x01(\x0e2\x1b.gptmesh.classifier.v1.TierR\x04tier\x12<\n" +
@@ -650,17 +1269,27 @@ const file_gptmesh_classifier_v1_classification_proto_rawDesc = "" +
 	"confidence\x18\x04 \x01(\x01R\n" +
 	"confidence\x12\x1a\n" +
 	"\baccepted\x18\x05 \x01(\bR\baccepted\x12\x12\n" +
-	"\x04note\x18\x06 \x01(\tR\x04note\"R\n" +
+	"\x04note\x18\x06 \x01(\tR\x04note\x12%\n" +
+	"\x0eelapsed_micros\x18\a \x01(\x03R\relapsedMicros\x129\n" +
+	"\x06scores\x18\b \x03(\v2!.gptmesh.classifier.v1.LabelScoreR\x06scores\x128\n" +
+	"\x15complexity_confidence\x18\t \x01(\x01H\x00R\x14complexityConfidence\x88\x01\x01\x12\x1c\n" +
+	"\tthreshold\x18\n" +
+	" \x01(\x01R\tthresholdB\x18\n" +
+	"\x16_complexity_confidence\"R\n" +
 	"\bEvidence\x12\x18\n" +
 	"\afeature\x18\x01 \x01(\tR\afeature\x12\x14\n" +
 	"\x05label\x18\x02 \x01(\tR\x05label\x12\x16\n" +
-	"\x06weight\x18\x03 \x01(\x01R\x06weight\"U\n" +
+	"\x06weight\x18\x03 \x01(\x01R\x06weight\"\xb8\x01\n" +
 	"\tHeadLabel\x12\x12\n" +
 	"\x04head\x18\x01 \x01(\tR\x04head\x12\x14\n" +
 	"\x05label\x18\x02 \x01(\tR\x05label\x12\x1e\n" +
 	"\n" +
 	"confidence\x18\x03 \x01(\x01R\n" +
-	"confidence*\xb6\x01\n" +
+	"confidence\x12\x1a\n" +
+	"\baccepted\x18\x04 \x01(\bR\baccepted\x12 \n" +
+	"\fout_of_scope\x18\x05 \x01(\bR\n" +
+	"outOfScope\x12#\n" +
+	"\rmodel_version\x18\x06 \x01(\tR\fmodelVersion*\xb6\x01\n" +
 	"\bTaskType\x12\x19\n" +
 	"\x15TASK_TYPE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11TASK_TYPE_BUG_FIX\x10\x01\x12\x15\n" +
@@ -684,7 +1313,17 @@ const file_gptmesh_classifier_v1_classification_proto_rawDesc = "" +
 	"\x10TIER_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eTIER_HEURISTIC\x10\x01\x12\x10\n" +
 	"\fTIER_LEARNED\x10\x02\x12\f\n" +
-	"\bTIER_LLM\x10\x03B\xec\x01\n" +
+	"\bTIER_LLM\x10\x03*\x87\x01\n" +
+	"\bFallback\x12\x18\n" +
+	"\x14FALLBACK_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10FALLBACK_TIMEOUT\x10\x01\x12\x17\n" +
+	"\x13FALLBACK_LLM_FAILED\x10\x02\x12\x19\n" +
+	"\x15FALLBACK_BREAKER_OPEN\x10\x03\x12\x17\n" +
+	"\x13FALLBACK_OVERLOADED\x10\x04*W\n" +
+	"\bRiskKind\x12\x19\n" +
+	"\x15RISK_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13RISK_KIND_INJECTION\x10\x01\x12\x17\n" +
+	"\x13RISK_KIND_JAILBREAK\x10\x02B\xec\x01\n" +
 	"\x19com.gptmesh.classifier.v1B\x13ClassificationProtoP\x01ZDgithub.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1;classifierv1\xa2\x02\x03GCX\xaa\x02\x15Gptmesh.Classifier.V1\xca\x02\x15Gptmesh\\Classifier\\V1\xe2\x02!Gptmesh\\Classifier\\V1\\GPBMetadata\xea\x02\x17Gptmesh::Classifier::V1b\x06proto3"
 
 var (
@@ -699,34 +1338,49 @@ func file_gptmesh_classifier_v1_classification_proto_rawDescGZIP() []byte {
 	return file_gptmesh_classifier_v1_classification_proto_rawDescData
 }
 
-var file_gptmesh_classifier_v1_classification_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_gptmesh_classifier_v1_classification_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_gptmesh_classifier_v1_classification_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_gptmesh_classifier_v1_classification_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_gptmesh_classifier_v1_classification_proto_goTypes = []any{
 	(TaskType)(0),          // 0: gptmesh.classifier.v1.TaskType
 	(Complexity)(0),        // 1: gptmesh.classifier.v1.Complexity
 	(Strategy)(0),          // 2: gptmesh.classifier.v1.Strategy
 	(Tier)(0),              // 3: gptmesh.classifier.v1.Tier
-	(*Classification)(nil), // 4: gptmesh.classifier.v1.Classification
-	(*TierResult)(nil),     // 5: gptmesh.classifier.v1.TierResult
-	(*Evidence)(nil),       // 6: gptmesh.classifier.v1.Evidence
-	(*HeadLabel)(nil),      // 7: gptmesh.classifier.v1.HeadLabel
+	(Fallback)(0),          // 4: gptmesh.classifier.v1.Fallback
+	(RiskKind)(0),          // 5: gptmesh.classifier.v1.RiskKind
+	(*Classification)(nil), // 6: gptmesh.classifier.v1.Classification
+	(*Need)(nil),           // 7: gptmesh.classifier.v1.Need
+	(*Wants)(nil),          // 8: gptmesh.classifier.v1.Wants
+	(*Risk)(nil),           // 9: gptmesh.classifier.v1.Risk
+	(*RiskScore)(nil),      // 10: gptmesh.classifier.v1.RiskScore
+	(*LabelScore)(nil),     // 11: gptmesh.classifier.v1.LabelScore
+	(*TierResult)(nil),     // 12: gptmesh.classifier.v1.TierResult
+	(*Evidence)(nil),       // 13: gptmesh.classifier.v1.Evidence
+	(*HeadLabel)(nil),      // 14: gptmesh.classifier.v1.HeadLabel
 }
 var file_gptmesh_classifier_v1_classification_proto_depIdxs = []int32{
 	0,  // 0: gptmesh.classifier.v1.Classification.task_type:type_name -> gptmesh.classifier.v1.TaskType
 	1,  // 1: gptmesh.classifier.v1.Classification.complexity:type_name -> gptmesh.classifier.v1.Complexity
 	3,  // 2: gptmesh.classifier.v1.Classification.tier:type_name -> gptmesh.classifier.v1.Tier
 	2,  // 3: gptmesh.classifier.v1.Classification.strategy:type_name -> gptmesh.classifier.v1.Strategy
-	5,  // 4: gptmesh.classifier.v1.Classification.tier_results:type_name -> gptmesh.classifier.v1.TierResult
-	6,  // 5: gptmesh.classifier.v1.Classification.evidence:type_name -> gptmesh.classifier.v1.Evidence
-	7,  // 6: gptmesh.classifier.v1.Classification.labels:type_name -> gptmesh.classifier.v1.HeadLabel
-	3,  // 7: gptmesh.classifier.v1.TierResult.tier:type_name -> gptmesh.classifier.v1.Tier
-	0,  // 8: gptmesh.classifier.v1.TierResult.task_type:type_name -> gptmesh.classifier.v1.TaskType
-	1,  // 9: gptmesh.classifier.v1.TierResult.complexity:type_name -> gptmesh.classifier.v1.Complexity
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	12, // 4: gptmesh.classifier.v1.Classification.tier_results:type_name -> gptmesh.classifier.v1.TierResult
+	13, // 5: gptmesh.classifier.v1.Classification.evidence:type_name -> gptmesh.classifier.v1.Evidence
+	14, // 6: gptmesh.classifier.v1.Classification.labels:type_name -> gptmesh.classifier.v1.HeadLabel
+	4,  // 7: gptmesh.classifier.v1.Classification.fallback:type_name -> gptmesh.classifier.v1.Fallback
+	7,  // 8: gptmesh.classifier.v1.Classification.need:type_name -> gptmesh.classifier.v1.Need
+	8,  // 9: gptmesh.classifier.v1.Classification.wants:type_name -> gptmesh.classifier.v1.Wants
+	9,  // 10: gptmesh.classifier.v1.Classification.risk:type_name -> gptmesh.classifier.v1.Risk
+	10, // 11: gptmesh.classifier.v1.Risk.scores:type_name -> gptmesh.classifier.v1.RiskScore
+	5,  // 12: gptmesh.classifier.v1.RiskScore.kind:type_name -> gptmesh.classifier.v1.RiskKind
+	13, // 13: gptmesh.classifier.v1.RiskScore.evidence:type_name -> gptmesh.classifier.v1.Evidence
+	3,  // 14: gptmesh.classifier.v1.TierResult.tier:type_name -> gptmesh.classifier.v1.Tier
+	0,  // 15: gptmesh.classifier.v1.TierResult.task_type:type_name -> gptmesh.classifier.v1.TaskType
+	1,  // 16: gptmesh.classifier.v1.TierResult.complexity:type_name -> gptmesh.classifier.v1.Complexity
+	11, // 17: gptmesh.classifier.v1.TierResult.scores:type_name -> gptmesh.classifier.v1.LabelScore
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_gptmesh_classifier_v1_classification_proto_init() }
@@ -734,13 +1388,15 @@ func file_gptmesh_classifier_v1_classification_proto_init() {
 	if File_gptmesh_classifier_v1_classification_proto != nil {
 		return
 	}
+	file_gptmesh_classifier_v1_classification_proto_msgTypes[2].OneofWrappers = []any{}
+	file_gptmesh_classifier_v1_classification_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gptmesh_classifier_v1_classification_proto_rawDesc), len(file_gptmesh_classifier_v1_classification_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   4,
+			NumEnums:      6,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -25,6 +25,166 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// BreakerState is what the breaker before the language model lets through.
+type BreakerState int32
+
+const (
+	// BREAKER_STATE_UNSPECIFIED: there is no such tier.
+	BreakerState_BREAKER_STATE_UNSPECIFIED BreakerState = 0
+	// BREAKER_STATE_CLOSED: every call.
+	BreakerState_BREAKER_STATE_CLOSED BreakerState = 1
+	// BREAKER_STATE_OPEN: none.
+	BreakerState_BREAKER_STATE_OPEN BreakerState = 2
+	// BREAKER_STATE_HALF_OPEN: one, whose end decides.
+	BreakerState_BREAKER_STATE_HALF_OPEN BreakerState = 3
+)
+
+// Enum value maps for BreakerState.
+var (
+	BreakerState_name = map[int32]string{
+		0: "BREAKER_STATE_UNSPECIFIED",
+		1: "BREAKER_STATE_CLOSED",
+		2: "BREAKER_STATE_OPEN",
+		3: "BREAKER_STATE_HALF_OPEN",
+	}
+	BreakerState_value = map[string]int32{
+		"BREAKER_STATE_UNSPECIFIED": 0,
+		"BREAKER_STATE_CLOSED":      1,
+		"BREAKER_STATE_OPEN":        2,
+		"BREAKER_STATE_HALF_OPEN":   3,
+	}
+)
+
+func (x BreakerState) Enum() *BreakerState {
+	p := new(BreakerState)
+	*p = x
+	return p
+}
+
+func (x BreakerState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (BreakerState) Descriptor() protoreflect.EnumDescriptor {
+	return file_gptmesh_classifier_v1_classifier_service_proto_enumTypes[0].Descriptor()
+}
+
+func (BreakerState) Type() protoreflect.EnumType {
+	return &file_gptmesh_classifier_v1_classifier_service_proto_enumTypes[0]
+}
+
+func (x BreakerState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use BreakerState.Descriptor instead.
+func (BreakerState) EnumDescriptor() ([]byte, []int) {
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{0}
+}
+
+// ScreenRequest is texts to look at.
+type ScreenRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// texts are 1 to 64, each of at most 1,000,000 characters. An empty one has
+	// no risk.
+	Texts []string `protobuf:"bytes,1,rep,name=texts,proto3" json:"texts,omitempty"`
+	// key chooses between an active version and a canary: the same key always
+	// gets the same one. Empty means that each text is its own key.
+	Key           string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScreenRequest) Reset() {
+	*x = ScreenRequest{}
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScreenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScreenRequest) ProtoMessage() {}
+
+func (x *ScreenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScreenRequest.ProtoReflect.Descriptor instead.
+func (*ScreenRequest) Descriptor() ([]byte, []int) {
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *ScreenRequest) GetTexts() []string {
+	if x != nil {
+		return x.Texts
+	}
+	return nil
+}
+
+func (x *ScreenRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+// ScreenResponse is the risks, in order.
+type ScreenResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// risks stand in the order of the texts.
+	Risks         []*Risk `protobuf:"bytes,1,rep,name=risks,proto3" json:"risks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScreenResponse) Reset() {
+	*x = ScreenResponse{}
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScreenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScreenResponse) ProtoMessage() {}
+
+func (x *ScreenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScreenResponse.ProtoReflect.Descriptor instead.
+func (*ScreenResponse) Descriptor() ([]byte, []int) {
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ScreenResponse) GetRisks() []*Risk {
+	if x != nil {
+		return x.Risks
+	}
+	return nil
+}
+
 // ClassifyRequest is one text to label.
 type ClassifyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -34,14 +194,27 @@ type ClassifyRequest struct {
 	// characters.
 	Context string `protobuf:"bytes,2,opt,name=context,proto3" json:"context,omitempty"`
 	// files_changed are paths that the task touches, for later tiers.
-	FilesChanged  []string `protobuf:"bytes,3,rep,name=files_changed,json=filesChanged,proto3" json:"files_changed,omitempty"`
+	FilesChanged []string `protobuf:"bytes,3,rep,name=files_changed,json=filesChanged,proto3" json:"files_changed,omitempty"`
+	// heads are the further heads to ask. Empty means all that are active; task
+	// type and complexity are always given.
+	Heads []string `protobuf:"bytes,4,rep,name=heads,proto3" json:"heads,omitempty"`
+	// max_tier is the last tier that may be asked; unspecified means as
+	// configured. TIER_LEARNED keeps a caller in a hurry from waiting for a
+	// language model.
+	MaxTier Tier `protobuf:"varint,5,opt,name=max_tier,json=maxTier,proto3,enum=gptmesh.classifier.v1.Tier" json:"max_tier,omitempty"`
+	// key chooses between an active version and a canary: the same key always
+	// gets the same one. Empty means that the text is the key.
+	Key string `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`
+	// group is the repository, tenant or other source of the text, for models
+	// that know groups. At most 200 bytes.
+	Group         string `protobuf:"bytes,7,opt,name=group,proto3" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ClassifyRequest) Reset() {
 	*x = ClassifyRequest{}
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[0]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -53,7 +226,7 @@ func (x *ClassifyRequest) String() string {
 func (*ClassifyRequest) ProtoMessage() {}
 
 func (x *ClassifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[0]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -66,7 +239,7 @@ func (x *ClassifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClassifyRequest.ProtoReflect.Descriptor instead.
 func (*ClassifyRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{0}
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ClassifyRequest) GetText() string {
@@ -90,6 +263,34 @@ func (x *ClassifyRequest) GetFilesChanged() []string {
 	return nil
 }
 
+func (x *ClassifyRequest) GetHeads() []string {
+	if x != nil {
+		return x.Heads
+	}
+	return nil
+}
+
+func (x *ClassifyRequest) GetMaxTier() Tier {
+	if x != nil {
+		return x.MaxTier
+	}
+	return Tier_TIER_UNSPECIFIED
+}
+
+func (x *ClassifyRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *ClassifyRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
 // ClassifyResponse is the label of one text.
 type ClassifyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -101,7 +302,7 @@ type ClassifyResponse struct {
 
 func (x *ClassifyResponse) Reset() {
 	*x = ClassifyResponse{}
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[1]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -113,7 +314,7 @@ func (x *ClassifyResponse) String() string {
 func (*ClassifyResponse) ProtoMessage() {}
 
 func (x *ClassifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[1]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -126,7 +327,7 @@ func (x *ClassifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClassifyResponse.ProtoReflect.Descriptor instead.
 func (*ClassifyResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{1}
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ClassifyResponse) GetClassification() *Classification {
@@ -147,7 +348,7 @@ type BatchClassifyRequest struct {
 
 func (x *BatchClassifyRequest) Reset() {
 	*x = BatchClassifyRequest{}
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[2]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -159,7 +360,7 @@ func (x *BatchClassifyRequest) String() string {
 func (*BatchClassifyRequest) ProtoMessage() {}
 
 func (x *BatchClassifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[2]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -172,7 +373,7 @@ func (x *BatchClassifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchClassifyRequest.ProtoReflect.Descriptor instead.
 func (*BatchClassifyRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{2}
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *BatchClassifyRequest) GetItems() []*ClassifyRequest {
@@ -193,7 +394,7 @@ type BatchClassifyResponse struct {
 
 func (x *BatchClassifyResponse) Reset() {
 	*x = BatchClassifyResponse{}
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[3]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -205,7 +406,7 @@ func (x *BatchClassifyResponse) String() string {
 func (*BatchClassifyResponse) ProtoMessage() {}
 
 func (x *BatchClassifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[3]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -218,7 +419,7 @@ func (x *BatchClassifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchClassifyResponse.ProtoReflect.Descriptor instead.
 func (*BatchClassifyResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{3}
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *BatchClassifyResponse) GetResults() []*BatchResult {
@@ -244,7 +445,7 @@ type BatchResult struct {
 
 func (x *BatchResult) Reset() {
 	*x = BatchResult{}
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[4]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -256,7 +457,7 @@ func (x *BatchResult) String() string {
 func (*BatchResult) ProtoMessage() {}
 
 func (x *BatchResult) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[4]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -269,7 +470,7 @@ func (x *BatchResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchResult.ProtoReflect.Descriptor instead.
 func (*BatchResult) Descriptor() ([]byte, []int) {
-	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{4}
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *BatchResult) GetResult() isBatchResult_Result {
@@ -328,7 +529,7 @@ type ItemError struct {
 
 func (x *ItemError) Reset() {
 	*x = ItemError{}
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[5]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -340,7 +541,7 @@ func (x *ItemError) String() string {
 func (*ItemError) ProtoMessage() {}
 
 func (x *ItemError) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[5]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -353,7 +554,7 @@ func (x *ItemError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ItemError.ProtoReflect.Descriptor instead.
 func (*ItemError) Descriptor() ([]byte, []int) {
-	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{5}
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ItemError) GetField() string {
@@ -379,7 +580,7 @@ type GetStatisticsRequest struct {
 
 func (x *GetStatisticsRequest) Reset() {
 	*x = GetStatisticsRequest{}
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[6]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -391,7 +592,7 @@ func (x *GetStatisticsRequest) String() string {
 func (*GetStatisticsRequest) ProtoMessage() {}
 
 func (x *GetStatisticsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[6]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -404,7 +605,7 @@ func (x *GetStatisticsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatisticsRequest.ProtoReflect.Descriptor instead.
 func (*GetStatisticsRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{6}
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{8}
 }
 
 // GetStatisticsResponse is the counts.
@@ -417,14 +618,27 @@ type GetStatisticsResponse struct {
 	// rejected is how many texts broke a rule.
 	Rejected int64 `protobuf:"varint,3,opt,name=rejected,proto3" json:"rejected,omitempty"`
 	// since is when counting began.
-	Since         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	Since *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	// low_confidence is how many of total no tier was sure of.
+	LowConfidence int64 `protobuf:"varint,5,opt,name=low_confidence,json=lowConfidence,proto3" json:"low_confidence,omitempty"`
+	// fallbacks is how many of total fell back, by why.
+	Fallbacks []*FallbackCount `protobuf:"bytes,6,rep,name=fallbacks,proto3" json:"fallbacks,omitempty"`
+	// screened is how many texts Screen looked at; they are not in total.
+	Screened int64 `protobuf:"varint,7,opt,name=screened,proto3" json:"screened,omitempty"`
+	// flagged is how many of screened were flagged.
+	Flagged int64 `protobuf:"varint,8,opt,name=flagged,proto3" json:"flagged,omitempty"`
+	// breaker is the state of the breaker before the language model; unspecified
+	// where no such tier is configured.
+	Breaker BreakerState `protobuf:"varint,9,opt,name=breaker,proto3,enum=gptmesh.classifier.v1.BreakerState" json:"breaker,omitempty"`
+	// model_versions are the active versions and canaries by head.
+	ModelVersions []*HeadVersion `protobuf:"bytes,10,rep,name=model_versions,json=modelVersions,proto3" json:"model_versions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetStatisticsResponse) Reset() {
 	*x = GetStatisticsResponse{}
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[7]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -436,7 +650,7 @@ func (x *GetStatisticsResponse) String() string {
 func (*GetStatisticsResponse) ProtoMessage() {}
 
 func (x *GetStatisticsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[7]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -449,7 +663,7 @@ func (x *GetStatisticsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatisticsResponse.ProtoReflect.Descriptor instead.
 func (*GetStatisticsResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{7}
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetStatisticsResponse) GetTotal() int64 {
@@ -480,6 +694,250 @@ func (x *GetStatisticsResponse) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *GetStatisticsResponse) GetLowConfidence() int64 {
+	if x != nil {
+		return x.LowConfidence
+	}
+	return 0
+}
+
+func (x *GetStatisticsResponse) GetFallbacks() []*FallbackCount {
+	if x != nil {
+		return x.Fallbacks
+	}
+	return nil
+}
+
+func (x *GetStatisticsResponse) GetScreened() int64 {
+	if x != nil {
+		return x.Screened
+	}
+	return 0
+}
+
+func (x *GetStatisticsResponse) GetFlagged() int64 {
+	if x != nil {
+		return x.Flagged
+	}
+	return 0
+}
+
+func (x *GetStatisticsResponse) GetBreaker() BreakerState {
+	if x != nil {
+		return x.Breaker
+	}
+	return BreakerState_BREAKER_STATE_UNSPECIFIED
+}
+
+func (x *GetStatisticsResponse) GetModelVersions() []*HeadVersion {
+	if x != nil {
+		return x.ModelVersions
+	}
+	return nil
+}
+
+// FallbackCount is how many texts fell back for one reason.
+type FallbackCount struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// fallback is the reason.
+	Fallback Fallback `protobuf:"varint,1,opt,name=fallback,proto3,enum=gptmesh.classifier.v1.Fallback" json:"fallback,omitempty"`
+	// count is how many.
+	Count         int64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FallbackCount) Reset() {
+	*x = FallbackCount{}
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FallbackCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FallbackCount) ProtoMessage() {}
+
+func (x *FallbackCount) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FallbackCount.ProtoReflect.Descriptor instead.
+func (*FallbackCount) Descriptor() ([]byte, []int) {
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *FallbackCount) GetFallback() Fallback {
+	if x != nil {
+		return x.Fallback
+	}
+	return Fallback_FALLBACK_UNSPECIFIED
+}
+
+func (x *FallbackCount) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+// HeadVersion is what answers for one head in this process.
+type HeadVersion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// head is the head.
+	Head string `protobuf:"bytes,1,opt,name=head,proto3" json:"head,omitempty"`
+	// active is the id of the version that answers.
+	Active string `protobuf:"bytes,2,opt,name=active,proto3" json:"active,omitempty"`
+	// canary is the id of the version that is tried on some keys; empty without.
+	Canary string `protobuf:"bytes,3,opt,name=canary,proto3" json:"canary,omitempty"`
+	// canary_percent is how many of a hundred keys it gets.
+	CanaryPercent int32 `protobuf:"varint,4,opt,name=canary_percent,json=canaryPercent,proto3" json:"canary_percent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeadVersion) Reset() {
+	*x = HeadVersion{}
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeadVersion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeadVersion) ProtoMessage() {}
+
+func (x *HeadVersion) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeadVersion.ProtoReflect.Descriptor instead.
+func (*HeadVersion) Descriptor() ([]byte, []int) {
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *HeadVersion) GetHead() string {
+	if x != nil {
+		return x.Head
+	}
+	return ""
+}
+
+func (x *HeadVersion) GetActive() string {
+	if x != nil {
+		return x.Active
+	}
+	return ""
+}
+
+func (x *HeadVersion) GetCanary() string {
+	if x != nil {
+		return x.Canary
+	}
+	return ""
+}
+
+func (x *HeadVersion) GetCanaryPercent() int32 {
+	if x != nil {
+		return x.CanaryPercent
+	}
+	return 0
+}
+
+// ResetBreakerRequest has no fields.
+type ResetBreakerRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetBreakerRequest) Reset() {
+	*x = ResetBreakerRequest{}
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetBreakerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetBreakerRequest) ProtoMessage() {}
+
+func (x *ResetBreakerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetBreakerRequest.ProtoReflect.Descriptor instead.
+func (*ResetBreakerRequest) Descriptor() ([]byte, []int) {
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{12}
+}
+
+// ResetBreakerResponse has no fields.
+type ResetBreakerResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetBreakerResponse) Reset() {
+	*x = ResetBreakerResponse{}
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetBreakerResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetBreakerResponse) ProtoMessage() {}
+
+func (x *ResetBreakerResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetBreakerResponse.ProtoReflect.Descriptor instead.
+func (*ResetBreakerResponse) Descriptor() ([]byte, []int) {
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{13}
+}
+
 // TierCount is how many texts a tier decided.
 type TierCount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -493,7 +951,7 @@ type TierCount struct {
 
 func (x *TierCount) Reset() {
 	*x = TierCount{}
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[8]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -505,7 +963,7 @@ func (x *TierCount) String() string {
 func (*TierCount) ProtoMessage() {}
 
 func (x *TierCount) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[8]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -518,7 +976,7 @@ func (x *TierCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TierCount.ProtoReflect.Descriptor instead.
 func (*TierCount) Descriptor() ([]byte, []int) {
-	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{8}
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *TierCount) GetTier() Tier {
@@ -544,7 +1002,7 @@ type ResetStatisticsRequest struct {
 
 func (x *ResetStatisticsRequest) Reset() {
 	*x = ResetStatisticsRequest{}
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[9]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -556,7 +1014,7 @@ func (x *ResetStatisticsRequest) String() string {
 func (*ResetStatisticsRequest) ProtoMessage() {}
 
 func (x *ResetStatisticsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[9]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -569,7 +1027,7 @@ func (x *ResetStatisticsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetStatisticsRequest.ProtoReflect.Descriptor instead.
 func (*ResetStatisticsRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{9}
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{15}
 }
 
 // ResetStatisticsResponse has no fields.
@@ -581,7 +1039,7 @@ type ResetStatisticsResponse struct {
 
 func (x *ResetStatisticsResponse) Reset() {
 	*x = ResetStatisticsResponse{}
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[10]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -593,7 +1051,7 @@ func (x *ResetStatisticsResponse) String() string {
 func (*ResetStatisticsResponse) ProtoMessage() {}
 
 func (x *ResetStatisticsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[10]
+	mi := &file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -606,20 +1064,29 @@ func (x *ResetStatisticsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetStatisticsResponse.ProtoReflect.Descriptor instead.
 func (*ResetStatisticsResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{10}
+	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP(), []int{16}
 }
 
 var File_gptmesh_classifier_v1_classifier_service_proto protoreflect.FileDescriptor
 
 const file_gptmesh_classifier_v1_classifier_service_proto_rawDesc = "" +
 	"\n" +
-	".gptmesh/classifier/v1/classifier_service.proto\x12\x15gptmesh.classifier.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*gptmesh/classifier/v1/classification.proto\x1a\x1dgptmesh/mesh/v1/options.proto\"\x85\x01\n" +
+	".gptmesh/classifier/v1/classifier_service.proto\x12\x15gptmesh.classifier.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*gptmesh/classifier/v1/classification.proto\x1a\x1dgptmesh/mesh/v1/options.proto\"U\n" +
+	"\rScreenRequest\x12(\n" +
+	"\x05texts\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\f\b\x01\x10@\"\x06r\x04\x18\xc0\x84=R\x05texts\x12\x1a\n" +
+	"\x03key\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x03key\"C\n" +
+	"\x0eScreenResponse\x121\n" +
+	"\x05risks\x18\x01 \x03(\v2\x1b.gptmesh.classifier.v1.RiskR\x05risks\"\xa9\x02\n" +
 	"\x0fClassifyRequest\x12\x1e\n" +
 	"\x04text\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\n" +
 	"\x18\x90NR\x04text\x12\"\n" +
 	"\acontext\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x90NR\acontext\x12.\n" +
-	"\rfiles_changed\x18\x03 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\x90NR\ffilesChanged\"a\n" +
+	"\rfiles_changed\x18\x03 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\x90NR\ffilesChanged\x12$\n" +
+	"\x05heads\x18\x04 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10@\"\x04r\x02\x18@R\x05heads\x12@\n" +
+	"\bmax_tier\x18\x05 \x01(\x0e2\x1b.gptmesh.classifier.v1.TierB\b\xbaH\x05\x82\x01\x02\x10\x01R\amaxTier\x12\x1a\n" +
+	"\x03key\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x03key\x12\x1e\n" +
+	"\x05group\x18\a \x01(\tB\b\xbaH\x05r\x03(\xc8\x01R\x05group\"a\n" +
 	"\x10ClassifyResponse\x12M\n" +
 	"\x0eclassification\x18\x01 \x01(\v2%.gptmesh.classifier.v1.ClassificationR\x0eclassification\"f\n" +
 	"\x14BatchClassifyRequest\x12N\n" +
@@ -634,21 +1101,45 @@ const file_gptmesh_classifier_v1_classifier_service_proto_rawDesc = "" +
 	"\tItemError\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\"\x16\n" +
-	"\x14GetStatisticsRequest\"\xb3\x01\n" +
+	"\x14GetStatisticsRequest\"\xde\x03\n" +
 	"\x15GetStatisticsResponse\x12\x14\n" +
 	"\x05total\x18\x01 \x01(\x03R\x05total\x126\n" +
 	"\x05tiers\x18\x02 \x03(\v2 .gptmesh.classifier.v1.TierCountR\x05tiers\x12\x1a\n" +
 	"\brejected\x18\x03 \x01(\x03R\brejected\x120\n" +
-	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"R\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12%\n" +
+	"\x0elow_confidence\x18\x05 \x01(\x03R\rlowConfidence\x12B\n" +
+	"\tfallbacks\x18\x06 \x03(\v2$.gptmesh.classifier.v1.FallbackCountR\tfallbacks\x12\x1a\n" +
+	"\bscreened\x18\a \x01(\x03R\bscreened\x12\x18\n" +
+	"\aflagged\x18\b \x01(\x03R\aflagged\x12=\n" +
+	"\abreaker\x18\t \x01(\x0e2#.gptmesh.classifier.v1.BreakerStateR\abreaker\x12I\n" +
+	"\x0emodel_versions\x18\n" +
+	" \x03(\v2\".gptmesh.classifier.v1.HeadVersionR\rmodelVersions\"b\n" +
+	"\rFallbackCount\x12;\n" +
+	"\bfallback\x18\x01 \x01(\x0e2\x1f.gptmesh.classifier.v1.FallbackR\bfallback\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\"x\n" +
+	"\vHeadVersion\x12\x12\n" +
+	"\x04head\x18\x01 \x01(\tR\x04head\x12\x16\n" +
+	"\x06active\x18\x02 \x01(\tR\x06active\x12\x16\n" +
+	"\x06canary\x18\x03 \x01(\tR\x06canary\x12%\n" +
+	"\x0ecanary_percent\x18\x04 \x01(\x05R\rcanaryPercent\"\x15\n" +
+	"\x13ResetBreakerRequest\"\x16\n" +
+	"\x14ResetBreakerResponse\"R\n" +
 	"\tTierCount\x12/\n" +
 	"\x04tier\x18\x01 \x01(\x0e2\x1b.gptmesh.classifier.v1.TierR\x04tier\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x03R\x05count\"\x18\n" +
 	"\x16ResetStatisticsRequest\"\x19\n" +
-	"\x17ResetStatisticsResponse2\xa1\x05\n" +
+	"\x17ResetStatisticsResponse*|\n" +
+	"\fBreakerState\x12\x1d\n" +
+	"\x19BREAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14BREAKER_STATE_CLOSED\x10\x01\x12\x16\n" +
+	"\x12BREAKER_STATE_OPEN\x10\x02\x12\x1b\n" +
+	"\x17BREAKER_STATE_HALF_OPEN\x10\x032\xda\a\n" +
 	"\x11ClassifierService\x12\x8c\x01\n" +
-	"\bClassify\x12&.gptmesh.classifier.v1.ClassifyRequest\x1a'.gptmesh.classifier.v1.ClassifyResponse\"/\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/mesh/v1/classifications\x12\xa1\x01\n" +
-	"\rBatchClassify\x12+.gptmesh.classifier.v1.BatchClassifyRequest\x1a,.gptmesh.classifier.v1.BatchClassifyResponse\"5\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/mesh/v1/classifications:batch\x12\xa3\x01\n" +
-	"\rGetStatistics\x12+.gptmesh.classifier.v1.GetStatisticsRequest\x1a,.gptmesh.classifier.v1.GetStatisticsResponse\"7\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02%\x12#/mesh/v1/classifications/statistics\x12\xb2\x01\n" +
+	"\bClassify\x12&.gptmesh.classifier.v1.ClassifyRequest\x1a'.gptmesh.classifier.v1.ClassifyResponse\"/\xca\xf3\x18\b\b\x02\x10\x01\x18\x02 \x02\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/mesh/v1/classifications\x12\xa1\x01\n" +
+	"\rBatchClassify\x12+.gptmesh.classifier.v1.BatchClassifyRequest\x1a,.gptmesh.classifier.v1.BatchClassifyResponse\"5\xca\xf3\x18\b\b\x02\x10\x01\x18\x02 \x02\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/mesh/v1/classifications:batch\x12\x8d\x01\n" +
+	"\x06Screen\x12$.gptmesh.classifier.v1.ScreenRequest\x1a%.gptmesh.classifier.v1.ScreenResponse\"6\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/mesh/v1/classifications:screen\x12\xa3\x01\n" +
+	"\rGetStatistics\x12+.gptmesh.classifier.v1.GetStatisticsRequest\x1a,.gptmesh.classifier.v1.GetStatisticsResponse\"7\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02%\x12#/mesh/v1/classifications/statistics\x12\xa6\x01\n" +
+	"\fResetBreaker\x12*.gptmesh.classifier.v1.ResetBreakerRequest\x1a+.gptmesh.classifier.v1.ResetBreakerResponse\"=\xca\xf3\x18\b\b\x03\x10\x01\x18\x01 \x04\x82\xd3\xe4\x93\x02+:\x01*\"&/mesh/v1/classifications/breaker:reset\x12\xb2\x01\n" +
 	"\x0fResetStatistics\x12-.gptmesh.classifier.v1.ResetStatisticsRequest\x1a..gptmesh.classifier.v1.ResetStatisticsResponse\"@\xca\xf3\x18\b\b\x03\x10\x01\x18\x01 \x04\x82\xd3\xe4\x93\x02.:\x01*\")/mesh/v1/classifications/statistics:resetB\xef\x01\n" +
 	"\x19com.gptmesh.classifier.v1B\x16ClassifierServiceProtoP\x01ZDgithub.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1;classifierv1\xa2\x02\x03GCX\xaa\x02\x15Gptmesh.Classifier.V1\xca\x02\x15Gptmesh\\Classifier\\V1\xe2\x02!Gptmesh\\Classifier\\V1\\GPBMetadata\xea\x02\x17Gptmesh::Classifier::V1b\x06proto3"
 
@@ -664,45 +1155,65 @@ func file_gptmesh_classifier_v1_classifier_service_proto_rawDescGZIP() []byte {
 	return file_gptmesh_classifier_v1_classifier_service_proto_rawDescData
 }
 
-var file_gptmesh_classifier_v1_classifier_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_gptmesh_classifier_v1_classifier_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_gptmesh_classifier_v1_classifier_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_gptmesh_classifier_v1_classifier_service_proto_goTypes = []any{
-	(*ClassifyRequest)(nil),         // 0: gptmesh.classifier.v1.ClassifyRequest
-	(*ClassifyResponse)(nil),        // 1: gptmesh.classifier.v1.ClassifyResponse
-	(*BatchClassifyRequest)(nil),    // 2: gptmesh.classifier.v1.BatchClassifyRequest
-	(*BatchClassifyResponse)(nil),   // 3: gptmesh.classifier.v1.BatchClassifyResponse
-	(*BatchResult)(nil),             // 4: gptmesh.classifier.v1.BatchResult
-	(*ItemError)(nil),               // 5: gptmesh.classifier.v1.ItemError
-	(*GetStatisticsRequest)(nil),    // 6: gptmesh.classifier.v1.GetStatisticsRequest
-	(*GetStatisticsResponse)(nil),   // 7: gptmesh.classifier.v1.GetStatisticsResponse
-	(*TierCount)(nil),               // 8: gptmesh.classifier.v1.TierCount
-	(*ResetStatisticsRequest)(nil),  // 9: gptmesh.classifier.v1.ResetStatisticsRequest
-	(*ResetStatisticsResponse)(nil), // 10: gptmesh.classifier.v1.ResetStatisticsResponse
-	(*Classification)(nil),          // 11: gptmesh.classifier.v1.Classification
-	(*timestamppb.Timestamp)(nil),   // 12: google.protobuf.Timestamp
-	(Tier)(0),                       // 13: gptmesh.classifier.v1.Tier
+	(BreakerState)(0),               // 0: gptmesh.classifier.v1.BreakerState
+	(*ScreenRequest)(nil),           // 1: gptmesh.classifier.v1.ScreenRequest
+	(*ScreenResponse)(nil),          // 2: gptmesh.classifier.v1.ScreenResponse
+	(*ClassifyRequest)(nil),         // 3: gptmesh.classifier.v1.ClassifyRequest
+	(*ClassifyResponse)(nil),        // 4: gptmesh.classifier.v1.ClassifyResponse
+	(*BatchClassifyRequest)(nil),    // 5: gptmesh.classifier.v1.BatchClassifyRequest
+	(*BatchClassifyResponse)(nil),   // 6: gptmesh.classifier.v1.BatchClassifyResponse
+	(*BatchResult)(nil),             // 7: gptmesh.classifier.v1.BatchResult
+	(*ItemError)(nil),               // 8: gptmesh.classifier.v1.ItemError
+	(*GetStatisticsRequest)(nil),    // 9: gptmesh.classifier.v1.GetStatisticsRequest
+	(*GetStatisticsResponse)(nil),   // 10: gptmesh.classifier.v1.GetStatisticsResponse
+	(*FallbackCount)(nil),           // 11: gptmesh.classifier.v1.FallbackCount
+	(*HeadVersion)(nil),             // 12: gptmesh.classifier.v1.HeadVersion
+	(*ResetBreakerRequest)(nil),     // 13: gptmesh.classifier.v1.ResetBreakerRequest
+	(*ResetBreakerResponse)(nil),    // 14: gptmesh.classifier.v1.ResetBreakerResponse
+	(*TierCount)(nil),               // 15: gptmesh.classifier.v1.TierCount
+	(*ResetStatisticsRequest)(nil),  // 16: gptmesh.classifier.v1.ResetStatisticsRequest
+	(*ResetStatisticsResponse)(nil), // 17: gptmesh.classifier.v1.ResetStatisticsResponse
+	(*Risk)(nil),                    // 18: gptmesh.classifier.v1.Risk
+	(Tier)(0),                       // 19: gptmesh.classifier.v1.Tier
+	(*Classification)(nil),          // 20: gptmesh.classifier.v1.Classification
+	(*timestamppb.Timestamp)(nil),   // 21: google.protobuf.Timestamp
+	(Fallback)(0),                   // 22: gptmesh.classifier.v1.Fallback
 }
 var file_gptmesh_classifier_v1_classifier_service_proto_depIdxs = []int32{
-	11, // 0: gptmesh.classifier.v1.ClassifyResponse.classification:type_name -> gptmesh.classifier.v1.Classification
-	0,  // 1: gptmesh.classifier.v1.BatchClassifyRequest.items:type_name -> gptmesh.classifier.v1.ClassifyRequest
-	4,  // 2: gptmesh.classifier.v1.BatchClassifyResponse.results:type_name -> gptmesh.classifier.v1.BatchResult
-	11, // 3: gptmesh.classifier.v1.BatchResult.classification:type_name -> gptmesh.classifier.v1.Classification
-	5,  // 4: gptmesh.classifier.v1.BatchResult.error:type_name -> gptmesh.classifier.v1.ItemError
-	8,  // 5: gptmesh.classifier.v1.GetStatisticsResponse.tiers:type_name -> gptmesh.classifier.v1.TierCount
-	12, // 6: gptmesh.classifier.v1.GetStatisticsResponse.since:type_name -> google.protobuf.Timestamp
-	13, // 7: gptmesh.classifier.v1.TierCount.tier:type_name -> gptmesh.classifier.v1.Tier
-	0,  // 8: gptmesh.classifier.v1.ClassifierService.Classify:input_type -> gptmesh.classifier.v1.ClassifyRequest
-	2,  // 9: gptmesh.classifier.v1.ClassifierService.BatchClassify:input_type -> gptmesh.classifier.v1.BatchClassifyRequest
-	6,  // 10: gptmesh.classifier.v1.ClassifierService.GetStatistics:input_type -> gptmesh.classifier.v1.GetStatisticsRequest
-	9,  // 11: gptmesh.classifier.v1.ClassifierService.ResetStatistics:input_type -> gptmesh.classifier.v1.ResetStatisticsRequest
-	1,  // 12: gptmesh.classifier.v1.ClassifierService.Classify:output_type -> gptmesh.classifier.v1.ClassifyResponse
-	3,  // 13: gptmesh.classifier.v1.ClassifierService.BatchClassify:output_type -> gptmesh.classifier.v1.BatchClassifyResponse
-	7,  // 14: gptmesh.classifier.v1.ClassifierService.GetStatistics:output_type -> gptmesh.classifier.v1.GetStatisticsResponse
-	10, // 15: gptmesh.classifier.v1.ClassifierService.ResetStatistics:output_type -> gptmesh.classifier.v1.ResetStatisticsResponse
-	12, // [12:16] is the sub-list for method output_type
-	8,  // [8:12] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	18, // 0: gptmesh.classifier.v1.ScreenResponse.risks:type_name -> gptmesh.classifier.v1.Risk
+	19, // 1: gptmesh.classifier.v1.ClassifyRequest.max_tier:type_name -> gptmesh.classifier.v1.Tier
+	20, // 2: gptmesh.classifier.v1.ClassifyResponse.classification:type_name -> gptmesh.classifier.v1.Classification
+	3,  // 3: gptmesh.classifier.v1.BatchClassifyRequest.items:type_name -> gptmesh.classifier.v1.ClassifyRequest
+	7,  // 4: gptmesh.classifier.v1.BatchClassifyResponse.results:type_name -> gptmesh.classifier.v1.BatchResult
+	20, // 5: gptmesh.classifier.v1.BatchResult.classification:type_name -> gptmesh.classifier.v1.Classification
+	8,  // 6: gptmesh.classifier.v1.BatchResult.error:type_name -> gptmesh.classifier.v1.ItemError
+	15, // 7: gptmesh.classifier.v1.GetStatisticsResponse.tiers:type_name -> gptmesh.classifier.v1.TierCount
+	21, // 8: gptmesh.classifier.v1.GetStatisticsResponse.since:type_name -> google.protobuf.Timestamp
+	11, // 9: gptmesh.classifier.v1.GetStatisticsResponse.fallbacks:type_name -> gptmesh.classifier.v1.FallbackCount
+	0,  // 10: gptmesh.classifier.v1.GetStatisticsResponse.breaker:type_name -> gptmesh.classifier.v1.BreakerState
+	12, // 11: gptmesh.classifier.v1.GetStatisticsResponse.model_versions:type_name -> gptmesh.classifier.v1.HeadVersion
+	22, // 12: gptmesh.classifier.v1.FallbackCount.fallback:type_name -> gptmesh.classifier.v1.Fallback
+	19, // 13: gptmesh.classifier.v1.TierCount.tier:type_name -> gptmesh.classifier.v1.Tier
+	3,  // 14: gptmesh.classifier.v1.ClassifierService.Classify:input_type -> gptmesh.classifier.v1.ClassifyRequest
+	5,  // 15: gptmesh.classifier.v1.ClassifierService.BatchClassify:input_type -> gptmesh.classifier.v1.BatchClassifyRequest
+	1,  // 16: gptmesh.classifier.v1.ClassifierService.Screen:input_type -> gptmesh.classifier.v1.ScreenRequest
+	9,  // 17: gptmesh.classifier.v1.ClassifierService.GetStatistics:input_type -> gptmesh.classifier.v1.GetStatisticsRequest
+	13, // 18: gptmesh.classifier.v1.ClassifierService.ResetBreaker:input_type -> gptmesh.classifier.v1.ResetBreakerRequest
+	16, // 19: gptmesh.classifier.v1.ClassifierService.ResetStatistics:input_type -> gptmesh.classifier.v1.ResetStatisticsRequest
+	4,  // 20: gptmesh.classifier.v1.ClassifierService.Classify:output_type -> gptmesh.classifier.v1.ClassifyResponse
+	6,  // 21: gptmesh.classifier.v1.ClassifierService.BatchClassify:output_type -> gptmesh.classifier.v1.BatchClassifyResponse
+	2,  // 22: gptmesh.classifier.v1.ClassifierService.Screen:output_type -> gptmesh.classifier.v1.ScreenResponse
+	10, // 23: gptmesh.classifier.v1.ClassifierService.GetStatistics:output_type -> gptmesh.classifier.v1.GetStatisticsResponse
+	14, // 24: gptmesh.classifier.v1.ClassifierService.ResetBreaker:output_type -> gptmesh.classifier.v1.ResetBreakerResponse
+	17, // 25: gptmesh.classifier.v1.ClassifierService.ResetStatistics:output_type -> gptmesh.classifier.v1.ResetStatisticsResponse
+	20, // [20:26] is the sub-list for method output_type
+	14, // [14:20] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_gptmesh_classifier_v1_classifier_service_proto_init() }
@@ -711,7 +1222,7 @@ func file_gptmesh_classifier_v1_classifier_service_proto_init() {
 		return
 	}
 	file_gptmesh_classifier_v1_classification_proto_init()
-	file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[4].OneofWrappers = []any{
+	file_gptmesh_classifier_v1_classifier_service_proto_msgTypes[6].OneofWrappers = []any{
 		(*BatchResult_Classification)(nil),
 		(*BatchResult_Error)(nil),
 	}
@@ -720,13 +1231,14 @@ func file_gptmesh_classifier_v1_classifier_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gptmesh_classifier_v1_classifier_service_proto_rawDesc), len(file_gptmesh_classifier_v1_classifier_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   11,
+			NumEnums:      1,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_gptmesh_classifier_v1_classifier_service_proto_goTypes,
 		DependencyIndexes: file_gptmesh_classifier_v1_classifier_service_proto_depIdxs,
+		EnumInfos:         file_gptmesh_classifier_v1_classifier_service_proto_enumTypes,
 		MessageInfos:      file_gptmesh_classifier_v1_classifier_service_proto_msgTypes,
 	}.Build()
 	File_gptmesh_classifier_v1_classifier_service_proto = out.File

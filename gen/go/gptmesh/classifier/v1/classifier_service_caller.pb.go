@@ -12,14 +12,23 @@ import (
 // ClassifierServiceCaller calls ClassifierService, in this process or over a connection, with
 // the same semantics: see package caller.
 type ClassifierServiceCaller interface {
-	// Classify labels one text.
+	// Classify labels one text. It asks a language model only where one is
+	// configured and the other tiers are not sure.
 	Classify(ctx context.Context, req *ClassifyRequest) (*ClassifyResponse, error)
 	// BatchClassify labels many texts. Results stand in the order of the
 	// request; an item that breaks a rule gets an error of its own and does not
 	// harm the others.
 	BatchClassify(ctx context.Context, req *BatchClassifyRequest) (*BatchClassifyResponse, error)
+	// Screen says how likely texts are to inject orders into a model or to talk
+	// it out of its rules. Only guard heads are asked, never a language model.
+	// Risks stand in the order of the texts; without an active guard head they
+	// have no scores.
+	Screen(ctx context.Context, req *ScreenRequest) (*ScreenResponse, error)
 	// GetStatistics returns this process's counts since start or the last reset.
 	GetStatistics(ctx context.Context, req *GetStatisticsRequest) (*GetStatisticsResponse, error)
+	// ResetBreaker closes the breaker before the language model at once. It does
+	// nothing where no such tier is configured.
+	ResetBreaker(ctx context.Context, req *ResetBreakerRequest) (*ResetBreakerResponse, error)
 	// ResetStatistics sets the counts to zero.
 	ResetStatistics(ctx context.Context, req *ResetStatisticsRequest) (*ResetStatisticsResponse, error)
 }
@@ -29,7 +38,9 @@ func LocalClassifierService(server ClassifierServiceServer, chain *caller.Chain)
 	return &localClassifierService{
 		mClassify:        caller.NewUnary(caller.Method{Server: server, FullMethod: ClassifierService_Classify_FullMethodName, Chain: chain}, server.Classify),
 		mBatchClassify:   caller.NewUnary(caller.Method{Server: server, FullMethod: ClassifierService_BatchClassify_FullMethodName, Chain: chain}, server.BatchClassify),
+		mScreen:          caller.NewUnary(caller.Method{Server: server, FullMethod: ClassifierService_Screen_FullMethodName, Chain: chain}, server.Screen),
 		mGetStatistics:   caller.NewUnary(caller.Method{Server: server, FullMethod: ClassifierService_GetStatistics_FullMethodName, Chain: chain}, server.GetStatistics),
+		mResetBreaker:    caller.NewUnary(caller.Method{Server: server, FullMethod: ClassifierService_ResetBreaker_FullMethodName, Chain: chain}, server.ResetBreaker),
 		mResetStatistics: caller.NewUnary(caller.Method{Server: server, FullMethod: ClassifierService_ResetStatistics_FullMethodName, Chain: chain}, server.ResetStatistics),
 	}
 }
@@ -37,7 +48,9 @@ func LocalClassifierService(server ClassifierServiceServer, chain *caller.Chain)
 type localClassifierService struct {
 	mClassify        caller.Unary[ClassifyRequest, ClassifyResponse]
 	mBatchClassify   caller.Unary[BatchClassifyRequest, BatchClassifyResponse]
+	mScreen          caller.Unary[ScreenRequest, ScreenResponse]
 	mGetStatistics   caller.Unary[GetStatisticsRequest, GetStatisticsResponse]
+	mResetBreaker    caller.Unary[ResetBreakerRequest, ResetBreakerResponse]
 	mResetStatistics caller.Unary[ResetStatisticsRequest, ResetStatisticsResponse]
 }
 
@@ -49,8 +62,16 @@ func (c *localClassifierService) BatchClassify(ctx context.Context, req *BatchCl
 	return c.mBatchClassify.Call(ctx, req)
 }
 
+func (c *localClassifierService) Screen(ctx context.Context, req *ScreenRequest) (*ScreenResponse, error) {
+	return c.mScreen.Call(ctx, req)
+}
+
 func (c *localClassifierService) GetStatistics(ctx context.Context, req *GetStatisticsRequest) (*GetStatisticsResponse, error) {
 	return c.mGetStatistics.Call(ctx, req)
+}
+
+func (c *localClassifierService) ResetBreaker(ctx context.Context, req *ResetBreakerRequest) (*ResetBreakerResponse, error) {
+	return c.mResetBreaker.Call(ctx, req)
 }
 
 func (c *localClassifierService) ResetStatistics(ctx context.Context, req *ResetStatisticsRequest) (*ResetStatisticsResponse, error) {
@@ -74,8 +95,16 @@ func (c *remoteClassifierService) BatchClassify(ctx context.Context, req *BatchC
 	return caller.RemoteUnary[BatchClassifyResponse](ctx, c.conn, ClassifierService_BatchClassify_FullMethodName, req)
 }
 
+func (c *remoteClassifierService) Screen(ctx context.Context, req *ScreenRequest) (*ScreenResponse, error) {
+	return caller.RemoteUnary[ScreenResponse](ctx, c.conn, ClassifierService_Screen_FullMethodName, req)
+}
+
 func (c *remoteClassifierService) GetStatistics(ctx context.Context, req *GetStatisticsRequest) (*GetStatisticsResponse, error) {
 	return caller.RemoteUnary[GetStatisticsResponse](ctx, c.conn, ClassifierService_GetStatistics_FullMethodName, req)
+}
+
+func (c *remoteClassifierService) ResetBreaker(ctx context.Context, req *ResetBreakerRequest) (*ResetBreakerResponse, error) {
+	return caller.RemoteUnary[ResetBreakerResponse](ctx, c.conn, ClassifierService_ResetBreaker_FullMethodName, req)
 }
 
 func (c *remoteClassifierService) ResetStatistics(ctx context.Context, req *ResetStatisticsRequest) (*ResetStatisticsResponse, error) {

@@ -21,7 +21,9 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	ClassifierService_Classify_FullMethodName        = "/gptmesh.classifier.v1.ClassifierService/Classify"
 	ClassifierService_BatchClassify_FullMethodName   = "/gptmesh.classifier.v1.ClassifierService/BatchClassify"
+	ClassifierService_Screen_FullMethodName          = "/gptmesh.classifier.v1.ClassifierService/Screen"
 	ClassifierService_GetStatistics_FullMethodName   = "/gptmesh.classifier.v1.ClassifierService/GetStatistics"
+	ClassifierService_ResetBreaker_FullMethodName    = "/gptmesh.classifier.v1.ClassifierService/ResetBreaker"
 	ClassifierService_ResetStatistics_FullMethodName = "/gptmesh.classifier.v1.ClassifierService/ResetStatistics"
 )
 
@@ -30,16 +32,27 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // ClassifierService labels texts: what kind of work, how hard, how to go about
-// it. Called by the request room beside the path of a turn, and by clients.
+// it, what it needs of a model and whether it is a danger to one. Called by the
+// request and response rooms beside the path of a turn, and by clients. How its
+// models learn is LearningService's.
 type ClassifierServiceClient interface {
-	// Classify labels one text.
+	// Classify labels one text. It asks a language model only where one is
+	// configured and the other tiers are not sure.
 	Classify(ctx context.Context, in *ClassifyRequest, opts ...grpc.CallOption) (*ClassifyResponse, error)
 	// BatchClassify labels many texts. Results stand in the order of the
 	// request; an item that breaks a rule gets an error of its own and does not
 	// harm the others.
 	BatchClassify(ctx context.Context, in *BatchClassifyRequest, opts ...grpc.CallOption) (*BatchClassifyResponse, error)
+	// Screen says how likely texts are to inject orders into a model or to talk
+	// it out of its rules. Only guard heads are asked, never a language model.
+	// Risks stand in the order of the texts; without an active guard head they
+	// have no scores.
+	Screen(ctx context.Context, in *ScreenRequest, opts ...grpc.CallOption) (*ScreenResponse, error)
 	// GetStatistics returns this process's counts since start or the last reset.
 	GetStatistics(ctx context.Context, in *GetStatisticsRequest, opts ...grpc.CallOption) (*GetStatisticsResponse, error)
+	// ResetBreaker closes the breaker before the language model at once. It does
+	// nothing where no such tier is configured.
+	ResetBreaker(ctx context.Context, in *ResetBreakerRequest, opts ...grpc.CallOption) (*ResetBreakerResponse, error)
 	// ResetStatistics sets the counts to zero.
 	ResetStatistics(ctx context.Context, in *ResetStatisticsRequest, opts ...grpc.CallOption) (*ResetStatisticsResponse, error)
 }
@@ -72,10 +85,30 @@ func (c *classifierServiceClient) BatchClassify(ctx context.Context, in *BatchCl
 	return out, nil
 }
 
+func (c *classifierServiceClient) Screen(ctx context.Context, in *ScreenRequest, opts ...grpc.CallOption) (*ScreenResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ScreenResponse)
+	err := c.cc.Invoke(ctx, ClassifierService_Screen_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *classifierServiceClient) GetStatistics(ctx context.Context, in *GetStatisticsRequest, opts ...grpc.CallOption) (*GetStatisticsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetStatisticsResponse)
 	err := c.cc.Invoke(ctx, ClassifierService_GetStatistics_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *classifierServiceClient) ResetBreaker(ctx context.Context, in *ResetBreakerRequest, opts ...grpc.CallOption) (*ResetBreakerResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResetBreakerResponse)
+	err := c.cc.Invoke(ctx, ClassifierService_ResetBreaker_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -97,16 +130,27 @@ func (c *classifierServiceClient) ResetStatistics(ctx context.Context, in *Reset
 // for forward compatibility.
 //
 // ClassifierService labels texts: what kind of work, how hard, how to go about
-// it. Called by the request room beside the path of a turn, and by clients.
+// it, what it needs of a model and whether it is a danger to one. Called by the
+// request and response rooms beside the path of a turn, and by clients. How its
+// models learn is LearningService's.
 type ClassifierServiceServer interface {
-	// Classify labels one text.
+	// Classify labels one text. It asks a language model only where one is
+	// configured and the other tiers are not sure.
 	Classify(context.Context, *ClassifyRequest) (*ClassifyResponse, error)
 	// BatchClassify labels many texts. Results stand in the order of the
 	// request; an item that breaks a rule gets an error of its own and does not
 	// harm the others.
 	BatchClassify(context.Context, *BatchClassifyRequest) (*BatchClassifyResponse, error)
+	// Screen says how likely texts are to inject orders into a model or to talk
+	// it out of its rules. Only guard heads are asked, never a language model.
+	// Risks stand in the order of the texts; without an active guard head they
+	// have no scores.
+	Screen(context.Context, *ScreenRequest) (*ScreenResponse, error)
 	// GetStatistics returns this process's counts since start or the last reset.
 	GetStatistics(context.Context, *GetStatisticsRequest) (*GetStatisticsResponse, error)
+	// ResetBreaker closes the breaker before the language model at once. It does
+	// nothing where no such tier is configured.
+	ResetBreaker(context.Context, *ResetBreakerRequest) (*ResetBreakerResponse, error)
 	// ResetStatistics sets the counts to zero.
 	ResetStatistics(context.Context, *ResetStatisticsRequest) (*ResetStatisticsResponse, error)
 	mustEmbedUnimplementedClassifierServiceServer()
@@ -125,8 +169,14 @@ func (UnimplementedClassifierServiceServer) Classify(context.Context, *ClassifyR
 func (UnimplementedClassifierServiceServer) BatchClassify(context.Context, *BatchClassifyRequest) (*BatchClassifyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method BatchClassify not implemented")
 }
+func (UnimplementedClassifierServiceServer) Screen(context.Context, *ScreenRequest) (*ScreenResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Screen not implemented")
+}
 func (UnimplementedClassifierServiceServer) GetStatistics(context.Context, *GetStatisticsRequest) (*GetStatisticsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStatistics not implemented")
+}
+func (UnimplementedClassifierServiceServer) ResetBreaker(context.Context, *ResetBreakerRequest) (*ResetBreakerResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ResetBreaker not implemented")
 }
 func (UnimplementedClassifierServiceServer) ResetStatistics(context.Context, *ResetStatisticsRequest) (*ResetStatisticsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResetStatistics not implemented")
@@ -188,6 +238,24 @@ func _ClassifierService_BatchClassify_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ClassifierService_Screen_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ScreenRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).Screen(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_Screen_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).Screen(ctx, req.(*ScreenRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ClassifierService_GetStatistics_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetStatisticsRequest)
 	if err := dec(in); err != nil {
@@ -202,6 +270,24 @@ func _ClassifierService_GetStatistics_Handler(srv interface{}, ctx context.Conte
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ClassifierServiceServer).GetStatistics(ctx, req.(*GetStatisticsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClassifierService_ResetBreaker_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResetBreakerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClassifierServiceServer).ResetBreaker(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClassifierService_ResetBreaker_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClassifierServiceServer).ResetBreaker(ctx, req.(*ResetBreakerRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -240,8 +326,16 @@ var ClassifierService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _ClassifierService_BatchClassify_Handler,
 		},
 		{
+			MethodName: "Screen",
+			Handler:    _ClassifierService_Screen_Handler,
+		},
+		{
 			MethodName: "GetStatistics",
 			Handler:    _ClassifierService_GetStatistics_Handler,
+		},
+		{
+			MethodName: "ResetBreaker",
+			Handler:    _ClassifierService_ResetBreaker_Handler,
 		},
 		{
 			MethodName: "ResetStatistics",

@@ -209,6 +209,31 @@ const (
 	// the rest under the same request id.
 	// {"reason":"INTERNAL"}
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 142
+	// ERROR_REASON_TOO_FEW_SAMPLES: there are fewer training samples than a model
+	// may be trained on. FAILED_PRECONDITION.
+	// {"reason":"TOO_FEW_SAMPLES","metadata":{"head":"task_type","samples":"12","required":"1000","missing":"988"}}
+	ErrorReason_ERROR_REASON_TOO_FEW_SAMPLES ErrorReason = 160
+	// ERROR_REASON_TRAINING_RUNNING: a training runs, and there is one at a time.
+	// FAILED_PRECONDITION.
+	// {"reason":"TRAINING_RUNNING","metadata":{"training_id":"trn_01j9"}}
+	ErrorReason_ERROR_REASON_TRAINING_RUNNING ErrorReason = 161
+	// ERROR_REASON_TRAINING_NOT_FOUND: no such training. NOT_FOUND.
+	// {"reason":"TRAINING_NOT_FOUND","metadata":{"training_id":"trn_01j9"}}
+	ErrorReason_ERROR_REASON_TRAINING_NOT_FOUND ErrorReason = 162
+	// ERROR_REASON_MODEL_VERSION_NOT_FOUND: no such version of a classifier's
+	// model. NOT_FOUND.
+	// {"reason":"MODEL_VERSION_NOT_FOUND","metadata":{"version_id":"mdl_01j9"}}
+	ErrorReason_ERROR_REASON_MODEL_VERSION_NOT_FOUND ErrorReason = 163
+	// ERROR_REASON_NO_PREVIOUS_VERSION: no version of the head was active before
+	// the present one. FAILED_PRECONDITION.
+	// {"reason":"NO_PREVIOUS_VERSION","metadata":{"head":"task_type"}}
+	ErrorReason_ERROR_REASON_NO_PREVIOUS_VERSION ErrorReason = 164
+	// ERROR_REASON_GUARD_REFUSED: the text is too likely to inject orders into a
+	// model or to talk it out of its rules, and the mesh is set to refuse that.
+	// FAILED_PRECONDITION; nothing was sent to a model, or nothing of its answer
+	// to the client.
+	// {"reason":"GUARD_REFUSED","metadata":{"risk":"injection","where":"request"}}
+	ErrorReason_ERROR_REASON_GUARD_REFUSED ErrorReason = 165
 )
 
 // Enum value maps for ErrorReason.
@@ -260,6 +285,12 @@ var (
 		140: "ERROR_REASON_STORE_UNAVAILABLE",
 		141: "ERROR_REASON_ROOM_UNAVAILABLE",
 		142: "ERROR_REASON_INTERNAL",
+		160: "ERROR_REASON_TOO_FEW_SAMPLES",
+		161: "ERROR_REASON_TRAINING_RUNNING",
+		162: "ERROR_REASON_TRAINING_NOT_FOUND",
+		163: "ERROR_REASON_MODEL_VERSION_NOT_FOUND",
+		164: "ERROR_REASON_NO_PREVIOUS_VERSION",
+		165: "ERROR_REASON_GUARD_REFUSED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -308,6 +339,12 @@ var (
 		"ERROR_REASON_STORE_UNAVAILABLE":       140,
 		"ERROR_REASON_ROOM_UNAVAILABLE":        141,
 		"ERROR_REASON_INTERNAL":                142,
+		"ERROR_REASON_TOO_FEW_SAMPLES":         160,
+		"ERROR_REASON_TRAINING_RUNNING":        161,
+		"ERROR_REASON_TRAINING_NOT_FOUND":      162,
+		"ERROR_REASON_MODEL_VERSION_NOT_FOUND": 163,
+		"ERROR_REASON_NO_PREVIOUS_VERSION":     164,
+		"ERROR_REASON_GUARD_REFUSED":           165,
 	}
 )
 
@@ -342,7 +379,7 @@ var File_gptmesh_mesh_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_gptmesh_mesh_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\"gptmesh/mesh/v1/error_reason.proto\x12\x0fgptmesh.mesh.v1*\xb6\f\n" +
+	"\"gptmesh/mesh/v1/error_reason.proto\x12\x0fgptmesh.mesh.v1*\x96\x0e\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\x1f\n" +
@@ -389,7 +426,13 @@ const file_gptmesh_mesh_v1_error_reason_proto_rawDesc = "" +
 	"\x1eERROR_REASON_DEADLINE_EXCEEDED\x10r\x12#\n" +
 	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x8c\x01\x12\"\n" +
 	"\x1dERROR_REASON_ROOM_UNAVAILABLE\x10\x8d\x01\x12\x1a\n" +
-	"\x15ERROR_REASON_INTERNAL\x10\x8e\x01B\xbf\x01\n" +
+	"\x15ERROR_REASON_INTERNAL\x10\x8e\x01\x12!\n" +
+	"\x1cERROR_REASON_TOO_FEW_SAMPLES\x10\xa0\x01\x12\"\n" +
+	"\x1dERROR_REASON_TRAINING_RUNNING\x10\xa1\x01\x12$\n" +
+	"\x1fERROR_REASON_TRAINING_NOT_FOUND\x10\xa2\x01\x12)\n" +
+	"$ERROR_REASON_MODEL_VERSION_NOT_FOUND\x10\xa3\x01\x12%\n" +
+	" ERROR_REASON_NO_PREVIOUS_VERSION\x10\xa4\x01\x12\x1f\n" +
+	"\x1aERROR_REASON_GUARD_REFUSED\x10\xa5\x01B\xbf\x01\n" +
 	"\x13com.gptmesh.mesh.v1B\x10ErrorReasonProtoP\x01Z8github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1;meshv1\xa2\x02\x03GMX\xaa\x02\x0fGptmesh.Mesh.V1\xca\x02\x0fGptmesh\\Mesh\\V1\xe2\x02\x1bGptmesh\\Mesh\\V1\\GPBMetadata\xea\x02\x11Gptmesh::Mesh::V1b\x06proto3"
 
 var (
