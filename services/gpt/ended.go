@@ -7,8 +7,8 @@ import (
 	"time"
 
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/pkg/breaker"
 	"github.com/gptmesh/gptmesh/pkg/fault"
-	"github.com/gptmesh/gptmesh/services/gpt/internal/breaker"
 	"google.golang.org/grpc/codes"
 )
 

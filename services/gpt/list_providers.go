@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	"github.com/gptmesh/gptmesh/pkg/breaker"
 	"github.com/gptmesh/gptmesh/pkg/fault"
-	"github.com/gptmesh/gptmesh/services/gpt/internal/breaker"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/registry"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
-	"github.com/gptmesh/gptmesh/services/gpt/internal/breaker"
+	"github.com/gptmesh/gptmesh/pkg/breaker"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/registry"
 	"github.com/prometheus/client_golang/prometheus"
 )

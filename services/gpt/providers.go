@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	"github.com/gptmesh/gptmesh/pkg/breaker"
 	"github.com/gptmesh/gptmesh/pkg/upstream"
-	"github.com/gptmesh/gptmesh/services/gpt/internal/breaker"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/catalog"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/limiter"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/registry"

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
-	"github.com/gptmesh/gptmesh/services/gpt/internal/breaker"
+	"github.com/gptmesh/gptmesh/pkg/breaker"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/catalog"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/limiter"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"

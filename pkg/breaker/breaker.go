@@ -1,4 +1,4 @@
-// Package breaker keeps calls away from a provider that keeps failing: closed →
+// Package breaker keeps calls away from what keeps failing: closed →
 // (failures in a row) → open → (time) → one probe → closed or open again.
 package breaker
 
@@ -20,13 +20,13 @@ const (
 	Probing
 )
 
-// Outcome is what a call says about the provider's health.
+// Outcome is what a call says about the health of what it called.
 type Outcome int
 
 const (
-	// Success: the provider did its part.
+	// Success: it did its part.
 	Success Outcome = iota
-	// Failure: the provider is to blame.
+	// Failure: it is to blame.
 	Failure
 	// Neutral says nothing: the client left, or was itself at fault.
 	Neutral
@@ -42,7 +42,7 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Breaker guards one provider. It is safe for concurrent use.
+// Breaker guards one thing that is called. It is safe for concurrent use.
 type Breaker struct {
 	cfg Config
 
@@ -103,6 +103,13 @@ func (t *Ticket) Done(outcome Outcome, reason string) {
 			b.state = Open
 		}
 	}
+}
+
+// Reset closes the breaker at once. Calls under way count as usual.
+func (b *Breaker) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.state, b.failures, b.reason = Closed, 0, ""
 }
 
 // Snapshot is a breaker as it is now.

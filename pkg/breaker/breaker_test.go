@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gptmesh/gptmesh/services/gpt/internal/breaker"
+	"github.com/gptmesh/gptmesh/pkg/breaker"
 )
 
 type clock struct{ now time.Time }
