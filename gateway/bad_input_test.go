@@ -121,7 +121,9 @@ func deaf(t *testing.T, change func(*gateway.Config)) *edge.Edge {
 			},
 		},
 		// Whatever is asked of these panics, which is answered with 500.
-		Response: struct{ responsev1.ResponseServiceCaller }{}, Session: struct{ sessionv1.SessionServiceCaller }{},
+		Response: struct {
+			responsev1.ResponseServiceCaller
+		}{}, Session: struct{ sessionv1.SessionServiceCaller }{},
 		Auth: gatewaytest.Keys(t),
 	})
 	if err != nil {

@@ -37,6 +37,7 @@ func newCounter(gpt gptv1.GPTServiceCaller) *counter {
 // count is the count of one prompt. Its methods are for one goroutine.
 type count struct {
 	counter *counter
+	turn    *conversationv1.Turn
 	model   string
 	noted   bool
 	tokens  atomic.Int64
@@ -47,7 +48,7 @@ type count struct {
 // begin begins to count a turn that is streamed; end must be called. The turn is
 // read beside the caller until then.
 func (c *counter) begin(ctx context.Context, turn *conversationv1.Turn) *count {
-	out := &count{counter: c, model: turn.GetModel()}
+	out := &count{counter: c, turn: turn, model: turn.GetModel()}
 	if !turn.GetStream() || c.isSpared(out.model) {
 		return out
 	}
@@ -69,10 +70,42 @@ func (c *counter) begin(ctx context.Context, turn *conversationv1.Turn) *count {
 	return out
 }
 
-// take is the count, or 0 where it is not there yet.
+// take is the count, or a guess where it is not there yet.
 func (c *count) take() int64 {
 	c.note(false)
-	return c.tokens.Load()
+	if tokens := c.tokens.Load(); tokens > 0 {
+		return tokens
+	}
+	return guess(c.turn.GetRaw().GetBody())
+}
+
+const (
+	bytesPerToken = 4
+	// longRun is where a run of base64 cannot be prose any more.
+	longRun = 1024
+	// tokensPerFile is what a file within a body counts for.
+	tokensPerFile = 1500
+)
+
+// guess is about how many tokens a body holds. It is quick, and never 0.
+func guess(body []byte) int64 {
+	text, files, run := len(body), 0, 0
+	for i := 0; i <= len(body); i++ {
+		if i < len(body) && inBase64(body[i]) {
+			run++
+			continue
+		}
+		if run >= longRun {
+			text -= run
+			files++
+		}
+		run = 0
+	}
+	return int64(text/bytesPerToken+files*tokensPerFile) + 1
+}
+
+func inBase64(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '+' || c == '/' || c == '='
 }
 
 // spare notes that the model's answers need no count.

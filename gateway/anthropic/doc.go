@@ -23,7 +23,7 @@
 // Clients expect the count of input tokens in message_start, before most
 // providers tell it. Over a provider of another dialect the prompt is counted
 // beside the call; the first event never waits for it: where the count is not
-// there in time, message_start says 0. message_delta has the final counts, from
+// there in time, message_start has a guess by the size of the body. message_delta has the final counts, from
 // the provider where it gives them.
 //
 // # Sessions and users

@@ -217,6 +217,7 @@ func TestInputTokensBeforeTheAnswer(t *testing.T) {
 			return a.message.Usage["input_tokens"]
 		}
 		raw := gatewaytest.Raw(own, sse, rawStart+rawRest, gatewaytest.Started("claude-sonnet-4-5"), gatewaytest.Finished())
+		guessed := float64(len(askStream)/4 + 1)
 		for i, c := range []struct {
 			body   string
 			chunks []*conversationv1.Chunk
@@ -227,7 +228,7 @@ func TestInputTokensBeforeTheAnswer(t *testing.T) {
 			{ask, answers["text"], nil, 1}, // needs none
 			{askStream, []*conversationv1.Chunk{raw}, 25.0, 2},
 			{askStream, []*conversationv1.Chunk{raw}, 25.0, 2}, // the provider counts
-			{askStream, answers["text"], 0.0, 2},               // it did, up to now
+			{askStream, answers["text"], guessed, 2},           // it did, up to now
 			{askStream, answers["text"], 4711.0, 3},
 		} {
 			if got := answer(c.body, c.chunks...); got != c.want || counts != c.counts {
@@ -235,6 +236,24 @@ func TestInputTokensBeforeTheAnswer(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A picture within a body is no text.
+func TestGuessedInputTokens(t *testing.T) {
+	t.Parallel()
+	m := newMesh(t, setup{})
+	m.gpt.count = noCount
+	m.request.Script = gatewaytest.Chunks(answers["text"]...)
+	picture := `{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"` +
+		strings.Repeat("A", 1<<20) + `"}}]}]}`
+	start, _, _ := strings.Cut(post(m, "/v1/messages", picture).Body.String(), "\n\n")
+	a := accumulator{open: -1}
+	if err := a.take("message_start", strings.TrimPrefix(start, "event: message_start\ndata: ")); err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := a.message.Usage["input_tokens"].(float64); n < 1000 || n > 3000 {
+		t.Errorf("%v tokens", n)
+	}
 }
 
 // The first event does not wait for the count, and the count ends with the

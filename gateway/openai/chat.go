@@ -3,33 +3,52 @@ package openai
 import (
 	"github.com/gptmesh/gptmesh/gateway/answer"
 	"github.com/gptmesh/gptmesh/gateway/edge"
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	"github.com/gptmesh/gptmesh/wire"
 	wireopenai "github.com/gptmesh/gptmesh/wire/openai"
+	"github.com/gptmesh/gptmesh/wire/responses"
 )
 
 // chat serves chat completions.
 func (f *face) chat(x *edge.Exchange) {
-	request, err := f.request(x)
+	body, err := x.Body()
 	if err != nil {
 		x.Fail(err)
 		return
 	}
-	turn := request.Turn
-	x.SetModel(turn.Model)
-	f.submitter.Answer(&answer.Turn{Exchange: x, Request: request, Options: func() wire.AnswerOptions {
-		return wire.AnswerOptions{IncludeUsage: wireopenai.AsksUsage(turn), Now: x.Now}
-	}})
-}
-
-// request reads a client's request.
-func (f *face) request(x *edge.Exchange) (*requestv1.SubmitRequest, error) {
-	request, err := answer.ReadTurn(x, f.codec)
+	request, asksUsage, err := f.request(x, body)
 	if err != nil {
-		return nil, err
+		x.Fail(err)
+		return
 	}
 	if deployment := x.Param(); deployment != "" {
 		request.Turn.Model = deployment
 	}
-	return request, nil
+	x.SetModel(request.Turn.Model)
+	f.submitter.Answer(&answer.Turn{Exchange: x, Request: request, Options: func() wire.AnswerOptions {
+		return wire.AnswerOptions{IncludeUsage: asksUsage(), Now: x.Now}
+	}})
+}
+
+// request reads a client's request: a body of chat completions, or one that
+// /v1/responses would get. Cursor sends these here, and reads chunks of chat
+// completions.
+func (f *face) request(x *edge.Exchange, body []byte) (request *requestv1.SubmitRequest, asksUsage func() bool, err error) {
+	request, err = answer.ReadTurnOf(x, f.codec, body)
+	if err == nil {
+		turn := request.Turn
+		return request, func() bool { return wireopenai.AsksUsage(turn) }, nil
+	}
+	if !wireopenai.IsResponsesBody(body) {
+		return nil, nil, err
+	}
+	if request, err = answer.ReadTurnOf(x, responses.Codec(), body); err != nil {
+		return nil, nil, err
+	}
+	// Only what the mesh encodes itself suits a client that asks in one dialect
+	// and reads another.
+	request.Turn.AcceptWire = conversationv1.Wire_WIRE_UNSPECIFIED
+	asks := wireopenai.AsksUsage(&conversationv1.Turn{Raw: &conversationv1.RawTurn{Wire: f.codec.Wire(), Body: body}})
+	return request, func() bool { return asks }, nil
 }

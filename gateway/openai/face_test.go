@@ -70,7 +70,10 @@ func newMesh(t testing.TB, change func(*openai.Config)) *mesh {
 const (
 	ask       = `{"model":"gpt-4.1","messages":[{"role":"user","content":"hi"}]}`
 	askStream = `{"model":"gpt-4.1","stream":true,"messages":[{"role":"user","content":"hi"}]}`
-	askUsage  = `{"model":"gpt-4.1","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]}`
+	// Cursor's, with a tool in either shape.
+	askResponses = `{"model":"gpt-4.1","stream":true,"input":[{"role":"system","content":"s"},{"role":"user","content":[{"type":"input_text","text":"hi"}]}],` +
+		`"tools":[{"type":"function","name":"a","parameters":{"type":"object"}},{"type":"function","function":{"name":"b","parameters":{"type":"object"}}}],"tool_choice":"auto"}`
+	askUsage = `{"model":"gpt-4.1","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]}`
 )
 
 func refuse(err error) script {
@@ -135,6 +138,9 @@ func TestTranscripts(t *testing.T) {
 		{"duplicate_model", "/v1/chat/completions", `{"model":"a","model":"b","messages":[]}`, nil},
 		{"too_deep", "/v1/chat/completions", `{"x":` + strings.Repeat("[", 600) + strings.Repeat("]", 600) + `}`, nil},
 		{"not_utf8", "/v1/chat/completions", "{\"model\":\"a\xff\"}", nil},
+		{"cursor", "/v1/chat/completions", askResponses, text},
+		{"cursor_tools", "/chat/completions", askResponses, tools},
+		{"cursor_bad", "/v1/chat/completions", `{"model":"gpt-4.1","input":7}`, nil},
 		{"azure", "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21", ask, text},
 	} {
 		t.Run(c.name, func(t *testing.T) {

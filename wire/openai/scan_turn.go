@@ -50,3 +50,10 @@ func AsksUsage(turn *conversationv1.Turn) bool {
 	}
 	return found[0].Kind == jsonscan.True
 }
+
+// IsResponsesBody says whether a body that ScanTurn refused is one of OpenAI's
+// Responses API: it has an input, and no messages.
+func IsResponsesBody(body []byte) bool {
+	var h head
+	return h.scan(body) == nil && h.given(atInput) && !h.given(atMessages)
+}

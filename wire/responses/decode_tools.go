@@ -45,9 +45,12 @@ func decodeTool(e *value) (*conversationv1.Tool, error) {
 		return &conversationv1.Tool{WireType: kind, ExtraJson: e.json()}, nil
 	}
 	var extra rest
-	err := e.members(func(name string, m *value) (err error) {
+	var take func(name string, m *value) error
+	take = func(name string, m *value) (err error) {
 		switch {
 		case name == "type":
+		case name == "function" && m.Kind == jsonscan.Object: // as in chat completions
+			err = m.members(take)
 		case name == "name":
 			tool.Name, err = m.text()
 		case name == "description":
@@ -66,7 +69,8 @@ func decodeTool(e *value) (*conversationv1.Tool, error) {
 			extra.add(m)
 		}
 		return err
-	})
+	}
+	err := e.members(take)
 	if err == nil && tool.GetName() == "" {
 		err = malformed(e.path()+".name", "is required")
 	}
@@ -104,18 +108,21 @@ func (d *turnDecoder) decodeToolChoice() error {
 		return choice.mismatch("a string or an object")
 	}
 	kind, named, whole := "", "", true
-	err := choice.members(func(name string, m *value) (err error) {
-		switch name {
-		case "type":
+	var take func(name string, m *value) error
+	take = func(name string, m *value) (err error) {
+		switch {
+		case name == "type":
 			kind, err = m.text()
-		case "name":
+		case name == "name":
 			named, err = m.text()
+		case name == "function" && m.Kind == jsonscan.Object: // as in chat completions
+			err = m.members(take)
 		default:
 			whole = false
 		}
 		return err
-	})
-	if err != nil {
+	}
+	if err := choice.members(take); err != nil {
 		return err
 	}
 	if kind != "function" || named == "" || !whole {
