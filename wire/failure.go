@@ -2,6 +2,7 @@ package wire
 
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -31,4 +32,15 @@ func Fault(failure *conversationv1.Failure) *fault.Fault {
 		Code: codes.Code(failure.GetCode()), Reason: failure.GetReason(), Message: failure.GetMessage(),
 		Metadata: failure.GetMetadata(), RetryAfter: failure.GetRetryAfter().AsDuration(),
 	}
+}
+
+// ProviderOverloaded says whether f tells of a provider that is overloaded for
+// a while, and not of one that is broken: dialects have a status of their own
+// for it.
+func ProviderOverloaded(f *fault.Fault) bool {
+	if f.Reason != meshv1.ErrorReason_ERROR_REASON_PROVIDER_ERROR {
+		return false
+	}
+	status := f.Metadata["status"]
+	return status == "503" || status == "529"
 }

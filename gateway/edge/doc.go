@@ -28,5 +28,5 @@
 //
 //	X-Request-Id        the request id
 //	X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset (seconds), where a limit is set
-//	Retry-After         seconds, with 429, 503 and 529
+//	Retry-After         seconds, with 429, 503 and 529; with other errors of a provider that says how long
 package edge

@@ -183,17 +183,24 @@ func (x *Exchange) Fail(err error) {
 	err = x.cause(err)
 	status, body := x.face.wording(err)
 	h := x.Header()
-	switch status {
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable, statusOverloaded:
-		if h["Retry-After"] == nil {
-			h["Retry-After"] = []string{strconv.Itoa(retrySeconds(f.RetryAfter))}
-		}
+	if h["Retry-After"] == nil && asksToWait(status, f) {
+		h["Retry-After"] = []string{strconv.Itoa(retrySeconds(f.RetryAfter))}
 	}
 	if status == http.StatusConflict {
 		// SDKs send a 409 again by themselves; here that can never help.
 		h["X-Should-Retry"] = []string{"false"}
 	}
 	_ = x.JSON(status, x.face.sign(body, x.call.RequestID))
+}
+
+// asksToWait says whether a client is told how long to wait: always where it
+// is to come again later, else where somebody said how long.
+func asksToWait(status int, f *fault.Fault) bool {
+	switch status {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, statusOverloaded:
+		return true
+	}
+	return f.RetryAfter > 0 && status >= http.StatusInternalServerError
 }
 
 // cause puts the reason why the edge ended a request in the place of the mere

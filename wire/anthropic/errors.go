@@ -6,6 +6,7 @@ import (
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/grpc/codes"
 )
 
@@ -62,6 +63,9 @@ func errorType(status int) string {
 // statusOf is the HTTP status of a fault: by its reason where the code alone
 // would mislead a client, else by its code.
 func statusOf(f *fault.Fault) int {
+	if wire.ProviderOverloaded(f) {
+		return statusOverloaded
+	}
 	switch f.Reason {
 	case meshv1.ErrorReason_ERROR_REASON_TOO_LARGE:
 		return http.StatusRequestEntityTooLarge

@@ -32,6 +32,7 @@ func TestError(t *testing.T) {
 		{fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE, "store"), 503, "api_error", "store"},
 		{context.DeadlineExceeded, 504, "timeout_error", "the deadline ran out"},
 		{fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_OVERLOADED, ""), 529, "overloaded_error", "OVERLOADED"},
+		{fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_PROVIDER_ERROR, "busy", "status", "529"), 529, "overloaded_error", "busy"},
 		{nil, 500, "api_error", "internal error"},
 	} {
 		status, body := anthropic.Error(tt.err)

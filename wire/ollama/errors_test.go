@@ -31,6 +31,7 @@ func TestError(t *testing.T) {
 		{fault.New(codes.DeadlineExceeded, meshv1.ErrorReason_ERROR_REASON_IDLE_TIMEOUT, ""), 504, `{"error":"IDLE_TIMEOUT"}`},
 		{context.Canceled, 499, `{"error":"the request was cancelled"}`},
 		{errors.New("SELECT secret"), 500, `{"error":"internal error"}`},
+		{fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_PROVIDER_ERROR, "busy", "status", "503"), 503, `{"error":"busy"}`},
 		{nil, 500, `{"error":"internal error"}`},
 	} {
 		status, body := ollama.Error(tt.err)

@@ -8,6 +8,7 @@ import (
 
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/wire"
 )
 
 // Error is how OpenAI's API tells of err: the HTTP status and the body
@@ -75,6 +76,8 @@ func shapeOf(f *fault.Fault) errorShape {
 	switch {
 	case f.Reason == meshv1.ErrorReason_ERROR_REASON_PROVIDER_RATE_LIMITED && f.Metadata["code"] == "insufficient_quota":
 		shape.kind, shape.code = "insufficient_quota", "insufficient_quota"
+	case wire.ProviderOverloaded(f):
+		shape.status = http.StatusServiceUnavailable
 	case f.Reason == meshv1.ErrorReason_ERROR_REASON_TOO_LARGE && f.Code == codes.InvalidArgument:
 		shape.status, shape.code = http.StatusRequestEntityTooLarge, "request_too_large"
 	case f.Reason == meshv1.ErrorReason_ERROR_REASON_TOO_LARGE:
