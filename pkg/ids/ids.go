@@ -20,7 +20,17 @@ func At(prefix string, t time.Time) string {
 	var raw [16]byte
 	binary.BigEndian.PutUint64(raw[:8], uint64(t.UnixMilli())<<16)
 	rand.Read(raw[6:]) // never fails, by its contract
+	return write(prefix, raw)
+}
 
+// Lowest returns what no id of prefix made at t or later sorts before.
+func Lowest(prefix string, t time.Time) string {
+	var raw [16]byte
+	binary.BigEndian.PutUint64(raw[:8], uint64(t.UnixMilli())<<16)
+	return write(prefix, raw)
+}
+
+func write(prefix string, raw [16]byte) string {
 	out := make([]byte, 0, len(prefix)+27)
 	out = append(out, prefix...)
 	out = append(out, '_')

@@ -26,9 +26,18 @@ type Config struct {
 	// RetryInterval is the pause between rounds of appends and final rows that
 	// could not be made at first.
 	RetryInterval time.Duration `yaml:"retry_interval"`
-	// WatchPollInterval is the pause between looks at an answer that another
-	// process makes.
+	// JournalInterval is the pause between writes of what running answers have
+	// brought since the last one: how much of an answer a killed process loses. An
+	// answer that ends sooner than this is not journaled. 0 journals nothing.
+	JournalInterval time.Duration `yaml:"journal_interval"`
+	// WatchPollInterval is the longest pause between looks at an answer that
+	// another process makes; while it grows, looks come at a fifth of that.
 	WatchPollInterval time.Duration `yaml:"watch_poll_interval"`
+	// Retention is how long an answer is kept after it was begun. 0 keeps answers
+	// for ever.
+	Retention time.Duration `yaml:"retention"`
+	// SweepInterval is the pause between removals of answers past retention.
+	SweepInterval time.Duration `yaml:"sweep_interval"`
 	// HeartbeatInterval is how often a process says that it lives, and looks for
 	// what others ask of it. PostgreSQL only.
 	HeartbeatInterval time.Duration `yaml:"heartbeat_interval"`
@@ -43,7 +52,8 @@ func DefaultConfig() Config {
 	return Config{
 		MaxAnswerBytes: 32 << 20, MaxRunning: 10_000, MaxDuration: 30 * time.Minute,
 		StoreTimeout: 10 * time.Second, RowDelay: 100 * time.Millisecond, SessionTimeout: 5 * time.Second, RetryInterval: 2 * time.Second,
-		WatchPollInterval: 250 * time.Millisecond, HeartbeatInterval: 5 * time.Second, DeadAfter: 15 * time.Second,
+		JournalInterval: 100 * time.Millisecond, WatchPollInterval: 250 * time.Millisecond,
+		Retention: 30 * 24 * time.Hour, SweepInterval: 10 * time.Minute, HeartbeatInterval: 5 * time.Second, DeadAfter: 15 * time.Second,
 		CacheMaxBytes: 64 << 20,
 	}
 }
@@ -61,9 +71,12 @@ func (c Config) Validate() error {
 	for key, d := range map[string]time.Duration{
 		"max_duration": c.MaxDuration, "store_timeout": c.StoreTimeout, "session_timeout": c.SessionTimeout,
 		"retry_interval": c.RetryInterval, "watch_poll_interval": c.WatchPollInterval, "heartbeat_interval": c.HeartbeatInterval,
+		"sweep_interval": c.SweepInterval,
 	} {
 		check(d > 0, key, "must be positive")
 	}
+	check(c.JournalInterval >= 0, "journal_interval", "must not be negative")
+	check(c.Retention >= 0, "retention", "must not be negative")
 	check(c.RowDelay >= 0, "row_delay", "must not be negative")
 	check(c.DeadAfter > 2*c.HeartbeatInterval, "dead_after", "must be more than twice heartbeat_interval")
 	check(c.CacheMaxBytes >= 0, "cache_max_bytes", "must not be negative")

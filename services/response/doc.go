@@ -7,11 +7,16 @@
 //
 // # Promises
 //
-// An answer can be watched from any sequence number while it runs and after.
-// The log of a running answer is in memory, bounded by max_answer_bytes;
-// watchers read it at their own speed and never slow the answer. On a replica
-// that does not make the answer, a watcher waits for its end and then reads the
-// stored log.
+// An answer can be watched from any sequence number, from any process on its
+// store, while it runs and after. The log of a running answer is in memory,
+// bounded by max_answer_bytes; watchers read it at their own speed and never
+// slow the answer. Every journal_interval what it has brought is stored as a
+// piece of the journal, beside the token path: no chunk waits for that, and a
+// store that is slow or away makes the journal fall behind, nothing else. Answers
+// that end sooner are not journaled. In a process that does not make the answer,
+// a watcher follows the journal and then the stored log: it is behind by at most
+// journal_interval, a commit and watch_poll_interval, and by a fifth of the last
+// while the answer grows. The end of an answer takes the place of its journal.
 //
 // A stream ends with exactly one terminal event, unless it failed before its
 // first chunk: then the call's status says why, and the log holds started and
@@ -56,7 +61,16 @@
 //
 // With the embedded store every answer found running at the start was left by
 // a process that died. On PostgreSQL each process says every heartbeat_interval
-// that it lives; answers of one not seen for dead_after become INTERRUPTED. Its
-// log died with its process: a watcher gets a terminal event INTERRUPTED after
-// whatever sequence number it has.
+// that it lives; answers of one not seen for dead_after become INTERRUPTED. The
+// row holds what was journaled of the choices, the log what was journaled and a
+// terminal event INTERRUPTED, whose metadata name the answer (response_id) and
+// the chunk before the end (last_sequence). A client may have seen chunks that were not
+// journaled: whatever sequence number it resumes from, it gets what is there
+// after it, once, and the end. The answer is not made again by itself, nor under
+// the same idempotency key: nobody knows what the provider did with the call.
+//
+// # What is kept
+//
+// An answer is removed with its log when retention has passed since it was
+// begun, unless its session has not taken it yet.
 package response

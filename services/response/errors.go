@@ -33,9 +33,10 @@ func overloaded() *fault.Fault {
 	return fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_OVERLOADED, "too many answers are being made", "room", room)
 }
 
-func interrupted(id string) *fault.Fault {
+// interrupted names the last chunk before the end, from which a client resumes.
+func interrupted(id string, last int64) *fault.Fault {
 	return fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_INTERRUPTED,
-		"the process that made the answer stopped before the end", "response_id", id)
+		"the process that made the answer stopped before the end", "response_id", id, "last_sequence", strconv.FormatInt(last, 10))
 }
 
 func cancelled() *fault.Fault {

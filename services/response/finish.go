@@ -218,6 +218,7 @@ func (r *run) save(ctx context.Context, f *finishing) {
 		}
 	}
 	if err = r.frame(f); err == nil {
+		f.final.Journaled = r.journals.Load()
 		err = r.s.finish(ctx, f)
 	}
 	switch {
@@ -226,11 +227,12 @@ func (r *run) save(ctx context.Context, f *finishing) {
 		r.fail(f, alreadyExists(r.id))
 	case errors.Is(err, store.ErrNotRunning):
 		// Others took this process for dead, and said so to whoever asked.
-		r.fail(f, interrupted(r.id))
+		r.fail(f, interrupted(r.id, r.sequence))
 	default:
 		r.s.deps.Logger.Error("an answer cannot be stored", "response_id", r.id, "error", err)
 		r.fail(f, fault.From(storeFault(err, r.id)))
 		if err := r.frame(f); err == nil {
+			f.final.Journaled = r.journals.Load()
 			select {
 			case r.s.unsaved <- f:
 			default: // the sweep will find the row running, and its process dead

@@ -17,6 +17,8 @@ type metrics struct {
 	cache      *prometheus.CounterVec
 	appends    *prometheus.CounterVec
 	watchers   prometheus.Gauge
+	journal    *prometheus.CounterVec
+	expired    prometheus.Counter
 }
 
 func newMetrics(registry prometheus.Registerer, running func() float64) (*metrics, error) {
@@ -36,11 +38,15 @@ func newMetrics(registry prometheus.Registerer, running func() float64) (*metric
 			Name: "gptmesh_response_session_appends_total", Help: "Appends to sessions by result: done, refused, or retry."}, []string{"result"}),
 		watchers: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "gptmesh_response_watchers", Help: "Calls of WatchResponse under way."}),
+		journal: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gptmesh_response_journal_pieces_total", Help: "Pieces of running answers by result: stored, or failed, to be tried again."}, []string{"result"}),
+		expired: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gptmesh_response_expired_total", Help: "Answers removed after their retention."}),
 	}
 	if registry == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.answers, m.firstChunk, m.duration, m.finish, m.cache, m.appends, m.watchers,
+	for _, c := range []prometheus.Collector{m.answers, m.firstChunk, m.duration, m.finish, m.cache, m.appends, m.watchers, m.journal, m.expired,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "gptmesh_response_running", Help: "Answers that are being made."}, running),
 	} {

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"time"
 
-	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
-	"github.com/gptmesh/gptmesh/wire"
 )
 
 func isNotRunning(err error) bool { return errors.Is(err, store.ErrNotRunning) }
@@ -26,6 +24,12 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	s.work.Go(s.settle)
 	s.work.Go(s.retry)
+	if s.cfg.JournalInterval > 0 {
+		s.work.Go(s.journal)
+	}
+	if s.cfg.Retention > 0 {
+		s.work.Go(s.expire)
+	}
 	if s.shared {
 		s.work.Go(s.beat)
 	}
@@ -74,21 +78,26 @@ func (s *Service) cancelAsked(ctx context.Context) error {
 
 // sweep makes the answers of dead processes INTERRUPTED.
 func (s *Service) sweep(ctx context.Context) error {
-	const batch = 500
 	for {
-		now := s.deps.Clock()
-		n, err := s.store.Interrupt(ctx, store.Sweep{
-			DeadBefore: now.Add(-s.cfg.DeadAfter), Except: s.instance, All: !s.shared, Now: now, Limit: batch,
-			Fail: func(r *responsev1.Response) { r.Failure = wire.Failure(interrupted(r.GetId())) },
-		})
+		sweep := s.sweepOf()
+		n, err := s.store.Interrupt(ctx, sweep)
 		if err != nil {
 			return err
 		}
 		if n > 0 {
 			s.deps.Logger.Info("answers of stopped processes are marked interrupted", "count", n)
 		}
-		if n < batch {
+		if n < sweep.Limit {
 			return nil
 		}
+	}
+}
+
+// sweepOf is one sweep as of now. It is small, since what was journaled is
+// decoded within its transaction.
+func (s *Service) sweepOf() store.Sweep {
+	now := s.deps.Clock()
+	return store.Sweep{
+		DeadBefore: now.Add(-s.cfg.DeadAfter), Except: s.instance, All: !s.shared, Now: now, Limit: 50, End: s.endInterrupted,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -41,6 +42,9 @@ type run struct {
 	log    *answerlog.Log
 	done   chan struct{} // closed when the row is final, or given up
 	early  error         // the failure before the first chunk; set before the log is closed
+
+	journaled int64       // chunks that the journal has; belongs to it
+	journals  atomic.Bool // some may be stored
 
 	begun     *deferred.Write // the commit of the row
 	beginErr  error
@@ -198,7 +202,7 @@ func (r *run) ending(ctx context.Context, err error) (responsev1.Response_State,
 	case r.held != nil && wire.Last(r.held).GetFinished() != nil:
 		return responsev1.Response_STATE_COMPLETED, nil
 	case errors.Is(cause, errInterrupted):
-		return responsev1.Response_STATE_INTERRUPTED, interrupted(r.id)
+		return responsev1.Response_STATE_INTERRUPTED, interrupted(r.id, r.sequence)
 	case errors.Is(ctx.Err(), context.Canceled):
 		return responsev1.Response_STATE_CANCELLED, cancelled()
 	case r.held != nil:

@@ -33,6 +33,7 @@ type Service struct {
 
 	settled chan string     // answers whose intent is done
 	unsaved chan *finishing // final rows that could not be committed
+	begun   chan struct{}   // a signal to the journal: an answer runs
 
 	mu       sync.Mutex
 	running  map[string]*run
@@ -55,6 +56,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	s := &Service{
 		cfg: cfg, deps: deps, instance: ids.New(deps.Instance), running: map[string]*run{},
 		settled: make(chan string, 1024), unsaved: make(chan *finishing, 1024), idle: make(chan struct{}),
+		begun: make(chan struct{}, 1),
 	}
 	if deps.SQLite != nil {
 		s.store = sqlite.New(deps.SQLite)
@@ -144,6 +146,12 @@ func (s *Service) admit(r *run) error {
 		return alreadyExists(r.id)
 	}
 	s.running[r.id] = r
+	if len(s.running) == 1 {
+		select {
+		case s.begun <- struct{}{}:
+		default:
+		}
+	}
 	return nil
 }
 

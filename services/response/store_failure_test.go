@@ -15,6 +15,14 @@ import (
 type brokenStore struct {
 	store.Store
 	begins, finishes atomic.Int32 // how many fail
+	journals         atomic.Bool  // all fail
+}
+
+func (s *brokenStore) Journal(ctx context.Context, pieces []store.Piece) error {
+	if s.journals.Load() {
+		return groupcommit.ErrAborted
+	}
+	return s.Store.Journal(ctx, pieces)
 }
 
 func (s *brokenStore) Begin(ctx context.Context, r *responsev1.Response, instance string) error {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
@@ -23,50 +24,103 @@ func (s *Service) WatchResponse(req *responsev1.WatchResponseRequest, stream grp
 		// early is for the caller of Generate; a watcher reads the log as it is.
 		return r.read(ctx, send, after)
 	}
-	response, err := s.awaitFinal(ctx, callctx.Owner(ctx), id, 0)
+	return s.readStored(ctx, callctx.Owner(ctx), id, after, send)
+}
+
+// readStored gives the log of an answer that another process makes, or that has
+// ended, as the store has it: from its beginning and live to its end.
+func (s *Service) readStored(ctx context.Context, owner, id string, after int64, send func(*conversationv1.Chunk) error) error {
+	shortest := max(s.cfg.WatchPollInterval/5, time.Millisecond)
+	pause, seen, good := shortest, int64(0), time.Now()
+	for {
+		running, frames, err := s.store.Follow(ctx, owner, id, seen)
+		switch {
+		case err != nil:
+			// A store that is away for a moment does not end a watcher.
+			err = storeFault(err, id)
+			if !fault.Is(err, meshv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE) || time.Since(good) > s.cfg.StoreTimeout {
+				return err
+			}
+		case !running:
+			return s.readEnd(ctx, owner, id, after, seen, send)
+		default:
+			good = time.Now()
+		}
+		if len(frames) > 0 {
+			if seen, err = deliverFrames(ctx, frames, seen, send); err != nil {
+				return err
+			}
+			pause = shortest
+		} else {
+			pause = min(pause*3/2, s.cfg.WatchPollInterval)
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return fault.From(ctx.Err())
+		case <-s.life.Done():
+			timer.Stop()
+			return shuttingDown()
+		}
+	}
+}
+
+// readEnd gives what follows seen in the log of an answer that has ended.
+func (s *Service) readEnd(ctx context.Context, owner, id string, after, seen int64, send func(*conversationv1.Chunk) error) error {
+	record, err := s.store.Get(ctx, owner, id)
 	if err != nil {
-		return err
+		return storeFault(err, id)
 	}
 	frames, err := s.store.Log(ctx, id)
 	if err != nil {
 		return storeFault(err, id)
 	}
-	if len(frames) == 0 {
-		return s.watchLost(response, after, send)
+	last := record.Response.GetLastSequence()
+	if failure := record.Response.GetFailure(); failure != nil {
+		// A process that died may have shown more than it journaled: whoever saw
+		// that misses nothing but the end.
+		lost := record.Response.GetState() == responsev1.Response_STATE_INTERRUPTED && after >= last
+		if lost || len(frames) == 0 {
+			return send(lostEnd(record.Response, max(after, seen)))
+		}
 	}
+	if len(frames) == 0 {
+		return fault.Internal(nil)
+	}
+	if after > last {
+		return sequenceGone(last)
+	}
+	_, err = deliverFrames(ctx, frames, seen, send)
+	return err
+}
+
+// deliverFrames sends the chunks after a sequence number, and returns the last
+// one's.
+func deliverFrames(ctx context.Context, frames []byte, seen int64, send func(*conversationv1.Chunk) error) (int64, error) {
 	entries, err := answerlog.Split(frames)
 	if err != nil {
-		return fault.Internal(err)
-	}
-	if after > int64(len(entries)) {
-		return sequenceGone(int64(len(entries)))
+		return seen, fault.Internal(err)
 	}
 	for _, entry := range entries {
 		if err := ctx.Err(); err != nil {
-			return fault.From(err)
+			return seen, fault.From(err)
 		}
-		if err := deliverEntry(entry, send); err != nil {
-			return err
+		chunk := new(conversationv1.Chunk)
+		if err := proto.Unmarshal(entry, chunk); err != nil {
+			return seen, fault.Internal(err)
 		}
+		sequence := chunk.GetSequence()
+		if sequence <= seen {
+			continue
+		}
+		if err := send(chunk); err != nil {
+			return seen, err
+		}
+		seen = sequence
 	}
-	return nil
-}
-
-// watchLost ends a watcher of an answer whose log died with its process: it
-// has seen some of it, or nothing, and there is no more.
-func (s *Service) watchLost(response *responsev1.Response, after int64, send func(*conversationv1.Chunk) error) error {
-	var events []*conversationv1.Event
-	if after == 0 {
-		events = append(events, &conversationv1.Event{Kind: &conversationv1.Event_Started{Started: &conversationv1.Started{
-			ResponseId: response.GetId(), SessionId: response.GetSessionId(), CreateTime: response.GetCreateTime(),
-		}}})
-	}
-	failure := response.GetFailure()
-	if failure == nil {
-		return fault.Internal(nil)
-	}
-	events = append(events, &conversationv1.Event{Kind: &conversationv1.Event_Failed{Failed: failure}})
-	return send(&conversationv1.Chunk{Sequence: after + 1, Events: events})
+	return seen, nil
 }
 
 // awaitFinal returns an answer that is final, and waits until it is. With a

@@ -286,44 +286,47 @@ func TestListIsTheCallersOwn(t *testing.T) {
 	}
 }
 
+// replica is one of several processes on a database.
+func replica(t *testing.T, url, name string) *world {
+	t.Helper()
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: url, Schema: "response"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, forPostgres := Migrations()
+	if _, err := db.Migrate(t.Context(), forPostgres); err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, model: &model{}, session: sessiontest.New()}
+	cfg := DefaultConfig()
+	cfg.HeartbeatInterval, cfg.DeadAfter, cfg.WatchPollInterval = 100*time.Millisecond, 2*time.Second, 5*time.Millisecond
+	cfg.JournalInterval = 2 * time.Millisecond
+	if w.Service, err = New(cfg, Deps{
+		Postgres: db, GPT: gptv1.LocalGPTService(w.model, nil), Session: sessionv1.LocalSessionService(w.session, nil),
+		Codec: func(conversationv1.Wire) wire.Codec { return lineCodec{} }, Instance: name,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.caller = responsev1.LocalResponseService(w.Service, nil)
+	w.close = sync.OnceFunc(func() {
+		if err := w.Service.Close(); err != nil {
+			t.Error(err)
+		}
+		db.Close()
+	})
+	t.Cleanup(w.close)
+	if err := w.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 // TestReplicas has two processes on one database: one makes the answer, the
 // other watches and cancels it; and one dies.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
 	url := pgtest.DB(t)
-	sessions := sessiontest.New()
-	replica := func(name string) *world {
-		db, err := postgres.Open(t.Context(), postgres.Config{URL: url, Schema: "response"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, forPostgres := Migrations()
-		if _, err := db.Migrate(t.Context(), forPostgres); err != nil {
-			t.Fatal(err)
-		}
-		w := &world{t: t, model: &model{}, session: sessions}
-		cfg := DefaultConfig()
-		cfg.HeartbeatInterval, cfg.DeadAfter, cfg.WatchPollInterval = 100*time.Millisecond, 2*time.Second, 5*time.Millisecond
-		if w.Service, err = New(cfg, Deps{
-			Postgres: db, GPT: gptv1.LocalGPTService(w.model, nil), Session: sessionv1.LocalSessionService(sessions, nil),
-			Codec: func(conversationv1.Wire) wire.Codec { return lineCodec{} }, Instance: name,
-		}); err != nil {
-			t.Fatal(err)
-		}
-		w.caller = responsev1.LocalResponseService(w.Service, nil)
-		w.close = sync.OnceFunc(func() {
-			if err := w.Service.Close(); err != nil {
-				t.Error(err)
-			}
-			db.Close()
-		})
-		t.Cleanup(w.close)
-		if err := w.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		return w
-	}
-	one, two := replica("one"), replica("two")
+	one, two := replica(t, url, "one"), replica(t, url, "two")
 	reached := make(chan struct{}, 1)
 	one.model.plays(waits(reached))
 	made := make(chan string, 1)

@@ -80,16 +80,21 @@ func FromColumns(head, messages []byte) (*responsev1.Response, error) {
 	return r, nil
 }
 
-// Interrupted makes the answer in head final for a sweep.
-func (s Sweep) Interrupted(head []byte) (*responsev1.Response, error) {
+// Interrupted makes the answer in head final for a sweep, of the pieces that
+// were journaled. It returns the row and the log as stored.
+func (s Sweep) Interrupted(head, frames []byte) (Columns, []byte, error) {
 	r, err := FromColumns(head, nil)
 	if err != nil {
-		return nil, err
+		return Columns{}, nil, err
 	}
 	r.State = responsev1.Response_STATE_INTERRUPTED
 	r.FinishTime = timestamppb.New(s.Now)
-	s.Fail(r)
-	return r, nil
+	log, err := PackLog(s.End(r, frames))
+	if err != nil {
+		return Columns{}, nil, err
+	}
+	c, err := ToColumns(r)
+	return c, log, err
 }
 
 // Micros is t as stored.

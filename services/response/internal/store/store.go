@@ -38,6 +38,18 @@ type Store interface {
 	// stores. ErrExists where the id is taken, by whomever.
 	Add(ctx context.Context, final Final, instance string) error
 
+	// Journal adds pieces to the logs of running answers, all or nothing. A piece
+	// of an answer that is not running is passed over; one that begins where a
+	// stored one begins takes its place. Pieces are removed when their answer
+	// becomes final.
+	Journal(ctx context.Context, pieces []Piece) error
+
+	// Follow says whether an answer is running and returns, as of the same moment,
+	// the frames of its pieces that end after a sequence number, in order: the
+	// first may begin before it. Of a final answer it returns no frames: these are
+	// in Log. ErrNotFound.
+	Follow(ctx context.Context, owner, id string, after int64) (running bool, frames []byte, err error)
+
 	// Get returns an answer with everything; ErrNotFound.
 	Get(ctx context.Context, owner, id string) (Record, error)
 
@@ -74,10 +86,15 @@ type Store interface {
 	Heartbeat(ctx context.Context, instance string, now, deadBefore time.Time) error
 
 	// Interrupt makes final every answer that runs on an instance that has not
-	// been seen since deadBefore: INTERRUPTED, failed with the given failure of
-	// each, finished now. except is an instance that is never dead. At most
+	// been seen since deadBefore: INTERRUPTED, finished now, as sweep.End makes it
+	// of what was journaled. except is an instance that is never dead. At most
 	// limit; it returns how many.
 	Interrupt(ctx context.Context, sweep Sweep) (int, error)
+
+	// Expire removes final answers begun before a time, oldest first, with their
+	// logs, and pieces that outlived their answer. Answers whose intent is not
+	// settled stay. At most limit answers; it returns how many.
+	Expire(ctx context.Context, before time.Time, limit int) (int, error)
 
 	// Ping says whether the store can serve.
 	Ping(ctx context.Context) error
@@ -102,6 +119,19 @@ type Final struct {
 	// Intent is the marshalled AppendMessagesRequest to the session. Empty
 	// means none.
 	Intent []byte
+	// Journaled says that pieces of the log may have been stored, which Log now
+	// takes the place of.
+	Journaled bool
+}
+
+// Piece is a run of consecutive chunks of a running answer.
+type Piece struct {
+	// ResponseID is the answer.
+	ResponseID string
+	// First and Last are the sequence numbers of the piece's ends.
+	First, Last int64
+	// Frames are the chunks, see answerlog.
+	Frames []byte
 }
 
 // Intent is an append to a session that is not known to be done.
@@ -149,6 +179,7 @@ type Sweep struct {
 	Now time.Time
 	// Limit bounds one call.
 	Limit int
-	// Fail fills in why.
-	Fail func(*responsev1.Response)
+	// End fills in why, and what frames hold of the answer: all that was
+	// journaled. It returns the frames of the log to be stored.
+	End func(r *responsev1.Response, frames []byte) (log []byte)
 }

@@ -57,11 +57,11 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 		return err
 	}
 	return s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		return finish(ctx, tx, c, log, final.Intent)
+		return finish(ctx, tx, c, log, final.Intent, final.Journaled)
 	})
 }
 
-func finish(ctx context.Context, tx pgx.Tx, c store.Columns, log, intent []byte) error {
+func finish(ctx context.Context, tx pgx.Tx, c store.Columns, log, intent []byte, journaled bool) error {
 	result, err := tx.Exec(ctx, `update responses set state = $1, finish_micros = $2, last_sequence = $3, head = $4, messages = $5, session_intent = $6
 		where id = $7 and state = 1`, c.State, c.Finish, c.LastSequence, c.Head, nullable(c.Messages), nullable(intent), c.ID)
 	if err != nil {
@@ -72,6 +72,9 @@ func finish(ctx context.Context, tx pgx.Tx, c store.Columns, log, intent []byte)
 	}
 	if len(log) > 0 {
 		_, err = tx.Exec(ctx, "insert into response_logs (response_id, first_sequence, frames) values ($1, 1, $2)", c.ID, log)
+	}
+	if err == nil && journaled {
+		_, err = tx.Exec(ctx, "delete from response_journal where response_id = $1", c.ID)
 	}
 	return err
 }
@@ -185,8 +188,10 @@ func (s *Store) Delete(ctx context.Context, owner, id string) error {
 		case state == int32(responsev1.Response_STATE_RUNNING):
 			return store.ErrRunning
 		}
-		if _, err := tx.Exec(ctx, "delete from response_logs where response_id = $1", id); err != nil {
-			return err
+		for _, table := range []string{"response_logs", "response_journal"} {
+			if _, err := tx.Exec(ctx, "delete from "+table+" where response_id = $1", id); err != nil {
+				return err
+			}
 		}
 		_, err = tx.Exec(ctx, "delete from responses where id = $1", id)
 		return err
@@ -269,33 +274,37 @@ func (s *Store) Interrupt(ctx context.Context, sweep store.Sweep) (int, error) {
 	done := 0
 	err := s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		done = 0 // a transaction may run again
-		rows, err := tx.Query(ctx, `select head from responses where state = 1 and instance <> $1 and ($2::boolean or not exists
+		rows, err := tx.Query(ctx, `select id, head from responses where state = 1 and instance <> $1 and ($2::boolean or not exists
 			(select 1 from response_instances i where i.id = responses.instance and i.seen_micros >= $3)) limit $4 for update skip locked`,
 			sweep.Except, sweep.All, store.Micros(sweep.DeadBefore), sweep.Limit)
 		if err != nil {
 			return err
 		}
-		var heads [][]byte
+		var found []orphan
 		for rows.Next() {
-			var head []byte
-			if err := rows.Scan(&head); err != nil {
+			var o orphan
+			if err := rows.Scan(&o.id, &o.head); err != nil {
 				return err
 			}
-			heads = append(heads, head)
+			found = append(found, o)
 		}
 		if err := rows.Err(); err != nil {
 			return err
 		}
-		for _, head := range heads {
-			r, err := sweep.Interrupted(head)
+		for _, o := range found {
+			pieces, err := tx.Query(ctx, "select frames from response_journal where response_id = $1 order by first_sequence", o.id)
 			if err != nil {
 				return err
 			}
-			c, err := store.ToColumns(r)
+			frames, err := join(pieces)
 			if err != nil {
 				return err
 			}
-			if err := finish(ctx, tx, c, nil, nil); err != nil {
+			c, log, err := sweep.Interrupted(o.head, frames)
+			if err != nil {
+				return err
+			}
+			if err := finish(ctx, tx, c, log, nil, true); err != nil {
 				return err
 			}
 			done++
@@ -306,4 +315,10 @@ func (s *Store) Interrupt(ctx context.Context, sweep store.Sweep) (int, error) {
 		return 0, err
 	}
 	return done, nil
+}
+
+// orphan is an answer that a dead instance left.
+type orphan struct {
+	id   string
+	head []byte
 }

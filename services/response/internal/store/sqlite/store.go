@@ -55,10 +55,28 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 	if err != nil {
 		return err
 	}
+	if final.Journaled {
+		return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+			return finish(ctx, tx, c, log, final.Intent)
+		})
+	}
 	changed, err := s.db.Exec(ctx, finishSQL, finishValues(c, log, final.Intent)...)
 	if err == nil && changed == 0 {
 		return store.ErrNotRunning
 	}
+	return err
+}
+
+// finish makes a row final whose log may have been journaled.
+func finish(ctx context.Context, tx *sqlite.Tx, c store.Columns, log, intent []byte) error {
+	result, err := tx.Exec(ctx, finishSQL, finishValues(c, log, intent)...)
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(err, store.ErrNotRunning)
+	}
+	_, err = tx.Exec(ctx, "delete from response_journal where response_id = ?", c.ID)
 	return err
 }
 
@@ -162,6 +180,9 @@ func (s *Store) Delete(ctx context.Context, owner, id string) error {
 		case state == int32(responsev1.Response_STATE_RUNNING):
 			return store.ErrRunning
 		}
+		if _, err := tx.Exec(ctx, "delete from response_journal where response_id = ?", id); err != nil {
+			return err
+		}
 		_, err = tx.Exec(ctx, "delete from responses where id = ?", id)
 		return err
 	})
@@ -246,33 +267,37 @@ func (s *Store) Heartbeat(ctx context.Context, instance string, now, deadBefore 
 func (s *Store) Interrupt(ctx context.Context, sweep store.Sweep) (int, error) {
 	done := 0
 	err := s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
-		rows, err := tx.Query(ctx, `select head from responses where state = 1 and instance <> ? and (? or not exists
+		rows, err := tx.Query(ctx, `select id, head from responses where state = 1 and instance <> ? and (? or not exists
 			(select 1 from response_instances i where i.id = responses.instance and i.seen_micros >= ?)) limit ?`,
 			sweep.Except, sweep.All, store.Micros(sweep.DeadBefore), sweep.Limit)
 		if err != nil {
 			return err
 		}
-		var heads [][]byte
+		var found []orphan
 		for rows.Next() {
-			var head []byte
-			if err := rows.Scan(&head); err != nil {
+			var o orphan
+			if err := rows.Scan(&o.id, &o.head); err != nil {
 				return err
 			}
-			heads = append(heads, head)
+			found = append(found, o)
 		}
 		if err := rows.Err(); err != nil {
 			return err
 		}
-		for _, head := range heads {
-			r, err := sweep.Interrupted(head)
+		for _, o := range found {
+			pieces, err := tx.Query(ctx, "select frames from response_journal where response_id = ? order by first_sequence", o.id)
 			if err != nil {
 				return err
 			}
-			c, err := store.ToColumns(r)
+			frames, err := join(pieces)
 			if err != nil {
 				return err
 			}
-			if _, err := tx.Exec(ctx, finishSQL, finishValues(c, nil, nil)...); err != nil {
+			c, log, err := sweep.Interrupted(o.head, frames)
+			if err != nil {
+				return err
+			}
+			if err := finish(ctx, tx, c, log, nil); err != nil {
 				return err
 			}
 			done++
@@ -283,4 +308,10 @@ func (s *Store) Interrupt(ctx context.Context, sweep store.Sweep) (int, error) {
 		return 0, err
 	}
 	return done, nil
+}
+
+// orphan is an answer that a dead instance left.
+type orphan struct {
+	id   string
+	head []byte
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
@@ -288,7 +290,10 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		}
 		sweep := store.Sweep{
 			DeadBefore: epoch.Add(30 * time.Second), Except: "self", Now: epoch.Add(time.Minute), Limit: 100,
-			Fail: func(r *responsev1.Response) { r.Failure = &conversationv1.Failure{Message: "stopped " + r.GetId()} },
+			End: func(r *responsev1.Response, frames []byte) []byte {
+				r.Failure = &conversationv1.Failure{Message: "stopped " + r.GetId() + string(frames)}
+				return append(frames, "."...)
+			},
 		}
 		states := func() map[string]string {
 			list, err := s.List(ctx, store.Filter{Owner: "me"}, 100)
@@ -312,6 +317,96 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		same(t, n, 1)
 		// An instance that comes back is seen again, one long dead is forgotten.
 		ok(t, s.Heartbeat(ctx, "dead", epoch.Add(2*time.Minute), epoch.Add(90*time.Second)))
+	})
+
+	t.Run("journal", func(t *testing.T) {
+		t.Parallel()
+		s, ctx := open(t), t.Context()
+		follow := func(id string, after int64) string {
+			t.Helper()
+			running, frames, err := s.Follow(ctx, "me", id, after)
+			ok(t, err)
+			return fmt.Sprint(running, " ", string(frames))
+		}
+		a, b := answer("a", "me", 0), answer("b", "me", 0)
+		ok(t, s.Begin(ctx, a, "one"))
+		ok(t, s.Begin(ctx, b, "dead"))
+		_, _, err := s.Follow(ctx, "you", "a", 0)
+		want(t, err, store.ErrNotFound)
+		same(t, follow("a", 0), "true ")
+		ok(t, s.Journal(ctx, []store.Piece{
+			{ResponseID: "a", First: 1, Last: 3, Frames: []byte("one ")},
+			{ResponseID: "b", First: 1, Last: 1, Frames: []byte("part")},
+			{ResponseID: "nobody", First: 1, Last: 1, Frames: []byte("lost")},
+		}))
+		ok(t, s.Journal(ctx, []store.Piece{{ResponseID: "a", First: 4, Last: 5, Frames: []byte("two ")}}))
+		same(t, follow("a", 0), "true one two ")
+		same(t, follow("a", 2), "true one two ")
+		same(t, follow("a", 3), "true two ")
+		// One whose commit was not acknowledged comes again, and longer.
+		ok(t, s.Journal(ctx, []store.Piece{{ResponseID: "a", First: 4, Last: 7, Frames: []byte("two and three")}}))
+		same(t, follow("a", 5), "true two and three")
+
+		ok(t, s.Finish(ctx, store.Final{Response: finished(a, responsev1.Response_STATE_COMPLETED), Log: []byte("whole"), Journaled: true}))
+		same(t, follow("a", 0), "false ")
+		ok(t, s.Journal(ctx, []store.Piece{{ResponseID: "a", First: 8, Last: 9, Frames: []byte("late")}}))
+		log, err := s.Log(ctx, "a")
+		ok(t, err)
+		same(t, string(log), "whole")
+
+		n, err := s.Interrupt(ctx, store.Sweep{All: true, Except: "one", Now: epoch, Limit: 9, End: func(r *responsev1.Response, frames []byte) []byte {
+			r.LastSequence = 2
+			return append(frames, " and its end"...)
+		}})
+		ok(t, err)
+		same(t, n, 1)
+		log, err = s.Log(ctx, "b")
+		ok(t, err)
+		same(t, string(log), "part and its end")
+		same(t, follow("b", 0), "false ")
+	})
+
+	t.Run("expire", func(t *testing.T) {
+		t.Parallel()
+		s, ctx := open(t), t.Context()
+		var made []string
+		for i := range 6 {
+			at := time.Duration(i) * time.Hour
+			r := answer(ids.At("resp", epoch.Add(at)), "me", at)
+			made = append(made, r.GetId())
+			ok(t, s.Begin(ctx, r, "one"))
+			final := store.Final{Response: finished(r, responsev1.Response_STATE_COMPLETED), Log: []byte("log")}
+			switch i {
+			case 1: // runs on
+				continue
+			case 2: // its session has not taken it yet
+				final.Intent = []byte("intent")
+			}
+			ok(t, s.Finish(ctx, final))
+		}
+		left := func() string {
+			list, err := s.List(ctx, store.Filter{Owner: "me"}, 9)
+			ok(t, err)
+			out := ""
+			for _, r := range list {
+				out += fmt.Sprint(slices.Index(made, r.GetId()))
+			}
+			return out
+		}
+		n, err := s.Expire(ctx, epoch, 9)
+		ok(t, err)
+		same(t, n, 0)
+		n, err = s.Expire(ctx, epoch.Add(4*time.Hour), 1)
+		ok(t, err)
+		same(t, n, 1)
+		same(t, left(), "54321")
+		n, err = s.Expire(ctx, epoch.Add(4*time.Hour), 9)
+		ok(t, err)
+		same(t, n, 1)
+		same(t, left(), "5421")
+		if log, err := s.Log(ctx, made[0]); err != nil || len(log) > 0 {
+			t.Fatalf("the log outlived its answer: %q %v", log, err)
+		}
 	})
 
 	t.Run("cancelled context", func(t *testing.T) {

@@ -1,0 +1,38 @@
+package response
+
+import (
+	"context"
+	"time"
+)
+
+// expireBatch is how many answers are removed in one transaction.
+const expireBatch = 500
+
+// expire removes answers past their retention, again and again.
+func (s *Service) expire() {
+	ticker := time.NewTicker(s.cfg.SweepInterval)
+	defer ticker.Stop()
+	for {
+		if err := s.expireAll(s.life); err != nil && s.life.Err() == nil {
+			s.deps.Logger.Warn("old answers cannot be removed", "error", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-s.life.Done():
+			return
+		}
+	}
+}
+
+func (s *Service) expireAll(ctx context.Context) error {
+	for {
+		n, err := s.store.Expire(ctx, s.deps.Clock().Add(-s.cfg.Retention), expireBatch)
+		if err != nil {
+			return err
+		}
+		s.metrics.expired.Add(float64(n))
+		if n < expireBatch {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/gptmesh/gptmesh/pkg/ids"
+	"github.com/gptmesh/gptmesh/services/response/internal/store"
+	"github.com/jackc/pgx/v5"
+)
+
+// Journal implements store.Store. It is one statement, which commits by itself
+// in one round trip.
+func (s *Store) Journal(ctx context.Context, pieces []store.Piece) error {
+	names, first, last, frames := make([]string, len(pieces)), make([]int64, len(pieces)), make([]int64, len(pieces)), make([][]byte, len(pieces))
+	for i, p := range pieces {
+		names[i], first[i], last[i], frames[i] = p.ResponseID, p.First, p.Last, p.Frames
+	}
+	_, err := s.db.Pool().Exec(ctx, `insert into response_journal (response_id, first_sequence, last_sequence, frames)
+		select p.id, p.first, p.last, p.frames from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[]) as p(id, first, last, frames)
+		join responses r on r.id = p.id and r.state = 1
+		on conflict (response_id, first_sequence) do update set last_sequence = excluded.last_sequence, frames = excluded.frames`,
+		names, first, last, frames)
+	return err
+}
+
+// Follow implements store.Store.
+func (s *Store) Follow(ctx context.Context, owner, id string, after int64) (running bool, frames []byte, err error) {
+	rows, err := s.db.Pool().Query(ctx, `select r.state = 1, j.frames from responses r
+		left join response_journal j on r.state = 1 and j.response_id = r.id and j.last_sequence > $1
+		where r.id = $2 and r.owner = $3 order by j.first_sequence`, after, id, owner)
+	if err != nil {
+		return false, nil, err
+	}
+	defer rows.Close()
+	found := false
+	for rows.Next() {
+		var piece []byte
+		if err := rows.Scan(&running, &piece); err != nil {
+			return false, nil, err
+		}
+		frames, found = append(frames, piece...), true
+	}
+	if err := rows.Err(); err != nil {
+		return false, nil, err
+	}
+	if !found {
+		return false, nil, store.ErrNotFound
+	}
+	return running, frames, nil
+}
+
+// join reads rows of frames to their end.
+func join(rows pgx.Rows) ([]byte, error) {
+	defer rows.Close()
+	var frames []byte
+	for rows.Next() {
+		var piece []byte
+		if err := rows.Scan(&piece); err != nil {
+			return nil, err
+		}
+		frames = append(frames, piece...)
+	}
+	return frames, rows.Err()
+}
+
+// Expire implements store.Store. Ids that rooms make sort by time, so that the
+// primary key finds the oldest.
+func (s *Store) Expire(ctx context.Context, before time.Time, limit int) (int, error) {
+	// A piece may be committed beside the end of its answer, and outlive it.
+	if _, err := s.db.Pool().Exec(ctx, `delete from response_journal j where not exists
+		(select 1 from responses r where r.id = j.response_id and r.state = 1)`); err != nil {
+		return 0, err
+	}
+	result, err := s.db.Pool().Exec(ctx, `with old as (
+			delete from responses where id in (select id from responses
+				where id < $1 and state > 1 and create_micros < $2 and session_intent is null order by id limit $3)
+			returning id)
+		, logs as (delete from response_logs where response_id in (select id from old))
+		select id from old`, ids.Lowest("resp", before), store.Micros(before), limit)
+	return int(result.RowsAffected()), err
+}

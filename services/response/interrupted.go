@@ -1,0 +1,73 @@
+package response
+
+import (
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
+	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/protobuf/proto"
+)
+
+// endInterrupted ends an answer whose process died: of what was journaled it
+// makes the choices, and it adds the terminal chunk to the log.
+func (s *Service) endInterrupted(r *responsev1.Response, frames []byte) []byte {
+	entries, err := answerlog.Split(frames)
+	if err != nil {
+		s.deps.Logger.Error("the journal of an answer is broken", "response_id", r.GetId(), "error", err)
+		entries, frames = nil, nil
+	}
+	assembler := wire.Assembler{MaxBytes: s.cfg.MaxAnswerBytes}
+	t := &typer{codec: s.deps.Codec}
+	for _, entry := range entries {
+		chunk := new(conversationv1.Chunk)
+		if err = proto.Unmarshal(entry, chunk); err != nil {
+			break
+		}
+		var events []*conversationv1.Event
+		if events, err = t.events(chunk); err != nil {
+			break
+		}
+		for _, event := range events {
+			if started := event.GetStarted(); started != nil {
+				r.Model, r.Provider, r.Cached, r.DroppedFields = started.GetModel(), started.GetProvider(), started.GetCached(), started.GetDroppedFields()
+			}
+			if event.GetUsage() != nil {
+				r.Usage = event.GetUsage()
+			}
+		}
+		if err = assembler.Add(events...); err != nil {
+			break
+		}
+	}
+	if err != nil {
+		// A watcher still gets what is there, in its own wire.
+		s.deps.Logger.Warn("a journaled answer cannot be decoded", "response_id", r.GetId(), "error", err)
+	}
+	for _, choice := range assembler.Answer().Choices {
+		out := &responsev1.Choice{Index: choice.Index, Message: choice.Message, FinishReason: choice.FinishReason, StopSequence: choice.StopSequence}
+		if choice.Index == 0 {
+			out.Message.Id = r.GetId()
+		}
+		r.Choices = append(r.Choices, out)
+	}
+	last := int64(len(entries))
+	r.LastSequence, r.Failure = last+1, wire.Failure(interrupted(r.GetId(), last))
+	terminal, err := proto.Marshal(lostEnd(r, last))
+	if err != nil {
+		return frames // cannot be: the chunk is made here
+	}
+	return answerlog.Frames(frames, terminal)
+}
+
+// lostEnd is the terminal chunk of an answer that failed, for one who has seen
+// its log up to a sequence number.
+func lostEnd(r *responsev1.Response, seen int64) *conversationv1.Chunk {
+	chunk := &conversationv1.Chunk{Sequence: seen + 1}
+	if seen == 0 {
+		chunk.Events = append(chunk.Events, &conversationv1.Event{Kind: &conversationv1.Event_Started{Started: &conversationv1.Started{
+			ResponseId: r.GetId(), SessionId: r.GetSessionId(), CreateTime: r.GetCreateTime(),
+		}}})
+	}
+	chunk.Events = append(chunk.Events, &conversationv1.Event{Kind: &conversationv1.Event_Failed{Failed: r.GetFailure()}})
+	return chunk
+}
