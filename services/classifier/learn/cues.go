@@ -31,6 +31,12 @@ var cueLexicon = []struct {
 	{"override", "ignore|disregard|forget|override|bypass|previous instructions|above instructions|all instructions|prior instructions|system prompt|your instructions|your rules|the rules|no restrictions|without restrictions|unrestricted|unfiltered|uncensored"},
 	{"persona", "pretend|pretend to|act as|roleplay|role play|you are now|developer mode|jailbreak|jailbroken|do anything|dan|persona|from now on|stay in character"},
 	{"secrets", "reveal|secret|secrets|password|passwords|api key|credentials|exfiltrate|repeat the|print the|initial prompt|hidden"},
+	{"greeting", "hi|hello|hey|dear|thanks|thank you|thanks in advance|in advance|please help|help me|regards|cheers|appreciate|appreciated|kindly|sir"},
+	{"own_attempt", "my|i'm|i am|i've|i have|i tried|tried|my code|my project|my app|my model|my computer|i use|i'm using|i am using|i don't know|i need|newbie|beginner|i'm new|new to|not sure|stackoverflow|stack overflow|any help|solution|tutorial"},
+	{"happens", "nothing happens|happens|occurs|occurred|appears|shows|throws|thrown|returns|raises|results in|leads to|causes|caused by|when i|after i|once i|observed|notice|noticed|sometimes|randomly|always|gets|gone|disappears|ignored"},
+	{"should_be", "should be|should not|shouldn't|should have|supposed to|expected|instead|but it|but the|rather than|even though|even if|although|regardless"},
+	{"verb_defect", "crash crashes segfault abort aborts overflow overflows underflow mismatch misaligned broken duplicate duplicated truncated wrong incorrect flickers freezes slow hangs race leak leaks nan null undefined"},
+	{"verb_wish", "add allow support enable implement introduce expose provide extend improve consider make option ability api setting customizable proposal rfc idea feature enhancement remove deprecate replace"},
 	{"command", "write create make build generate implement design develop convert translate summarize list give show tell"},
 }
 

@@ -2,6 +2,7 @@ package learn
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 )
@@ -21,23 +22,36 @@ func (m *Model) Evidence(d Document, limit int) []Evidence {
 	defer func() { s.doc = Document{} }()
 	s.features.run(&s.doc, m.scaling.families)
 	target := m.target(m.judge(s))
-	strong := m.strongest(s, target, limit)
-	f := &s.features
-	f.names, f.wanted = make(map[uint32]string, len(strong)), true
-	for _, c := range strong {
-		f.names[c.base] = ""
+	var strong []contribution
+	if m.strange(s) {
+		strong = m.strangeStrongest(s, target, limit)
+	} else {
+		strong = m.strongest(s, target, limit)
 	}
-	f.run(&s.doc, m.scaling.families)
+	names := make(map[uint32]string, len(strong))
+	for _, c := range strong {
+		names[c.base] = ""
+	}
+	if m.strange(s) {
+		s.view.names, s.view.wanted = names, true
+		for _, view := range m.meta.Features.Views {
+			s.look(view, viewScaling(m.scaling).families)
+		}
+		s.view.names, s.view.wanted = nil, false
+	} else {
+		s.features.names, s.features.wanted = names, true
+		s.features.run(&s.doc, m.scaling.families)
+		s.features.names, s.features.wanted = nil, false
+	}
 	out := make([]Evidence, len(strong))
 	for i, c := range strong {
-		family, name := c.family.String(), f.names[c.base]
+		family, name := c.family.String(), names[c.base]
 		if c.copied {
 			family = "group"
 			name = groupName(d.Group, name)
 		}
 		out[i] = Evidence{name, family, m.meta.Labels[target], round(float64(c.weight))}
 	}
-	f.names, f.wanted = nil, false
 	return out
 }
 
@@ -97,6 +111,37 @@ func (m *Model) strongest(s *scratch, target, limit int) []contribution {
 		consider(groupKey(0, f.group), 0, FamilyWord, groupBias, true)
 	}
 	return best
+}
+
+// strangeStrongest is strongest for a text of an unknown group. What several
+// views see counts once, with the sum of its weights.
+func (m *Model) strangeStrongest(s *scratch, target, limit int) []contribution {
+	sum := map[uint32]contribution{}
+	sc := viewScaling(m.scaling)
+	for i, view := range m.meta.Features.Views {
+		f := s.look(view, sc.families)
+		norm := sc.norm(f)
+		for fam := range familyCount {
+			if !sc.families.Has(fam) {
+				continue
+			}
+			from, to := sc.span(f, fam)
+			for _, key := range f.keys[from:to] {
+				at := m.find(groupKey(key, viewSalt(i)))
+				if at < 0 {
+					continue
+				}
+				m.addRow(&s.steps, at)
+				w := norm * sc.weight[fam] * float32(s.steps[target]) * m.scale[target]
+				clear(s.steps[:m.k])
+				if w != 0 {
+					sum[key] = contribution{base: key, family: fam, weight: sum[key].weight + w}
+				}
+			}
+		}
+	}
+	best := slices.SortedFunc(maps.Values(sum), stronger)
+	return best[:min(limit, len(best))]
 }
 
 func stronger(a, b contribution) int {

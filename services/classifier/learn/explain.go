@@ -40,9 +40,7 @@ type LabelProbability struct {
 func (m *Model) Explain(d Document, limit int) Explanation {
 	s := new(scratch)
 	s.doc = d
-	f := &s.features
-	f.names = map[uint32]string{}
-	f.run(&s.doc, m.scaling.families)
+	s.features.run(&s.doc, m.scaling.families)
 	e := Explanation{Prediction: m.judge(s)}
 	for i, p := range m.Probabilities(d, nil) {
 		e.Labels = append(e.Labels, LabelProbability{m.meta.Labels[i], round(p)})
@@ -51,34 +49,6 @@ func (m *Model) Explain(d Document, limit int) Explanation {
 		slices.SortStableFunc(e.Labels, func(a, b LabelProbability) int { return cmp.Compare(b.Probability, a.Probability) })
 		e.Labels = e.Labels[:min(5, len(e.Labels))]
 	}
-	target := m.target(e.Prediction)
-	names := f.allNames(d.Group, m.scaling.grouped)
-	seen := map[uint32]bool{}
-	fam := FamilyWord
-	at := 0
-	f.each(&m.scaling, func(key uint32, v float32, copied bool) {
-		for fam < familyCount-1 && at >= f.bound[fam+1] {
-			fam++
-		}
-		at++
-		place := m.find(key)
-		if place < 0 || seen[key] {
-			return
-		}
-		seen[key] = true
-		clear(s.steps[:])
-		m.addRow(&s.steps, place)
-		if w := float64(v * float32(s.steps[target]) * m.scale[target]); w != 0 {
-			family := fam.String()
-			if copied {
-				family = "group"
-			}
-			e.Evidence = append(e.Evidence, Evidence{names[key], family, m.meta.Labels[target], round(w)})
-		}
-	})
-	slices.SortStableFunc(e.Evidence, func(a, b Evidence) int {
-		return cmp.Or(cmp.Compare(max(b.Weight, -b.Weight), max(a.Weight, -a.Weight)), cmp.Compare(a.Feature, b.Feature))
-	})
-	e.Evidence = e.Evidence[:min(limit, len(e.Evidence))]
+	e.Evidence = m.Evidence(d, limit)
 	return e
 }

@@ -318,6 +318,14 @@ func (m *Model) prepare() string {
 	default:
 		return fmt.Sprintf("unknown kind %q", meta.Kind)
 	}
+	if len(meta.Features.Views) > maxViews || len(meta.Features.Views) > 0 && !meta.Features.Grouped {
+		return "the views are too many, or there are no groups"
+	}
+	for _, v := range meta.Features.Views {
+		if v.Bytes < 1 || v.Bytes > maxBody {
+			return "a view's length is out of bounds"
+		}
+	}
 	if meta.Features.Pieces < 0 {
 		return "the number of pieces is negative"
 	}

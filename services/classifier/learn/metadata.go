@@ -74,6 +74,9 @@ type FeatureSettings struct {
 	Pieces int `json:"pieces,omitempty"`
 	// Grouped says that groups have features of their own.
 	Grouped bool `json:"grouped,omitempty"`
+	// Views are how texts of unknown groups are looked at; none where the
+	// shared features judge them.
+	Views []View `json:"views,omitempty"`
 	// Kept and Seen are how many features the model keeps and how many the
 	// rows had.
 	Kept int `json:"kept"`
@@ -114,8 +117,20 @@ type Validation struct {
 	ECE       float64         `json:"ece,omitempty"`
 	Coverage  []CoveragePoint `json:"coverage,omitempty"`
 	Routing   *RoutingFigures `json:"routing,omitempty"`
+	// UnknownGroups is what was measured on groups that were left out.
+	UnknownGroups *UnknownGroups `json:"unknown_groups,omitempty"`
 	// Scores are the APGR of every way to make a routing head's need.
 	Scores map[string]float64 `json:"scores,omitempty"`
+}
+
+// UnknownGroups is how well texts of groups that a head never saw are judged:
+// measured with every group left out in turn.
+type UnknownGroups struct {
+	Groups   int     `json:"groups"`
+	Accuracy float64 `json:"accuracy"`
+	// MacroF1ByGroupMean is the mean of the groups' macro F1.
+	MacroF1ByGroupMean float64 `json:"macro_f1_by_group_mean"`
+	ECE                float64 `json:"ece"`
 }
 
 // LabelFeatures is what speaks for one label.

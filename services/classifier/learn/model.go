@@ -72,6 +72,8 @@ func (m *Model) Bytes() []byte { return m.raw }
 // scratch is what one call needs.
 type scratch struct {
 	features features
+	view     features // of a view, for texts of unknown groups
+	seen     Document // what the view shows
 	z        []float32
 	steps    [MaxLabels]int32 // all zero between uses
 	doc      Document
@@ -173,6 +175,9 @@ func logLength(d *Document) float64 {
 // scores sums up the weights. It says too whether the text's group has
 // features of its own.
 func (m *Model) scores(s *scratch) ([]float32, bool) {
+	if m.strange(s) {
+		return m.strangeScores(s), false
+	}
 	f := &s.features
 	z := s.scores(m.k)
 	clear(z)

@@ -9,7 +9,8 @@ type settings struct {
 	minRows     int // rows that a feature must occur in
 	folds       int
 	dense       bool
-	maxBytes    int // of the weights, where the caller sets no limit
+	views       bool // texts of unknown groups have features of their own
+	maxBytes    int  // of the weights, where the caller sets no limit
 }
 
 // Where the shape of the data changes the settings.
@@ -72,7 +73,18 @@ func choose(rows []Row, labels int, groups GroupUse) settings {
 		s.scaling.grouped = !rows[0].Routed && grouped*2 > len(rows)
 	}
 	if s.scaling.grouped {
-		s.fitting.lone = 0.3
+		s.views = s.dense && bytes/len(rows) >= longText && countGroups(rows) >= leastViewGroups
+		if !s.views {
+			s.fitting.lone = 0.3
+		}
 	}
 	return s
+}
+
+func countGroups(rows []Row) int {
+	seen := map[string]bool{}
+	for i := range rows {
+		seen[rows[i].Group] = true
+	}
+	return len(seen)
 }

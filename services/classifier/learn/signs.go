@@ -21,6 +21,7 @@ func (f *features) cues() {
 			}
 		}
 	}
+	f.declared()
 	for c := 1; c <= len(cueLexicon); c++ {
 		n := min(bits.Len8(seen[c]), 4)
 		for level := 1; level <= n; level++ {
@@ -56,6 +57,68 @@ func (f *features) sign(h uint64, what string, c, level int) {
 			f.name(k, "%s: %s ×%d", what, cueLexicon[c-1].name, 1<<(level-1))
 		} else {
 			f.name(k, "%s: %s", what, cueLexicon[c-1].name)
+		}
+	}
+}
+
+// The kinds that an author or a template may declare a text to be.
+var (
+	declaredKinds = [...]string{"bug", "feature", "question", "documentation", "performance", "build"}
+	declaredWords = hashed(map[string]uint8{
+		"bug": 1, "bugs": 1, "defect": 1, "crash": 1, "regression": 1, "bugfix": 1,
+		"feature": 2, "feat": 2, "enhancement": 2, "proposal": 2, "suggestion": 2, "rfc": 2, "idea": 2,
+		"question": 3, "questions": 3, "support": 3, "help": 3, "others": 3, "other": 3, "discussion": 3, "usage": 3,
+		"documentation": 4, "docs": 4, "doc": 4,
+		"performance": 5, "perf": 5,
+		"build": 6, "install": 6, "installation": 6,
+	})
+	declaredTemplates = hashed(map[string]uint8{
+		"bug_report_template": 1, "bug_template": 1, "bug_report": 1, "feature_request_template": 2, "feature_template": 2, "feature_request": 2,
+		"question_template": 3, "support_template": 3, "documentation_template": 4, "docs_template": 4, "performance_template": 5, "build_template": 6,
+	})
+	hashType = hashBytes("type")
+)
+
+func hashed(words map[string]uint8) map[uint64]uint8 {
+	out := make(map[uint64]uint8, len(words))
+	for w, kind := range words {
+		out[hashBytes(w)] = kind
+	}
+	return out
+}
+
+// declared makes signs of what a text says that it is: the first words of its
+// title, a field named type, the name of a template.
+func (f *features) declared() {
+	ts := f.scan.tokens
+	const within = 4
+	for i := range ts {
+		switch {
+		case ts[i].zone == zoneTitle && i < 2:
+			f.declare(1, declaredWords[ts[i].hash])
+		case ts[i].zone == zoneCode:
+		case ts[i].hash == hashType:
+			for j := i + 1; j < len(ts) && j <= i+within && ts[j].line <= ts[i].line+3; j++ {
+				if kind := declaredWords[ts[j].hash]; kind != 0 {
+					f.declare(2, kind)
+					break
+				}
+			}
+		case ts[i].end-ts[i].start >= 10:
+			f.declare(3, declaredTemplates[ts[i].hash])
+		}
+	}
+}
+
+func (f *features) declare(where uint64, kind uint8) {
+	if kind == 0 {
+		return
+	}
+	for _, h := range []uint64{5<<32 | uint64(kind), 6<<32 | where<<8 | uint64(kind)} {
+		k := featureKey(h, saltCue)
+		f.add(k)
+		if f.naming(k) {
+			f.name(k, "declares: %s", declaredKinds[kind-1])
 		}
 	}
 }

@@ -260,6 +260,7 @@ func (t *training) run(ctx context.Context) (*Model, error) {
 		return nil, err
 	}
 	meta := t.metadata()
+	var strange *strangers
 	if t.rows[0].Routed {
 		meta.Calibration, meta.Validation = fitRouting(t.rows, held.scores)
 	} else {
@@ -267,9 +268,19 @@ func (t *training) run(ctx context.Context) (*Model, error) {
 		meta.Calibration.Temperature = fitTemperature(held.scores, class)
 		if t.settings.scaling.grouped {
 			meta.Calibration.Alone = fitTemperature(held.alone, class)
+			if t.settings.views {
+				if strange, err = t.learnViews(ctx); err != nil {
+					return nil, err
+				}
+				meta.Features.Views = strangerViews
+				meta.Calibration.Alone = fitTemperature(strange.scores, class)
+			}
 		}
 		meta.Calibration.TargetAccuracy = t.cfg.TargetAccuracy
 		calibrateLabels(&meta, held.scores, class)
+		if strange != nil {
+			meta.Validation.UnknownGroups = t.judgeStrangers(strange.scores, meta.Calibration.Alone)
+		}
 	}
 	l, err := fit(ctx, &t.problem, every(len(t.rows)), t.settings.fitting, func(done, total int) {
 		t.progress("training", done, total)
@@ -289,6 +300,9 @@ func (t *training) run(ctx context.Context) (*Model, error) {
 		}
 	}
 	meta.Top = t.topFeatures(q)
+	if strange != nil {
+		strange.add(q, t.settings.maxBytes/4)
+	}
 	data, err := encode(meta, q)
 	if err != nil {
 		return nil, err

@@ -96,6 +96,46 @@ func TestGroupsKeepFeaturesOfTheirOwn(t *testing.T) {
 	}
 }
 
+// TestUnknownGroups: with three groups or more a text of a fourth is judged by
+// how it begins, not by what the groups' templates have further down.
+func TestUnknownGroups(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("some plain words stand here for the length of it ", 12)
+	rows := func(seed uint64, groups ...string) []learn.Row {
+		out := labelled(seed, 400, 0.1, groups...)
+		for i := range out {
+			// The template tells the label, in each group by other words, and
+			// in the fourth by the words that mean the opposite elsewhere.
+			word := out[i].Label
+			if out[i].Group == "d" {
+				word = map[string]string{"bug": "feature", "feature": "question", "question": "bug"}[word]
+			}
+			out[i].Text += "\n" + long + "\n\nkind of template " + word
+		}
+		return out
+	}
+	m := train(t, rows(1, "a", "b", "c"), learn.TrainConfig{Seed: 1})
+	meta := m.Metadata()
+	if len(meta.Features.Views) == 0 || meta.Validation.UnknownGroups == nil || meta.Validation.UnknownGroups.Groups != 3 {
+		t.Fatalf("views %v, validation %+v", meta.Features.Views, meta.Validation.UnknownGroups)
+	}
+	if e := evaluate(t, m, rows(2, "d")); e.Accuracy < 0.8 {
+		t.Errorf("accuracy %.3f on a group it never saw", e.Accuracy)
+	}
+	if e := evaluate(t, m, rows(3, "a", "b", "c")); e.Accuracy < 0.9 {
+		t.Errorf("accuracy %.3f on groups it knows", e.Accuracy)
+	}
+	d := rows(2, "d")[0].Document
+	evidence := m.Evidence(d, 3)
+	if len(evidence) != 3 || evidence[0].Feature == "" {
+		t.Errorf("evidence for an unknown group: %+v", evidence)
+	}
+	again, err := learn.Load(m.Bytes())
+	if err != nil || again.Classify(d) != m.Classify(d) {
+		t.Errorf("the loaded model judges otherwise: %v", err)
+	}
+}
+
 func TestManyLabelsAndOutOfScope(t *testing.T) {
 	t.Parallel()
 	m := train(t, intents(1, 60, 12), learn.TrainConfig{Seed: 1})
