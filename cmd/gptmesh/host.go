@@ -17,6 +17,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/auth"
 	"github.com/gptmesh/gptmesh/pkg/datadir"
 	"github.com/gptmesh/gptmesh/pkg/ids"
+	"github.com/gptmesh/gptmesh/pkg/journal"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/ratelimit"
@@ -52,6 +53,8 @@ type host struct {
 	rest   grpc.ClientConnInterface
 	conns  map[string]*grpc.ClientConn
 	lock   *datadir.Lock
+	// journal stands before the embedded stores; nil without any.
+	journal *journal.Journal
 }
 
 // newHost makes what the rooms share. Rooms are added by wire.
@@ -88,6 +91,13 @@ func newHost(ctx context.Context, s *settings, rooms []string) (*host, error) {
 			return nil, err
 		}
 		h.group.Add(lifecycle.Component{Name: "data directory", Close: h.lock.Release})
+		if h.journal, err = openJournal(s.Data); err != nil {
+			return nil, errors.Join(err, h.group.Abandon())
+		}
+		h.group.Add(lifecycle.Component{Name: "journal", Close: h.journal.Close})
+		if err := h.countRecords(); err != nil {
+			return nil, errors.Join(err, h.group.Abandon())
+		}
 	}
 	return h, h.chains()
 }
@@ -195,7 +205,9 @@ func (h *host) store(ctx context.Context, room string, migrations func() (lite, 
 		}
 		return nil, db, nil
 	}
-	db, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(h.settings.Data, room+".db")})
+	db, err := sqlite.Open(ctx, sqlite.Config{
+		Path: filepath.Join(h.settings.Data, room+".db"), Journal: h.journal, Name: room, Logger: h.logger,
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -204,6 +216,23 @@ func (h *host) store(ctx context.Context, room string, migrations func() (lite, 
 		return nil, nil, err
 	}
 	return db, nil, h.countCommits(room, db)
+}
+
+// openJournal opens the journal of a data folder.
+func openJournal(data string) (*journal.Journal, error) {
+	return journal.Open(journal.Config{Dir: filepath.Join(data, "journal")})
+}
+
+// countRecords shows how many records of the journal share a flush.
+func (h *host) countRecords() error {
+	counter := func(name, help string, of func(journal.Stats) uint64) error {
+		return h.registry.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
+			func() float64 { return float64(of(h.journal.Stats())) }))
+	}
+	return errors.Join(
+		counter("gptmesh_journal_flushes_total", "Flushes of the journal before the embedded stores.", func(s journal.Stats) uint64 { return s.Flushes }),
+		counter("gptmesh_journal_records_total", "Records in those flushes.", func(s journal.Stats) uint64 { return s.Records }),
+		counter("gptmesh_journal_bytes_total", "Bytes in those records.", func(s journal.Stats) uint64 { return s.Bytes }))
 }
 
 // countCommits shows how many writes of a room share a commit.
@@ -215,7 +244,9 @@ func (h *host) countCommits(room string, db *sqlite.DB) error {
 	}
 	return errors.Join(
 		counter("gptmesh_sqlite_commits_total", "Commits of a room's embedded store.", func(s sqlite.Stats) uint64 { return s.Batches }),
-		counter("gptmesh_sqlite_writes_total", "Writes in those commits.", func(s sqlite.Stats) uint64 { return s.Writes }))
+		counter("gptmesh_sqlite_writes_total", "Writes in those commits.", func(s sqlite.Stats) uint64 { return s.Writes }),
+		counter("gptmesh_sqlite_lost_rows_total", "Rows of the journal that a room's embedded store refused; none, but for a fault of the program.",
+			func(sqlite.Stats) uint64 { return db.Lost() }))
 }
 
 // listen opens the gRPC listener and, where this process runs the gateway, the

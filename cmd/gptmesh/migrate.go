@@ -72,7 +72,13 @@ func visitStore(s *settings, room string, lite, pg fs.FS, visit func(context.Con
 		defer db.Close()
 		return visit(ctx, room, db, pg)
 	}
-	db, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(s.Data, room+".db")})
+	// What a killed process left in the journal goes in before the tables change.
+	j, err := openJournal(s.Data)
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(s.Data, room+".db"), Journal: j, Name: room})
 	if err != nil {
 		return err
 	}

@@ -3,10 +3,13 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/gptmesh/gptmesh/pkg/journal"
 )
 
 // Synchronous is how durable a commit is.
@@ -41,6 +44,14 @@ type Config struct {
 	BusyTimeout time.Duration
 	// Synchronous is how durable a commit is. Default Full.
 	Synchronous Synchronous
+	// Journal, where set, takes what is written later; see DB.Later. It must be
+	// closed after the DB.
+	Journal *journal.Journal
+	// Name is what the journal calls this database; at most 64 bytes. Required
+	// with Journal, and never another one for the same file.
+	Name string
+	// Logger is told what nobody else can be. Nil discards.
+	Logger *slog.Logger
 	// MaxBatch and Queue bound the group commit; see groupcommit.Config.
 	MaxBatch, Queue int
 }
@@ -60,6 +71,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.BusyTimeout <= 0 {
 		c.BusyTimeout = DefaultBusyTimeout
+	}
+	if c.Journal != nil && (c.Name == "" || len(c.Name) > 64) {
+		return c, errors.New("sqlite: a journal needs a name of 1 to 64 bytes")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	switch c.Synchronous {
 	case "":

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/gptmesh/gptmesh/pkg/journal"
 )
 
 const childPath = "GPTMESH_SQLITE_TEST_CHILD"
@@ -20,7 +23,12 @@ const childPath = "GPTMESH_SQLITE_TEST_CHILD"
 // child writes rows from many goroutines until it is killed and prints each
 // id after it was acknowledged.
 func child(path string) int {
-	db, err := Open(context.Background(), Config{Path: path})
+	j, err := journal.Open(journal.Config{Dir: filepath.Join(filepath.Dir(path), "journal"), Segment: 64 << 10})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	db, err := Open(context.Background(), Config{Path: path, Journal: j, Name: "rows"})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -33,7 +41,7 @@ func child(path string) int {
 		wg.Go(func() {
 			for {
 				id := int(next.Add(1))
-				if err := db.Write(context.Background(), insert(id, strconv.Itoa(id))); err != nil {
+				if err := write(db, id); err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					return
 				}
@@ -48,6 +56,30 @@ func child(path string) int {
 	}
 	wg.Wait()
 	return 1
+}
+
+// write writes a row in one of four ways.
+func write(db *DB, id int) error {
+	ctx, name := context.Background(), strconv.Itoa(id)
+	begin := Stmt{Query: "insert into rows (id, name) values (?, ?)", Args: []any{id, name}}
+	if id%4 == 0 {
+		return db.Write(ctx, insert(id, name))
+	}
+	l, err := db.Later(ctx, begin)
+	if err != nil || id%4 == 1 {
+		return errors.Join(err, l.Wait(ctx))
+	}
+	if id%4 == 2 {
+		if err := l.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	whole := Stmt{Query: "insert into rows (id, name, body) values (?, ?, ?)", Args: []any{id, name, []byte(name)}}
+	second, ok, err := db.Instead(ctx, l, whole)
+	if err == nil && !ok {
+		second, err = db.Later(ctx, Stmt{Query: "update rows set body = ? where id = ?", Args: []any{[]byte(name), id}})
+	}
+	return errors.Join(err, second.Wait(ctx))
 }
 
 func TestAcknowledgedWritesSurviveKill(t *testing.T) {
@@ -66,15 +98,22 @@ func TestAcknowledgedWritesSurviveKill(t *testing.T) {
 	var acknowledged []string
 	for range 3 {
 		acknowledged = killWhileWriting(t, path, 1+rand.IntN(400))
-		db, err := Open(t.Context(), Config{Path: path})
+		j := openJournal(t, filepath.Dir(path))
+		db, err := Open(t.Context(), Config{Path: path, Journal: j, Name: "rows"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, id := range acknowledged {
-			var got int
-			if err := db.QueryRow(t.Context(), "select id from rows where id = ?", id).Scan(&got); err != nil {
+			var body []byte
+			if err := db.QueryRow(t.Context(), "select body from rows where id = ?", id).Scan(&body); err != nil {
 				t.Errorf("acknowledged id %s: %v", id, err)
 			}
+			if n, _ := strconv.Atoi(id); n%4 >= 2 && string(body) != id {
+				t.Errorf("acknowledged id %s has the body %q", id, body)
+			}
+		}
+		if db.Lost() > 0 {
+			t.Error("rows were given twice")
 		}
 		var check string
 		if err := db.Read().QueryRow("pragma integrity_check").Scan(&check); err != nil || check != "ok" {
@@ -86,7 +125,7 @@ func TestAcknowledgedWritesSurviveKill(t *testing.T) {
 		}); err != nil {
 			t.Error(err)
 		}
-		if err := db.Close(); err != nil {
+		if err := errors.Join(db.Close(), j.Close()); err != nil {
 			t.Error(err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gptmesh/gptmesh/pkg/groupcommit"
 	"github.com/gptmesh/gptmesh/pkg/migrate"
@@ -29,6 +30,9 @@ type DB struct {
 	commit *groupcommit.Committer[*writer]
 	close  sync.Once
 	err    error // of Close
+
+	pending pending       // written later
+	lost    atomic.Uint64 // writes that were, and failed
 }
 
 // Open opens the database and creates the file, readable by the owner alone,
@@ -61,22 +65,39 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	read.SetMaxOpenConns(cfg.ReadConns)
 	read.SetMaxIdleConns(cfg.ReadConns)
 	w := newWriter(write)
-	return &DB{
+	db := &DB{
 		cfg:    cfg,
 		read:   read,
 		cached: &readStatements{db: read},
 		writer: w,
 		commit: groupcommit.New[*writer](w, groupcommit.Config{MaxBatch: cfg.MaxBatch, Queue: cfg.Queue}),
-	}, nil
+	}
+	if err := db.attach(ctx); err != nil {
+		db.commit.Close()
+		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", cfg.Path, err), read.Close(), w.close())
+	}
+	return db, nil
 }
 
 // Read returns the pool of readers. Its connections refuse to write, and see
-// every write that was acknowledged before the statement began.
+// every write that was acknowledged before the statement began, but for those
+// that were written later: Query and Select see these too.
 func (db *DB) Read() *sql.DB { return db.read }
 
+// Select is Query for texts made at run time.
+func (db *DB) Select(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := db.settle(ctx); err != nil {
+		return nil, err
+	}
+	return db.read.QueryContext(ctx, query, args...)
+}
+
 // Query reads with a statement kept prepared by its text. Use it for fixed
-// texts; for texts made at run time use Read.
+// texts; for texts made at run time use Select.
 func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := db.settle(ctx); err != nil {
+		return nil, err
+	}
 	stmt, err := db.cached.get(ctx, query)
 	if err != nil {
 		return nil, err
@@ -89,6 +110,11 @@ func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, 
 
 // QueryRow is Query for at most one row; its error comes with Scan.
 func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	if err := db.settle(ctx); err != nil {
+		// A sql.Row cannot be made with an error: this makes one, unless ctx has
+		// ended, which is one.
+		return db.read.QueryRowContext(ctx, "select rows_of_the_journal_cannot_be_stored")
+	}
 	stmt, err := db.cached.get(ctx, query)
 	if err != nil || stmt == nil {
 		// A sql.Row cannot be made with an error; asking again makes one.
@@ -109,7 +135,12 @@ func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row 
 // values but never ends. fn should be short, since all writers wait for it,
 // must not call Write, and must not keep tx. Deferred foreign keys are checked
 // at the shared commit and would fail the others: declare keys immediate.
+//
+// It comes behind all that was written later before it.
 func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
+	if err := db.settle(ctx); err != nil {
+		return err
+	}
 	return db.commit.Do(ctx, func(ctx context.Context, w *writer) error {
 		tx := &Tx{w: w}
 		defer tx.end()
@@ -121,6 +152,13 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) er
 // less cost, and returns how many rows it changed. args are kept until it
 // returns.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
+	if err := db.settle(ctx); err != nil {
+		return 0, err
+	}
+	return db.exec(ctx, query, args)
+}
+
+func (db *DB) exec(ctx context.Context, query string, args []any) (changed int64, err error) {
 	err = db.commit.DoOne(ctx, func(_ context.Context, w *writer) error {
 		if w.fatal != nil {
 			return w.fatal // outside of a transaction it would be one of its own
@@ -167,13 +205,18 @@ func (db *DB) Migrations(ctx context.Context, fsys fs.FS) (list []migrate.Status
 // held.
 func (db *DB) Stats() Stats { return db.commit.Stats() }
 
+// Lost returns how many writes that were acknowledged could not be run: by the
+// rules of Later, none.
+func (db *DB) Lost() uint64 { return db.lost.Load() }
+
 // Close refuses new writes, waits for those queued, moves the log into the
 // database file and closes all connections. It may be called more than once.
 // Reads must have ended.
 func (db *DB) Close() error {
 	db.close.Do(func() {
+		err := db.detach()
 		db.commit.Close()
-		db.err = errors.Join(db.cached.close(), db.read.Close(), db.writer.close())
+		db.err = errors.Join(err, db.cached.close(), db.read.Close(), db.writer.close())
 	})
 	return db.err
 }

@@ -1,0 +1,83 @@
+// Package durable lets a caller wait once for all that was written on its
+// behalf. A turn writes a few rows, in several rooms of one process; each is
+// acknowledged when it is durable, and nothing of the turn may be shown before
+// that. Where the caller holds a [Group] in its context, a store may return
+// from a write as soon as the write is in order, and leave the waiting to the
+// group. Contexts do not cross a wire: a room of another process finds no group
+// and waits for itself.
+package durable
+
+import (
+	"context"
+	"sync"
+)
+
+// Write is a write that is under way. Wait returns when it is durable, or why
+// it is not, or ctx's error. It may be called more than once.
+type Write interface {
+	Wait(ctx context.Context) error
+}
+
+// Group collects writes. It is safe for concurrent use. The zero value is
+// ready.
+type Group struct {
+	mu     sync.Mutex
+	writes []Write
+	room   [6]Write
+	err    error
+}
+
+// Add leaves the waiting for w to the group.
+func (g *Group) Add(w Write) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.writes == nil {
+		g.writes = g.room[:0]
+	}
+	g.writes = append(g.writes, w)
+}
+
+// Wait returns when every write added so far is durable. The first that failed
+// is the answer of this call and of all later ones. A nil group has nothing to
+// wait for.
+func (g *Group) Wait(ctx context.Context) error {
+	if g == nil {
+		return nil
+	}
+	for {
+		g.mu.Lock()
+		if g.err != nil || len(g.writes) == 0 {
+			err := g.err
+			g.mu.Unlock()
+			return err
+		}
+		w := g.writes[0]
+		g.mu.Unlock()
+		err := w.Wait(ctx)
+		if err != nil && ctx.Err() != nil {
+			return err
+		}
+		g.mu.Lock()
+		// Somebody else may have waited for the same one.
+		if len(g.writes) > 0 && g.writes[0] == w {
+			g.writes[0] = nil
+			g.writes = g.writes[1:]
+		}
+		if err != nil && g.err == nil {
+			g.err = err
+		}
+		g.mu.Unlock()
+	}
+}
+
+type key struct{}
+
+// With returns a context whose writes join g. A nil g makes writes wait for
+// themselves.
+func With(ctx context.Context, g *Group) context.Context { return context.WithValue(ctx, key{}, g) }
+
+// From returns the context's group, nil where there is none.
+func From(ctx context.Context) *Group {
+	g, _ := ctx.Value(key{}).(*Group)
+	return g
+}

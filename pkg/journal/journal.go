@@ -1,0 +1,275 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// ErrClosed answers a record that comes after Close.
+var ErrClosed = errors.New("journal: closed")
+
+// Defaults of [Config].
+const (
+	DefaultSegment = 8 << 20
+	DefaultSpare   = 4
+)
+
+// Config says where a journal is.
+type Config struct {
+	// Dir is its folder; made where it is missing. Required.
+	Dir string
+	// Segment is the size of a segment in bytes. Default DefaultSegment.
+	Segment int64
+	// Spare is how many segments without records are kept for reuse. Default
+	// DefaultSpare.
+	Spare int
+	// NoSync leaves out the flush to the disk: a loss of power may take what was
+	// acknowledged. For tests.
+	NoSync bool
+
+	open func(dir string, number int, room int64) (file, error) // nil means create
+}
+
+// Journal is an open journal. It is safe for concurrent use. One process at a
+// time may open a folder; package datadir sees to that.
+type Journal struct {
+	cfg  Config
+	wake chan struct{}
+	stop chan struct{} // closed by Close
+	over chan struct{} // closed when the writing goroutine has ended
+
+	mu      sync.Mutex
+	last    uint64 // the last number given
+	buffer  []byte // records that are not written yet
+	newest  map[string]uint64
+	next    *Flight // of the records in buffer; nil where there are none
+	closed  bool
+	left    map[string][]Record // of the time before, by store, until taken
+	applied map[string]uint64
+	used    []*segment // with records that some store may lack
+	spare   []*segment
+
+	// Owned by the writing goroutine.
+	active  *segment
+	writing []byte
+	numbers map[string]uint64 // newest of what is being written
+	highest int
+	stats   Stats // guarded by mu
+}
+
+// Stats counts what a Journal has done since it was opened.
+type Stats struct {
+	// Records is the number of records written, Flushes that of flushes they
+	// took.
+	Records, Flushes uint64
+	// Bytes is the size of those records.
+	Bytes uint64
+	// Segments is the number of files with records that a store may still lack.
+	Segments int
+}
+
+// Flight is a group of records on their way to the disk.
+type Flight struct {
+	done    chan struct{}
+	records uint64
+	err     error // read after done is closed
+}
+
+// Done is closed when the records are durable, or are not and never will be.
+func (f *Flight) Done() <-chan struct{} { return f.done }
+
+// Wait returns nil when the records are durable, an error when they are not, or
+// that of ctx.
+func (f *Flight) Wait(ctx context.Context) error {
+	select {
+	case <-f.done:
+		return f.err
+	default:
+	}
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Open opens the journal and reads what an earlier process left in it. Close
+// must be called.
+func Open(cfg Config) (*Journal, error) {
+	if cfg.Segment <= 0 {
+		cfg.Segment = DefaultSegment
+	}
+	if cfg.Spare <= 0 {
+		cfg.Spare = DefaultSpare
+	}
+	if cfg.open == nil {
+		cfg.open = create
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	f, err := read(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	j := &Journal{
+		cfg: cfg, wake: make(chan struct{}, 1), stop: make(chan struct{}), over: make(chan struct{}),
+		left: f.records, applied: map[string]uint64{}, newest: map[string]uint64{}, numbers: map[string]uint64{},
+		highest: f.highest,
+		// A store that lost its journal must not take new records for old: numbers
+		// go on by the clock, and past all that are known.
+		last: max(f.last, uint64(time.Now().UnixMicro())),
+	}
+	for _, s := range f.segments {
+		if len(s.last) > 0 {
+			j.used = append(j.used, s)
+		} else {
+			j.spare = append(j.spare, s)
+		}
+	}
+	go j.loop()
+	return j, nil
+}
+
+// Attach tells the journal how far a store has come: it has every record up to
+// and with position. It returns those that the store lacks, in order; the store
+// says with Applied when it has them. Records that were replaced by others are
+// left out. It must be called once per store, before its first Append.
+func (j *Journal) Attach(store string, position uint64) []Record {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.last = max(j.last, position)
+	records := j.left[store]
+	delete(j.left, store)
+	replaced := map[uint64]bool{}
+	for _, r := range records {
+		if r.Sequence > position && r.Replaces > 0 {
+			replaced[r.Replaces] = true
+		}
+	}
+	var lacking []Record
+	for _, r := range records {
+		if r.Sequence > position && !replaced[r.Sequence] {
+			lacking = append(lacking, r)
+		}
+	}
+	j.applied[store] = position
+	j.recycle()
+	return lacking
+}
+
+// Append adds a record and returns its number and the group that it goes to the
+// disk with. Records of one store must be added in their order; they become
+// durable in the order of their numbers. The body is not kept.
+func (j *Journal) Append(store string, replaces uint64, body Body) (uint64, *Flight) {
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		f := &Flight{done: make(chan struct{}), err: ErrClosed}
+		close(f.done)
+		return 0, f
+	}
+	j.last++
+	sequence := j.last
+	j.buffer = appendRecord(j.buffer, sequence, replaces, store, body)
+	j.newest[store] = sequence
+	f, first := j.next, j.next == nil
+	if first {
+		f = &Flight{done: make(chan struct{})}
+		j.next = f
+	}
+	f.records++
+	j.mu.Unlock()
+	if first {
+		select {
+		case j.wake <- struct{}{}:
+		default:
+		}
+	}
+	return sequence, f
+}
+
+// Applied says that a store has every record of its own up to and with
+// position.
+func (j *Journal) Applied(store string, position uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if position > j.applied[store] {
+		j.applied[store] = position
+		j.recycle()
+	}
+}
+
+// recycle lets go of segments whose records are all part of their stores.
+// j.mu is held.
+func (j *Journal) recycle() {
+	kept := j.used[:0]
+	for _, s := range j.used {
+		if j.needs(s) {
+			kept = append(kept, s)
+			continue
+		}
+		clear(s.last)
+		j.spare = append(j.spare, s)
+	}
+	clear(j.used[len(kept):])
+	j.used = kept
+}
+
+func (j *Journal) needs(s *segment) bool {
+	if s == j.active {
+		return true
+	}
+	for store, last := range s.last {
+		if applied, known := j.applied[store]; !known || applied < last {
+			return true
+		}
+	}
+	return false
+}
+
+// Stats returns the counters.
+func (j *Journal) Stats() Stats {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s := j.stats
+	s.Segments = len(j.used)
+	return s
+}
+
+// Close writes what was added and closes the files. Segments without records
+// that a store lacks are removed. It may be called more than once.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	if !j.closed {
+		j.closed = true
+		close(j.stop)
+	}
+	j.mu.Unlock()
+	<-j.over
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	active := j.active
+	j.active = nil
+	j.recycle()
+	var errs []error
+	for _, s := range append(j.used, j.spare...) {
+		if s.file != nil {
+			errs = append(errs, s.file.Close())
+			s.file = nil
+		}
+	}
+	if active != nil && active.file != nil {
+		errs = append(errs, active.file.Close())
+	}
+	for _, s := range j.spare {
+		errs = append(errs, os.Remove(segmentPath(j.cfg.Dir, s.number)))
+	}
+	j.spare = nil
+	return errors.Join(errs...)
+}

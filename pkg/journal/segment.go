@@ -1,0 +1,150 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// file is what the journal needs of a file.
+type file interface {
+	WriteAt(p []byte, at int64) (int, error)
+	Close() error
+}
+
+// segment is one file of the journal.
+type segment struct {
+	number int
+	file   file // nil until it is written to
+	size   int64
+	last   map[string]uint64 // of each store, the highest number in here
+}
+
+func segmentPath(dir string, number int) string {
+	return filepath.Join(dir, fmt.Sprintf("%06d.journal", number))
+}
+
+// segments lists the numbers of the segments that are there.
+func segments(dir string) ([]int, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var numbers []int
+	for _, entry := range entries {
+		name, ok := strings.CutSuffix(entry.Name(), ".journal")
+		if n, err := strconv.Atoi(name); ok && err == nil && n > 0 {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers, nil
+}
+
+// load reads the records of one segment.
+func load(path string) (records []Record, err error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return scan(data), nil
+}
+
+// scan reads records up to the first that is none.
+func scan(data []byte) (records []Record) {
+	last := uint64(0)
+	for {
+		record, size := parse(data, last)
+		if size == 0 {
+			return records
+		}
+		records, last, data = append(records, record), record.Sequence, data[size:]
+	}
+}
+
+// create makes a segment's file with room in it, so that a flush of what is
+// written to it need not change the file's size.
+func create(dir string, number int, room int64) (file, error) {
+	path := segmentPath(dir, number)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = fill(f, room)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = syncDir(dir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// fill writes zeros where the file is shorter than room.
+func fill(f *os.File, room int64) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	zeros := make([]byte, 256<<10)
+	for at := info.Size(); at < room; at += int64(len(zeros)) {
+		if _, err := f.WriteAt(zeros[:min(int64(len(zeros)), room-at)], at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// found is what a folder of segments holds.
+type found struct {
+	records  map[string][]Record // by store, in order
+	segments []*segment
+	last     uint64
+	highest  int // number of a segment
+}
+
+// read reads all segments of dir.
+func read(dir string) (*found, error) {
+	numbers, err := segments(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	f := &found{records: map[string][]Record{}}
+	for _, number := range numbers {
+		records, err := load(segmentPath(dir, number))
+		if err != nil {
+			return nil, err
+		}
+		s := &segment{number: number, last: map[string]uint64{}}
+		for _, r := range records {
+			s.last[r.Store] = r.Sequence
+			f.records[r.Store] = append(f.records[r.Store], r)
+			f.last = max(f.last, r.Sequence)
+		}
+		f.segments, f.highest = append(f.segments, s), max(f.highest, number)
+	}
+	for _, records := range f.records {
+		slices.SortFunc(records, func(a, b Record) int {
+			if a.Sequence < b.Sequence {
+				return -1
+			}
+			return 1
+		})
+	}
+	return f, nil
+}

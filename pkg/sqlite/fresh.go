@@ -1,0 +1,98 @@
+package sqlite
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/gptmesh/gptmesh/pkg/ids"
+)
+
+// Bounds of Fresh.
+const (
+	// freshFor is how old an id may be, by its own word, to be known for new.
+	freshFor = 10 * time.Second
+	// freshAhead is how far ahead of the clock it may be.
+	freshAhead = time.Second
+	// maxAhead bounds the ids from the future that are remembered.
+	maxAhead = 1024
+)
+
+// Fresh knows of ids that no row can have them yet, without asking the table:
+// ids made by package ids within the last seconds, none of which was taken
+// before. It holds for a table to which only this process writes. It is safe for
+// concurrent use.
+type Fresh struct {
+	prefix string
+	begin  time.Time
+	now    func() time.Time
+
+	mu           sync.Mutex
+	turned       time.Time
+	young, older map[string]struct{} // taken in the last 15 to 30 seconds
+	ahead        map[string]struct{} // taken though their time was still to come
+	blind        bool                // too many of those: nothing is known any more
+}
+
+// NewFresh looks at the ids that are in table, whose column is id.
+func NewFresh(ctx context.Context, db *DB, table, prefix string) (*Fresh, error) {
+	f := &Fresh{prefix: prefix, now: time.Now, begin: time.Now(), young: map[string]struct{}{}, ahead: map[string]struct{}{}}
+	rows, err := db.Query(ctx, "select id from "+table+" where id > ? and id < ? limit ?", ids.At(prefix, f.begin.Add(-time.Millisecond)), prefix+"_~", maxAhead+1)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		f.remember(id)
+	}
+	return f, rows.Err()
+}
+
+// Claim returns true where id is new beyond doubt; it is taken from then on.
+// False means that only the table can tell.
+func (f *Fresh) Claim(id string) bool {
+	made, ok := ids.Time(f.prefix, id)
+	if !ok {
+		return false
+	}
+	now := f.now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if made.After(now.Add(freshAhead)) {
+		f.remember(id)
+		return false
+	}
+	// An id of the millisecond in which this began may be from before.
+	if f.blind || now.Sub(made) > freshFor || !made.After(f.begin) {
+		return false
+	}
+	if now.Sub(f.turned) > freshFor+5*time.Second {
+		f.young, f.older, f.turned = f.older, f.young, now
+		if f.young == nil {
+			f.young = map[string]struct{}{}
+		}
+		clear(f.young)
+	}
+	if has(f.young, id) || has(f.older, id) || has(f.ahead, id) {
+		return false
+	}
+	f.young[id] = struct{}{}
+	return true
+}
+
+func (f *Fresh) remember(id string) {
+	if len(f.ahead) >= maxAhead {
+		f.blind = true
+		return
+	}
+	f.ahead[id] = struct{}{}
+}
+
+func has(set map[string]struct{}, id string) bool {
+	_, ok := set[id]
+	return ok
+}

@@ -1,0 +1,363 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gptmesh/gptmesh/pkg/durable"
+	"github.com/gptmesh/gptmesh/pkg/journal"
+)
+
+// Bounds of what waits to be run.
+const (
+	// applyDelay is how long statements are left to gather.
+	applyDelay = 250 * time.Millisecond
+	// applyAt is the size from which they are run at once, maxPending that from
+	// which callers wait.
+	applyAt, maxPending = 4 << 20, 32 << 20
+	// maxApply bounds the writes in one transaction: direct writes and readers
+	// wait for it.
+	maxApply = 512
+	// applyAgain is the pause after a failure.
+	applyAgain = time.Second
+)
+
+// Later is a write that is, or is about to be, in the journal, and will be in
+// its tables before anybody reads them.
+type Later struct {
+	db       *DB
+	flight   *journal.Flight // nil where it was committed at once
+	sequence uint64
+	stmts    stmts // nil once they need not be run any more
+	one      [1]Stmt
+	size     int
+	state    laterState // guarded by db.pending.mu
+}
+
+type laterState int8
+
+const (
+	laterQueued laterState = iota
+	laterRunning
+	laterOver // run, replaced or withdrawn
+)
+
+// pending is what is in the journal and not yet in the tables.
+type pending struct {
+	mu       sync.Mutex
+	list     []*Later // queued, in order
+	bytes    int
+	appended uint64        // the number of the last that was queued
+	applied  atomic.Uint64 // every write up to it is in the tables
+	newest   atomic.Uint64 // appended
+	turn     chan struct{} // held by whoever applies
+	some     chan struct{} // something is queued
+	much     chan struct{} // enough to be run at once
+	stop     chan struct{}
+	stopped  chan struct{}
+}
+
+// Later writes statements that are run together. They are in order when it
+// returns, ahead of all that begins after it, and visible to all readers of this
+// DB; they are durable when Wait or Join of the result says so. They are run
+// soon, many at once.
+//
+// Nobody is told when a statement fails while it is run. So it must not be able
+// to: no constraint that the caller has not checked, no count of changed rows
+// that the caller needs.
+//
+// A DB without a journal runs them at once, in one commit.
+func (db *DB) Later(ctx context.Context, list ...Stmt) (*Later, error) {
+	l := &Later{db: db}
+	if err := l.take(ctx, list); err != nil {
+		return nil, err
+	}
+	if db.cfg.Journal == nil {
+		return l, db.runNow(ctx, l.stmts)
+	}
+	p := &db.pending
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queue(l, 0)
+	return l, nil
+}
+
+// Instead writes statements in the place of an earlier write, which is then
+// never run. ok is false where that was run already: then nothing is done.
+func (db *DB) Instead(ctx context.Context, earlier *Later, list ...Stmt) (l *Later, ok bool, err error) {
+	if db.cfg.Journal == nil {
+		return nil, false, nil
+	}
+	l = &Later{db: db}
+	if err := l.take(ctx, list); err != nil {
+		return nil, false, err
+	}
+	p := &db.pending
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if earlier.state != laterQueued {
+		return nil, false, nil
+	}
+	earlier.over(p)
+	p.queue(l, earlier.sequence)
+	return l, true, nil
+}
+
+// take keeps the statements and waits for room.
+func (l *Later) take(ctx context.Context, list []Stmt) error {
+	if len(list) == 1 {
+		l.one[0] = list[0]
+		l.stmts = l.one[:]
+	} else {
+		l.stmts = append(stmts(nil), list...)
+	}
+	if err := l.stmts.values(); err != nil {
+		return err
+	}
+	l.size = l.stmts.size()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	p := &l.db.pending
+	p.mu.Lock()
+	full := p.bytes > maxPending
+	p.mu.Unlock()
+	if full {
+		return l.db.settle(ctx)
+	}
+	return nil
+}
+
+// queue adds l to the journal and to what is to be run. p.mu is held.
+func (p *pending) queue(l *Later, replaces uint64) {
+	db := l.db
+	sequence, flight := db.cfg.Journal.Append(db.cfg.Name, replaces, l.stmts)
+	if sequence == 0 { // the journal is closed: what is written now is known by its place
+		sequence = p.appended + 1
+	}
+	l.sequence, l.flight = sequence, flight
+	before := p.bytes
+	p.list = append(p.list, l)
+	p.bytes += l.size
+	p.appended = sequence
+	p.newest.Store(sequence)
+	if len(p.list) == 1 {
+		signal(p.some)
+	}
+	if before < applyAt && p.bytes >= applyAt {
+		signal(p.much)
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// over lets go of what was queued. p.mu is held.
+func (l *Later) over(p *pending) {
+	l.state, l.stmts, l.one[0] = laterOver, nil, Stmt{}
+	p.bytes -= l.size
+}
+
+// Wait returns when the write is durable. Where the journal could not take it,
+// the write is run and committed first; where that fails too, it is withdrawn.
+func (l *Later) Wait(ctx context.Context) error {
+	if l.flight == nil {
+		return nil
+	}
+	err := l.flight.Wait(ctx)
+	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return err
+	}
+	p := &l.db.pending
+	settled := l.db.settleTo(ctx, l.sequence)
+	if settled == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l.state == laterQueued {
+		l.over(p)
+		return errors.Join(err, settled)
+	}
+	return settled
+}
+
+// Join leaves the waiting to the group in ctx, or waits where there is none,
+// though ctx ends.
+func (l *Later) Join(ctx context.Context) error {
+	if l.flight == nil {
+		return nil
+	}
+	if g := durable.From(ctx); g != nil {
+		g.Add(l)
+		return nil
+	}
+	return l.Wait(context.WithoutCancel(ctx))
+}
+
+// runNow runs statements in one commit.
+func (db *DB) runNow(ctx context.Context, list stmts) error {
+	if len(list) == 1 {
+		_, err := db.exec(ctx, list[0].Query, list[0].Args)
+		return err
+	}
+	return db.commit.Do(ctx, func(_ context.Context, w *writer) error { return w.runAll(list) })
+}
+
+func (w *writer) runAll(list stmts) error {
+	for _, stmt := range list {
+		if _, err := w.execute(stmt.Query, stmt.Args); err != nil {
+			return w.failed(err)
+		}
+	}
+	return nil
+}
+
+// settle returns when all that was written later until now is in the tables.
+func (db *DB) settle(ctx context.Context) error {
+	if db.cfg.Journal == nil {
+		return nil
+	}
+	return db.settleTo(ctx, db.pending.newest.Load())
+}
+
+func (db *DB) settleTo(ctx context.Context, sequence uint64) error {
+	p := &db.pending
+	for p.applied.Load() < sequence {
+		select {
+		case p.turn <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		var err error
+		if p.applied.Load() < sequence {
+			err = db.apply()
+		}
+		<-p.turn
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const positionSQL = "update journal_position set position = ?"
+
+// apply runs what is queued, at most maxApply writes. The caller holds the turn.
+func (db *DB) apply() error {
+	p := &db.pending
+	p.mu.Lock()
+	n := min(len(p.list), maxApply)
+	batch := append([]*Later(nil), p.list[:n]...)
+	for _, l := range batch {
+		if l.state == laterQueued {
+			l.state = laterRunning
+		}
+	}
+	p.list = p.list[:copy(p.list, p.list[n:])]
+	clear(p.list[len(p.list) : len(p.list)+n])
+	p.mu.Unlock()
+	if n == 0 {
+		return nil
+	}
+	position := batch[n-1].sequence
+	err := db.commit.Do(context.Background(), func(_ context.Context, w *writer) error {
+		for _, l := range batch {
+			if l.state != laterRunning {
+				continue
+			}
+			if err := db.runLater(w, l.stmts); err != nil {
+				return err
+			}
+		}
+		_, err := w.execute(positionSQL, []any{int64(position)})
+		return w.failed(err)
+	})
+	p.mu.Lock()
+	if err != nil {
+		for _, l := range batch {
+			if l.state == laterRunning {
+				l.state = laterQueued
+			}
+		}
+		p.list = append(batch, p.list...)
+		p.mu.Unlock()
+		return err
+	}
+	for _, l := range batch {
+		if l.state == laterRunning {
+			l.over(p)
+		}
+	}
+	p.mu.Unlock()
+	p.applied.Store(position)
+	db.cfg.Journal.Applied(db.cfg.Name, position)
+	return nil
+}
+
+// runLater runs one write's statements. One that fails by itself, which it must
+// not be able to, is lost and said so; the others are not held up by it.
+func (db *DB) runLater(w *writer, list stmts) error {
+	for _, stmt := range list {
+		if w.fatal != nil {
+			return w.fatal
+		}
+		_, err := w.execute(stmt.Query, stmt.Args)
+		if err = w.failed(err); err == nil {
+			continue
+		}
+		if w.fatal != nil {
+			return err
+		}
+		db.lost.Add(1)
+		db.cfg.Logger.LogAttrs(context.Background(), slog.LevelError, "a row that was acknowledged cannot be stored",
+			slog.String("store", db.cfg.Name), slog.String("statement", stmt.Query), slog.Any("error", err))
+	}
+	return nil
+}
+
+// applying runs what gathers, until Close.
+func (db *DB) applying() {
+	p := &db.pending
+	defer close(p.stopped)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	wait := func(d time.Duration, early <-chan struct{}) {
+		timer.Reset(d)
+		select {
+		case <-timer.C:
+		case <-early:
+		case <-p.stop:
+		}
+	}
+	for {
+		select {
+		case <-p.some:
+		case <-p.stop:
+			return
+		}
+		wait(applyDelay, p.much)
+		for {
+			err := db.settle(context.Background())
+			if err == nil {
+				break
+			}
+			db.cfg.Logger.LogAttrs(context.Background(), slog.LevelError, "rows cannot be stored; the journal keeps them",
+				slog.String("store", db.cfg.Name), slog.Any("error", err))
+			wait(applyAgain, nil)
+			select {
+			case <-p.stop:
+				return
+			default:
+			}
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package sqlite
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Stmt is a statement with its arguments, which are kept until it was run.
+type Stmt struct {
+	Query string
+	Args  []any
+}
+
+// What follows an argument's tag in a journal's record.
+const (
+	tagNil     byte = iota
+	tagInteger      // a varint
+	tagReal         // 8 bytes
+	tagText         // a length and bytes
+	tagBlob         // the same
+	tagFalse
+	tagTrue
+)
+
+// stmts is the body of a journal's record: statements that are run together.
+type stmts []Stmt
+
+// values makes drivers' values of all arguments, so that nothing can fail later.
+func (s stmts) values() error {
+	for _, stmt := range s {
+		for i, arg := range stmt.Args {
+			value, err := toValue(arg)
+			if err != nil {
+				return fmt.Errorf("sqlite: argument %d: %w", i+1, err)
+			}
+			switch value.(type) {
+			case nil, int64, string, []byte, bool, float64:
+			default:
+				return fmt.Errorf("sqlite: argument %d: cannot keep a %T", i+1, value)
+			}
+			stmt.Args[i] = value
+		}
+	}
+	return nil
+}
+
+// size is about how much memory the statements hold.
+func (s stmts) size() int {
+	size := 64
+	for _, stmt := range s {
+		size += len(stmt.Query) + 32*len(stmt.Args)
+		for _, arg := range stmt.Args {
+			switch v := arg.(type) {
+			case string:
+				size += len(v)
+			case []byte:
+				size += len(v)
+			}
+		}
+	}
+	return size
+}
+
+// AppendTo implements journal.Body.
+func (s stmts) AppendTo(dst []byte) []byte {
+	for _, stmt := range s {
+		dst = binary.AppendUvarint(dst, uint64(len(stmt.Query)))
+		dst = append(dst, stmt.Query...)
+		dst = binary.AppendUvarint(dst, uint64(len(stmt.Args)))
+		for _, arg := range stmt.Args {
+			dst = appendArg(dst, arg)
+		}
+	}
+	return dst
+}
+
+func appendArg(dst []byte, arg any) []byte {
+	switch v := arg.(type) {
+	case int64:
+		return binary.AppendVarint(append(dst, tagInteger), v)
+	case float64:
+		return binary.LittleEndian.AppendUint64(append(dst, tagReal), math.Float64bits(v))
+	case string:
+		dst = binary.AppendUvarint(append(dst, tagText), uint64(len(v)))
+		return append(dst, v...)
+	case []byte:
+		if v == nil {
+			return append(dst, tagNil)
+		}
+		dst = binary.AppendUvarint(append(dst, tagBlob), uint64(len(v)))
+		return append(dst, v...)
+	case bool:
+		if v {
+			return append(dst, tagTrue)
+		}
+		return append(dst, tagFalse)
+	}
+	return append(dst, tagNil)
+}
+
+var errRecord = errors.New("sqlite: a record of the journal cannot be read")
+
+// parseStmts reads what AppendTo wrote. Nothing of the result points into data.
+func parseStmts(data []byte) (stmts, error) {
+	var out stmts
+	for len(data) > 0 {
+		var stmt Stmt
+		query, rest, ok := cut(data)
+		if !ok {
+			return nil, errRecord
+		}
+		stmt.Query = string(query)
+		count, n := binary.Uvarint(rest)
+		if n <= 0 || count > uint64(len(rest)) {
+			return nil, errRecord
+		}
+		data = rest[n:]
+		for range count {
+			var arg any
+			if arg, data, ok = parseArg(data); !ok {
+				return nil, errRecord
+			}
+			stmt.Args = append(stmt.Args, arg)
+		}
+		out = append(out, stmt)
+	}
+	return out, nil
+}
+
+// cut splits a length and as many bytes from data.
+func cut(data []byte) (piece, rest []byte, ok bool) {
+	size, n := binary.Uvarint(data)
+	if n <= 0 || size > uint64(len(data)-n) {
+		return nil, nil, false
+	}
+	return data[n : n+int(size)], data[n+int(size):], true
+}
+
+func parseArg(data []byte) (arg any, rest []byte, ok bool) {
+	if len(data) == 0 {
+		return nil, nil, false
+	}
+	tag, data := data[0], data[1:]
+	switch tag {
+	case tagNil:
+		return nil, data, true
+	case tagFalse, tagTrue:
+		return tag == tagTrue, data, true
+	case tagInteger:
+		v, n := binary.Varint(data)
+		if n <= 0 {
+			return nil, nil, false
+		}
+		return v, data[n:], true
+	case tagReal:
+		if len(data) < 8 {
+			return nil, nil, false
+		}
+		return math.Float64frombits(binary.LittleEndian.Uint64(data)), data[8:], true
+	case tagText, tagBlob:
+		piece, rest, ok := cut(data)
+		if !ok {
+			return nil, nil, false
+		}
+		if tag == tagText {
+			return string(piece), rest, true
+		}
+		return append([]byte{}, piece...), rest, true
+	}
+	return nil, nil, false
+}
