@@ -100,3 +100,6 @@ type Broker interface {
 	// Close ends every subscription and gives up what the broker holds.
 	Close() error
 }
+
+// ErrUnknownID says that a start names an event that is not kept.
+var ErrUnknownID = errors.New("events: no event of this id is kept")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -20,6 +21,7 @@ type DB struct {
 	pool     *pgxpool.Pool
 	schema   string
 	attempts int
+	recorded atomic.Pointer[func()] // see OnRecord
 }
 
 // Open connects to the database and reports an error when that fails, which

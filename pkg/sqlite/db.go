@@ -152,28 +152,7 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) er
 // less cost, and returns how many rows it changed. args are kept until it
 // returns.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
-	if err := db.settle(ctx); err != nil {
-		return 0, err
-	}
-	return db.exec(ctx, query, args)
-}
-
-func (db *DB) exec(ctx context.Context, query string, args []any) (changed int64, err error) {
-	err = db.commit.DoOne(ctx, func(_ context.Context, w *writer) error {
-		if w.fatal != nil {
-			return w.fatal // outside of a transaction it would be one of its own
-		}
-		result, err := w.execute(query, args)
-		if err != nil {
-			return w.failed(err)
-		}
-		changed, err = result.RowsAffected()
-		return err
-	})
-	if err != nil {
-		changed = 0
-	}
-	return changed, err
+	return db.ExecRecord(ctx, nil, query, args...)
 }
 
 // Migrate applies the migrations in fsys that are missing and returns their

@@ -87,7 +87,8 @@ func (db *DB) Later(ctx context.Context, list ...Stmt) (*Later, error) {
 }
 
 // Instead writes statements in the place of an earlier write, which is then
-// never run. ok is false where that was run already: then nothing is done.
+// never run, but for its Recordings: these come before the new statements. ok is
+// false where that was run already: then nothing is done.
 func (db *DB) Instead(ctx context.Context, earlier *Later, list ...Stmt) (l *Later, ok bool, err error) {
 	if db.cfg.Journal == nil {
 		return nil, false, nil
@@ -102,6 +103,7 @@ func (db *DB) Instead(ctx context.Context, earlier *Later, list ...Stmt) (l *Lat
 	if earlier.state != laterQueued {
 		return nil, false, nil
 	}
+	l.recordings(earlier)
 	earlier.over(p)
 	p.queue(l, earlier.sequence)
 	return l, true, nil
@@ -206,7 +208,7 @@ func (l *Later) Join(ctx context.Context) error {
 // runNow runs statements in one commit.
 func (db *DB) runNow(ctx context.Context, list stmts) error {
 	if len(list) == 1 {
-		_, err := db.exec(ctx, list[0].Query, list[0].Args)
+		_, err := db.exec(ctx, nil, list[0].Query, list[0].Args)
 		return err
 	}
 	return db.commit.Do(ctx, func(_ context.Context, w *writer) error { return w.runAll(list) })
@@ -214,6 +216,9 @@ func (db *DB) runNow(ctx context.Context, list stmts) error {
 
 func (w *writer) runAll(list stmts) error {
 	for _, stmt := range list {
+		if w.recording(stmt) {
+			continue
+		}
 		if _, err := w.execute(stmt.Query, stmt.Args); err != nil {
 			return w.failed(err)
 		}
@@ -309,6 +314,9 @@ func (db *DB) runLater(w *writer, list stmts) error {
 	for _, stmt := range list {
 		if w.fatal != nil {
 			return w.fatal
+		}
+		if w.recording(stmt) {
+			continue
 		}
 		_, err := w.execute(stmt.Query, stmt.Args)
 		if err = w.failed(err); err == nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // writer is the one connection that writes: the engine behind the group
@@ -19,6 +20,10 @@ type writer struct {
 	stmts map[string]*statement             // of queries
 	execs map[string]driver.StmtExecContext // of the others
 	fatal error                             // of the open transaction: SQLite may have ended it
+
+	record   []byte                 // of the open transaction, for the outbox
+	mark     int                    // its length at the savepoint
+	recorded atomic.Pointer[func()] // see DB.OnRecord
 
 	// What execute hands to the connection, and what comes back.
 	text   string
@@ -56,7 +61,7 @@ func (w *writer) begin() error {
 		}
 		w.conn = conn
 	}
-	w.fatal = nil
+	w.fatal, w.record = nil, w.record[:0]
 	return w.exec("BEGIN IMMEDIATE")
 }
 
@@ -64,13 +69,23 @@ func (w *writer) begin() error {
 func (w *writer) Commit(*writer) error {
 	err := w.fatal
 	if err == nil {
+		err = w.writeRecord()
+	}
+	if err == nil {
 		err = w.exec("COMMIT")
 	}
 	if err != nil {
 		w.Rollback(w)
 		return fmt.Errorf("sqlite: commit: %w", err)
 	}
+	grown := len(w.record) > 0
+	if cap(w.record) > maxRecord {
+		w.record = nil
+	}
 	w.mu.Unlock()
+	if grown {
+		w.tell()
+	}
 	return nil
 }
 
@@ -84,13 +99,17 @@ func (w *writer) Rollback(*writer) {
 }
 
 // Savepoint implements groupcommit.Engine.
-func (w *writer) Savepoint(*writer) error { return w.step("SAVEPOINT one") }
+func (w *writer) Savepoint(*writer) error {
+	w.mark = len(w.record)
+	return w.step("SAVEPOINT one")
+}
 
 // Release implements groupcommit.Engine.
 func (w *writer) Release(*writer) error { return w.step("RELEASE one") }
 
 // RollbackTo implements groupcommit.Engine.
 func (w *writer) RollbackTo(*writer) error {
+	w.record = w.record[:w.mark]
 	if err := w.step("ROLLBACK TO one"); err != nil {
 		return err
 	}

@@ -1,0 +1,168 @@
+package embedded
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"strings"
+
+	"github.com/gptmesh/gptmesh/pkg/events"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+)
+
+// readBatch is how many segments of a log are read at a time.
+const readBatch = 64
+
+// filter selects events.
+type filter struct {
+	subjects []string
+	owner    string // empty means all
+	key      string // empty means all
+}
+
+// logs are those that can hold what the filter selects.
+func (f filter) logs(all []*log) []*log {
+	var out []*log
+	for _, l := range all {
+		wanted := len(f.subjects) == 0 || l.room == ""
+		for _, subject := range f.subjects {
+			word, _, _ := strings.Cut(subject, ".")
+			wanted = wanted || word == l.room || word == "*" || word == ">"
+		}
+		if wanted {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// located is an event and the place behind it.
+type located struct {
+	event  *events.Event // nil where the filter passes it over
+	log    string
+	behind place
+}
+
+// reader reads logs on from a place.
+type reader struct {
+	logs   []*log
+	filter filter
+	at     places // of what was read; of what was delivered the caller knows
+}
+
+// next returns what comes next in every log, merged by the time of the commits;
+// empty where there is nothing new. more says that there may be more at once.
+func (r *reader) next(ctx context.Context) (list []located, more bool, err error) {
+	heads := make([][]segment, len(r.logs))
+	full := make([]bool, len(r.logs))
+	for i, l := range r.logs {
+		if heads[i], err = l.read(ctx, r.at[l.name].seq, readBatch); err != nil {
+			return nil, false, err
+		}
+		if full[i] = len(heads[i]) == readBatch; full[i] {
+			more = true
+		}
+	}
+	for {
+		first := -1
+		for i, segments := range heads {
+			if len(segments) > 0 && (first < 0 || segments[0].micros < heads[first][0].micros) {
+				first = i
+			}
+		}
+		if first < 0 {
+			return list, more, nil
+		}
+		s, l := heads[first][0], r.logs[first]
+		if list, err = r.take(list, l.name, s); err != nil {
+			return nil, false, err
+		}
+		if heads[first] = heads[first][1:]; len(heads[first]) == 0 && full[first] {
+			return list, true, nil // what others wrote later waits for the rest of this one
+		}
+	}
+}
+
+// take appends the events of a segment that were not read before.
+func (r *reader) take(list []located, name string, s segment) ([]located, error) {
+	from := 0
+	if at := r.at[name]; at.seq == s.seq {
+		from = at.index
+	}
+	record := s.record
+	for i := 0; len(record) > 0; i++ {
+		size, n := binary.Uvarint(record)
+		if n <= 0 || uint64(len(record)-n) < size {
+			return nil, errRecord
+		}
+		body := record[n : n+int(size)]
+		record = record[n+int(size):]
+		if i < from {
+			continue
+		}
+		found := located{log: name, behind: place{s.seq, i + 1}}
+		if len(record) == 0 {
+			found.behind = place{s.seq + 1, 0}
+		}
+		if r.filter.takes(body) {
+			found.event = new(events.Event)
+			if err := proto.Unmarshal(body, found.event); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, found)
+	}
+	if at := (place{s.seq + 1, 0}); r.at[name].before(at) {
+		r.at[name] = at
+	}
+	return list, nil
+}
+
+var errRecord = errors.New("events: a record of the log is broken")
+
+// Fields of Event.
+const (
+	fieldType  = 2
+	fieldOwner = 5
+	fieldKey   = 7
+)
+
+// takes says that the filter selects an event, without decoding it.
+func (f filter) takes(body []byte) bool {
+	if len(f.subjects) == 0 && f.owner == "" && f.key == "" {
+		return true
+	}
+	var subject, owner, key []byte
+	for len(body) > 0 {
+		number, kind, n := protowire.ConsumeTag(body)
+		if n < 0 {
+			return true // let decoding say what is wrong
+		}
+		body = body[n:]
+		if kind != protowire.BytesType {
+			if n = protowire.ConsumeFieldValue(number, kind, body); n < 0 {
+				return true
+			}
+			body = body[n:]
+			continue
+		}
+		value, n := protowire.ConsumeBytes(body)
+		if n < 0 {
+			return true
+		}
+		switch number {
+		case fieldType:
+			subject = value
+			if !events.MatchAny(f.subjects, string(subject)) {
+				return false
+			}
+		case fieldOwner:
+			owner = value
+		case fieldKey:
+			key = value
+		}
+		body = body[n:]
+	}
+	return subject != nil && (f.owner == "" || string(owner) == f.owner) && (f.key == "" || string(key) == f.key)
+}

@@ -1,0 +1,116 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// maxRecord is the largest buffer that is kept from one commit to the next.
+const maxRecord = 1 << 20
+
+const insertRecord = "insert into outbox (micros, record) values (?, ?)"
+
+// Record adds to the record of the transaction: what is told, in the table
+// outbox, of what the transaction does. All records that share a commit become
+// one row. It is undone with the function's other changes. Empty adds nothing.
+func (tx *Tx) Record(record []byte) {
+	if !tx.over {
+		tx.w.record = append(tx.w.record, record...)
+	}
+}
+
+// ExecRecord is Exec, with a record that is added where the statement changed a
+// row; see Tx.Record.
+func (db *DB) ExecRecord(ctx context.Context, record []byte, query string, args ...any) (changed int64, err error) {
+	if err := db.settle(ctx); err != nil {
+		return 0, err
+	}
+	return db.exec(ctx, record, query, args)
+}
+
+func (db *DB) exec(ctx context.Context, record []byte, query string, args []any) (changed int64, err error) {
+	err = db.commit.DoOne(ctx, func(_ context.Context, w *writer) error {
+		if w.fatal != nil {
+			return w.fatal // outside of a transaction it would be one of its own
+		}
+		result, err := w.execute(query, args)
+		if err != nil {
+			return w.failed(err)
+		}
+		if changed, err = result.RowsAffected(); err == nil && changed > 0 {
+			w.record = append(w.record, record...)
+		}
+		return err
+	})
+	if err != nil {
+		changed = 0
+	}
+	return changed, err
+}
+
+// OnRecord makes fn be called after every commit that added to the outbox. fn
+// must not block: writers wait for it. Nil ends it.
+func (db *DB) OnRecord(fn func()) {
+	if fn == nil {
+		db.writer.recorded.Store(nil)
+		return
+	}
+	db.writer.recorded.Store(&fn)
+}
+
+// writeRecord writes what the transaction tells into the outbox.
+func (w *writer) writeRecord() error {
+	if len(w.record) == 0 {
+		return nil
+	}
+	_, err := w.execute(insertRecord, []any{time.Now().UnixMicro(), w.record})
+	return err
+}
+
+func (w *writer) tell() {
+	if fn := w.recorded.Load(); fn != nil {
+		(*fn)()
+	}
+}
+
+// Recording is the statement of a Later that adds to the record of the commit in
+// which it is run; see Tx.Record.
+func Recording(record []byte) Stmt { return Stmt{Args: []any{record}} }
+
+// recording adds the record of a Recording; false for another statement.
+func (w *writer) recording(stmt Stmt) bool {
+	if stmt.Query != "" || len(stmt.Args) != 1 {
+		return false
+	}
+	record, _ := stmt.Args[0].([]byte)
+	w.record = append(w.record, record...)
+	return true
+}
+
+// recordings takes over the Recordings of a write that is never run.
+func (l *Later) recordings(earlier *Later) {
+	var kept stmts
+	for _, stmt := range earlier.stmts {
+		if stmt.Query == "" {
+			kept = append(kept, stmt)
+		}
+	}
+	if len(kept) > 0 {
+		l.stmts = append(kept, l.stmts...)
+		l.size = l.stmts.size()
+	}
+}
+
+// Peek is Query without what was written later and is not run yet: it holds
+// nobody up.
+func (db *DB) Peek(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, err := db.cached.get(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if stmt == nil {
+		return db.read.QueryContext(ctx, query, args...)
+	}
+	return stmt.QueryContext(ctx, args...)
+}
