@@ -31,7 +31,7 @@ import (
 
 // allRooms are the rooms that a process can run, in the order of their wiring.
 // The gateway is one of them where it comes to serving.
-var allRooms = []string{"session", "classifier", "gpt", "response", "request", "gateway"}
+var allRooms = []string{"session", "gpt", "classifier", "response", "request", "gateway"}
 
 // host is one process: the rooms it runs and what they share.
 type host struct {
@@ -166,9 +166,14 @@ var callees = map[string][]string{
 	"gateway":  {"session", "classifier", "response", "request", "gpt"},
 }
 
+// calls says whether a room calls another only because of its configuration.
+func (h *host) calls(room, other string) bool {
+	return room == "classifier" && other == "gpt" && h.settings.Classifier.LLM.Model != ""
+}
+
 // dial connects to a room of another process, where a room of this one calls it.
 func (h *host) dial(name string) (*grpc.ClientConn, error) {
-	if !slices.ContainsFunc(h.rooms, func(r string) bool { return slices.Contains(callees[r], name) }) {
+	if !slices.ContainsFunc(h.rooms, func(r string) bool { return slices.Contains(callees[r], name) || h.calls(r, name) }) {
 		return nil, nil
 	}
 	address := h.address(name)

@@ -35,13 +35,6 @@ func wire(ctx context.Context, s *settings, h *host) error {
 	if err != nil {
 		return err
 	}
-	labels, err := room(h, "classifier", classifierv1.RemoteClassifierService, func() (roomService, classifierv1.ClassifierServiceCaller, error) {
-		svc, err := classifier.New(s.Classifier, classifier.Deps{Logger: h.logger, Metrics: h.registry})
-		return svc, classifierv1.LocalClassifierService(svc, h.local), err
-	})
-	if err != nil {
-		return err
-	}
 	models, err := room(h, "gpt", gptv1.RemoteGPTService, func() (roomService, gptv1.GPTServiceCaller, error) {
 		sqlite, postgres, err := h.store(ctx, "gpt", gpt.Migrations)
 		if err != nil {
@@ -49,6 +42,13 @@ func wire(ctx context.Context, s *settings, h *host) error {
 		}
 		svc, err := gpt.New(s.GPT, gpt.Deps{SQLite: sqlite, Postgres: postgres, Logger: h.logger, Metrics: h.registry, Tracer: h.tracing.Tracer, Instance: h.instance, Version: version})
 		return svc, gptv1.LocalGPTService(svc, h.local), err
+	})
+	if err != nil {
+		return err
+	}
+	labels, err := room(h, "classifier", classifierv1.RemoteClassifierService, func() (roomService, classifierv1.ClassifierServiceCaller, error) {
+		svc, err := classifier.New(s.Classifier, classifier.Deps{GPT: models, Logger: h.logger, Metrics: h.registry, Instance: h.instance})
+		return svc, classifierv1.LocalClassifierService(svc, h.local), err
 	})
 	if err != nil {
 		return err

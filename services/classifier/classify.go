@@ -13,7 +13,5 @@ func (s *Service) Classify(ctx context.Context, req *classifierv1.ClassifyReques
 		s.reject()
 		return nil, fault.InvalidField(field, problem)
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
 	return &classifierv1.ClassifyResponse{Classification: s.classify(ctx, req)}, nil
 }

@@ -4,11 +4,19 @@ import (
 	"log/slog"
 	"time"
 
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	"github.com/gptmesh/gptmesh/services/classifier/learn"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Deps is what the room needs from the process.
 type Deps struct {
+	// GPT calls the language model of the last tier. Required where one is
+	// configured.
+	GPT gptv1.GPTServiceCaller
+	// BuiltIn gives the models that answer until others are trained. It is
+	// called once, when they are first needed. Nil is the program's own.
+	BuiltIn func() (*learn.Set, error)
 	// Logger is for what happens outside of calls. Nil discards it.
 	Logger *slog.Logger
 	// Metrics takes the room's metrics. Nil keeps them unregistered.

@@ -3,9 +3,12 @@ package classifier
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"sync"
 	"time"
 
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
+	"github.com/gptmesh/gptmesh/services/classifier/builtin"
 	"github.com/gptmesh/gptmesh/services/classifier/internal/rules"
 	"google.golang.org/grpc"
 )
@@ -14,11 +17,17 @@ import (
 type Service struct {
 	classifierv1.UnsafeClassifierServiceServer // every RPC must be there
 
-	tiers      []tier
-	timeout    time.Duration
+	cfg        Config
+	rules      *rules.Classifier
+	heads      *heads
+	llm        *llm // nil where none is configured
 	clock      func() time.Time
+	log        *slog.Logger
 	metrics    *metrics
 	statistics *statistics
+
+	failed sync.Once      // the built-in models cannot be read, and that was said
+	work   sync.WaitGroup // calls of the language model that outlive their classification
 }
 
 var _ classifierv1.ClassifierServiceServer = (*Service)(nil)
@@ -28,24 +37,26 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	clock := deps.Clock
-	if clock == nil {
-		clock = time.Now
+	s := &Service{cfg: cfg, rules: rules.New(), clock: deps.Clock, log: deps.Logger}
+	if s.clock == nil {
+		s.clock = time.Now
 	}
-	m, err := newMetrics(deps.Metrics)
-	if err != nil {
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if deps.BuiltIn == nil {
+		deps.BuiltIn = builtin.Load
+	}
+	s.heads = newHeads(deps.BuiltIn)
+	var err error
+	if s.llm, err = newLLM(cfg.LLM, deps.GPT, s.clock); err != nil {
+		return nil, err
+	}
+	if s.metrics, err = newMetrics(deps.Metrics, s.breakerState); err != nil {
 		return nil, fmt.Errorf("classifier: metrics: %w", err)
 	}
-	heuristic := rules.New()
-	return &Service{
-		tiers: []tier{{
-			is: classifierv1.Tier_TIER_HEURISTIC, threshold: cfg.HeuristicThreshold,
-			ask: func(_ context.Context, req *classifierv1.ClassifyRequest) rules.Verdict {
-				return heuristic.Classify(req.GetText())
-			},
-		}},
-		timeout: cfg.Timeout, clock: clock, metrics: m, statistics: newStatistics(clock()),
-	}, nil
+	s.statistics = newStatistics(s.clock())
+	return s, nil
 }
 
 // Register adds the room's service to a server.
@@ -63,5 +74,9 @@ func (s *Service) Ready(context.Context) error { return nil }
 // for them.
 func (s *Service) Drain(context.Context) error { return nil }
 
-// Close has nothing to end.
-func (s *Service) Close() error { return nil }
+// Close waits for calls of the language model, which end with their
+// classification or soon after.
+func (s *Service) Close() error {
+	s.work.Wait()
+	return nil
+}

@@ -13,18 +13,45 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/classifier"
 	"github.com/gptmesh/gptmesh/services/classifier/classifiertest"
+	"github.com/gptmesh/gptmesh/services/classifier/learn"
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
+// newRoom is a room with the default configuration; without models where deps
+// bring none.
 func newRoom(t testing.TB, deps classifier.Deps) classifierv1.ClassifierServiceCaller {
 	t.Helper()
-	s, err := classifier.New(classifier.DefaultConfig(), deps)
+	return newRoomWith(t, classifier.DefaultConfig(), deps)
+}
+
+func newRoomWith(t testing.TB, cfg classifier.Config, deps classifier.Deps) classifierv1.ClassifierServiceCaller {
+	t.Helper()
+	if deps.BuiltIn == nil {
+		deps.BuiltIn = func() (*learn.Set, error) { return learn.NewSet() }
+	}
+	s, err := classifier.New(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return classifierv1.LocalClassifierService(s, nil)
+}
+
+// timeless takes the times out of a result.
+func timeless(c *classifierv1.Classification) *classifierv1.Classification {
+	c = proto.CloneOf(c)
+	c.ElapsedMicros = 0
+	for _, t := range c.GetTierResults() {
+		t.ElapsedMicros = 0
+	}
+	return c
 }
 
 func same(t testing.TB, got, want any) {
@@ -48,7 +75,7 @@ func TestClassify(t *testing.T) {
 			Strategy: classifierv1.Strategy_STRATEGY_SINGLE_SHOT, TokenEstimate: 2000,
 			TierResults: []*classifierv1.TierResult{{
 				Tier: classifierv1.Tier_TIER_HEURISTIC, TaskType: classifierv1.TaskType_TASK_TYPE_BUG_FIX,
-				Complexity: classifierv1.Complexity_COMPLEXITY_SIMPLE, Confidence: 0.95, Accepted: true,
+				Complexity: classifierv1.Complexity_COMPLEXITY_SIMPLE, Confidence: 0.95, Accepted: true, Threshold: 0.85,
 			}},
 			Evidence: []*classifierv1.Evidence{
 				{Feature: "fix", Label: "bug_fix", Weight: 1}, {Feature: "crash", Label: "bug_fix", Weight: 1},
@@ -62,7 +89,7 @@ func TestClassify(t *testing.T) {
 			Strategy: classifierv1.Strategy_STRATEGY_MULTI_AGENT, TokenEstimate: 20_000,
 			TierResults: []*classifierv1.TierResult{{
 				Tier: classifierv1.Tier_TIER_HEURISTIC, TaskType: classifierv1.TaskType_TASK_TYPE_FEATURE,
-				Complexity: classifierv1.Complexity_COMPLEXITY_COMPLEX, Confidence: 0.3, Note: "below its threshold",
+				Complexity: classifierv1.Complexity_COMPLEXITY_COMPLEX, Confidence: 0.3, Note: "below its threshold", Threshold: 0.85,
 			}},
 			Evidence: []*classifierv1.Evidence{
 				{Feature: "entire", Label: "complex", Weight: 1}, {Feature: "architecture", Label: "complex", Weight: 1},
@@ -73,7 +100,7 @@ func TestClassify(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, resp.GetClassification(), c.want)
+		same(t, timeless(resp.GetClassification()), c.want)
 	}
 	medium, err := room.Classify(t.Context(), &classifierv1.ClassifyRequest{Text: strings.Repeat("word ", 50)})
 	if err != nil {
@@ -137,7 +164,7 @@ func TestBatch(t *testing.T) {
 			same(t, result.GetError().GetField(), []string{1: "items[1].text", 3: "items[3].text"}[i])
 			continue
 		}
-		same(t, result.GetClassification(), single.GetClassification())
+		same(t, timeless(result.GetClassification()), timeless(single.GetClassification()))
 	}
 	same(t, len(resp.GetResults()), len(texts))
 
@@ -176,27 +203,36 @@ func TestStatisticsAndMetrics(t *testing.T) {
 		return resp
 	}
 	same(t, stats(), &classifierv1.GetStatisticsResponse{
-		Total: 2, Tiers: []*classifierv1.TierCount{{Tier: classifierv1.Tier_TIER_HEURISTIC, Count: 2}}, Rejected: 1, Since: timestamppb.New(now),
+		Total: 2, Tiers: tierCounts(2, 0, 0), LowConfidence: 1, Rejected: 1, Since: timestamppb.New(now),
 	})
 	now = now.Add(time.Hour)
 	if _, err := room.ResetStatistics(t.Context(), &classifierv1.ResetStatisticsRequest{}); err != nil {
 		t.Fatal(err)
 	}
-	same(t, stats(), &classifierv1.GetStatisticsResponse{
-		Tiers: []*classifierv1.TierCount{{Tier: classifierv1.Tier_TIER_HEURISTIC}}, Since: timestamppb.New(now),
-	})
+	same(t, stats(), &classifierv1.GetStatisticsResponse{Tiers: tierCounts(0, 0, 0), Since: timestamppb.New(now)})
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]float64{}
 	for _, family := range families {
-		m := family.GetMetric()[0]
-		got[family.GetName()] = m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		for _, m := range family.GetMetric() {
+			got[family.GetName()] += m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
 	}
-	same(t, got, map[string]float64{
-		"gptmesh_classifier_classifications_total": 2, "gptmesh_classifier_duration_seconds": 2, "gptmesh_classifier_rejected_total": 1,
-	})
+	for name, want := range map[string]float64{
+		"gptmesh_classifier_classifications_total": 2, "gptmesh_classifier_duration_seconds": 2,
+		"gptmesh_classifier_rejected_total": 1, "gptmesh_classifier_low_confidence_total": 1,
+	} {
+		same(t, got[name], want)
+	}
+}
+
+func tierCounts(counts ...int64) (list []*classifierv1.TierCount) {
+	for i, n := range counts {
+		list = append(list, &classifierv1.TierCount{Tier: classifierv1.Tier(i + 1), Count: n})
+	}
+	return list
 }
 
 func TestConfig(t *testing.T) {
@@ -205,10 +241,12 @@ func TestConfig(t *testing.T) {
 		"heuristic_threshold": func(c *classifier.Config) { c.HeuristicThreshold = 1.1 },
 		"learned_threshold":   func(c *classifier.Config) { c.LearnedThreshold = 0 },
 		"timeout":             func(c *classifier.Config) { c.Timeout = 0 },
+		"llm.max_concurrent":  func(c *classifier.Config) { c.LLM.MaxConcurrent = 0 },
+		"llm.model":           func(c *classifier.Config) { c.LLM.Model = "m" }, // and no gpt room
 	} {
 		cfg := classifier.DefaultConfig()
 		change(&cfg)
-		if _, err := classifier.New(cfg, classifier.Deps{}); err == nil || !strings.Contains(err.Error(), "classifier."+key) {
+		if _, err := classifier.New(cfg, classifier.Deps{}); err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s: got %v", key, err)
 		}
 	}

@@ -14,9 +14,13 @@ type statistics struct{ present atomic.Pointer[counts] }
 
 // counts is one period.
 type counts struct {
-	since    time.Time
-	rejected atomic.Int64
-	tiers    [classifierv1.Tier_TIER_LLM + 1]atomic.Int64
+	since         time.Time
+	rejected      atomic.Int64
+	lowConfidence atomic.Int64
+	screened      atomic.Int64
+	flagged       atomic.Int64
+	tiers         [classifierv1.Tier_TIER_LLM + 1]atomic.Int64
+	fallbacks     [classifierv1.Fallback_FALLBACK_OVERLOADED + 1]atomic.Int64
 }
 
 func newStatistics(now time.Time) *statistics {
@@ -25,19 +29,43 @@ func newStatistics(now time.Time) *statistics {
 	return s
 }
 
-func (s *statistics) reset(now time.Time)            { s.present.Store(&counts{since: now}) }
-func (s *statistics) reject()                        { s.present.Load().rejected.Add(1) }
-func (s *statistics) decided(tier classifierv1.Tier) { s.present.Load().tiers[tier].Add(1) }
+func (s *statistics) reset(now time.Time) { s.present.Store(&counts{since: now}) }
+func (s *statistics) reject()             { s.present.Load().rejected.Add(1) }
+
+func (s *statistics) decided(r *classifierv1.Classification, sure bool) {
+	c := s.present.Load()
+	c.tiers[r.GetTier()].Add(1)
+	c.fallbacks[r.GetFallback()].Add(1)
+	if !sure {
+		c.lowConfidence.Add(1)
+	}
+}
+
+func (s *statistics) screen(flagged bool) {
+	c := s.present.Load()
+	c.screened.Add(1)
+	if flagged {
+		c.flagged.Add(1)
+	}
+}
 
 // report gives the counts. The total is the sum of the tiers, so that the two
 // agree at any moment.
-func (s *statistics) report(tiers []tier) *classifierv1.GetStatisticsResponse {
+func (s *statistics) report() *classifierv1.GetStatisticsResponse {
 	c := s.present.Load()
-	resp := &classifierv1.GetStatisticsResponse{Rejected: c.rejected.Load(), Since: timestamppb.New(c.since)}
-	for _, t := range tiers {
-		n := c.tiers[t.is].Load()
-		resp.Tiers = append(resp.Tiers, &classifierv1.TierCount{Tier: t.is, Count: n})
+	resp := &classifierv1.GetStatisticsResponse{
+		Rejected: c.rejected.Load(), LowConfidence: c.lowConfidence.Load(),
+		Screened: c.screened.Load(), Flagged: c.flagged.Load(), Since: timestamppb.New(c.since),
+	}
+	for tier := classifierv1.Tier_TIER_HEURISTIC; tier <= classifierv1.Tier_TIER_LLM; tier++ {
+		n := c.tiers[tier].Load()
+		resp.Tiers = append(resp.Tiers, &classifierv1.TierCount{Tier: tier, Count: n})
 		resp.Total += n
+	}
+	for why := classifierv1.Fallback_FALLBACK_TIMEOUT; why <= classifierv1.Fallback_FALLBACK_OVERLOADED; why++ {
+		if n := c.fallbacks[why].Load(); n > 0 {
+			resp.Fallbacks = append(resp.Fallbacks, &classifierv1.FallbackCount{Fallback: why, Count: n})
+		}
 	}
 	return resp
 }
