@@ -73,6 +73,9 @@ type Deps struct {
 	Session  sessionv1.SessionServiceCaller
 	// GPT knows the models and embeds. Required.
 	GPT gptv1.GPTServiceCaller
+	// Routing tells the policies, which the lists of models show as models. Nil
+	// shows none.
+	Routing requestv1.RoutingServiceCaller
 	// REST are the connections behind /mesh/v1/, and its description.
 	REST rest.Deps
 	// GRPC serves native gRPC on the HTTP address too, over HTTP/2. Nil does
@@ -102,6 +105,9 @@ type Deps struct {
 func New(config Config, deps Deps) (*edge.Edge, error) {
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("gateway.%w", err)
+	}
+	if deps.Routing != nil {
+		deps.GPT = autoModels{deps.GPT, deps.Routing}
 	}
 	openaiFace, err := openai.New(config.OpenAI, openai.Deps{Request: deps.Request, GPT: deps.GPT})
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/gptmesh/gptmesh/services/request"
 	"github.com/gptmesh/gptmesh/services/response"
 	"github.com/gptmesh/gptmesh/services/session"
+	"google.golang.org/grpc"
 )
 
 // wire is the whole graph, in the order of the data: each room is made of its
@@ -67,15 +68,21 @@ func wire(ctx context.Context, s *settings, h *host) error {
 	if err != nil {
 		return err
 	}
-	requests, err := room(h, "request", requestv1.RemoteRequestService, func() (roomService, requestv1.RequestServiceCaller, error) {
+	var routing requestv1.RoutingServiceCaller
+	remoteRequests := func(conn grpc.ClientConnInterface) requestv1.RequestServiceCaller {
+		routing = requestv1.RemoteRoutingService(conn)
+		return requestv1.RemoteRequestService(conn)
+	}
+	requests, err := room(h, "request", remoteRequests, func() (roomService, requestv1.RequestServiceCaller, error) {
 		sqlite, postgres, err := h.store(ctx, "request", request.Migrations)
 		if err != nil {
 			return nil, nil, err
 		}
 		svc, err := request.New(s.Request, request.Deps{
-			SQLite: sqlite, Postgres: postgres, Response: answers, Session: sessions, Classifier: labels,
+			SQLite: sqlite, Postgres: postgres, Response: answers, Session: sessions, Classifier: labels, GPT: models,
 			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
 		})
+		routing = requestv1.LocalRoutingService(svc, h.local)
 		return svc, requestv1.LocalRequestService(svc, h.local), err
 	})
 	if err != nil {
@@ -83,7 +90,7 @@ func wire(ctx context.Context, s *settings, h *host) error {
 	}
 	return h.listen(func() (*edge.Edge, error) {
 		return gateway.New(s.Gateway, gateway.Deps{
-			Request: requests, Response: answers, Session: sessions, GPT: models, GRPC: h.server, Auth: h.authenticator, Limiter: h.limiter, Ready: h.roomsReady, Build: version,
+			Request: requests, Response: answers, Session: sessions, GPT: models, Routing: routing, GRPC: h.server, Auth: h.authenticator, Limiter: h.limiter, Ready: h.roomsReady, Build: version,
 			REST: rest.Deps{
 				Session: h.rest, Request: h.rest, Response: h.rest, GPT: h.rest, Classifier: h.rest, OpenAPI: gen.OpenAPI,
 			},

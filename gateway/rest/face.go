@@ -67,7 +67,8 @@ func New(deps Deps) (edge.Face, error) {
 		register = append(register, sessionv1.RegisterSessionServiceHandlerClient(ctx, f.mux, sessionv1.NewSessionServiceClient(deps.Session)))
 	}
 	if deps.Request != nil {
-		register = append(register, requestv1.RegisterRequestServiceHandlerClient(ctx, f.mux, requestv1.NewRequestServiceClient(deps.Request)))
+		register = append(register, requestv1.RegisterRequestServiceHandlerClient(ctx, f.mux, requestv1.NewRequestServiceClient(deps.Request)),
+			requestv1.RegisterRoutingServiceHandlerClient(ctx, f.mux, requestv1.NewRoutingServiceClient(deps.Request)))
 	}
 	if deps.Response != nil {
 		register = append(register, responsev1.RegisterResponseServiceHandlerClient(ctx, f.mux, responsev1.NewResponseServiceClient(deps.Response)))

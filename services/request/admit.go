@@ -65,20 +65,27 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 	if err != nil {
 		return nil, nil, err
 	}
-	decision := s.decide(ctx, req.GetTurn())
+	session := req.GetSessionId()
+	makeSession := session == newSession
+	if makeSession {
+		session = ids.At("ses", begin)
+	}
+	decision, err := s.decide(ctx, wish{
+		turn: joined.turn, owner: owner, user: userOf(req), session: session, fresh: makeSession,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
 	if decision.GetModel() != joined.turn.GetModel() {
 		joined.turn = shallow(joined.turn)
 		joined.turn.Model = decision.GetModel()
 	}
 	r := &run{
 		s: s, id: ids.At("req", begin), owner: owner, submit: req, begin: begin, joined: joined,
-		done: make(chan struct{}),
+		makeSession: makeSession, done: make(chan struct{}),
 	}
 	r.life, r.cancel = context.WithCancelCause(context.Background())
-	session, response, created := req.GetSessionId(), ids.At("resp", begin), timestamppb.New(begin)
-	if session == newSession {
-		session, r.makeSession = ids.At("ses", begin), true
-	}
+	response, created := ids.At("resp", begin), timestamppb.New(begin)
 	fresh := func() *requestv1.Request {
 		return &requestv1.Request{
 			Id: r.id, Owner: owner, UserId: userOf(req), SessionId: session, ResponseId: response,
@@ -90,6 +97,7 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 	if err := s.register(r); err != nil {
 		return nil, nil, err
 	}
+	r.observe()
 	accept := func() error {
 		lasting, cancel := lasting(ctx, s.cfg.StoreTimeout)
 		defer cancel()

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/gptmesh/gptmesh/services/request/internal/route"
 )
 
 // Config is how the room works.
@@ -21,7 +23,8 @@ type Config struct {
 	MaxRunning int `yaml:"max_running"`
 	// MaxDetached bounds those among them that run without a client.
 	MaxDetached int `yaml:"max_detached"`
-	// ClassifierTimeout bounds what choosing a model for "auto" may wait.
+	// ClassifierTimeout bounds what choosing a model for "auto" may wait for the
+	// classifier, where the policy has no budget of its own.
 	ClassifierTimeout time.Duration `yaml:"classifier_timeout"`
 	// SessionTimeout bounds a call of the session room.
 	SessionTimeout time.Duration `yaml:"session_timeout"`
@@ -48,8 +51,47 @@ type Config struct {
 	DeadAfter time.Duration `yaml:"dead_after"`
 	// Bounds are the room's own bounds of typed turns.
 	Bounds Bounds `yaml:"bounds"`
-	// Auto says which models "auto" chooses among.
+	// Auto says which models "auto" prefers by the complexity of the work: a
+	// short form of policies.auto.preferences and policies.auto.default.
 	Auto Auto `yaml:"auto"`
+	// Policies are the policies that turns can ask for as "auto:NAME", beside
+	// the built-in auto, cheap, balanced and best, whose place they take where
+	// they have their name.
+	Policies map[string]route.Policy `yaml:"policies"`
+	// Experiments compare policies, by the experiment's name.
+	Experiments map[string]Experiment `yaml:"experiments"`
+	// Quality says how capable models are, where size and price do not tell. The
+	// first glob that matches counts.
+	Quality []route.Quality `yaml:"quality"`
+	// CatalogueTTL is how old the known models may be before they are asked for
+	// again, beside the turns.
+	CatalogueTTL time.Duration `yaml:"catalogue_ttl"`
+	// CatalogueTimeout bounds the wait of the first turns for the models.
+	CatalogueTimeout time.Duration `yaml:"catalogue_timeout"`
+	// ExperimentsTTL is how old the known experiments may be: how soon a change
+	// made through another process is followed.
+	ExperimentsTTL time.Duration `yaml:"experiments_ttl"`
+}
+
+// Experiment compares a policy with another on live requests.
+type Experiment struct {
+	// Policy is whose requests take part, and the control.
+	Policy string `yaml:"policy"`
+	// Treatment is the other policy.
+	Treatment string `yaml:"treatment"`
+	// Mode is "split" (the default: an A/B test) or "shadow" (the treatment
+	// decides, is recorded, and does not act).
+	Mode string `yaml:"mode"`
+	// Percent is the treatment's share of keys.
+	Percent float64 `yaml:"percent"`
+	// Key is what a request is assigned by: session (the default), user, owner.
+	Key string `yaml:"key"`
+	// Metric finds the winner: success (the default), latency, cost, rating.
+	Metric string `yaml:"metric"`
+	// MinSamples is how many requests each variant needs. 0 means 100.
+	MinSamples int64 `yaml:"min_samples"`
+	// Alpha is the chance of a false alarm that is accepted. 0 means 0.05.
+	Alpha float64 `yaml:"alpha"`
 }
 
 // Bounds are checked where the turn does not name a wire whose bounds a face
@@ -66,7 +108,7 @@ type Bounds struct {
 }
 
 // Auto are the models for the classifier's complexities. An empty one means
-// Default; an empty Default the gpt room's default model.
+// Default; an empty Default the policy's choice among all models.
 type Auto struct {
 	Simple  string `yaml:"simple"`
 	Medium  string `yaml:"medium"`
@@ -78,7 +120,8 @@ type Auto struct {
 func DefaultConfig() Config {
 	return Config{
 		Timeout: 10 * time.Minute, MaxTimeout: 24 * time.Hour, MaxTurnBytes: 32 << 20, MaxContextTokens: 128_000,
-		MaxRunning: 10_000, MaxDetached: 1000, ClassifierTimeout: 50 * time.Millisecond,
+		MaxRunning: 10_000, MaxDetached: 1000, ClassifierTimeout: 20 * time.Millisecond,
+		CatalogueTTL: 5 * time.Second, CatalogueTimeout: 2 * time.Second, ExperimentsTTL: 2 * time.Second,
 		SessionTimeout: 5 * time.Second, StoreTimeout: 10 * time.Second,
 		RowDelay:    100 * time.Millisecond,
 		KeyLifetime: 24 * time.Hour, SweepInterval: 10 * time.Minute, RetryInterval: 2 * time.Second,
@@ -96,7 +139,8 @@ func (c Config) Validate() error {
 		}
 	}
 	for key, d := range map[string]time.Duration{
-		"timeout": c.Timeout, "classifier_timeout": c.ClassifierTimeout, "session_timeout": c.SessionTimeout,
+		"timeout": c.Timeout, "classifier_timeout": c.ClassifierTimeout, "catalogue_ttl": c.CatalogueTTL,
+		"catalogue_timeout": c.CatalogueTimeout, "experiments_ttl": c.ExperimentsTTL, "session_timeout": c.SessionTimeout,
 		"store_timeout": c.StoreTimeout, "key_lifetime": c.KeyLifetime, "sweep_interval": c.SweepInterval,
 		"retry_interval": c.RetryInterval, "poll_interval": c.PollInterval, "heartbeat_interval": c.HeartbeatInterval,
 	} {
@@ -111,5 +155,6 @@ func (c Config) Validate() error {
 	check(c.DeadAfter > 2*c.HeartbeatInterval, "dead_after", "must be more than twice heartbeat_interval")
 	check(c.Bounds.TemperatureMax > 0 && c.Bounds.TemperatureMax <= 2, "bounds.temperature_max", "must be more than 0 and at most 2")
 	check(c.Bounds.MaxOutputTokens >= 0, "bounds.max_output_tokens", "must not be negative")
-	return errors.Join(errs...)
+	_, err := c.policies()
+	return errors.Join(errors.Join(errs...), err, c.validateExperiments())
 }

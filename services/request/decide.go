@@ -3,144 +3,181 @@ package request
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/services/request/internal/route"
+	"github.com/gptmesh/gptmesh/services/request/internal/store"
+	"google.golang.org/grpc/codes"
 )
 
-// autoModel is the model that asks the room to choose.
-const autoModel = "auto"
+// wish is a turn for which a model is to be chosen.
+type wish struct {
+	turn *conversationv1.Turn // with its history
+	// session is empty without one; a fresh one holds nothing yet.
+	owner, user, session string
+	fresh                bool
+	// dry says that nothing is to be remembered.
+	dry bool
+}
 
-// What the classifier takes.
-const (
-	minClassify = 10
-	maxClassify = 10_000
-)
-
-// decide chooses a model and says why. It always comes to a decision.
-func (s *Service) decide(ctx context.Context, turn *conversationv1.Turn) *requestv1.Decision {
+// decide chooses a model and says why. The error is for a policy that does not
+// exist; otherwise it always comes to a decision.
+func (s *Service) decide(ctx context.Context, w wish) (*requestv1.Decision, error) {
 	begin := time.Now()
-	d := &requestv1.Decision{RequestedModel: turn.GetModel()}
-	switch turn.GetModel() {
-	case "":
+	model := w.turn.GetModel()
+	d := &requestv1.Decision{RequestedModel: model}
+	switch p, err := s.policyOf(ctx, model); {
+	case err != nil:
+		return nil, err
+	case p != nil:
+		s.route(ctx, p, w, d)
+	case model == "":
 		d.Policy, d.Reason = "default", "no model was named: the configured default answers"
-	case autoModel:
-		s.decideAuto(ctx, turn, d)
 	default:
-		d.Policy, d.Model, d.Reason = "asked", turn.GetModel(), "the client named it"
-		d.Candidates = []*requestv1.Candidate{{Model: turn.GetModel(), Eligible: true, Score: 1, Reason: "named by the client"}}
+		d.Policy, d.Model, d.Reason = "asked", model, "the client named it"
+		d.Candidates = []*requestv1.Candidate{{Model: model, Eligible: true, Score: 1, Reason: "named by the client"}}
 	}
 	d.ElapsedMicros = time.Since(begin).Microseconds()
-	s.metrics.decisions.WithLabelValues(d.GetPolicy(), d.GetTier()).Inc()
-	return d
+	if !w.dry {
+		s.metrics.decisions.WithLabelValues(d.GetPolicy(), d.GetTier()).Inc()
+	}
+	return d, nil
 }
 
-func (s *Service) decideAuto(ctx context.Context, turn *conversationv1.Turn, d *requestv1.Decision) {
-	d.Policy = autoModel
-	auto := s.cfg.Auto
-	if auto == (Auto{}) {
-		d.Reason = "no targets are configured for auto: the default model answers"
-		return
+// policyOf is the policy that a model's name asks for; nil where it names a
+// model.
+func (s *Service) policyOf(ctx context.Context, model string) (*policy, error) {
+	if !strings.HasPrefix(model, route.Auto) {
+		return nil, nil
 	}
-	complexity := classifierv1.Complexity_COMPLEXITY_UNSPECIFIED
-	c, why := s.classify(ctx, turn)
-	if c != nil {
-		complexity = c.GetComplexity()
-		d.TaskType, d.Complexity, d.Tier = label(c.GetTaskType()), label(complexity), label(c.GetTier())
-		d.Confidence = c.GetConfidence()
-		why = fmt.Sprintf("the classifier says %s (%s)", d.GetComplexity(), c.GetReason())
+	name, ok := route.Name(model)
+	if !ok {
+		return nil, nil
 	}
-	targets := []struct {
-		model string
-		fits  classifierv1.Complexity
-	}{
-		{auto.Simple, classifierv1.Complexity_COMPLEXITY_SIMPLE},
-		{auto.Medium, classifierv1.Complexity_COMPLEXITY_MEDIUM},
-		{auto.Complex, classifierv1.Complexity_COMPLEXITY_COMPLEX},
-		{auto.Default, classifierv1.Complexity_COMPLEXITY_UNSPECIFIED},
+	if p := s.router.policies[name]; p != nil {
+		return p, nil
 	}
-	for _, target := range targets {
-		if target.model == "" {
-			continue
-		}
-		candidate := &requestv1.Candidate{Model: target.model, Eligible: true, Reason: "is for " + label(target.fits) + " work"}
-		switch {
-		case target.fits == complexity && c != nil:
-			candidate.Score = max(c.GetConfidence(), 0.5)
-		case target.fits == classifierv1.Complexity_COMPLEXITY_UNSPECIFIED:
-			candidate.Score, candidate.Reason = 0.25, "is the default target"
-		default:
-			candidate.Eligible = c == nil && auto.Default == ""
-		}
-		if !candidate.Eligible {
-			candidate.Reason += ", which this is not"
-		}
-		d.Candidates = append(d.Candidates, candidate)
+	if s.models(ctx).Find(model) != nil {
+		return nil, nil // a real model that is called so
 	}
-	slices.SortStableFunc(d.Candidates, func(a, b *requestv1.Candidate) int {
-		switch {
-		case a.GetScore() > b.GetScore():
-			return -1
-		case a.GetScore() < b.GetScore():
-			return 1
+	return nil, noPolicy("model", model, s.router.policies)
+}
+
+func noPolicy(field, name string, policies map[string]*policy) *fault.Fault {
+	return fault.New(codes.NotFound, meshv1.ErrorReason_ERROR_REASON_MODEL_NOT_FOUND,
+		fmt.Sprintf("%s: there is no routing policy %q; there are %s", field, name, policyNames(policies)), "field", field, "model", name)
+}
+
+// route chooses by a policy.
+func (s *Service) route(ctx context.Context, p *policy, w wish, d *requestv1.Decision) {
+	s.router.active.Store(true)
+	asked := p
+	typed, unread := w.turn, ""
+	if len(typed.GetMessages()) == 0 && typed.GetRaw() != nil {
+		if decoded, err := s.decode(typed); err == nil {
+			typed = decoded
+		} else {
+			unread = "the text could not be read; "
 		}
-		return 0
-	})
-	d.Reason = why
-	if best := d.Candidates[0]; best.GetScore() > 0 {
-		d.Model = best.GetModel()
-	} else {
-		d.Reason += "; no target fits: the default model answers"
+	}
+	f := route.Read(typed)
+	catalogue := s.models(ctx)
+	p, shadows := s.assign(ctx, p, &w, d)
+	d.Policy, d.PolicyVersion = p.name, p.version
+	if asked != p {
+		unread = fmt.Sprintf("an experiment gives %s to %s; %s", asked.name, p.name, unread)
+	}
+
+	heard, why := false, ""
+	if s.asksClassifier(p, shadows, catalogue, &f) {
+		begin := time.Now()
+		label, silence := s.classify(ctx, typed.GetMessages(), p.Budget, stickyKey(&w))
+		d.ClassifyMicros = time.Since(begin).Microseconds()
+		if heard = label != nil; heard {
+			takeLabels(label, &f, d)
+			why = fmt.Sprintf("the classifier says %s (%s); ", d.GetComplexity(), label.GetReason())
+		} else {
+			why = silence + "; "
+		}
+	}
+	previous := s.previous(ctx, p, asked.name, &w, typed.GetMessages())
+	answer := s.choose(p, catalogue, f, previous, why != "" && !heard)
+	d.Features = featuresOf(&f, heard)
+	trace(d, &answer)
+	d.Reason = unread + why + answer.Reason
+	for _, shadow := range shadows {
+		other := s.choose(shadow.policy, catalogue, f, previous, why != "" && !heard)
+		a := d.Experiments[shadow.at]
+		if other.Chosen != nil {
+			a.ShadowModel, a.ShadowCostEstimateNanos = other.Chosen.ID, other.Chosen.Cost
+		}
+	}
+	if !w.dry && d.GetModel() != "" && p.Sticky == route.StickyConversation && w.session == "" {
+		if key, ok := conversationOf(w.owner, asked.name, typed.GetMessages()); ok {
+			s.router.conversations.put(key, d.GetModel())
+		}
 	}
 }
 
-// classify asks the classifier about the newest user message. Where there is
-// no answer, the text says why.
-func (s *Service) classify(ctx context.Context, turn *conversationv1.Turn) (*classifierv1.Classification, string) {
-	if s.deps.Classifier == nil {
-		return nil, "there is no classifier: the default target answers"
+// stickyKey is what a canary of the classifier is assigned by.
+func stickyKey(w *wish) string {
+	if w.session != "" {
+		return w.session
 	}
-	typed := turn
-	if len(turn.GetMessages()) == 0 && turn.GetRaw() != nil {
-		var err error
-		if typed, err = s.decode(turn); err != nil {
-			return nil, "the text could not be read: the default target answers"
-		}
-	}
-	text := newestUserText(typed.GetMessages())
-	if utf8.RuneCountInString(text) < minClassify {
-		return nil, "the text is too short to classify: the default target answers"
-	}
-	if utf8.RuneCountInString(text) > maxClassify {
-		text = string([]rune(text)[:maxClassify])
-	}
-	bounded, cancel := context.WithTimeout(ctx, s.cfg.ClassifierTimeout)
-	defer cancel()
-	resp, err := s.deps.Classifier.Classify(bounded, &classifierv1.ClassifyRequest{Text: text})
-	if err != nil {
-		s.deps.Logger.Debug("no classification", "error", err)
-		return nil, "the classifier did not answer in time: the default target answers"
-	}
-	return resp.GetClassification(), ""
+	return w.owner + "/" + w.user
 }
 
-func newestUserText(messages []*conversationv1.Message) string {
-	for _, m := range slices.Backward(messages) {
-		if m.GetRole() != conversationv1.Role_ROLE_USER {
-			continue
-		}
-		var out strings.Builder
-		for _, part := range m.GetParts() {
-			out.WriteString(part.GetText())
-		}
-		return strings.TrimSpace(out.String())
+// asksClassifier says whether its answer could change anything.
+func (s *Service) asksClassifier(p *policy, shadows []shadow, c *route.Catalogue, f *route.Features) bool {
+	could := func(p *policy) bool {
+		return p.Classifies() && (p.Preferences.Any() || route.Eligible(route.Filter(&p.Policy, c, f)) > 1)
 	}
-	return ""
+	if could(p) {
+		return true
+	}
+	for _, shadow := range shadows {
+		if could(shadow.policy) {
+			return true
+		}
+	}
+	return false
+}
+
+// previous is the model of the conversation's last turn, where the policy stays
+// with it. Empty where there is none.
+func (s *Service) previous(ctx context.Context, p *policy, asked string, w *wish, messages []*conversationv1.Message) string {
+	switch {
+	case p.Sticky == route.StickyOff:
+		return ""
+	case w.session != "" && !w.fresh:
+		list, err := s.store.List(ctx, store.Filter{Owner: w.owner, SessionID: w.session}, 1)
+		if err != nil || len(list) == 0 {
+			return ""
+		}
+		return list[0].GetDecision().GetModel()
+	case w.session != "" || p.Sticky != route.StickyConversation || !answered(messages):
+		return ""
+	}
+	key, ok := conversationOf(w.owner, asked, messages)
+	if !ok {
+		return ""
+	}
+	return s.router.conversations.get(key)
+}
+
+// answered says whether a conversation holds an answer already.
+func answered(messages []*conversationv1.Message) bool {
+	for _, m := range messages {
+		if m.GetRole() == conversationv1.Role_ROLE_ASSISTANT {
+			return true
+		}
+	}
+	return false
 }
 
 // label is an enum's value for people: "COMPLEXITY_SIMPLE" is "simple".

@@ -7,6 +7,7 @@ import (
 
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
@@ -28,6 +29,9 @@ type Deps struct {
 	Session sessionv1.SessionServiceCaller
 	// Classifier labels texts for model "auto"; nil means that there is none.
 	Classifier classifierv1.ClassifierServiceCaller
+	// GPT knows the models that "auto" chooses among; nil leaves the choice to
+	// what the policies name.
+	GPT gptv1.GPTServiceCaller
 	// Codec finds the codec of a wire, nil where there is none. Nil means the
 	// table of package dialects.
 	Codec func(conversationv1.Wire) wire.Codec
@@ -37,6 +41,8 @@ type Deps struct {
 	Metrics prometheus.Registerer
 	// Clock gives the time; nil means time.Now.
 	Clock func() time.Time
+	// Seed makes draws among equal models repeatable; 0 means that they are not.
+	Seed uint64
 	// Instance names this process in rows, for people; the room adds what makes
 	// it unique.
 	Instance string

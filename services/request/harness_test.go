@@ -13,6 +13,7 @@ import (
 
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
@@ -93,6 +94,7 @@ type world struct {
 type options struct {
 	config     func(*Config)
 	classifier classifierv1.ClassifierServiceCaller
+	gpt        gptv1.GPTServiceCaller
 	path       string
 	response   *responsetest.Fake
 	session    *sessiontest.Fake
@@ -126,7 +128,7 @@ func open(t *testing.T, o options) *world {
 	}
 	if w.Service, err = New(cfg, Deps{
 		SQLite: db, Response: responsev1.LocalResponseService(w.response, nil), Session: sessionv1.LocalSessionService(w.session, nil),
-		Classifier: o.classifier, Codec: codec,
+		Classifier: o.classifier, GPT: o.gpt, Codec: codec, Seed: 1,
 	}); err != nil {
 		t.Fatal(err)
 	}

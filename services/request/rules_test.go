@@ -213,7 +213,7 @@ func TestAuto(t *testing.T) {
 		"too slow":        {all, &classifier{hang: true}, "fix the typo please", "std", "did not answer in time", "std"},
 		"none":            {all, nil, "fix the typo please", "std", "there is no classifier", "std"},
 		"too short":       {all, &classifier{complexity: simple}, "hi", "std", "too short", "std"},
-		"nothing is said": {Auto{}, &classifier{complexity: simple}, "fix the typo please", "", "no targets are configured", ""},
+		"nothing is said": {Auto{}, &classifier{complexity: simple}, "fix the typo please", "", "no target fits", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

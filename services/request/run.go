@@ -40,6 +40,9 @@ type run struct {
 
 	send func(*requestv1.Request, *conversationv1.Chunk) error // nil without a client
 
+	watched string    // the model whose answers are observed; empty where none
+	firstAt time.Time // when the first chunk came, where watched
+
 	sequence int64 // of the last chunk passed on
 	ended    bool  // the row is final and the terminal chunk went out
 	gone     bool  // the client has left
@@ -121,6 +124,9 @@ func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
 		return nil
 	}
 	first, last := r.sequence == 0, wire.Last(chunk)
+	if first && r.watched != "" {
+		r.firstAt = r.s.deps.Clock()
+	}
 	if first && last == nil { // with the last, save sees to the row
 		if err := r.awaitAccept(ctx); err != nil {
 			if r.acceptDone {

@@ -18,10 +18,13 @@ import (
 // Service is the room. Its methods may be called by any number of goroutines.
 type Service struct {
 	requestv1.UnimplementedRequestServiceServer
+	requestv1.UnimplementedRoutingServiceServer
 
 	cfg      Config
 	deps     Deps
 	store    store.Store
+	routes   store.Routing
+	router   *router
 	shared   bool // other processes use the store too
 	metrics  *metrics
 	instance string
@@ -63,11 +66,16 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		unsaved: make(chan unsavedEnd, 1024), idle: make(chan struct{}),
 	}
 	if deps.SQLite != nil {
-		s.store = sqlite.New(deps.SQLite)
+		db := sqlite.New(deps.SQLite)
+		s.store, s.routes = db, db
 	} else {
-		s.store, s.shared = postgres.New(deps.Postgres), true
+		db := postgres.New(deps.Postgres)
+		s.store, s.routes, s.shared = db, db, true
 	}
 	var err error
+	if s.router, err = newRouter(cfg, deps.Seed); err != nil {
+		return nil, fmt.Errorf("request: %w", err)
+	}
 	if s.metrics, err = newMetrics(deps.Metrics, s.runningCount); err != nil {
 		return nil, fmt.Errorf("request: metrics: %w", err)
 	}
@@ -76,7 +84,10 @@ func New(cfg Config, deps Deps) (*Service, error) {
 }
 
 // Register adds the service to a server.
-func (s *Service) Register(r grpc.ServiceRegistrar) { requestv1.RegisterRequestServiceServer(r, s) }
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	requestv1.RegisterRequestServiceServer(r, s)
+	requestv1.RegisterRoutingServiceServer(r, s)
+}
 
 // Ready says whether the room can serve.
 func (s *Service) Ready(ctx context.Context) error {
@@ -151,6 +162,7 @@ func (s *Service) register(r *run) error {
 
 // dismiss takes a request out when it has ended.
 func (s *Service) dismiss(r *run) {
+	r.observed()
 	close(r.done)
 	s.mu.Lock()
 	defer s.mu.Unlock()

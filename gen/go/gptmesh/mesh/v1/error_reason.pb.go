@@ -113,6 +113,10 @@ const (
 	// ERROR_REASON_CANCELLED: the client or another caller cancelled. CANCELLED.
 	// {"reason":"CANCELLED"}
 	ErrorReason_ERROR_REASON_CANCELLED ErrorReason = 63
+	// ERROR_REASON_EXPERIMENT_NOT_FOUND: no routing experiment of this name.
+	// NOT_FOUND.
+	// {"reason":"EXPERIMENT_NOT_FOUND","metadata":{"experiment":"cheap-first"}}
+	ErrorReason_ERROR_REASON_EXPERIMENT_NOT_FOUND ErrorReason = 64
 	// ERROR_REASON_RESPONSE_NOT_FOUND: no such response of this caller.
 	// NOT_FOUND.
 	// {"reason":"RESPONSE_NOT_FOUND","metadata":{"response_id":"resp_01j9"}}
@@ -261,6 +265,7 @@ var (
 		61:  "ERROR_REASON_IDEMPOTENCY_CONFLICT",
 		62:  "ERROR_REASON_ILLEGAL_TRANSITION",
 		63:  "ERROR_REASON_CANCELLED",
+		64:  "ERROR_REASON_EXPERIMENT_NOT_FOUND",
 		80:  "ERROR_REASON_RESPONSE_NOT_FOUND",
 		81:  "ERROR_REASON_EMPTY_ANSWER",
 		82:  "ERROR_REASON_INVALID_JSON_ANSWER",
@@ -315,6 +320,7 @@ var (
 		"ERROR_REASON_IDEMPOTENCY_CONFLICT":    61,
 		"ERROR_REASON_ILLEGAL_TRANSITION":      62,
 		"ERROR_REASON_CANCELLED":               63,
+		"ERROR_REASON_EXPERIMENT_NOT_FOUND":    64,
 		"ERROR_REASON_RESPONSE_NOT_FOUND":      80,
 		"ERROR_REASON_EMPTY_ANSWER":            81,
 		"ERROR_REASON_INVALID_JSON_ANSWER":     82,
@@ -379,7 +385,7 @@ var File_gptmesh_mesh_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_gptmesh_mesh_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\"gptmesh/mesh/v1/error_reason.proto\x12\x0fgptmesh.mesh.v1*\x96\x0e\n" +
+	"\"gptmesh/mesh/v1/error_reason.proto\x12\x0fgptmesh.mesh.v1*\xbd\x0e\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\x1f\n" +
@@ -402,7 +408,8 @@ const file_gptmesh_mesh_v1_error_reason_proto_rawDesc = "" +
 	"\x1eERROR_REASON_REQUEST_NOT_FOUND\x10<\x12%\n" +
 	"!ERROR_REASON_IDEMPOTENCY_CONFLICT\x10=\x12#\n" +
 	"\x1fERROR_REASON_ILLEGAL_TRANSITION\x10>\x12\x1a\n" +
-	"\x16ERROR_REASON_CANCELLED\x10?\x12#\n" +
+	"\x16ERROR_REASON_CANCELLED\x10?\x12%\n" +
+	"!ERROR_REASON_EXPERIMENT_NOT_FOUND\x10@\x12#\n" +
 	"\x1fERROR_REASON_RESPONSE_NOT_FOUND\x10P\x12\x1d\n" +
 	"\x19ERROR_REASON_EMPTY_ANSWER\x10Q\x12$\n" +
 	" ERROR_REASON_INVALID_JSON_ANSWER\x10R\x12\x18\n" +

@@ -8,6 +8,7 @@ package requestv1
 
 import (
 	v1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	v11 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -310,8 +311,29 @@ type Decision struct {
 	Tier string `protobuf:"bytes,9,opt,name=tier,proto3" json:"tier,omitempty"`
 	// elapsed_micros is how long the decision took.
 	ElapsedMicros int64 `protobuf:"varint,10,opt,name=elapsed_micros,json=elapsedMicros,proto3" json:"elapsed_micros,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// policy_version changes with the policy's definition; empty where the
+	// client named the model.
+	PolicyVersion string `protobuf:"bytes,11,opt,name=policy_version,json=policyVersion,proto3" json:"policy_version,omitempty"`
+	// features are what was known of the turn when a policy chose: enough to
+	// decide again, without its texts. Absent where the client named the model.
+	Features *RoutingFeatures `protobuf:"bytes,12,opt,name=features,proto3" json:"features,omitempty"`
+	// omitted_candidates is how many more were considered than are listed.
+	OmittedCandidates int32 `protobuf:"varint,13,opt,name=omitted_candidates,json=omittedCandidates,proto3" json:"omitted_candidates,omitempty"`
+	// classify_micros is the part of elapsed_micros spent on the classifier.
+	ClassifyMicros int64 `protobuf:"varint,14,opt,name=classify_micros,json=classifyMicros,proto3" json:"classify_micros,omitempty"`
+	// classifier_version is the version of the learned model that was asked.
+	ClassifierVersion string `protobuf:"bytes,15,opt,name=classifier_version,json=classifierVersion,proto3" json:"classifier_version,omitempty"`
+	// sticky says that the model of the conversation's last turn was kept.
+	Sticky bool `protobuf:"varint,16,opt,name=sticky,proto3" json:"sticky,omitempty"`
+	// defaulted says that the default target was taken.
+	Defaulted bool `protobuf:"varint,17,opt,name=defaulted,proto3" json:"defaulted,omitempty"`
+	// experiments are those that the request takes part in.
+	Experiments []*ExperimentAssignment `protobuf:"bytes,18,rep,name=experiments,proto3" json:"experiments,omitempty"`
+	// cost_estimate_nanos is what the turn was expected to cost with the chosen
+	// model, in billionths of a currency unit. 0 where no price is known.
+	CostEstimateNanos int64 `protobuf:"varint,19,opt,name=cost_estimate_nanos,json=costEstimateNanos,proto3" json:"cost_estimate_nanos,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Decision) Reset() {
@@ -414,6 +436,271 @@ func (x *Decision) GetElapsedMicros() int64 {
 	return 0
 }
 
+func (x *Decision) GetPolicyVersion() string {
+	if x != nil {
+		return x.PolicyVersion
+	}
+	return ""
+}
+
+func (x *Decision) GetFeatures() *RoutingFeatures {
+	if x != nil {
+		return x.Features
+	}
+	return nil
+}
+
+func (x *Decision) GetOmittedCandidates() int32 {
+	if x != nil {
+		return x.OmittedCandidates
+	}
+	return 0
+}
+
+func (x *Decision) GetClassifyMicros() int64 {
+	if x != nil {
+		return x.ClassifyMicros
+	}
+	return 0
+}
+
+func (x *Decision) GetClassifierVersion() string {
+	if x != nil {
+		return x.ClassifierVersion
+	}
+	return ""
+}
+
+func (x *Decision) GetSticky() bool {
+	if x != nil {
+		return x.Sticky
+	}
+	return false
+}
+
+func (x *Decision) GetDefaulted() bool {
+	if x != nil {
+		return x.Defaulted
+	}
+	return false
+}
+
+func (x *Decision) GetExperiments() []*ExperimentAssignment {
+	if x != nil {
+		return x.Experiments
+	}
+	return nil
+}
+
+func (x *Decision) GetCostEstimateNanos() int64 {
+	if x != nil {
+		return x.CostEstimateNanos
+	}
+	return 0
+}
+
+// RoutingFeatures are what a policy knows of a turn.
+type RoutingFeatures struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// input_tokens is the estimate of the whole prompt.
+	InputTokens int64 `protobuf:"varint,1,opt,name=input_tokens,json=inputTokens,proto3" json:"input_tokens,omitempty"`
+	// max_output_tokens is the turn's own bound. 0 where it has none.
+	MaxOutputTokens int64 `protobuf:"varint,2,opt,name=max_output_tokens,json=maxOutputTokens,proto3" json:"max_output_tokens,omitempty"`
+	// expected_output_tokens is the estimate of the answer.
+	ExpectedOutputTokens int64 `protobuf:"varint,3,opt,name=expected_output_tokens,json=expectedOutputTokens,proto3" json:"expected_output_tokens,omitempty"`
+	// required are capabilities without which the turn cannot be answered: it
+	// brings tools, images, sound, files, a schema, or asks for reasoning.
+	Required []v11.Capability `protobuf:"varint,4,rep,packed,name=required,proto3,enum=gptmesh.gpt.v1.Capability" json:"required,omitempty"`
+	// wanted are capabilities that would help, as the classifier thinks.
+	Wanted []v11.Capability `protobuf:"varint,5,rep,packed,name=wanted,proto3,enum=gptmesh.gpt.v1.Capability" json:"wanted,omitempty"`
+	// need is how capable the model should be, 0 to 1.
+	Need float64 `protobuf:"fixed64,6,opt,name=need,proto3" json:"need,omitempty"`
+	// classified says that the classifier had a part in need.
+	Classified bool `protobuf:"varint,7,opt,name=classified,proto3" json:"classified,omitempty"`
+	// messages is how many messages the turn has.
+	Messages      int32 `protobuf:"varint,8,opt,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoutingFeatures) Reset() {
+	*x = RoutingFeatures{}
+	mi := &file_gptmesh_request_v1_request_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoutingFeatures) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoutingFeatures) ProtoMessage() {}
+
+func (x *RoutingFeatures) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_request_v1_request_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoutingFeatures.ProtoReflect.Descriptor instead.
+func (*RoutingFeatures) Descriptor() ([]byte, []int) {
+	return file_gptmesh_request_v1_request_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *RoutingFeatures) GetInputTokens() int64 {
+	if x != nil {
+		return x.InputTokens
+	}
+	return 0
+}
+
+func (x *RoutingFeatures) GetMaxOutputTokens() int64 {
+	if x != nil {
+		return x.MaxOutputTokens
+	}
+	return 0
+}
+
+func (x *RoutingFeatures) GetExpectedOutputTokens() int64 {
+	if x != nil {
+		return x.ExpectedOutputTokens
+	}
+	return 0
+}
+
+func (x *RoutingFeatures) GetRequired() []v11.Capability {
+	if x != nil {
+		return x.Required
+	}
+	return nil
+}
+
+func (x *RoutingFeatures) GetWanted() []v11.Capability {
+	if x != nil {
+		return x.Wanted
+	}
+	return nil
+}
+
+func (x *RoutingFeatures) GetNeed() float64 {
+	if x != nil {
+		return x.Need
+	}
+	return 0
+}
+
+func (x *RoutingFeatures) GetClassified() bool {
+	if x != nil {
+		return x.Classified
+	}
+	return false
+}
+
+func (x *RoutingFeatures) GetMessages() int32 {
+	if x != nil {
+		return x.Messages
+	}
+	return 0
+}
+
+// ExperimentAssignment says what a request is in an experiment.
+type ExperimentAssignment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// experiment is the experiment's name.
+	Experiment string `protobuf:"bytes,1,opt,name=experiment,proto3" json:"experiment,omitempty"`
+	// variant is "control" or "treatment". In a shadow experiment the treatment
+	// decided too and did not act.
+	Variant string `protobuf:"bytes,2,opt,name=variant,proto3" json:"variant,omitempty"`
+	// policy is the variant's policy.
+	Policy string `protobuf:"bytes,3,opt,name=policy,proto3" json:"policy,omitempty"`
+	// policy_version is the version of that policy.
+	PolicyVersion string `protobuf:"bytes,4,opt,name=policy_version,json=policyVersion,proto3" json:"policy_version,omitempty"`
+	// shadow_model is what the treatment of a shadow experiment chose.
+	ShadowModel string `protobuf:"bytes,5,opt,name=shadow_model,json=shadowModel,proto3" json:"shadow_model,omitempty"`
+	// shadow_cost_estimate_nanos is what that would have been expected to cost.
+	ShadowCostEstimateNanos int64 `protobuf:"varint,6,opt,name=shadow_cost_estimate_nanos,json=shadowCostEstimateNanos,proto3" json:"shadow_cost_estimate_nanos,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
+}
+
+func (x *ExperimentAssignment) Reset() {
+	*x = ExperimentAssignment{}
+	mi := &file_gptmesh_request_v1_request_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExperimentAssignment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExperimentAssignment) ProtoMessage() {}
+
+func (x *ExperimentAssignment) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_request_v1_request_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExperimentAssignment.ProtoReflect.Descriptor instead.
+func (*ExperimentAssignment) Descriptor() ([]byte, []int) {
+	return file_gptmesh_request_v1_request_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ExperimentAssignment) GetExperiment() string {
+	if x != nil {
+		return x.Experiment
+	}
+	return ""
+}
+
+func (x *ExperimentAssignment) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
+}
+
+func (x *ExperimentAssignment) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
+func (x *ExperimentAssignment) GetPolicyVersion() string {
+	if x != nil {
+		return x.PolicyVersion
+	}
+	return ""
+}
+
+func (x *ExperimentAssignment) GetShadowModel() string {
+	if x != nil {
+		return x.ShadowModel
+	}
+	return ""
+}
+
+func (x *ExperimentAssignment) GetShadowCostEstimateNanos() int64 {
+	if x != nil {
+		return x.ShadowCostEstimateNanos
+	}
+	return 0
+}
+
 // Candidate is one model that was considered.
 type Candidate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -426,14 +713,27 @@ type Candidate struct {
 	// score is the higher the better; 0 where not eligible.
 	Score float64 `protobuf:"fixed64,4,opt,name=score,proto3" json:"score,omitempty"`
 	// reason says why it was or was not eligible.
-	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// quality is how capable the model is taken to be, 0 to 1.
+	Quality float64 `protobuf:"fixed64,6,opt,name=quality,proto3" json:"quality,omitempty"`
+	// fit is how well its quality meets the need, 0 to 1.
+	Fit float64 `protobuf:"fixed64,7,opt,name=fit,proto3" json:"fit,omitempty"`
+	// price is 1 for a model free of charge, less the dearer it is.
+	Price float64 `protobuf:"fixed64,8,opt,name=price,proto3" json:"price,omitempty"`
+	// latency is near 1 for quick answers, less the longer they take.
+	Latency float64 `protobuf:"fixed64,9,opt,name=latency,proto3" json:"latency,omitempty"`
+	// success is the share of whole answers, as observed of late.
+	Success float64 `protobuf:"fixed64,10,opt,name=success,proto3" json:"success,omitempty"`
+	// cost_estimate_nanos is what the turn would be expected to cost, in
+	// billionths of a currency unit. 0 where no price is known.
+	CostEstimateNanos int64 `protobuf:"varint,11,opt,name=cost_estimate_nanos,json=costEstimateNanos,proto3" json:"cost_estimate_nanos,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Candidate) Reset() {
 	*x = Candidate{}
-	mi := &file_gptmesh_request_v1_request_proto_msgTypes[2]
+	mi := &file_gptmesh_request_v1_request_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -445,7 +745,7 @@ func (x *Candidate) String() string {
 func (*Candidate) ProtoMessage() {}
 
 func (x *Candidate) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_request_v1_request_proto_msgTypes[2]
+	mi := &file_gptmesh_request_v1_request_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -458,7 +758,7 @@ func (x *Candidate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candidate.ProtoReflect.Descriptor instead.
 func (*Candidate) Descriptor() ([]byte, []int) {
-	return file_gptmesh_request_v1_request_proto_rawDescGZIP(), []int{2}
+	return file_gptmesh_request_v1_request_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Candidate) GetModel() string {
@@ -496,11 +796,53 @@ func (x *Candidate) GetReason() string {
 	return ""
 }
 
+func (x *Candidate) GetQuality() float64 {
+	if x != nil {
+		return x.Quality
+	}
+	return 0
+}
+
+func (x *Candidate) GetFit() float64 {
+	if x != nil {
+		return x.Fit
+	}
+	return 0
+}
+
+func (x *Candidate) GetPrice() float64 {
+	if x != nil {
+		return x.Price
+	}
+	return 0
+}
+
+func (x *Candidate) GetLatency() float64 {
+	if x != nil {
+		return x.Latency
+	}
+	return 0
+}
+
+func (x *Candidate) GetSuccess() float64 {
+	if x != nil {
+		return x.Success
+	}
+	return 0
+}
+
+func (x *Candidate) GetCostEstimateNanos() int64 {
+	if x != nil {
+		return x.CostEstimateNanos
+	}
+	return 0
+}
+
 var File_gptmesh_request_v1_request_proto protoreflect.FileDescriptor
 
 const file_gptmesh_request_v1_request_proto_rawDesc = "" +
 	"\n" +
-	" gptmesh/request/v1/request.proto\x12\x12gptmesh.request.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#gptmesh/conversation/v1/event.proto\x1a#gptmesh/conversation/v1/usage.proto\"\xba\a\n" +
+	" gptmesh/request/v1/request.proto\x12\x12gptmesh.request.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#gptmesh/conversation/v1/event.proto\x1a#gptmesh/conversation/v1/usage.proto\x1a\x1agptmesh/gpt/v1/model.proto\"\xba\a\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x17\n" +
@@ -535,7 +877,7 @@ const file_gptmesh_request_v1_request_proto_rawDesc = "" +
 	"\x0fSTATE_COMPLETED\x10\x03\x12\x10\n" +
 	"\fSTATE_FAILED\x10\x04\x12\x13\n" +
 	"\x0fSTATE_CANCELLED\x10\x05\x12\x15\n" +
-	"\x11STATE_INTERRUPTED\x10\x06\"\xd0\x02\n" +
+	"\x11STATE_INTERRUPTED\x10\x06\"\xf1\x05\n" +
 	"\bDecision\x12'\n" +
 	"\x0frequested_model\x18\x01 \x01(\tR\x0erequestedModel\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x16\n" +
@@ -553,13 +895,49 @@ const file_gptmesh_request_v1_request_proto_rawDesc = "" +
 	"confidence\x12\x12\n" +
 	"\x04tier\x18\t \x01(\tR\x04tier\x12%\n" +
 	"\x0eelapsed_micros\x18\n" +
-	" \x01(\x03R\relapsedMicros\"\x87\x01\n" +
+	" \x01(\x03R\relapsedMicros\x12%\n" +
+	"\x0epolicy_version\x18\v \x01(\tR\rpolicyVersion\x12?\n" +
+	"\bfeatures\x18\f \x01(\v2#.gptmesh.request.v1.RoutingFeaturesR\bfeatures\x12-\n" +
+	"\x12omitted_candidates\x18\r \x01(\x05R\x11omittedCandidates\x12'\n" +
+	"\x0fclassify_micros\x18\x0e \x01(\x03R\x0eclassifyMicros\x12-\n" +
+	"\x12classifier_version\x18\x0f \x01(\tR\x11classifierVersion\x12\x16\n" +
+	"\x06sticky\x18\x10 \x01(\bR\x06sticky\x12\x1c\n" +
+	"\tdefaulted\x18\x11 \x01(\bR\tdefaulted\x12J\n" +
+	"\vexperiments\x18\x12 \x03(\v2(.gptmesh.request.v1.ExperimentAssignmentR\vexperiments\x12.\n" +
+	"\x13cost_estimate_nanos\x18\x13 \x01(\x03R\x11costEstimateNanos\"\xd2\x02\n" +
+	"\x0fRoutingFeatures\x12!\n" +
+	"\finput_tokens\x18\x01 \x01(\x03R\vinputTokens\x12*\n" +
+	"\x11max_output_tokens\x18\x02 \x01(\x03R\x0fmaxOutputTokens\x124\n" +
+	"\x16expected_output_tokens\x18\x03 \x01(\x03R\x14expectedOutputTokens\x126\n" +
+	"\brequired\x18\x04 \x03(\x0e2\x1a.gptmesh.gpt.v1.CapabilityR\brequired\x122\n" +
+	"\x06wanted\x18\x05 \x03(\x0e2\x1a.gptmesh.gpt.v1.CapabilityR\x06wanted\x12\x12\n" +
+	"\x04need\x18\x06 \x01(\x01R\x04need\x12\x1e\n" +
+	"\n" +
+	"classified\x18\a \x01(\bR\n" +
+	"classified\x12\x1a\n" +
+	"\bmessages\x18\b \x01(\x05R\bmessages\"\xef\x01\n" +
+	"\x14ExperimentAssignment\x12\x1e\n" +
+	"\n" +
+	"experiment\x18\x01 \x01(\tR\n" +
+	"experiment\x12\x18\n" +
+	"\avariant\x18\x02 \x01(\tR\avariant\x12\x16\n" +
+	"\x06policy\x18\x03 \x01(\tR\x06policy\x12%\n" +
+	"\x0epolicy_version\x18\x04 \x01(\tR\rpolicyVersion\x12!\n" +
+	"\fshadow_model\x18\x05 \x01(\tR\vshadowModel\x12;\n" +
+	"\x1ashadow_cost_estimate_nanos\x18\x06 \x01(\x03R\x17shadowCostEstimateNanos\"\xad\x02\n" +
 	"\tCandidate\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1a\n" +
 	"\bprovider\x18\x02 \x01(\tR\bprovider\x12\x1a\n" +
 	"\beligible\x18\x03 \x01(\bR\beligible\x12\x14\n" +
 	"\x05score\x18\x04 \x01(\x01R\x05score\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reasonB\xd0\x01\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x18\n" +
+	"\aquality\x18\x06 \x01(\x01R\aquality\x12\x10\n" +
+	"\x03fit\x18\a \x01(\x01R\x03fit\x12\x14\n" +
+	"\x05price\x18\b \x01(\x01R\x05price\x12\x18\n" +
+	"\alatency\x18\t \x01(\x01R\alatency\x12\x18\n" +
+	"\asuccess\x18\n" +
+	" \x01(\x01R\asuccess\x12.\n" +
+	"\x13cost_estimate_nanos\x18\v \x01(\x03R\x11costEstimateNanosB\xd0\x01\n" +
 	"\x16com.gptmesh.request.v1B\fRequestProtoP\x01Z>github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1;requestv1\xa2\x02\x03GRX\xaa\x02\x12Gptmesh.Request.V1\xca\x02\x12Gptmesh\\Request\\V1\xe2\x02\x1eGptmesh\\Request\\V1\\GPBMetadata\xea\x02\x14Gptmesh::Request::V1b\x06proto3"
 
 var (
@@ -575,32 +953,39 @@ func file_gptmesh_request_v1_request_proto_rawDescGZIP() []byte {
 }
 
 var file_gptmesh_request_v1_request_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_gptmesh_request_v1_request_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_gptmesh_request_v1_request_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_gptmesh_request_v1_request_proto_goTypes = []any{
 	(Request_State)(0),            // 0: gptmesh.request.v1.Request.State
 	(*Request)(nil),               // 1: gptmesh.request.v1.Request
 	(*Decision)(nil),              // 2: gptmesh.request.v1.Decision
-	(*Candidate)(nil),             // 3: gptmesh.request.v1.Candidate
-	nil,                           // 4: gptmesh.request.v1.Request.MetadataEntry
-	(*v1.Usage)(nil),              // 5: gptmesh.conversation.v1.Usage
-	(*v1.Failure)(nil),            // 6: gptmesh.conversation.v1.Failure
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*RoutingFeatures)(nil),       // 3: gptmesh.request.v1.RoutingFeatures
+	(*ExperimentAssignment)(nil),  // 4: gptmesh.request.v1.ExperimentAssignment
+	(*Candidate)(nil),             // 5: gptmesh.request.v1.Candidate
+	nil,                           // 6: gptmesh.request.v1.Request.MetadataEntry
+	(*v1.Usage)(nil),              // 7: gptmesh.conversation.v1.Usage
+	(*v1.Failure)(nil),            // 8: gptmesh.conversation.v1.Failure
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(v11.Capability)(0),           // 10: gptmesh.gpt.v1.Capability
 }
 var file_gptmesh_request_v1_request_proto_depIdxs = []int32{
-	0, // 0: gptmesh.request.v1.Request.state:type_name -> gptmesh.request.v1.Request.State
-	2, // 1: gptmesh.request.v1.Request.decision:type_name -> gptmesh.request.v1.Decision
-	5, // 2: gptmesh.request.v1.Request.usage:type_name -> gptmesh.conversation.v1.Usage
-	6, // 3: gptmesh.request.v1.Request.failure:type_name -> gptmesh.conversation.v1.Failure
-	4, // 4: gptmesh.request.v1.Request.metadata:type_name -> gptmesh.request.v1.Request.MetadataEntry
-	7, // 5: gptmesh.request.v1.Request.create_time:type_name -> google.protobuf.Timestamp
-	7, // 6: gptmesh.request.v1.Request.update_time:type_name -> google.protobuf.Timestamp
-	7, // 7: gptmesh.request.v1.Request.finish_time:type_name -> google.protobuf.Timestamp
-	3, // 8: gptmesh.request.v1.Decision.candidates:type_name -> gptmesh.request.v1.Candidate
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	0,  // 0: gptmesh.request.v1.Request.state:type_name -> gptmesh.request.v1.Request.State
+	2,  // 1: gptmesh.request.v1.Request.decision:type_name -> gptmesh.request.v1.Decision
+	7,  // 2: gptmesh.request.v1.Request.usage:type_name -> gptmesh.conversation.v1.Usage
+	8,  // 3: gptmesh.request.v1.Request.failure:type_name -> gptmesh.conversation.v1.Failure
+	6,  // 4: gptmesh.request.v1.Request.metadata:type_name -> gptmesh.request.v1.Request.MetadataEntry
+	9,  // 5: gptmesh.request.v1.Request.create_time:type_name -> google.protobuf.Timestamp
+	9,  // 6: gptmesh.request.v1.Request.update_time:type_name -> google.protobuf.Timestamp
+	9,  // 7: gptmesh.request.v1.Request.finish_time:type_name -> google.protobuf.Timestamp
+	5,  // 8: gptmesh.request.v1.Decision.candidates:type_name -> gptmesh.request.v1.Candidate
+	3,  // 9: gptmesh.request.v1.Decision.features:type_name -> gptmesh.request.v1.RoutingFeatures
+	4,  // 10: gptmesh.request.v1.Decision.experiments:type_name -> gptmesh.request.v1.ExperimentAssignment
+	10, // 11: gptmesh.request.v1.RoutingFeatures.required:type_name -> gptmesh.gpt.v1.Capability
+	10, // 12: gptmesh.request.v1.RoutingFeatures.wanted:type_name -> gptmesh.gpt.v1.Capability
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_gptmesh_request_v1_request_proto_init() }
@@ -614,7 +999,7 @@ func file_gptmesh_request_v1_request_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gptmesh_request_v1_request_proto_rawDesc), len(file_gptmesh_request_v1_request_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

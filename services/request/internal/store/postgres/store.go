@@ -59,16 +59,27 @@ func (s *Store) Accept(ctx context.Context, r *requestv1.Request, instance strin
 	})
 }
 
+const addSQL = `insert into requests (id, owner, user_id, session_id, state, instance, answered, create_micros, body)
+	values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+
 // Add implements store.Store.
 func (s *Store) Add(ctx context.Context, r *requestv1.Request, instance string, answered bool) error {
 	body, err := proto.Marshal(r)
 	if err != nil {
 		return err
 	}
-	// One statement commits by itself, in one round trip.
-	_, err = s.db.Pool().Exec(ctx, `insert into requests (id, owner, user_id, session_id, state, instance, answered, create_micros, body)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, r.GetId(), r.GetOwner(), r.GetUserId(), r.GetSessionId(),
-		int32(r.GetState()), instance, answered, store.Micros(r.GetCreateTime().AsTime()), body)
+	args := []any{r.GetId(), r.GetOwner(), r.GetUserId(), r.GetSessionId(),
+		int32(r.GetState()), instance, answered, store.Micros(r.GetCreateTime().AsTime()), body}
+	if names := store.Experiments(r); len(names) > 0 {
+		err = s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, addSQL, args...); err != nil {
+				return err
+			}
+			return assign(ctx, tx, r, names)
+		})
+	} else { // one statement commits by itself, in one round trip
+		_, err = s.db.Pool().Exec(ctx, addSQL, args...)
+	}
 	if postgres.IsUniqueViolation(err) {
 		return store.ErrFinal
 	}
@@ -90,7 +101,7 @@ func (s *Store) Finish(ctx context.Context, r *requestv1.Request, answered bool)
 		if result.RowsAffected() == 0 {
 			return store.ErrFinal
 		}
-		return nil
+		return assign(ctx, tx, r, store.Experiments(r))
 	})
 }
 

@@ -63,9 +63,13 @@ const insertSQL = `insert into requests (id, owner, user_id, session_id, state, 
 	values (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 func (s *Store) insert(ctx context.Context, r *requestv1.Request, instance string, answered bool, body []byte) error {
-	_, err := s.db.Exec(ctx, insertSQL, r.GetId(), r.GetOwner(), r.GetUserId(), r.GetSessionId(),
-		int32(r.GetState()), instance, answered, store.Micros(r.GetCreateTime().AsTime()), body)
+	_, err := s.db.Exec(ctx, insertSQL, insertArgs(r, instance, answered, body)...)
 	return err
+}
+
+func insertArgs(r *requestv1.Request, instance string, answered bool, body []byte) []any {
+	return []any{r.GetId(), r.GetOwner(), r.GetUserId(), r.GetSessionId(),
+		int32(r.GetState()), instance, answered, store.Micros(r.GetCreateTime().AsTime()), body}
 }
 
 // Add implements store.Store.
@@ -74,12 +78,23 @@ func (s *Store) Add(ctx context.Context, r *requestv1.Request, instance string, 
 	if err != nil {
 		return err
 	}
-	err = s.insert(ctx, r, instance, answered, body)
+	if names := store.Experiments(r); len(names) > 0 {
+		err = s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+			if _, err := tx.Exec(ctx, insertSQL, insertArgs(r, instance, answered, body)...); err != nil {
+				return err
+			}
+			return assign(ctx, tx, r, names)
+		})
+	} else {
+		err = s.insert(ctx, r, instance, answered, body)
+	}
 	if sqlite.IsUniqueViolation(err) {
 		return store.ErrFinal
 	}
 	return err
 }
+
+const finishSQL = "update requests set state = ?, answered = ?, body = ? where id = ? and state < 3"
 
 // Finish implements store.Store.
 func (s *Store) Finish(ctx context.Context, r *requestv1.Request, answered bool) error {
@@ -87,8 +102,19 @@ func (s *Store) Finish(ctx context.Context, r *requestv1.Request, answered bool)
 	if err != nil {
 		return err
 	}
-	changed, err := s.db.Exec(ctx, "update requests set state = ?, answered = ?, body = ? where id = ? and state < 3",
-		int32(r.GetState()), answered, body, r.GetId())
+	if names := store.Experiments(r); len(names) > 0 {
+		return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+			result, err := tx.Exec(ctx, finishSQL, int32(r.GetState()), answered, body, r.GetId())
+			if err != nil {
+				return err
+			}
+			if n, err := result.RowsAffected(); err != nil || n == 0 {
+				return errors.Join(err, store.ErrFinal)
+			}
+			return assign(ctx, tx, r, names)
+		})
+	}
+	changed, err := s.db.Exec(ctx, finishSQL, int32(r.GetState()), answered, body, r.GetId())
 	if err == nil && changed == 0 {
 		return store.ErrFinal
 	}

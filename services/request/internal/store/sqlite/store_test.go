@@ -12,19 +12,26 @@ import (
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) store.Store {
-		database, err := db.Open(t.Context(), db.Config{Path: filepath.Join(t.TempDir(), "request.db"), Synchronous: db.Off})
-		if err != nil {
-			t.Fatal(err)
+	storetest.Run(t, func(t *testing.T) store.Store { return open(t) })
+}
+
+func TestRouting(t *testing.T) {
+	t.Parallel()
+	storetest.RunRouting(t, func(t *testing.T) storetest.Routed { return open(t) })
+}
+
+func open(t *testing.T) *sqlite.Store {
+	database, err := db.Open(t.Context(), db.Config{Path: filepath.Join(t.TempDir(), "request.db"), Synchronous: db.Off})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := database.Close(); err != nil {
+			t.Error(err)
 		}
-		t.Cleanup(func() {
-			if err := database.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		if _, err := database.Migrate(t.Context(), sqlite.Migrations); err != nil {
-			t.Fatal(err)
-		}
-		return sqlite.New(database)
 	})
+	if _, err := database.Migrate(t.Context(), sqlite.Migrations); err != nil {
+		t.Fatal(err)
+	}
+	return sqlite.New(database)
 }
