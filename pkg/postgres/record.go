@@ -5,7 +5,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Record adds a row to the table outbox in a transaction: what is told of what
@@ -19,14 +21,13 @@ func Record(ctx context.Context, tx pgx.Tx, record []byte) error {
 	return err
 }
 
-// ExecRecord runs one statement, which changes at most one row and returns
-// none, in a transaction of its own and one round trip. Where it changed a row,
-// record is added to the table outbox; see Record. It returns how many rows it
-// changed.
-func (db *DB) ExecRecord(ctx context.Context, record []byte, query string, args ...any) (changed int64, err error) {
-	if len(record) == 0 {
-		tag, err := db.pool.Exec(ctx, query, args...)
-		return tag.RowsAffected(), err
+// Exec runs one statement in a transaction of its own and one round trip. Where
+// ctx carries a record for the outbox, the statement must change at most one row
+// and return none; the record is added where it changed one.
+func (db *DB) Exec(ctx context.Context, query string, args ...any) (pgconn.CommandTag, error) {
+	record := outbox.From(ctx)
+	if record == nil {
+		return db.pool.Exec(ctx, query, args...)
 	}
 	n := len(args)
 	args = append(args[:n:n], time.Now().UnixMicro(), record)
@@ -35,7 +36,7 @@ func (db *DB) ExecRecord(ctx context.Context, record []byte, query string, args 
 	if err == nil && tag.RowsAffected() > 0 {
 		db.Recorded()
 	}
-	return tag.RowsAffected(), err
+	return tag, err
 }
 
 // OnRecord makes fn be called when this process has added to the outbox. fn must

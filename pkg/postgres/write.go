@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -25,7 +26,8 @@ const (
 // count, and must return the server's error, wrapped or not. No other error is
 // tried again.
 //
-// A ctx that ends stops the transaction at any point before its commit.
+// A ctx that ends stops the transaction at any point before its commit. What it
+// carries for the outbox is told with the commit.
 func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx) error) error {
 	return db.WriteTx(ctx, pgx.TxOptions{}, fn)
 }
@@ -36,6 +38,9 @@ func (db *DB) WriteTx(ctx context.Context, opts pgx.TxOptions, fn func(ctx conte
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
 		err := db.once(ctx, opts, fn)
+		if err == nil && outbox.From(ctx) != nil {
+			db.Recorded()
+		}
 		if err == nil || attempt >= db.attempts || !IsConflict(err) {
 			return err
 		}
@@ -57,6 +62,9 @@ func (db *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(context.Cont
 				err = &PanicError{Value: v, Stack: debug.Stack()}
 			}
 		}()
-		return fn(ctx, tx)
+		if err := fn(ctx, tx); err != nil {
+			return err
+		}
+		return Record(ctx, tx, outbox.From(ctx))
 	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gptmesh/gptmesh/pkg/groupcommit"
 	"github.com/gptmesh/gptmesh/pkg/migrate"
+	"github.com/gptmesh/gptmesh/pkg/outbox"
 )
 
 // ErrClosed answers a Write that comes after, or is overtaken by, Close.
@@ -136,7 +137,8 @@ func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row 
 // must not call Write, and must not keep tx. Deferred foreign keys are checked
 // at the shared commit and would fail the others: declare keys immediate.
 //
-// It comes behind all that was written later before it.
+// It comes behind all that was written later before it. What ctx carries for the
+// outbox is told with the commit.
 func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
 	if err := db.settle(ctx); err != nil {
 		return err
@@ -144,15 +146,22 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) er
 	return db.commit.Do(ctx, func(ctx context.Context, w *writer) error {
 		tx := &Tx{w: w}
 		defer tx.end()
-		return fn(ctx, tx)
+		if err := fn(ctx, tx); err != nil {
+			return err
+		}
+		tx.Record(outbox.From(ctx))
+		return nil
 	})
 }
 
 // Exec runs one statement that returns no rows like a Write of nothing else, at
 // less cost, and returns how many rows it changed. args are kept until it
-// returns.
+// returns. Where it changed none, what ctx carries for the outbox is not told.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
-	return db.ExecRecord(ctx, nil, query, args...)
+	if err := db.settle(ctx); err != nil {
+		return 0, err
+	}
+	return db.exec(ctx, query, args)
 }
 
 // Migrate applies the migrations in fsys that are missing and returns their

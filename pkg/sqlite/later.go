@@ -73,7 +73,7 @@ type pending struct {
 // A DB without a journal runs them at once, in one commit.
 func (db *DB) Later(ctx context.Context, list ...Stmt) (*Later, error) {
 	l := &Later{db: db}
-	if err := l.take(ctx, list); err != nil {
+	if err := l.take(ctx, carried(ctx, list)); err != nil {
 		return nil, err
 	}
 	if db.cfg.Journal == nil {
@@ -94,7 +94,7 @@ func (db *DB) Instead(ctx context.Context, earlier *Later, list ...Stmt) (l *Lat
 		return nil, false, nil
 	}
 	l = &Later{db: db}
-	if err := l.take(ctx, list); err != nil {
+	if err := l.take(ctx, carried(ctx, list)); err != nil {
 		return nil, false, err
 	}
 	p := &db.pending
@@ -208,7 +208,7 @@ func (l *Later) Join(ctx context.Context) error {
 // runNow runs statements in one commit.
 func (db *DB) runNow(ctx context.Context, list stmts) error {
 	if len(list) == 1 {
-		_, err := db.exec(ctx, nil, list[0].Query, list[0].Args)
+		_, err := db.exec(ctx, list[0].Query, list[0].Args)
 		return err
 	}
 	return db.commit.Do(ctx, func(_ context.Context, w *writer) error { return w.runAll(list) })

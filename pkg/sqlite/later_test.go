@@ -177,7 +177,7 @@ func TestJournalAway(t *testing.T) {
 	if err := l.Wait(t.Context()); !errors.Is(err, journal.ErrClosed) {
 		t.Error("a write that neither took was acknowledged:", err)
 	}
-	if _, err := db.exec(t.Context(), nil, "pragma query_only = 0", nil); err != nil {
+	if _, err := db.exec(t.Context(), "pragma query_only = 0", nil); err != nil {
 		t.Fatal(err)
 	}
 	if n := count(t, db); n != 1 {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"time"
+
+	"github.com/gptmesh/gptmesh/pkg/outbox"
 )
 
 // maxRecord is the largest buffer that is kept from one commit to the next.
@@ -20,16 +22,9 @@ func (tx *Tx) Record(record []byte) {
 	}
 }
 
-// ExecRecord is Exec, with a record that is added where the statement changed a
-// row; see Tx.Record.
-func (db *DB) ExecRecord(ctx context.Context, record []byte, query string, args ...any) (changed int64, err error) {
-	if err := db.settle(ctx); err != nil {
-		return 0, err
-	}
-	return db.exec(ctx, record, query, args)
-}
-
-func (db *DB) exec(ctx context.Context, record []byte, query string, args []any) (changed int64, err error) {
+// exec is Exec of what may come before what was written later.
+func (db *DB) exec(ctx context.Context, query string, args []any) (changed int64, err error) {
+	record := outbox.From(ctx)
 	err = db.commit.DoOne(ctx, func(_ context.Context, w *writer) error {
 		if w.fatal != nil {
 			return w.fatal // outside of a transaction it would be one of its own
@@ -86,6 +81,14 @@ func (w *writer) recording(stmt Stmt) bool {
 	record, _ := stmt.Args[0].([]byte)
 	w.record = append(w.record, record...)
 	return true
+}
+
+// carried adds the record that ctx carries to statements.
+func carried(ctx context.Context, list []Stmt) []Stmt {
+	if record := outbox.From(ctx); record != nil {
+		return append(list[:len(list):len(list)], Recording(record))
+	}
+	return list
 }
 
 // recordings takes over the Recordings of a write that is never run.

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/gptmesh/gptmesh/pkg/outbox"
 )
 
 func TestRecordsAreThereWithWhatTheyTell(t *testing.T) {
@@ -35,11 +37,11 @@ func TestRecordsAreThereWithWhatTheyTell(t *testing.T) {
 					return errors.New("undone")
 				})
 			case i%4 == 0:
-				if n, err := db.ExecRecord(context.Background(), []byte("undone"), "update rows set name = 'x' where id = -1"); n != 0 || err != nil {
+				if n, err := db.Exec(outbox.With(context.Background(), []byte("undone")), "update rows set name = 'x' where id = -1"); n != 0 || err != nil {
 					t.Error(n, err)
 				}
 			case i%2 == 0:
-				if n, err := db.ExecRecord(context.Background(), []byte(name), "insert into rows (id, name, body) values (?, ?, '')", i, name); n != 1 || err != nil {
+				if n, err := db.Exec(outbox.With(context.Background(), []byte(name)), "insert into rows (id, name, body) values (?, ?, '')", i, name); n != 1 || err != nil {
 					t.Error(n, err)
 				}
 			default:
@@ -93,7 +95,13 @@ func TestRecordsOfLaterWrites(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	later(t, db, row(1), Recording([]byte("<1>")))
+	first, err := db.Later(outbox.With(t.Context(), []byte("<1>")), row(1))
+	if err == nil {
+		err = first.Wait(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	begun := later(t, db, row(2), Recording([]byte("<2 begins>")))
 	ended, ok, err := db.Instead(t.Context(), begun, row(3), Recording([]byte("<2 ends>")))
 	if err != nil {
@@ -105,7 +113,7 @@ func TestRecordsOfLaterWrites(t *testing.T) {
 	if err := ended.Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := db.ExecRecord(t.Context(), []byte("<4>"), "insert into rows (id, name) values (4, 'four')"); n != 1 || err != nil {
+	if n, err := db.Exec(outbox.With(t.Context(), []byte("<4>")), "insert into rows (id, name) values (4, 'four')"); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
 	rows, err := db.Peek(t.Context(), "select record from outbox order by seq")
