@@ -23,33 +23,43 @@ const (
 // before. It holds for a table to which only this process writes. It is safe for
 // concurrent use.
 type Fresh struct {
-	prefix string
-	begin  time.Time
-	now    func() time.Time
+	db            *DB
+	table, prefix string
+	begin         time.Time
+	now           func() time.Time
 
 	mu           sync.Mutex
+	looked       bool // what is in the table of the future is known
 	turned       time.Time
 	young, older map[string]struct{} // taken in the last 15 to 30 seconds
 	ahead        map[string]struct{} // taken though their time was still to come
 	blind        bool                // too many of those: nothing is known any more
 }
 
-// NewFresh looks at the ids that are in table, whose column is id.
-func NewFresh(ctx context.Context, db *DB, table, prefix string) (*Fresh, error) {
-	f := &Fresh{prefix: prefix, now: time.Now, begin: time.Now(), young: map[string]struct{}{}, ahead: map[string]struct{}{}}
-	rows, err := db.Query(ctx, "select id from "+table+" where id > ? and id < ? limit ?", ids.At(prefix, f.begin.Add(-time.Millisecond)), prefix+"_~", maxAhead+1)
+// NewFresh knows the ids of a table, whose column is id, that begin with prefix.
+func NewFresh(db *DB, table, prefix string) *Fresh {
+	return &Fresh{
+		db: db, table: table, prefix: prefix, begin: time.Now(), now: time.Now,
+		young: map[string]struct{}{}, ahead: map[string]struct{}{},
+	}
+}
+
+// look finds the ids of the table whose time is still to come. f.mu is held.
+func (f *Fresh) look() bool {
+	rows, err := f.db.Query(context.Background(), "select id from "+f.table+" where id > ? and id < ? limit ?",
+		ids.At(f.prefix, f.begin.Add(-time.Millisecond)), f.prefix+"_~", maxAhead+1)
 	if err != nil {
-		return nil, err
+		return false
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
+		if rows.Scan(&id) != nil {
+			return false
 		}
 		f.remember(id)
 	}
-	return f, rows.Err()
+	return rows.Err() == nil
 }
 
 // Claim returns true where id is new beyond doubt; it is taken from then on.
@@ -62,6 +72,11 @@ func (f *Fresh) Claim(id string) bool {
 	now := f.now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if !f.looked {
+		if f.looked = f.look(); !f.looked {
+			return false
+		}
+	}
 	if made.After(now.Add(freshAhead)) {
 		f.remember(id)
 		return false

@@ -224,10 +224,7 @@ func TestFresh(t *testing.T) {
 	if _, err := db.Exec(ctx, "insert into things (id) values (?)", soon); err != nil {
 		t.Fatal(err)
 	}
-	f, err := NewFresh(ctx, db, "things", "t")
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := NewFresh(db, "things", "t")
 	start := time.Now()
 	at := start
 	f.now = func() time.Time { return at }

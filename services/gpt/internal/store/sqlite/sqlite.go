@@ -8,6 +8,7 @@ import (
 	"embed"
 	"io/fs"
 	"strings"
+	"sync"
 	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -24,30 +25,50 @@ var migrations embed.FS
 func Migrations() fs.FS { return migrations }
 
 // Store is the ledger in SQLite.
-type Store struct{ db *sqlite.DB }
+type Store struct {
+	db    *sqlite.DB
+	fresh claims
+
+	mu       sync.Mutex
+	reserved map[string]reservation // by id: rows that only this store can settle
+}
+
+// claims knows of ids that no row can have.
+type claims interface{ Claim(id string) bool }
+
+// reservation is a row as it was reserved.
+type reservation struct {
+	later    *sqlite.Later
+	values   []any
+	instance string
+}
 
 var _ store.Store = (*Store)(nil)
 
 // New returns the ledger in db, which must be migrated.
-func New(db *sqlite.DB) *Store { return &Store{db: db} }
-
-const reserveSQL = `INSERT INTO attempts (id, request_id, response_id, session_id, owner, user_id, provider, model, number,
-	input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, usage_source,
-	cost_nanos, currency, price_version, reserve_micros, instance)
-	VALUES (?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?, ?,?,?,?,?)`
+func New(db *sqlite.DB) *Store {
+	return &Store{db: db, fresh: sqlite.NewFresh(db, "attempts", "att"), reserved: map[string]reservation{}}
+}
 
 // Reserve implements store.Store.
 func (s *Store) Reserve(ctx context.Context, attempt *gptv1.Attempt, instance string) error {
 	values := append(store.ReserveValues(attempt), instance)
-	_, err := s.db.Exec(ctx, reserveSQL, values...)
-	return wrap(err)
+	if !s.fresh.Claim(attempt.GetId()) {
+		_, err := s.db.Exec(ctx, reserveSQL, values...)
+		return wrap(err)
+	}
+	later, err := s.db.Later(ctx, sqlite.Stmt{Query: reserveSQL, Args: values})
+	if err == nil {
+		err = later.Wait(context.WithoutCancel(ctx))
+	}
+	if err != nil {
+		return wrap(err)
+	}
+	s.mu.Lock()
+	s.reserved[attempt.GetId()] = reservation{later: later, values: values, instance: instance}
+	s.mu.Unlock()
+	return nil
 }
-
-const settleSQL = `UPDATE attempts SET state = 2, outcome = ?,
-	input_tokens = ?, output_tokens = ?, cached_input_tokens = ?, cache_write_tokens = ?, reasoning_tokens = ?, usage_source = ?,
-	cost_nanos = ?, currency = ?, price_version = ?, failure = ?, settle_micros = ?,
-	queue_micros = ?, first_token_micros = ?, total_micros = ?
-	WHERE id = ? AND state = 1`
 
 // Settle implements store.Store.
 func (s *Store) Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error) {
@@ -55,9 +76,34 @@ func (s *Store) Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error
 	if err != nil {
 		return false, fault.Internal(err)
 	}
-	values = append(values, attempt.GetId())
-	changed, err := s.db.Exec(ctx, settleSQL, values...)
-	return changed == 1, wrap(err)
+	r, mine := s.take(attempt.GetId())
+	if !mine {
+		changed, err := s.db.Exec(ctx, settleSQL, append(values, attempt.GetId())...)
+		return changed == 1, wrap(err)
+	}
+	later, whole, err := s.db.Instead(ctx, r.later, sqlite.Stmt{Query: settledSQL, Args: settledValues(r.values, values)})
+	if err == nil && !whole {
+		later, err = s.db.Later(ctx, sqlite.Stmt{Query: settleSQL, Args: append(values, attempt.GetId())})
+	}
+	if err == nil {
+		err = later.Join(ctx)
+	}
+	if err != nil {
+		s.mu.Lock()
+		s.reserved[attempt.GetId()] = r // so that it can be tried again
+		s.mu.Unlock()
+		return false, wrap(err)
+	}
+	return true, nil
+}
+
+// take hands the settling of a row to one caller.
+func (s *Store) take(id string) (reservation, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.reserved[id]
+	delete(s.reserved, id)
+	return r, ok
 }
 
 // List implements store.Store.
@@ -115,6 +161,13 @@ const orphansSQL = `UPDATE attempts SET state = 2, outcome = ?, usage_source = ?
 
 // SettleOrphans implements store.Store.
 func (s *Store) SettleOrphans(ctx context.Context, self string, _ time.Duration, now time.Time) (int, error) {
+	s.mu.Lock()
+	for id, r := range s.reserved {
+		if r.instance != self {
+			delete(s.reserved, id)
+		}
+	}
+	s.mu.Unlock()
 	changed, err := s.db.Exec(ctx, orphansSQL, int32(gptv1.Attempt_OUTCOME_UNKNOWN),
 		int32(conversationv1.UsageSource_USAGE_SOURCE_PARTIAL), now.UnixMicro(), self)
 	return int(changed), wrap(err)

@@ -7,6 +7,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
@@ -21,10 +22,27 @@ import (
 var Migrations embed.FS
 
 // Store implements store.Store.
-type Store struct{ db *sqlite.DB }
+type Store struct {
+	db    *sqlite.DB
+	fresh claims
+
+	mu   sync.Mutex
+	open map[string]begun // by id: rows that are not final, and that only this store makes so
+}
+
+// begun is a row as it was begun.
+type begun struct {
+	later *sqlite.Later // nil where the row is in its table
+	args  []any
+}
+
+// claims knows of ids that no row can have.
+type claims interface{ Claim(id string) bool }
 
 // New returns a store in db, whose tables must be there.
-func New(db *sqlite.DB) *Store { return &Store{db: db} }
+func New(db *sqlite.DB) *Store {
+	return &Store{db: db, fresh: sqlite.NewFresh(db, "requests", "req"), open: map[string]begun{}}
+}
 
 // Ping implements store.Store.
 func (s *Store) Ping(ctx context.Context) error {
@@ -39,9 +57,10 @@ func (s *Store) Accept(ctx context.Context, r *requestv1.Request, instance strin
 		return err
 	}
 	if key == nil {
-		return s.insert(ctx, r, instance, false, body)
+		return s.accept(ctx, r, instance, body)
 	}
-	return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+	whole := insert(r, instance, false, body)
+	err = s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
 		result, err := tx.Exec(ctx, `insert into request_keys (owner, key, request_id, hash, expires_micros) values (?, ?, ?, ?, ?)
 			on conflict (owner, key) do update
 			set request_id = excluded.request_id, hash = excluded.hash, expires_micros = excluded.expires_micros
@@ -53,18 +72,52 @@ func (s *Store) Accept(ctx context.Context, r *requestv1.Request, instance strin
 		if n, err := result.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(err, store.ErrKeyTaken)
 		}
-		_, err = tx.Exec(ctx, insertSQL, r.GetId(), r.GetOwner(), r.GetUserId(), r.GetSessionId(),
-			int32(r.GetState()), instance, false, store.Micros(r.GetCreateTime().AsTime()), body)
+		_, err = tx.Exec(ctx, whole.Query, whole.Args...)
 		return err
 	})
+	if err == nil {
+		s.mu.Lock()
+		s.open[r.GetId()] = begun{}
+		s.mu.Unlock()
+	}
+	return err
 }
 
 const insertSQL = `insert into requests (id, owner, user_id, session_id, state, instance, answered, create_micros, body)
 	values (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-func (s *Store) insert(ctx context.Context, r *requestv1.Request, instance string, answered bool, body []byte) error {
-	_, err := s.db.Exec(ctx, insertSQL, insertArgs(r, instance, answered, body)...)
-	return err
+func insert(r *requestv1.Request, instance string, answered bool, body []byte) sqlite.Stmt {
+	return sqlite.Stmt{Query: insertSQL, Args: insertArgs(r, instance, answered, body)}
+}
+
+// accept adds a request without a key.
+func (s *Store) accept(ctx context.Context, r *requestv1.Request, instance string, body []byte) error {
+	stmt := insert(r, instance, false, body)
+	if !s.fresh.Claim(r.GetId()) {
+		_, err := s.db.Exec(ctx, stmt.Query, stmt.Args...)
+		return err
+	}
+	later, err := s.db.Later(ctx, stmt)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.open[r.GetId()] = begun{later: later, args: stmt.Args}
+	s.mu.Unlock()
+	if err := later.Join(ctx); err != nil {
+		s.take(r.GetId())
+		return err
+	}
+	return nil
+}
+
+// take hands the finishing of a row to one caller.
+func (s *Store) take(id string) (begun, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, ok := s.open[id]
+	delete(s.open, id)
+	return b, ok
 }
 
 func insertArgs(r *requestv1.Request, instance string, answered bool, body []byte) []any {
@@ -85,9 +138,20 @@ func (s *Store) Add(ctx context.Context, r *requestv1.Request, instance string, 
 			}
 			return assign(ctx, tx, r, names)
 		})
-	} else {
-		err = s.insert(ctx, r, instance, answered, body)
+		if sqlite.IsUniqueViolation(err) {
+			return store.ErrFinal
+		}
+		return err
 	}
+	stmt := insert(r, instance, answered, body)
+	if s.fresh.Claim(r.GetId()) {
+		later, err := s.db.Later(ctx, stmt)
+		if err != nil {
+			return err
+		}
+		return later.Join(ctx)
+	}
+	_, err = s.db.Exec(ctx, stmt.Query, stmt.Args...)
 	if sqlite.IsUniqueViolation(err) {
 		return store.ErrFinal
 	}
@@ -103,6 +167,7 @@ func (s *Store) Finish(ctx context.Context, r *requestv1.Request, answered bool)
 		return err
 	}
 	if names := store.Experiments(r); len(names) > 0 {
+		s.take(r.GetId())
 		return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
 			result, err := tx.Exec(ctx, finishSQL, int32(r.GetState()), answered, body, r.GetId())
 			if err != nil {
@@ -114,11 +179,41 @@ func (s *Store) Finish(ctx context.Context, r *requestv1.Request, answered bool)
 			return assign(ctx, tx, r, names)
 		})
 	}
-	changed, err := s.db.Exec(ctx, finishSQL, int32(r.GetState()), answered, body, r.GetId())
-	if err == nil && changed == 0 {
-		return store.ErrFinal
+	end := sqlite.Stmt{Query: finishSQL, Args: []any{int32(r.GetState()), answered, body, r.GetId()}}
+	b, mine := s.take(r.GetId())
+	if !mine {
+		changed, err := s.db.Exec(ctx, end.Query, end.Args...)
+		if err == nil && changed == 0 {
+			return store.ErrFinal
+		}
+		return err
+	}
+	later, err := s.end(ctx, b, end)
+	if err == nil {
+		err = later.Join(ctx)
+	}
+	if err != nil {
+		s.mu.Lock()
+		s.open[r.GetId()] = begun{args: b.args} // so that it can be tried again
+		s.mu.Unlock()
 	}
 	return err
+}
+
+// end makes a row final that only this store makes so: where it was not inserted
+// yet, it is inserted as it is in the end.
+func (s *Store) end(ctx context.Context, b begun, end sqlite.Stmt) (*sqlite.Later, error) {
+	if b.later != nil {
+		args := append([]any(nil), b.args...)
+		copy(args[4:5], end.Args[:1])  // state
+		copy(args[6:7], end.Args[1:2]) // answered
+		copy(args[8:9], end.Args[2:3]) // body
+		later, whole, err := s.db.Instead(ctx, b.later, sqlite.Stmt{Query: insertSQL, Args: args})
+		if err != nil || whole {
+			return later, err
+		}
+	}
+	return s.db.Later(ctx, end)
 }
 
 // Get implements store.Store.
@@ -157,7 +252,7 @@ func (s *Store) ByKey(ctx context.Context, owner, key string, now time.Time) (st
 // List implements store.Store.
 func (s *Store) List(ctx context.Context, filter store.Filter, limit int) ([]*requestv1.Request, error) {
 	where, args := filter.Where(func(int) string { return "?" })
-	rows, err := s.db.Read().QueryContext(ctx,
+	rows, err := s.db.Select(ctx,
 		"select body from requests where "+where+fmt.Sprintf(" order by create_micros desc, id desc limit %d", limit), args...)
 	if err != nil {
 		return nil, err

@@ -11,18 +11,20 @@ import (
 
 // Journal implements store.Store.
 func (s *Store) Journal(ctx context.Context, pieces []store.Piece) error {
-	return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
-		for _, p := range pieces {
-			if _, err := tx.Exec(ctx, `insert into response_journal (response_id, first_sequence, last_sequence, frames)
-				select ?, ?, ?, ? where exists (select 1 from responses where id = ? and state = 1)
-				on conflict do update set last_sequence = excluded.last_sequence, frames = excluded.frames`,
-				p.ResponseID, p.First, p.Last, p.Frames, p.ResponseID); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	list := make([]sqlite.Stmt, 0, len(pieces))
+	for _, p := range pieces {
+		list = append(list, sqlite.Stmt{Query: pieceSQL, Args: []any{p.ResponseID, p.First, p.Last, p.Frames, p.ResponseID}})
+	}
+	later, err := s.db.Later(ctx, list...)
+	if err != nil {
+		return err
+	}
+	return later.Join(ctx)
 }
+
+const pieceSQL = `insert into response_journal (response_id, first_sequence, last_sequence, frames)
+	select ?, ?, ?, ? where exists (select 1 from responses where id = ? and state = 1)
+	on conflict do update set last_sequence = excluded.last_sequence, frames = excluded.frames`
 
 // Follow implements store.Store.
 func (s *Store) Follow(ctx context.Context, owner, id string, after int64) (running bool, frames []byte, err error) {

@@ -7,6 +7,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
@@ -20,10 +21,28 @@ import (
 var Migrations embed.FS
 
 // Store implements store.Store.
-type Store struct{ db *sqlite.DB }
+type Store struct {
+	db    *sqlite.DB
+	fresh claims
+
+	mu   sync.Mutex
+	open map[string]begun // by id: rows that run, and that only this store ends
+}
+
+// claims knows of ids that no row can have.
+type claims interface{ Claim(id string) bool }
+
+// begun is a row as it was begun.
+type begun struct {
+	later    *sqlite.Later // nil where the row is in its table
+	columns  store.Columns
+	instance string
+}
 
 // New returns a store in db, whose tables must be there.
-func New(db *sqlite.DB) *Store { return &Store{db: db} }
+func New(db *sqlite.DB) *Store {
+	return &Store{db: db, fresh: sqlite.NewFresh(db, "responses", "resp"), open: map[string]begun{}}
+}
 
 // Ping implements store.Store.
 func (s *Store) Ping(ctx context.Context) error {
@@ -37,12 +56,49 @@ func (s *Store) Begin(ctx context.Context, response *responsev1.Response, instan
 	if err != nil {
 		return err
 	}
-	_, err = s.db.Exec(ctx, `insert into responses (id, owner, request_id, session_id, state, instance, create_micros, head)
-		values (?, ?, ?, ?, ?, ?, ?, ?)`, c.ID, c.Owner, c.RequestID, c.SessionID, c.State, instance, c.Create, c.Head)
-	if sqlite.IsUniqueViolation(err) {
-		return store.ErrExists
+	stmt := sqlite.Stmt{Query: beginSQL, Args: []any{c.ID, c.Owner, c.RequestID, c.SessionID, c.State, instance, c.Create, c.Head}}
+	if !s.fresh.Claim(c.ID) {
+		_, err = s.db.Exec(ctx, stmt.Query, stmt.Args...)
+		if sqlite.IsUniqueViolation(err) {
+			return store.ErrExists
+		}
+		return err
 	}
-	return err
+	later, err := s.db.Later(ctx, stmt)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.open[c.ID] = begun{later: later, columns: c, instance: instance}
+	s.mu.Unlock()
+	if err := later.Join(ctx); err != nil {
+		s.take(c.ID)
+		return err
+	}
+	return nil
+}
+
+const beginSQL = `insert into responses (id, owner, request_id, session_id, state, instance, create_micros, head)
+	values (?, ?, ?, ?, ?, ?, ?, ?)`
+
+// take hands the end of a row to one caller.
+func (s *Store) take(id string) (begun, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, ok := s.open[id]
+	delete(s.open, id)
+	return b, ok
+}
+
+// forget leaves the end of rows to the table: somebody else may have ended them.
+func (s *Store) forget(which func(begun) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, b := range s.open {
+		if which(b) {
+			delete(s.open, id)
+		}
+	}
 }
 
 // Finish implements store.Store.
@@ -54,6 +110,15 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 	log, err := store.PackLog(final.Log)
 	if err != nil {
 		return err
+	}
+	if b, mine := s.take(c.ID); mine {
+		if err := s.end(ctx, b, c, log, final); err != nil {
+			s.mu.Lock()
+			b.later, s.open[c.ID] = nil, b // so that it can be tried again
+			s.mu.Unlock()
+			return err
+		}
+		return nil
 	}
 	if final.Journaled {
 		return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
@@ -67,6 +132,35 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 	return err
 }
 
+// end makes a row final that only this store ends: where it was not inserted yet,
+// it is inserted as it is in the end.
+func (s *Store) end(ctx context.Context, b begun, c store.Columns, log []byte, final store.Final) error {
+	var later *sqlite.Later
+	var whole bool
+	var err error
+	list := make([]sqlite.Stmt, 1, 2)
+	if final.Journaled {
+		list = append(list, sqlite.Stmt{Query: dropJournalSQL, Args: []any{c.ID}})
+	}
+	if b.later != nil {
+		from := c
+		from.Owner, from.RequestID, from.SessionID, from.Create = b.columns.Owner, b.columns.RequestID, b.columns.SessionID, b.columns.Create
+		list[0] = sqlite.Stmt{Query: addSQL, Args: addValues(from, b.instance, log, final.Intent)}
+		if later, whole, err = s.db.Instead(ctx, b.later, list...); err != nil {
+			return err
+		}
+	}
+	if !whole {
+		list[0] = sqlite.Stmt{Query: finishSQL, Args: finishValues(c, log, final.Intent)}
+		if later, err = s.db.Later(ctx, list...); err != nil {
+			return err
+		}
+	}
+	return later.Join(ctx)
+}
+
+const dropJournalSQL = "delete from response_journal where response_id = ?"
+
 // finish makes a row final whose log may have been journaled.
 func finish(ctx context.Context, tx *sqlite.Tx, c store.Columns, log, intent []byte) error {
 	result, err := tx.Exec(ctx, finishSQL, finishValues(c, log, intent)...)
@@ -76,7 +170,7 @@ func finish(ctx context.Context, tx *sqlite.Tx, c store.Columns, log, intent []b
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
 		return errors.Join(err, store.ErrNotRunning)
 	}
-	_, err = tx.Exec(ctx, "delete from response_journal where response_id = ?", c.ID)
+	_, err = tx.Exec(ctx, dropJournalSQL, c.ID)
 	return err
 }
 
@@ -97,14 +191,29 @@ func (s *Store) Add(ctx context.Context, final store.Final, instance string) err
 	if err != nil {
 		return err
 	}
-	_, err = s.db.Exec(ctx, `insert into responses (id, owner, request_id, session_id, state, instance, create_micros,
-		finish_micros, last_sequence, head, messages, session_intent, log) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.ID, c.Owner, c.RequestID, c.SessionID, c.State, instance, c.Create,
-		c.Finish, c.LastSequence, c.Head, nullable(c.Messages), nullable(final.Intent), nullable(log))
+	stmt := sqlite.Stmt{Query: addSQL, Args: addValues(c, instance, log, final.Intent)}
+	if s.fresh.Claim(c.ID) {
+		later, err := s.db.Later(ctx, stmt)
+		if err != nil {
+			return err
+		}
+		return later.Join(ctx)
+	}
+	_, err = s.db.Exec(ctx, stmt.Query, stmt.Args...)
 	if sqlite.IsUniqueViolation(err) {
 		return store.ErrExists
 	}
 	return err
+}
+
+const addSQL = `insert into responses (id, owner, request_id, session_id, state, instance, create_micros,
+	finish_micros, last_sequence, head, messages, session_intent, log) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+func addValues(c store.Columns, instance string, log, intent []byte) []any {
+	return []any{
+		c.ID, c.Owner, c.RequestID, c.SessionID, c.State, instance, c.Create,
+		c.Finish, c.LastSequence, c.Head, nullable(c.Messages), nullable(intent), nullable(log),
+	}
 }
 
 func nullable(b []byte) any {
@@ -146,7 +255,7 @@ func (s *Store) Log(ctx context.Context, id string) ([]byte, error) {
 // List implements store.Store.
 func (s *Store) List(ctx context.Context, filter store.Filter, limit int) ([]*responsev1.Response, error) {
 	where, args := filter.Where(func(int) string { return "?" })
-	rows, err := s.db.Read().QueryContext(ctx,
+	rows, err := s.db.Select(ctx,
 		"select head from responses where "+where+fmt.Sprintf(" order by create_micros desc, id desc limit %d", limit), args...)
 	if err != nil {
 		return nil, err
@@ -241,14 +350,15 @@ func (s *Store) Pending(ctx context.Context, before time.Time, limit int) ([]sto
 
 // Settle implements store.Store.
 func (s *Store) Settle(ctx context.Context, ids []string, note string) error {
-	return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
-		for _, id := range ids {
-			if _, err := tx.Exec(ctx, "update responses set session_intent = null, session_note = ? where id = ?", note, id); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	list := make([]sqlite.Stmt, 0, len(ids))
+	for _, id := range ids {
+		list = append(list, sqlite.Stmt{Query: "update responses set session_intent = null, session_note = ? where id = ?", Args: []any{note, id}})
+	}
+	later, err := s.db.Later(ctx, list...)
+	if err != nil {
+		return err
+	}
+	return later.Join(ctx)
 }
 
 // Heartbeat implements store.Store.
@@ -265,6 +375,7 @@ func (s *Store) Heartbeat(ctx context.Context, instance string, now, deadBefore 
 
 // Interrupt implements store.Store.
 func (s *Store) Interrupt(ctx context.Context, sweep store.Sweep) (int, error) {
+	s.forget(func(b begun) bool { return b.instance != sweep.Except })
 	done := 0
 	err := s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
 		rows, err := tx.Query(ctx, `select id, head from responses where state = 1 and instance <> ? and (? or not exists

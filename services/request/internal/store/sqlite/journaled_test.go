@@ -1,0 +1,49 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/gptmesh/gptmesh/pkg/journal"
+	kit "github.com/gptmesh/gptmesh/pkg/sqlite"
+	"github.com/gptmesh/gptmesh/services/request/internal/store"
+	"github.com/gptmesh/gptmesh/services/request/internal/store/storetest"
+)
+
+// seen claims every id once: of an empty table it knows all.
+type seen struct{ ids sync.Map }
+
+func (s *seen) Claim(id string) bool {
+	_, taken := s.ids.LoadOrStore(id, true)
+	return !taken
+}
+
+// TestStoreBehindJournal is the suite with a journal before the table.
+func TestStoreBehindJournal(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) store.Store {
+		dir := t.TempDir()
+		j, err := journal.Open(journal.Config{Dir: filepath.Join(dir, "journal"), NoSync: true, Segment: 64 << 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		db, err := kit.Open(t.Context(), kit.Config{Path: filepath.Join(dir, "request.db"), Synchronous: kit.Off, Journal: j, Name: "request"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if db.Lost() > 0 {
+				t.Error("rows were lost")
+			}
+			db.Close()
+			j.Close()
+		})
+		if _, err := db.Migrate(t.Context(), Migrations); err != nil {
+			t.Fatal(err)
+		}
+		s := New(db)
+		s.fresh = &seen{}
+		return s
+	})
+}
