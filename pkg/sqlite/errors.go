@@ -46,6 +46,15 @@ func IsBusy(err error) bool {
 // database, is used up.
 func IsFull(err error) bool { return code(err)&0xff == lib.SQLITE_FULL }
 
+// refused tells whether err is about the statement itself: it would fail again.
+func refused(err error) bool {
+	switch code(err) & 0xff {
+	case lib.SQLITE_ERROR, lib.SQLITE_CONSTRAINT, lib.SQLITE_MISMATCH, lib.SQLITE_TOOBIG, lib.SQLITE_RANGE:
+		return true
+	}
+	return false
+}
+
 // endsTransaction tells whether SQLite may have rolled the whole transaction
 // back by itself when it reported err.
 func endsTransaction(err error) bool {

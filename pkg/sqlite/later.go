@@ -34,6 +34,7 @@ type Later struct {
 	sequence uint64
 	stmts    stmts // nil once they need not be run any more
 	one      [1]Stmt
+	before   stmts // what it took the place of, until it is over
 	size     int
 	state    laterState // guarded by db.pending.mu
 }
@@ -104,6 +105,7 @@ func (db *DB) Instead(ctx context.Context, earlier *Later, list ...Stmt) (l *Lat
 		return nil, false, nil
 	}
 	l.recordings(earlier)
+	l.before = append(stmts(nil), earlier.stmts...)
 	earlier.over(p)
 	p.queue(l, earlier.sequence)
 	return l, true, nil
@@ -164,7 +166,7 @@ func signal(c chan struct{}) {
 
 // over lets go of what was queued. p.mu is held.
 func (l *Later) over(p *pending) {
-	l.state, l.stmts, l.one[0] = laterOver, nil, Stmt{}
+	l.state, l.stmts, l.one[0], l.before = laterOver, nil, Stmt{}, nil
 	p.bytes -= l.size
 }
 
@@ -185,11 +187,15 @@ func (l *Later) Wait(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l.state == laterQueued {
-		l.over(p)
-		return errors.Join(err, settled)
+	if l.state != laterQueued {
+		return settled
 	}
-	return settled
+	if l.before != nil { // that is durable, and comes back
+		l.stmts, l.before = l.before, nil
+	} else {
+		l.over(p)
+	}
+	return errors.Join(err, settled)
 }
 
 // Join leaves the waiting to the group in ctx, or waits where there is none,
@@ -322,7 +328,7 @@ func (db *DB) runLater(w *writer, list stmts) error {
 		if err = w.failed(err); err == nil {
 			continue
 		}
-		if w.fatal != nil {
+		if !refused(err) {
 			return err
 		}
 		db.lost.Add(1)

@@ -160,27 +160,36 @@ func TestJournalAway(t *testing.T) {
 	dir := t.TempDir()
 	j := openJournal(t, dir)
 	db := open(t, Config{Path: filepath.Join(dir, "rows.db"), Journal: j, Name: "rows"})
+	if _, err := db.Exec(t.Context(), "pragma max_page_count = 1"); err != nil {
+		t.Fatal(err)
+	}
+	begun := later(t, db, Stmt{Query: "insert into rows (id, name) values (9, 'begun')"})
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	later(t, db, row(1)) // committed in place of the journal
-	if n := count(t, db); n != 1 {
-		t.Fatal(n)
+	whole, ok, err := db.Instead(t.Context(), begun, Stmt{Query: "insert into rows (id, name, body) values (9, 'whole', zeroblob(1000000))"})
+	if err != nil || !ok {
+		t.Fatal(ok, err)
 	}
-	if _, err := db.Exec(t.Context(), "pragma query_only = 1"); err != nil {
-		t.Fatal(err)
-	}
-	l, err := db.Later(t.Context(), row(2))
+	l, err := db.Later(t.Context(), Stmt{Query: "insert into rows (id, name, body) values (2, '2', zeroblob(1000000))"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Wait(t.Context()); !errors.Is(err, journal.ErrClosed) {
 		t.Error("a write that neither took was acknowledged:", err)
 	}
-	if _, err := db.exec(t.Context(), "pragma query_only = 0", nil); err != nil {
+	if err := whole.Wait(t.Context()); !errors.Is(err, journal.ErrClosed) {
+		t.Error("a write that neither took was acknowledged:", err)
+	}
+	if _, err := db.exec(t.Context(), "pragma max_page_count = 100000", nil); err != nil {
 		t.Fatal(err)
 	}
-	if n := count(t, db); n != 1 {
+	var name string
+	if err := db.QueryRow(t.Context(), "select name from rows").Scan(&name); err != nil || name != "begun" {
+		t.Errorf("an acknowledged write in whose place another was refused: %q, %v", name, err)
+	}
+	later(t, db, row(1)) // committed in place of the journal
+	if n := count(t, db); n != 2 {
 		t.Error("a write that was refused came after all:", n)
 	}
 }

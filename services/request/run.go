@@ -10,6 +10,7 @@ import (
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/deferred"
+	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/gptmesh/gptmesh/wire"
@@ -34,6 +35,7 @@ type run struct {
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when the row is final, or left to others
 
+	writes     durable.Group   // of the turn, in all rooms of this process
 	accepting  *deferred.Write // the commit of the row
 	acceptErr  error
 	acceptDone bool
@@ -69,6 +71,7 @@ func (s *Service) handle(ctx context.Context, r *run) error {
 			r.cancel(nil)
 		}
 	}()
+	ctx = durable.With(ctx, &r.writes)
 	runCtx, stop := context.WithTimeout(ctx, s.timeout(r.submit))
 	defer stop()
 	runCtx, cancel := context.WithCancelCause(runCtx)
@@ -185,6 +188,11 @@ func (r *run) awaitAccept(ctx context.Context) error {
 		if !over {
 			return fault.From(err)
 		}
+		if err == nil { // what the other rooms wrote for the turn too
+			if err = r.writes.Wait(ctx); err != nil && ctx.Err() != nil {
+				return fault.From(err)
+			}
+		}
 		r.acceptDone, r.acceptErr = true, storeFault(err, r.id)
 	}
 	return r.acceptErr
@@ -247,6 +255,9 @@ func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *
 	r.end(state, failure)
 	end := unsavedEnd{r.request, answered, whole}
 	err := r.s.finish(ctx, end)
+	if err == nil {
+		err = r.writes.Wait(ctx)
+	}
 	if err == nil {
 		r.s.metrics.ended(r.request, r.s.deps.Clock().Sub(r.begin))
 		return nil

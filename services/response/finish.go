@@ -57,7 +57,12 @@ func (r *run) finish(ctx context.Context, err error) error {
 	r.save(lastingCtx, f)
 	r.s.metrics.ended(r.response.GetState(), r.response.GetFailure(), r.s.deps.Clock().Sub(r.begin))
 	if f.append != nil && r.response.GetState() == responsev1.Response_STATE_COMPLETED {
-		r.s.appendFirst(ctx, r.id, f.append)
+		// The session must not hold an answer that is lost.
+		if err := r.writes.Wait(lastingCtx); err != nil {
+			r.fail(f, fault.From(storeFault(err, r.id)))
+		} else {
+			r.s.appendFirst(ctx, r.id, f.append)
+		}
 	}
 	if r.s.cache != nil && r.ttl > 0 && r.kept == nil && r.response.GetState() == responsev1.Response_STATE_COMPLETED {
 		r.s.cache.put(r.key, r.keep(f))

@@ -9,6 +9,7 @@ import (
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/deferred"
+	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
@@ -37,6 +38,7 @@ func (s *Service) Generate(req *responsev1.GenerateRequest, stream grpc.ServerSt
 	runCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.cancel = cancel
+	r.writes = durable.From(ctx)
 	if err := s.admit(r); err != nil {
 		return err
 	}
@@ -52,7 +54,8 @@ func (s *Service) Generate(req *responsev1.GenerateRequest, stream grpc.ServerSt
 // follows its log like any watcher.
 func (s *Service) generateDetached(ctx context.Context, r *run, send func(*responsev1.GenerateResponse) error) error {
 	s.work.Go(func() {
-		bounded, stop := lasting(ctx, s.cfg.MaxDuration)
+		// The caller, who may leave, does not wait for the rows.
+		bounded, stop := lasting(durable.With(ctx, nil), s.cfg.MaxDuration)
 		defer stop()
 		defer r.cancel(nil)
 		runCtx, cancel := context.WithCancelCause(bounded)

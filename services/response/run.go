@@ -11,6 +11,7 @@ import (
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/deferred"
+	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
 	"github.com/gptmesh/gptmesh/services/response/internal/postprocess"
@@ -46,6 +47,7 @@ type run struct {
 	journaled int64       // chunks that the journal has; belongs to it
 	journals  atomic.Bool // some may be stored
 
+	writes    *durable.Group  // of the turn's rows; nil where each waits for itself
 	begun     *deferred.Write // the commit of the row
 	beginErr  error
 	beginDone bool

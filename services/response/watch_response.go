@@ -189,6 +189,10 @@ func (r *run) read(ctx context.Context, send func(*conversationv1.Chunk) error, 
 			}
 			return nil
 		}
+		// Nothing is shown before what was written for it is durable.
+		if err := r.writes.Wait(ctx); err != nil {
+			return storeFault(err, r.id)
+		}
 		if err := deliverEntry(entry, send); err != nil {
 			return err
 		}
