@@ -17,6 +17,8 @@ type commands struct {
 	Serve      serveCommand      `cmd:"" help:"Run some rooms in this process; the others are found by address."`
 	Chat       chatCommand       `cmd:"" help:"Talk to a model in the terminal, through a running mesh."`
 	Models     modelsCommand     `cmd:"" help:"List the models that a running mesh can reach, and why others are not reachable."`
+	Requests   requestsCommand   `cmd:"" help:"Show what became of requests, and why their models were chosen."`
+	Routing    routingCommand    `cmd:"" help:"Say how models are chosen for \"auto\", replay policies, run experiments."`
 	Config     configCommand     `cmd:"" help:"Print or verify the configuration."`
 	Migrate    migrateCommand    `cmd:"" help:"Bring the stores to this version, or show where they are."`
 	Doctor     doctorCommand     `cmd:"" help:"Say what is wrong and what to do."`
