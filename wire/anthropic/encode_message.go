@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
 // merged is a message of the API: one or more of the turn's, of one role.
@@ -20,9 +22,9 @@ func (e *turnEncoder) messages() {
 	var list []*merged
 	for _, m := range e.turn.GetMessages() {
 		if m.GetName() != "" {
-			e.drop("name")
+			e.drop(dropped.Name)
 		}
-		e.dropped.extra(m.GetExtraJson())
+		e.dropped.Extra(dropped.AtMessage, m.GetExtraJson())
 		if m.GetRole() == conversationv1.Role_ROLE_SYSTEM {
 			system = append(system, e.systemBlocks(m)...)
 			continue
@@ -99,11 +101,11 @@ func (e *turnEncoder) systemBlocks(m *conversationv1.Message) []string {
 		case *conversationv1.ContentPart_Text:
 			e.part(into, part)
 		case *conversationv1.ContentPart_Image:
-			e.drop("image_url")
+			e.drop(dropped.Image)
 		case *conversationv1.ContentPart_Opaque:
-			e.drop(part.GetOpaque().GetWireType())
+			e.dropped.Below(dropped.AtPart, part.GetOpaque().GetWireType())
 		default:
-			e.drop("file")
+			e.drop(dropped.File)
 		}
 	}
 	return into.blocks
@@ -124,14 +126,14 @@ func (e *turnEncoder) part(into *merged, part *conversationv1.ContentPart) {
 	case *conversationv1.ContentPart_File:
 		ok = e.file(b, kind.File)
 	case *conversationv1.ContentPart_Audio:
-		e.drop("input_audio")
+		e.drop(dropped.Audio)
 	case *conversationv1.ContentPart_Reasoning:
 		ok = e.reasoning(b, kind.Reasoning)
 	case *conversationv1.ContentPart_ToolCall:
 		ok = e.toolCall(b, kind.ToolCall)
 	case *conversationv1.ContentPart_ToolResult:
 		e.toolResult(b, kind.ToolResult)
-		e.extra(b, part.GetExtraJson())
+		e.extra(b, dropped.AtPart, part.GetExtraJson())
 		b.close('}')
 		into.results = append(into.results, string(b.b))
 		return
@@ -139,26 +141,26 @@ func (e *turnEncoder) part(into *merged, part *conversationv1.ContentPart) {
 		if e.ours() && jsonObject(kind.Opaque.GetJson()) {
 			into.blocks = append(into.blocks, kind.Opaque.GetJson())
 		} else {
-			e.drop(kind.Opaque.GetWireType())
+			e.dropped.Below(dropped.AtPart, kind.Opaque.GetWireType())
 		}
 		return
 	}
 	if !ok {
 		return
 	}
-	e.extra(b, part.GetExtraJson())
+	e.extra(b, dropped.AtPart, part.GetExtraJson())
 	b.close('}')
 	into.blocks = append(into.blocks, string(b.b))
 }
 
 // extra writes the members of a block that no field holds. Clients of other
 // dialects mark what to cache for this one, too.
-func (e *turnEncoder) extra(b *writer, object string) {
+func (e *turnEncoder) extra(b *writer, place dropped.Place, object string) {
 	b.extra(object, func(name string) bool {
 		if e.ours() || name == "cache_control" {
 			return false
 		}
-		e.drop(name)
+		e.dropped.Below(place, name)
 		return true
 	})
 }
@@ -178,12 +180,12 @@ func (e *turnEncoder) reasoning(b *writer, r *conversationv1.Reasoning) bool {
 	case r.GetRedacted() != "":
 		b.strField("type", "redacted_thinking")
 		b.strField("data", r.GetRedacted())
-	case r.GetSignature() != "":
+	case signer.Anthropic(r.GetSignature()) != "":
 		b.strField("type", "thinking")
 		b.strField("thinking", r.GetText())
 		b.strField("signature", r.GetSignature())
 	default:
-		e.drop("reasoning_content")
+		e.drop(dropped.Reasoning)
 		return false
 	}
 	return true
@@ -195,7 +197,7 @@ type openCall struct{ given, id, name string }
 func (e *turnEncoder) toolCall(b *writer, call *conversationv1.ToolCall) bool {
 	arguments, ok := argumentsObject(call.GetArgumentsJson())
 	if !ok {
-		e.drop("arguments")
+		e.drop(dropped.Arguments)
 	}
 	id := toolID(call.GetId())
 	if id == "" {

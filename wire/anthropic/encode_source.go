@@ -6,12 +6,13 @@ import (
 	"unicode/utf8"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 )
 
 // image writes a picture of a type that the API takes.
 func (e *turnEncoder) image(b *writer, image *conversationv1.Image) bool {
 	if image.GetDetail() != "" {
-		e.drop("detail")
+		e.drop(dropped.ImageDetail)
 	}
 	switch {
 	case image.GetUrl() != "":
@@ -26,7 +27,7 @@ func (e *turnEncoder) image(b *writer, image *conversationv1.Image) bool {
 			return true
 		}
 	}
-	e.drop("image_url")
+	e.drop(dropped.Image)
 	return false
 }
 
@@ -46,7 +47,7 @@ func (e *turnEncoder) file(b *writer, file *conversationv1.File) bool {
 	case file.GetFileId() != "" && e.ours():
 		source(b, "file", func() { b.strField("file_id", file.GetFileId()) })
 	default:
-		e.drop("file")
+		e.drop(dropped.File)
 		return false
 	}
 	if file.GetFilename() != "" {

@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 )
 
 // tools writes the members tools and tool_choice.
@@ -29,7 +30,7 @@ func (e *turnEncoder) tool(tool *conversationv1.Tool) string {
 		if e.ours() && jsonObject(tool.GetExtraJson()) {
 			return tool.GetExtraJson()
 		}
-		e.drop(tool.GetWireType())
+		e.dropped.Below(dropped.AtTool, tool.GetWireType())
 		return ""
 	}
 	b := &writer{}
@@ -41,7 +42,7 @@ func (e *turnEncoder) tool(tool *conversationv1.Tool) string {
 	parameters := tool.GetParametersJson()
 	if !jsonObject(parameters) {
 		if parameters != "" {
-			e.drop("parameters")
+			e.drop(dropped.Parameters)
 		}
 		parameters = `{"type":"object","properties":{}}`
 	}
@@ -51,10 +52,10 @@ func (e *turnEncoder) tool(tool *conversationv1.Tool) string {
 			b.key("strict")
 			b.truth(tool.GetStrict())
 		} else if tool.GetStrict() {
-			e.drop("strict")
+			e.drop(dropped.Strict)
 		}
 	}
-	e.extra(b, tool.GetExtraJson())
+	e.extra(b, dropped.AtTool, tool.GetExtraJson())
 	b.close('}')
 	return string(b.b)
 }

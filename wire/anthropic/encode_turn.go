@@ -10,6 +10,8 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
 // The quirks of providers; doc.go tells what they mean.
@@ -27,7 +29,7 @@ const defaultMaxTokens = 4096
 // stays but for model, stream and max_tokens, which are written as options and
 // head say. options.WantUsage changes nothing: the usage is always given.
 //
-// A raw body with a thought that nobody signed is encoded anew, without that
+// A raw body with a thought that nobody signed, or another provider, is encoded anew, without that
 // thought: such thoughts come of answers of other providers, and Anthropic
 // refuses them.
 func (c codec) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) ([]byte, []string, error) {
@@ -45,12 +47,13 @@ func (c codec) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (
 		}
 		turn = typed
 	}
-	e := &turnEncoder{turn: turn, options: options, dropped: droppedList{client: turn.GetExtraWire()}}
+	e := &turnEncoder{turn: turn, options: options, dropped: dropped.List{Client: turn.GetExtraWire()}}
 	e.encode()
-	return e.w.b, e.dropped.names, nil
+	return e.w.b, e.dropped.Names, nil
 }
 
-// hasUnsigned says whether a body may hold a thought with an empty signature.
+// hasUnsigned says whether a body may hold a thought with an empty signature, or
+// with one of another provider's.
 // Within a text the quotes would be escaped.
 func hasUnsigned(body []byte) bool {
 	for rest := body; ; {
@@ -59,7 +62,7 @@ func hasUnsigned(body []byte) bool {
 			return false
 		}
 		value := bytes.TrimLeft(after, ": \t\r\n")
-		if bytes.HasPrefix(value, []byte(`""`)) {
+		if bytes.HasPrefix(value, []byte(`""`)) || bytes.HasPrefix(value, []byte(signer.Foreign)) {
 			return true
 		}
 		rest = after
@@ -91,7 +94,7 @@ type turnEncoder struct {
 	turn    *conversationv1.Turn
 	options wire.TurnOptions
 	w       writer
-	dropped droppedList
+	dropped dropped.List
 	limit   int64
 	kept    keptExtra
 
@@ -102,7 +105,7 @@ type turnEncoder struct {
 // keptExtra is what the turn's extra_json has of members that are written here.
 type keptExtra struct{ thinking, outputConfig, metadata string }
 
-func (e *turnEncoder) drop(name string) { e.dropped.add(name) }
+func (e *turnEncoder) drop(field dropped.Field) { e.dropped.Add(field) }
 
 func (e *turnEncoder) quirk(name string) bool { return slices.Contains(e.options.Quirks, name) }
 
@@ -136,7 +139,7 @@ func (e *turnEncoder) encode() {
 			return name == "thinking" || name == "output_config" || name == "metadata"
 		})
 	} else {
-		e.dropped.extra(e.turn.GetExtraJson())
+		e.dropped.Extra(dropped.AtTurn, e.turn.GetExtraJson())
 	}
 	e.w.close('}')
 }
@@ -171,24 +174,24 @@ func (e *turnEncoder) sampling(think thinking) {
 	if temperature != nil && *temperature > 1 {
 		one := 1.0
 		temperature = &one
-		e.drop("temperature")
+		e.drop(dropped.Temperature)
 	}
 	if e.quirk(quirkTemperatureOrTopP) && temperature != nil && topP != nil {
 		topP = nil
-		e.drop("top_p")
+		e.drop(dropped.TopP)
 	}
 	if think.on() || e.quirk(quirkNoSampling) {
 		if temperature != nil && (*temperature != 1 || e.quirk(quirkNoSampling)) {
 			temperature = nil
-			e.drop("temperature")
+			e.drop(dropped.Temperature)
 		}
 		if topP != nil && (*topP < 0.95 || e.quirk(quirkNoSampling)) {
 			topP = nil
-			e.drop("top_p")
+			e.drop(dropped.TopP)
 		}
 		if topK != nil {
 			topK = nil
-			e.drop("top_k")
+			e.drop(dropped.TopK)
 		}
 	}
 	if temperature != nil {
@@ -209,7 +212,7 @@ func (e *turnEncoder) stop(list []string) {
 	var kept []string
 	for _, text := range list {
 		if strings.TrimSpace(text) == "" {
-			e.drop("stop")
+			e.drop(dropped.Stop)
 			continue
 		}
 		kept = append(kept, text)
@@ -225,10 +228,10 @@ func (e *turnEncoder) outputConfig(think thinking) {
 	o, formatted := writer{b: []byte{'{'}}, false
 	switch f := e.turn.GetResponseFormat(); f.GetKind() {
 	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_OBJECT:
-		e.drop("response_format")
+		e.drop(dropped.ResponseFormat)
 	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_SCHEMA:
 		if e.quirk(quirkNoOutputConfig) || !jsonObject(f.GetSchemaJson()) {
-			e.drop("response_format")
+			e.drop(dropped.ResponseFormat)
 			break
 		}
 		formatted = true
@@ -265,24 +268,24 @@ func (e *turnEncoder) metadata() {
 // dropUnknown names what the dialect has no member for.
 func (e *turnEncoder) dropUnknown() {
 	s := e.turn.GetSampling()
-	for _, field := range []struct {
-		name  string
+	for _, lost := range []struct {
+		field dropped.Field
 		given bool
 	}{
-		{"n", s.GetChoiceCount() > 1},
-		{"seed", s != nil && s.Seed != nil},
-		{"min_p", s != nil && s.MinP != nil},
-		{"presence_penalty", s.GetPresencePenalty() != 0},
-		{"frequency_penalty", s.GetFrequencyPenalty() != 0},
-		{"repeat_penalty", s != nil && s.RepeatPenalty != nil && s.GetRepeatPenalty() != 1},
-		{"logprobs", s.GetLogprobs()},
-		{"top_logprobs", s.GetTopLogprobs() > 0},
-		{"logit_bias", len(s.GetLogitBias()) > 0},
-		{"suffix", e.turn.Suffix != nil},
-		{"raw", e.turn.GetRawPrompt()},
+		{dropped.ChoiceCount, s.GetChoiceCount() > 1},
+		{dropped.Seed, s != nil && s.Seed != nil},
+		{dropped.MinP, s != nil && s.MinP != nil},
+		{dropped.PresencePenalty, s.GetPresencePenalty() != 0},
+		{dropped.FrequencyPenalty, s.GetFrequencyPenalty() != 0},
+		{dropped.RepeatPenalty, s != nil && s.RepeatPenalty != nil && s.GetRepeatPenalty() != 1},
+		{dropped.Logprobs, s.GetLogprobs()},
+		{dropped.TopLogprobs, s.GetTopLogprobs() > 0},
+		{dropped.LogitBias, len(s.GetLogitBias()) > 0},
+		{dropped.Suffix, e.turn.Suffix != nil},
+		{dropped.RawPrompt, e.turn.GetRawPrompt()},
 	} {
-		if field.given {
-			e.drop(field.name)
+		if lost.given {
+			e.drop(lost.field)
 		}
 	}
 }

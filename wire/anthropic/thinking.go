@@ -2,6 +2,8 @@ package anthropic
 
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
 // minBudget is the least that the API lets a model think, in tokens.
@@ -58,11 +60,11 @@ func (e *turnEncoder) planThinking() thinking {
 			budget = budgets["medium"]
 		}
 		if !known && r.GetEffort() != "" {
-			e.drop("reasoning_effort")
+			e.drop(dropped.OfReasoning(e.turn.GetReasoning()))
 		}
 	}
 	if !e.mayThink() {
-		e.drop("reasoning_effort")
+		e.drop(dropped.OfReasoning(e.turn.GetReasoning()))
 		return thinking{}
 	}
 	if e.quirk(quirkAdaptiveThinking) {
@@ -74,7 +76,7 @@ func (e *turnEncoder) planThinking() thinking {
 func (e *turnEncoder) adaptive(r *conversationv1.ReasoningOptions) thinking {
 	t := thinking{adaptive: true}
 	if r.GetBudgetTokens() > 0 {
-		e.drop("budget_tokens")
+		e.drop(dropped.Budget)
 	}
 	switch effort := r.GetEffort(); effort {
 	case "minimal":
@@ -100,7 +102,7 @@ func (e *turnEncoder) budgeted(r *conversationv1.ReasoningOptions, budget int64)
 		most = max(e.limit/4*3, min(most, minBudget))
 	}
 	if budget = min(budget, most); budget < minBudget {
-		e.drop("reasoning_effort")
+		e.drop(dropped.OfReasoning(e.turn.GetReasoning()))
 		return thinking{}
 	}
 	return thinking{budget: budget}
@@ -128,7 +130,7 @@ func (e *turnEncoder) mayThink() bool {
 // thought tells whether a message holds thoughts that the API takes back.
 func thought(m *conversationv1.Message) bool {
 	for _, part := range m.GetParts() {
-		if r := part.GetReasoning(); r.GetSignature() != "" || r.GetRedacted() != "" {
+		if r := part.GetReasoning(); signer.Anthropic(r.GetSignature()) != "" || r.GetRedacted() != "" {
 			return true
 		}
 	}

@@ -97,9 +97,9 @@ func TestQuirks(t *testing.T) {
 		quirks        string
 		want, dropped string
 	}{
-		{"", `{"model":"m","max_tokens":5120,"messages":[],"thinking":{"type":"enabled","budget_tokens":1024},"output_config":{"format":{"type":"json_schema","schema":{}}},"stream":false}`, "temperature top_p"},
-		{"no_output_config", `{"model":"m","max_tokens":5120,"messages":[],"thinking":{"type":"enabled","budget_tokens":1024},"stream":false}`, "temperature top_p response_format"},
-		{"adaptive_thinking", `{"model":"m","max_tokens":4096,"messages":[],"thinking":{"type":"adaptive"},"output_config":{"format":{"type":"json_schema","schema":{}},"effort":"low"},"stream":false}`, "temperature top_p"},
+		{"", `{"model":"m","max_tokens":5120,"messages":[],"thinking":{"type":"enabled","budget_tokens":1024},"output_config":{"format":{"type":"json_schema","schema":{}}},"stream":false}`, "sampling.temperature sampling.top_p"},
+		{"no_output_config", `{"model":"m","max_tokens":5120,"messages":[],"thinking":{"type":"enabled","budget_tokens":1024},"stream":false}`, "sampling.temperature sampling.top_p response_format"},
+		{"adaptive_thinking", `{"model":"m","max_tokens":4096,"messages":[],"thinking":{"type":"adaptive"},"output_config":{"format":{"type":"json_schema","schema":{}},"effort":"low"},"stream":false}`, "sampling.temperature sampling.top_p"},
 	} {
 		got, dropped, err := anthropic.Messages().EncodeTurn(turn, wire.TurnOptions{Model: "m", Quirks: strings.Fields(tt.quirks)})
 		if err != nil || string(got) != tt.want || strings.Join(dropped, " ") != tt.dropped {

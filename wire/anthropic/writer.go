@@ -3,6 +3,7 @@ package anthropic
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 )
@@ -23,12 +24,16 @@ func (w *writer) comma() {
 
 func (w *writer) open(c byte)  { w.comma(); w.b = append(w.b, c) }
 func (w *writer) close(c byte) { w.b = append(w.b, c) }
+
+// raw writes a value that is JSON already, without the space around it: commas
+// are set by what stands last.
+func (w *writer) raw(json string) { w.comma(); w.b = append(w.b, strings.Trim(json, " \t\r\n")...) }
+
 func (w *writer) key(name string) {
 	w.comma()
 	w.b = append(jsonscan.AppendString(w.b, name), ':')
 }
 func (w *writer) str(s string)    { w.comma(); w.b = jsonscan.AppendString(w.b, s) }
-func (w *writer) raw(json string) { w.comma(); w.b = append(w.b, json...) }
 func (w *writer) int(n int64)     { w.comma(); w.b = strconv.AppendInt(w.b, n, 10) }
 func (w *writer) truth(v bool)    { w.comma(); w.b = strconv.AppendBool(w.b, v) }
 func (w *writer) float(f float64) { w.comma(); w.b = appendFloat(w.b, f) }

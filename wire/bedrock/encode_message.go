@@ -9,7 +9,9 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
 // merged is a message of the API: one or more of the turn's, of one role.
@@ -25,9 +27,9 @@ func (e *turnEncoder) messages() {
 	var list []*merged
 	for _, m := range e.turn.GetMessages() {
 		if m.GetName() != "" {
-			e.drop("name")
+			e.drop(dropped.Name)
 		}
-		e.dropped.Extra(m.GetExtraJson())
+		e.dropped.Extra(dropped.AtMessage, m.GetExtraJson())
 		if m.GetRole() == conversationv1.Role_ROLE_SYSTEM {
 			system = append(system, e.systemBlocks(m)...)
 			continue
@@ -71,9 +73,9 @@ func (e *turnEncoder) systemBlocks(m *conversationv1.Message) []string {
 		case *conversationv1.ContentPart_Text, *conversationv1.ContentPart_Opaque:
 			e.block(into, part)
 		case *conversationv1.ContentPart_Image:
-			e.drop("image_url")
+			e.drop(dropped.Image)
 		default:
-			e.drop("file")
+			e.drop(dropped.File)
 		}
 	}
 	return into.blocks
@@ -95,7 +97,7 @@ func (e *turnEncoder) block(into *merged, part *conversationv1.ContentPart) {
 	case *conversationv1.ContentPart_File:
 		ok = e.file(b, kind.File)
 	case *conversationv1.ContentPart_Audio:
-		e.drop("input_audio")
+		e.drop(dropped.Audio)
 	case *conversationv1.ContentPart_Reasoning:
 		ok = e.reasoning(b, kind.Reasoning)
 	case *conversationv1.ContentPart_ToolCall:
@@ -108,7 +110,7 @@ func (e *turnEncoder) block(into *merged, part *conversationv1.ContentPart) {
 		if e.ours() && jsonbody.IsObject(kind.Opaque.GetJson()) {
 			into.blocks = append(into.blocks, kind.Opaque.GetJson())
 		} else {
-			e.drop(kind.Opaque.GetWireType())
+			e.dropped.Below(dropped.AtPart, kind.Opaque.GetWireType())
 		}
 		return
 	}
@@ -122,7 +124,7 @@ func (e *turnEncoder) block(into *merged, part *conversationv1.ContentPart) {
 	}
 	*list = append(*list, string(b.B))
 	if !e.ours() {
-		*list = append(*list, e.foreign(part.GetExtraJson())...)
+		*list = append(*list, e.foreign(dropped.AtPart, part.GetExtraJson())...)
 	}
 }
 
@@ -149,8 +151,8 @@ func text(b *jsonbody.Writer, text string) bool {
 
 // reasoning writes a block of thoughts that the API knows again.
 func (e *turnEncoder) reasoning(b *jsonbody.Writer, r *conversationv1.Reasoning) bool {
-	if r.GetRedacted() == "" && r.GetSignature() == "" && (!e.ours() || r.GetText() == "") {
-		e.drop("reasoning_content")
+	if r.GetRedacted() == "" && signer.Anthropic(r.GetSignature()) == "" && (!e.ours() || r.GetText() == "" || r.GetSignature() != "") {
+		e.drop(dropped.Reasoning)
 		return false
 	}
 	writeReasoning(b, r)
@@ -182,7 +184,7 @@ func (e *turnEncoder) toolUse(b *jsonbody.Writer, call *conversationv1.ToolCall)
 	e.talks = true
 	arguments, ok := argumentsObject(call.GetArgumentsJson())
 	if !ok {
-		e.drop("arguments")
+		e.drop(dropped.Arguments)
 	}
 	id := toolID(call.GetId())
 	if id == "" {

@@ -2,6 +2,7 @@ package bedrock
 
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
@@ -24,7 +25,7 @@ func (e *turnEncoder) toolConfig() {
 		return
 	}
 	if forbidden {
-		e.drop("tool_choice") // The dialect cannot say it.
+		e.drop(dropped.ToolChoice) // The dialect cannot say it.
 	}
 	e.w.Key("toolConfig")
 	e.w.Open('{')
@@ -42,7 +43,7 @@ func (e *turnEncoder) tool(tool *conversationv1.Tool) []string {
 		if e.ours() && jsonbody.IsObject(tool.GetExtraJson()) {
 			return []string{tool.GetExtraJson()}
 		}
-		e.drop(tool.GetWireType())
+		e.dropped.Below(dropped.AtTool, tool.GetWireType())
 		return nil
 	}
 	b := &jsonbody.Writer{}
@@ -56,7 +57,7 @@ func (e *turnEncoder) tool(tool *conversationv1.Tool) []string {
 	parameters := tool.GetParametersJson()
 	if !jsonbody.IsObject(parameters) {
 		if parameters != "" {
-			e.drop("parameters")
+			e.drop(dropped.Parameters)
 		}
 		parameters = `{"type":"object","properties":{}}`
 	}
@@ -68,14 +69,14 @@ func (e *turnEncoder) tool(tool *conversationv1.Tool) []string {
 		if e.ours() || e.quirk(quirkStructuredOutput) {
 			b.TruthField("strict", tool.GetStrict())
 		} else if tool.GetStrict() {
-			e.drop("strict")
+			e.drop(dropped.Strict)
 		}
 	}
 	list := []string{""}
 	if e.ours() {
 		b.Extra(tool.GetExtraJson(), nil)
 	} else {
-		list = append(list, e.foreign(tool.GetExtraJson())...)
+		list = append(list, e.foreign(dropped.AtTool, tool.GetExtraJson())...)
 	}
 	b.Close('}')
 	b.Close('}')
@@ -85,13 +86,13 @@ func (e *turnEncoder) tool(tool *conversationv1.Tool) []string {
 
 // foreign is the cache point that another dialect's members ask for; the rest
 // of them is dropped.
-func (e *turnEncoder) foreign(object string) (points []string) {
+func (e *turnEncoder) foreign(place dropped.Place, object string) (points []string) {
 	if object == "" {
 		return nil
 	}
 	_ = jsonbody.Whole([]byte(object)).Members(func(name string, m *jsonbody.Value) error {
 		if name != "cache_control" || !e.quirk(quirkClaude) && !e.quirk(quirkNova) {
-			e.drop(name)
+			e.dropped.Below(place, name)
 			return nil
 		}
 		ttl := ""

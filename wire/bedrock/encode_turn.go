@@ -53,7 +53,7 @@ type turnEncoder struct {
 // keptExtra is what the turn's extra_json has of members that are written here.
 type keptExtra struct{ config, toolConfig, output, fields string }
 
-func (e *turnEncoder) drop(name string) { e.dropped.Add(name) }
+func (e *turnEncoder) drop(field dropped.Field) { e.dropped.Add(field) }
 
 func (e *turnEncoder) quirk(name string) bool { return slices.Contains(e.options.Quirks, name) }
 
@@ -76,7 +76,7 @@ func (e *turnEncoder) encode() {
 			return name == "inferenceConfig" || name == "toolConfig" || name == "outputConfig" || name == "additionalModelRequestFields"
 		})
 	} else {
-		e.dropped.Extra(e.turn.GetExtraJson())
+		e.dropped.Extra(dropped.AtTurn, e.turn.GetExtraJson())
 	}
 	e.w.Close('}')
 }
@@ -113,20 +113,20 @@ func (e *turnEncoder) config(think thinking) {
 		if temperature != nil && *temperature > 1 {
 			one := 1.0
 			temperature = &one
-			e.drop("temperature")
+			e.drop(dropped.Temperature)
 		}
 		if e.quirk(quirkTemperatureOrTopP) && temperature != nil && topP != nil {
 			topP = nil
-			e.drop("top_p")
+			e.drop(dropped.TopP)
 		}
 		if think.on() { // A Claude that thinks takes none, and only a high topP.
 			if temperature != nil && *temperature != 1 {
 				temperature = nil
-				e.drop("temperature")
+				e.drop(dropped.Temperature)
 			}
 			if topP != nil && *topP < 0.95 {
 				topP = nil
-				e.drop("top_p")
+				e.drop(dropped.TopP)
 			}
 		}
 		if temperature != nil {
@@ -149,7 +149,7 @@ func (e *turnEncoder) stop(c *jsonbody.Writer, list []string) {
 	var kept []string
 	for _, text := range list {
 		if strings.TrimSpace(text) == "" {
-			e.drop("stop")
+			e.drop(dropped.Stop)
 			continue
 		}
 		kept = append(kept, text)
@@ -169,10 +169,10 @@ func (e *turnEncoder) outputConfig() {
 	f := e.turn.GetResponseFormat()
 	switch f.GetKind() {
 	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_OBJECT:
-		e.drop("response_format")
+		e.drop(dropped.ResponseFormat)
 	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_SCHEMA:
 		if !e.ours() && !e.quirk(quirkStructuredOutput) || !jsonbody.IsObject(f.GetSchemaJson()) {
-			e.drop("response_format")
+			e.drop(dropped.ResponseFormat)
 			return
 		}
 		e.w.Key("outputConfig")
@@ -213,7 +213,7 @@ func (e *turnEncoder) fields(think thinking) {
 				f.IntField("topK", int64(k))
 				f.Close('}')
 			default:
-				e.drop("top_k")
+				e.drop(dropped.TopK)
 			}
 		}
 	}
@@ -227,26 +227,26 @@ func (e *turnEncoder) fields(think thinking) {
 // dropUnknown names what the dialect has no member for.
 func (e *turnEncoder) dropUnknown() {
 	s := e.turn.GetSampling()
-	for _, field := range []struct {
-		name  string
+	for _, lost := range []struct {
+		field dropped.Field
 		given bool
 	}{
-		{"parallel_tool_calls", e.turn.ParallelToolCalls != nil && !e.turn.GetParallelToolCalls() && len(e.turn.GetTools()) > 0},
-		{"n", s.GetChoiceCount() > 1},
-		{"seed", s != nil && s.Seed != nil},
-		{"min_p", s != nil && s.MinP != nil},
-		{"presence_penalty", s.GetPresencePenalty() != 0},
-		{"frequency_penalty", s.GetFrequencyPenalty() != 0},
-		{"repeat_penalty", s != nil && s.RepeatPenalty != nil && s.GetRepeatPenalty() != 1},
-		{"logprobs", s.GetLogprobs()},
-		{"top_logprobs", s.GetTopLogprobs() > 0},
-		{"logit_bias", len(s.GetLogitBias()) > 0},
-		{"suffix", e.turn.Suffix != nil},
-		{"raw", e.turn.GetRawPrompt()},
-		{"user", e.turn.GetUser() != ""},
+		{dropped.ParallelToolCalls, e.turn.ParallelToolCalls != nil && !e.turn.GetParallelToolCalls() && len(e.turn.GetTools()) > 0},
+		{dropped.ChoiceCount, s.GetChoiceCount() > 1},
+		{dropped.Seed, s != nil && s.Seed != nil},
+		{dropped.MinP, s != nil && s.MinP != nil},
+		{dropped.PresencePenalty, s.GetPresencePenalty() != 0},
+		{dropped.FrequencyPenalty, s.GetFrequencyPenalty() != 0},
+		{dropped.RepeatPenalty, s != nil && s.RepeatPenalty != nil && s.GetRepeatPenalty() != 1},
+		{dropped.Logprobs, s.GetLogprobs()},
+		{dropped.TopLogprobs, s.GetTopLogprobs() > 0},
+		{dropped.LogitBias, len(s.GetLogitBias()) > 0},
+		{dropped.Suffix, e.turn.Suffix != nil},
+		{dropped.RawPrompt, e.turn.GetRawPrompt()},
+		{dropped.User, e.turn.GetUser() != ""},
 	} {
-		if field.given {
-			e.drop(field.name)
+		if lost.given {
+			e.drop(lost.field)
 		}
 	}
 }

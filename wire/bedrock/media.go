@@ -7,6 +7,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
@@ -79,7 +80,7 @@ func inlineBytes(source *jsonbody.Value) (data []byte, err error) {
 // image writes a picture; the API fetches none but from S3.
 func (e *turnEncoder) image(b *jsonbody.Writer, image *conversationv1.Image) bool {
 	if image.GetDetail() != "" {
-		e.drop("detail")
+		e.drop(dropped.ImageDetail)
 	}
 	format := imageFormats[image.GetMediaType()]
 	stored := strings.HasPrefix(image.GetUrl(), "s3://")
@@ -87,7 +88,7 @@ func (e *turnEncoder) image(b *jsonbody.Writer, image *conversationv1.Image) boo
 		format = imageFormats["image/"+strings.Replace(ending(image.GetUrl()), "jpg", "jpeg", 1)]
 	}
 	if format == "" || !stored && len(image.GetData()) == 0 {
-		e.drop("image_url")
+		e.drop(dropped.Image)
 		return false
 	}
 	b.Key("image")
@@ -113,7 +114,7 @@ func (e *turnEncoder) file(b *jsonbody.Writer, file *conversationv1.File) bool {
 		format = ending(file.GetUrl())
 	}
 	if format == "" || !stored && len(file.GetData()) == 0 {
-		e.drop("file")
+		e.drop(dropped.File)
 		return false
 	}
 	b.Key("document")

@@ -2,7 +2,9 @@ package bedrock
 
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
 const (
@@ -71,7 +73,7 @@ func (e *turnEncoder) planThinking() thinking {
 	if !known {
 		effort = "medium"
 		if r.GetEffort() != "" {
-			e.drop("reasoning_effort")
+			e.drop(dropped.OfReasoning(e.turn.GetReasoning()))
 		}
 	}
 	switch {
@@ -82,7 +84,7 @@ func (e *turnEncoder) planThinking() thinking {
 		e.dropBudget(r)
 		return thinking{effort: effort}
 	case !e.quirk(quirkClaude), !e.mayThink():
-		e.drop("reasoning_effort")
+		e.drop(dropped.OfReasoning(e.turn.GetReasoning()))
 		return thinking{}
 	case e.quirk(quirkAdaptiveThinking):
 		e.dropBudget(r)
@@ -96,7 +98,7 @@ func (e *turnEncoder) planThinking() thinking {
 
 func (e *turnEncoder) dropBudget(r *conversationv1.ReasoningOptions) {
 	if r.GetBudgetTokens() > 0 {
-		e.drop("budget_tokens")
+		e.drop(dropped.Budget)
 	}
 }
 
@@ -119,7 +121,7 @@ func (e *turnEncoder) budgeted(r *conversationv1.ReasoningOptions) thinking {
 		most = max(e.limit/4*3, min(most, minBudget))
 	}
 	if budget = min(budget, most); budget < minBudget {
-		e.drop("reasoning_effort")
+		e.drop(dropped.OfReasoning(e.turn.GetReasoning()))
 		return thinking{}
 	}
 	return thinking{budget: budget}
@@ -142,7 +144,7 @@ func (e *turnEncoder) mayThink() bool {
 				return true
 			}
 			for _, part := range messages[i].GetParts() {
-				if r := part.GetReasoning(); r.GetSignature() != "" || r.GetRedacted() != "" {
+				if r := part.GetReasoning(); signer.Anthropic(r.GetSignature()) != "" || r.GetRedacted() != "" {
 					return true
 				}
 			}

@@ -107,15 +107,15 @@ func TestReasoning(t *testing.T) {
 		config, fields string
 		dropped        string
 	}{
-		{turn(low, 0), "claude", `{"maxTokens":6144}`, `{"thinking":{"type":"enabled","budget_tokens":2048}}`, "temperature top_k"},
-		{turn(low, 2000), "claude", `{"maxTokens":2000}`, `{"thinking":{"type":"enabled","budget_tokens":1500}}`, "temperature top_k"},
-		{turn(low, 500), "claude", `{"maxTokens":500,"temperature":0.5}`, `{"top_k":9}`, "reasoning_effort"},
-		{turn(low, 0), "claude adaptive_thinking", ``, `{"thinking":{"type":"adaptive"},"output_config":{"effort":"low"}}`, "temperature top_k"},
+		{turn(low, 0), "claude", `{"maxTokens":6144}`, `{"thinking":{"type":"enabled","budget_tokens":2048}}`, "sampling.temperature sampling.top_k"},
+		{turn(low, 2000), "claude", `{"maxTokens":2000}`, `{"thinking":{"type":"enabled","budget_tokens":1500}}`, "sampling.temperature sampling.top_k"},
+		{turn(low, 500), "claude", `{"maxTokens":500,"temperature":0.5}`, `{"top_k":9}`, "reasoning.effort"},
+		{turn(low, 0), "claude adaptive_thinking", ``, `{"thinking":{"type":"adaptive"},"output_config":{"effort":"low"}}`, "sampling.temperature sampling.top_k"},
 		{turn(&conversationv1.ReasoningOptions{Enabled: proto.Bool(false)}, 0), "claude", `{"temperature":0.5}`, `{"thinking":{"type":"disabled"},"top_k":9}`, ""},
-		{turn(&conversationv1.ReasoningOptions{BudgetTokens: proto.Int64(3000)}, 0), "claude", `{"maxTokens":7096}`, `{"thinking":{"type":"enabled","budget_tokens":3000}}`, "temperature top_k"},
+		{turn(&conversationv1.ReasoningOptions{BudgetTokens: proto.Int64(3000)}, 0), "claude", `{"maxTokens":7096}`, `{"thinking":{"type":"enabled","budget_tokens":3000}}`, "sampling.temperature sampling.top_k"},
 		{turn(low, 0), "nova nova_reasoning", `{"temperature":0.5}`, `{"reasoningConfig":{"type":"enabled","maxReasoningEffort":"low"},"inferenceConfig":{"topK":9}}`, ""},
-		{turn(low, 0), "reasoning_effort", `{"temperature":0.5}`, `{"reasoning_effort":"low"}`, "top_k"},
-		{turn(low, 0), "", `{"temperature":0.5}`, "", "reasoning_effort top_k"},
+		{turn(low, 0), "reasoning_effort", `{"temperature":0.5}`, `{"reasoning_effort":"low"}`, "sampling.top_k"},
+		{turn(low, 0), "", `{"temperature":0.5}`, "", "reasoning.effort sampling.top_k"},
 		{turn(nil, 0), "claude", `{"temperature":0.5}`, `{"top_k":9}`, ""},
 	} {
 		got, dropped := encode(t, tt.turn, tt.quirks)
@@ -154,7 +154,7 @@ func TestCachePoints(t *testing.T) {
 		t.Errorf("%s, dropped %q", got, dropped)
 	}
 	got, dropped = encode(t, turn, "")
-	if want := head + `,{"text":"short"}]}],"toolConfig":{"tools":[` + tool + `]}}`; got != want || dropped != "cache_control" {
+	if want := head + `,{"text":"short"}]}],"toolConfig":{"tools":[` + tool + `]}}`; got != want || dropped != "messages[].content[].cache_control tools[].cache_control" {
 		t.Errorf("%s, dropped %q", got, dropped)
 	}
 }
@@ -180,11 +180,11 @@ func TestToolsOfHistory(t *testing.T) {
 			t.Errorf("%s is not in %s", want, got)
 		}
 	}
-	if strings.Contains(got, long) || strings.Count(got, `"tooluse_2"`) != 2 || dropped != "arguments" {
+	if strings.Contains(got, long) || strings.Count(got, `"tooluse_2"`) != 2 || dropped != "messages[].parts[].tool_call.arguments_json" {
 		t.Errorf("%s, dropped %q", got, dropped)
 	}
 	turn.ToolChoice = &conversationv1.ToolChoice{Mode: conversationv1.ToolChoiceMode_TOOL_CHOICE_MODE_NONE}
-	if _, dropped := encode(t, turn, ""); dropped != "arguments tool_choice" {
+	if _, dropped := encode(t, turn, ""); dropped != "messages[].parts[].tool_call.arguments_json tool_choice" {
 		t.Errorf("dropped %q", dropped)
 	}
 	turn.Messages, turn.Tools = nil, []*conversationv1.Tool{{Name: "f"}}
@@ -207,12 +207,12 @@ func TestMedia(t *testing.T) {
 	}{
 		{image(&conversationv1.Image{Data: []byte{1}, MediaType: "image/jpeg"}), `{"image":{"format":"jpeg","source":{"bytes":"AQ=="}}}`, ""},
 		{image(&conversationv1.Image{Url: "s3://b/x.JPG"}), `{"image":{"format":"jpeg","source":{"s3Location":{"uri":"s3://b/x.JPG"}}}}`, ""},
-		{image(&conversationv1.Image{Url: "https://x/y.png", Detail: "low"}), "", "detail image_url"},
-		{image(&conversationv1.Image{Data: []byte{1}, MediaType: "image/tiff"}), "", "image_url"},
+		{image(&conversationv1.Image{Url: "https://x/y.png", Detail: "low"}), "", "messages[].parts[].image.detail messages[].parts[].image"},
+		{image(&conversationv1.Image{Data: []byte{1}, MediaType: "image/tiff"}), "", "messages[].parts[].image"},
 		{file(&conversationv1.File{Data: []byte{1}, MediaType: "application/pdf", Filename: "A_b  c.pdf"}), `{"document":{"format":"pdf","name":"A-b c","source":{"bytes":"AQ=="}}}`, ""},
 		{file(&conversationv1.File{Data: []byte{1}, Filename: "x.csv"}), `{"document":{"format":"csv","name":"x","source":{"bytes":"AQ=="}}}`, ""},
 		{file(&conversationv1.File{Url: "s3://b/c.docx"}), `{"document":{"format":"docx","name":"document","source":{"s3Location":{"uri":"s3://b/c.docx"}}}}`, ""},
-		{file(&conversationv1.File{FileId: "file-1"}), "", "file"},
+		{file(&conversationv1.File{FileId: "file-1"}), "", "messages[].parts[].file"},
 	} {
 		got, dropped := encode(t, &conversationv1.Turn{Messages: []*conversationv1.Message{user(tt.part)}}, "")
 		want := `{"messages":[]}`
@@ -250,8 +250,9 @@ func TestDroppedMembersAreNamed(t *testing.T) {
 	}
 	got, dropped := encode(t, turn, "temperature_or_top_p")
 	const want = `{"messages":[],"inferenceConfig":{"temperature":1,"stopSequences":["x"]},"toolConfig":{"tools":[{"toolSpec":{"name":"f","inputSchema":{"json":{"type":"object","properties":{}}}}}]}}`
-	const names = "name input_audio odd reasoning_content temperature top_p stop parameters strict web_search response_format " +
-		"parallel_tool_calls n seed min_p presence_penalty frequency_penalty repeat_penalty logprobs top_logprobs logit_bias suffix raw user store"
+	const names = "messages[].name messages[].content[].input_audio messages[].content[].odd messages[].reasoning_content temperature top_p stop " +
+		"tools[].function.parameters tools[].function.strict tools[].web_search response_format " +
+		"parallel_tool_calls n seed min_p presence_penalty frequency_penalty repeat_penalty logprobs top_logprobs logit_bias suffix raw_prompt user store"
 	if got != want || dropped != names {
 		t.Errorf("%s\ndropped %s", got, dropped)
 	}

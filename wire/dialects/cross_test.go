@@ -31,6 +31,7 @@ var unknown = map[conversationv1.Wire][]string{
 	conversationv1.Wire_WIRE_OLLAMA_CHAT:        {"choices"},
 	conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES: {"choices", "logprobs"},
 	conversationv1.Wire_WIRE_BEDROCK_CONVERSE:   {"choices", "logprobs"},
+	conversationv1.Wire_WIRE_OPENAI_RESPONSES:   {"choices", "stop"},
 	conversationv1.Wire_WIRE_OPENAI_COMPLETIONS: {
 		"tool", "parallel_tools", "same_tool_twice", "reasoning_tool", "json_schema", "refusal", "choices", "logprobs", "stop", "empty",
 	},
@@ -43,6 +44,7 @@ var recordings = []struct {
 	path string
 }{
 	{conversationv1.Wire_WIRE_OPENAI_CHAT, "openai", "../openai/testdata/streams/%.sse"},
+	{conversationv1.Wire_WIRE_OPENAI_RESPONSES, "openai_responses", "../responses/testdata/streams/%.sse"},
 	{conversationv1.Wire_WIRE_OLLAMA_CHAT, "ollama_chat", "testdata/ollama_chat/%.ndjson"},
 	{conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES, "anthropic", "testdata/anthropic/%.sse"},
 	{conversationv1.Wire_WIRE_OPENAI_COMPLETIONS, "openai_completions", "testdata/openai_completions/%.sse"},
@@ -51,7 +53,8 @@ var recordings = []struct {
 }
 
 var clients = []conversationv1.Wire{
-	conversationv1.Wire_WIRE_OPENAI_CHAT, conversationv1.Wire_WIRE_OLLAMA_CHAT, conversationv1.Wire_WIRE_OLLAMA_GENERATE,
+	conversationv1.Wire_WIRE_OPENAI_CHAT, conversationv1.Wire_WIRE_OPENAI_RESPONSES,
+	conversationv1.Wire_WIRE_OLLAMA_CHAT, conversationv1.Wire_WIRE_OLLAMA_GENERATE,
 	conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES, conversationv1.Wire_WIRE_OPENAI_COMPLETIONS,
 	conversationv1.Wire_WIRE_GEMINI_GENERATE, conversationv1.Wire_WIRE_BEDROCK_CONVERSE,
 }

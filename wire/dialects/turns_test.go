@@ -88,6 +88,7 @@ func TestEveryClientForEveryProvider(t *testing.T) {
 		pattern string
 	}{
 		{conversationv1.Wire_WIRE_OPENAI_CHAT, "../openai/testdata/turns/*.json"},
+		{conversationv1.Wire_WIRE_OPENAI_RESPONSES, "../responses/testdata/turns/*.json"},
 		{conversationv1.Wire_WIRE_OLLAMA_CHAT, "../ollama/testdata/turns/chat_*.json"},
 		{conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES, "../anthropic/testdata/turns/*.json"},
 		{conversationv1.Wire_WIRE_OPENAI_COMPLETIONS, "../openai/testdata/completions/turns/*.json"},
@@ -146,6 +147,61 @@ func TestEveryClientForEveryProvider(t *testing.T) {
 						t.Errorf("asks something else; dropped %q (-client +provider)\n%s", dropped, diff)
 					}
 				})
+			}
+		}
+	}
+}
+
+// bodies are one question in each client's dialect; %TEXT% and %PICTURE% stand
+// for what is asked. Completions have no pictures.
+var bodies = map[conversationv1.Wire]string{
+	conversationv1.Wire_WIRE_OPENAI_CHAT:        `{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"%TEXT%"},{"type":"image_url","image_url":{"url":"data:image/png;base64,%PICTURE%"}}]}]}`,
+	conversationv1.Wire_WIRE_OPENAI_RESPONSES:   `{"model":"m","input":[{"role":"user","content":[{"type":"input_text","text":"%TEXT%"},{"type":"input_image","image_url":"data:image/png;base64,%PICTURE%"}]}]}`,
+	conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES: `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"%TEXT%"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"%PICTURE%"}}]}]}`,
+	conversationv1.Wire_WIRE_OLLAMA_CHAT:        `{"model":"m","messages":[{"role":"user","content":"%TEXT%","images":["%PICTURE%"]}]}`,
+	conversationv1.Wire_WIRE_OLLAMA_GENERATE:    `{"model":"m","prompt":"%TEXT%","images":["%PICTURE%"]}`,
+	conversationv1.Wire_WIRE_GEMINI_GENERATE:    `{"contents":[{"role":"user","parts":[{"text":"%TEXT%"},{"inlineData":{"mimeType":"image/png","data":"%PICTURE%"}}]}]}`,
+	conversationv1.Wire_WIRE_BEDROCK_CONVERSE:   `{"messages":[{"role":"user","content":[{"text":"%TEXT%"},{"image":{"format":"png","source":{"bytes":"%PICTURE%"}}}]}]}`,
+	conversationv1.Wire_WIRE_OPENAI_COMPLETIONS: `{"model":"m","prompt":"%TEXT%"}`,
+}
+
+const picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+// TestPicturesAndLongPrompts sends a picture and a prompt of a megabyte from
+// every client to every provider: both arrive whole, once.
+func TestPicturesAndLongPrompts(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("Is it 世界? ", 1<<20/14)
+	for client, body := range bodies {
+		from, _ := dialects.For(client)
+		body = strings.NewReplacer("%TEXT%", long, "%PICTURE%", picture).Replace(body)
+		typed, err := from.DecodeTurn([]byte(body))
+		if err != nil {
+			t.Fatal(client, err)
+		}
+		raw, err := from.ScanTurn([]byte(body))
+		if err != nil {
+			t.Fatal(client, err)
+		}
+		for provider := range bodies {
+			to, _ := dialects.For(provider)
+			turn := typed
+			if provider == client {
+				turn = raw
+			}
+			out, dropped, err := to.EncodeTurn(turn, wire.TurnOptions{Model: "m", Stream: true})
+			if err != nil {
+				t.Errorf("%v to %v: %v", client, provider, err)
+				continue
+			}
+			if n := strings.Count(string(out), long); n != 1 {
+				t.Errorf("%v to %v: the prompt is there %d times", client, provider, n)
+			}
+			switch n := strings.Count(string(out), picture); {
+			case client == conversationv1.Wire_WIRE_OPENAI_COMPLETIONS:
+			case provider == conversationv1.Wire_WIRE_OPENAI_COMPLETIONS && (n != 0 || len(dropped) == 0),
+				provider != conversationv1.Wire_WIRE_OPENAI_COMPLETIONS && (n != 1 || len(dropped) > 0):
+				t.Errorf("%v to %v: the picture is there %d times, dropped %q", client, provider, n, dropped)
 			}
 		}
 	}

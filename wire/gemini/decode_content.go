@@ -4,6 +4,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
 // content decodes one content. A user's with function responses becomes two
@@ -115,7 +116,9 @@ func (p *partDecoder) member(name string, m *jsonbody.Value) (err error) {
 	case "thought":
 		p.thought, err = m.Truth()
 	case "thoughtSignature":
-		p.signature, err = m.String()
+		if p.signature, err = m.String(); err == nil {
+			p.signature = signer.Gemini.Read(p.signature)
+		}
 	case "text", "inlineData", "fileData", "functionCall", "functionResponse":
 		if p.data != "" {
 			return jsonbody.Malformed(m.Path(), "a part holds one kind of content")

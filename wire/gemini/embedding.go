@@ -52,13 +52,13 @@ func EncodeEmbeddings(request *wire.EmbeddingRequest, model string) (body []byte
 	w.Close(']')
 	w.Close('}')
 	if request.User != "" {
-		names.Add("user")
+		names.Add(dropped.User)
 	}
 	if request.Truncate != nil {
-		names.Add("truncate")
+		names.Add(dropped.Truncate)
 	}
 	if !ours {
-		names.Extra(request.ExtraJSON)
+		names.Extra(dropped.AtTurn, request.ExtraJSON)
 	}
 	return w.B, names.Names, nil
 }

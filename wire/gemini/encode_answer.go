@@ -4,6 +4,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
 // EncodeAnswer implements wire.Codec. An answer with a failure is returned as
@@ -50,7 +51,7 @@ func writeCandidate(w *jsonbody.Writer, choice *wire.Choice) {
 			if kind.Reasoning.GetText() != "" {
 				p.text(w, kind.Reasoning.GetText(), true)
 			}
-			p.signature = kind.Reasoning.GetSignature()
+			p.signature = signer.Gemini.Show(kind.Reasoning.GetSignature())
 		case *conversationv1.ContentPart_ToolCall:
 			p.call(w, kind.ToolCall)
 		}

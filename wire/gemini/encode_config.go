@@ -4,6 +4,7 @@ import (
 	"math"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
@@ -39,7 +40,7 @@ func (e *turnEncoder) sampling(c *jsonbody.Writer) {
 	if stop := s.GetStop(); len(stop) > 0 {
 		if len(stop) > maxStops {
 			stop = stop[:maxStops]
-			e.drop("stop")
+			e.drop(dropped.Stop)
 		}
 		c.Key("stopSequences")
 		c.Strings(stop)
@@ -55,7 +56,7 @@ func (e *turnEncoder) sampling(c *jsonbody.Writer) {
 	}
 	if s.Seed != nil {
 		if seed := s.GetSeed(); seed < math.MinInt32 || seed > math.MaxInt32 {
-			e.drop("seed")
+			e.drop(dropped.Seed)
 		} else {
 			c.IntField("seed", seed)
 		}
@@ -63,11 +64,11 @@ func (e *turnEncoder) sampling(c *jsonbody.Writer) {
 	if s.GetChoiceCount() > 1 {
 		c.IntField("candidateCount", int64(s.GetChoiceCount()))
 	}
-	e.penalty(c, "presencePenalty", "presence_penalty", s.GetPresencePenalty())
-	e.penalty(c, "frequencyPenalty", "frequency_penalty", s.GetFrequencyPenalty())
+	e.penalty(c, "presencePenalty", dropped.PresencePenalty, s.GetPresencePenalty())
+	e.penalty(c, "frequencyPenalty", dropped.FrequencyPenalty, s.GetFrequencyPenalty())
 	if s.GetLogprobs() {
 		if e.quirk(quirkNoLogprobs) {
-			e.drop("logprobs")
+			e.drop(dropped.Logprobs)
 			return
 		}
 		c.TruthField("responseLogprobs", true)
@@ -78,11 +79,11 @@ func (e *turnEncoder) sampling(c *jsonbody.Writer) {
 }
 
 // penalty writes a penalty; none is not worth an error of models that take none.
-func (e *turnEncoder) penalty(c *jsonbody.Writer, member, name string, value float64) {
+func (e *turnEncoder) penalty(c *jsonbody.Writer, member string, field dropped.Field, value float64) {
 	switch {
 	case value == 0:
 	case e.quirk(quirkNoPenalties):
-		e.drop(name)
+		e.drop(field)
 	default:
 		c.FloatField(member, value)
 	}
@@ -99,7 +100,7 @@ func (e *turnEncoder) format(c *jsonbody.Writer) {
 	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_SCHEMA:
 		c.StrField("responseMimeType", "application/json")
 		if !jsonbody.IsObject(f.GetSchemaJson()) {
-			e.drop("response_format")
+			e.drop(dropped.ResponseFormat)
 			return
 		}
 		c.RawField("responseJsonSchema", f.GetSchemaJson())

@@ -8,7 +8,9 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
 // merged is a content of the API: one or more messages of the turn's.
@@ -31,9 +33,9 @@ func (e *turnEncoder) contents() {
 	var behind []string // what tools gave beside their responses
 	for _, m := range e.turn.GetMessages() {
 		if m.GetName() != "" {
-			e.drop("name")
+			e.drop(dropped.Name)
 		}
-		e.dropped.Extra(m.GetExtraJson())
+		e.dropped.Extra(dropped.AtMessage, m.GetExtraJson())
 		if m.GetRole() == conversationv1.Role_ROLE_SYSTEM {
 			system = append(system, e.systemParts(m)...)
 			continue
@@ -109,11 +111,11 @@ func (e *turnEncoder) systemParts(m *conversationv1.Message) (parts []string) {
 				parts = append(parts, e.write(part, func(b *jsonbody.Writer) bool { b.StrField("text", kind.Text); return true })...)
 			}
 		case *conversationv1.ContentPart_Image:
-			e.drop("image_url")
+			e.drop(dropped.Image)
 		case *conversationv1.ContentPart_Opaque:
-			e.drop(kind.Opaque.GetWireType())
+			e.dropped.Below(dropped.AtPart, kind.Opaque.GetWireType())
 		default:
-			e.drop("file")
+			e.drop(dropped.File)
 		}
 	}
 	return parts
@@ -132,7 +134,7 @@ func (e *turnEncoder) write(part *conversationv1.ContentPart, fill func(*jsonbod
 	if object := part.GetExtraJson(); e.ours() {
 		b.Extra(object, func(name string) bool { return name == inner })
 	} else {
-		e.dropped.Extra(object)
+		e.dropped.Extra(dropped.AtPart, object)
 	}
 	b.Close('}')
 	return []string{string(b.B)}
@@ -215,7 +217,7 @@ func (e *turnEncoder) opaque(into *merged, part *conversationv1.OpaquePart) {
 		into.parts = append(into.parts, part.GetJson())
 		return
 	}
-	e.drop(part.GetWireType())
+	e.dropped.Below(dropped.AtPart, part.GetWireType())
 }
 
 // excuse is what Google lets a client send in place of a signature that it
@@ -237,7 +239,7 @@ func (e *turnEncoder) modelParts(into *merged, parts []*conversationv1.ContentPa
 		case *conversationv1.ContentPart_Reasoning:
 			flush()
 			into.parts = append(into.parts, e.thought(part, kind.Reasoning)...)
-			signature = kind.Reasoning.GetSignature()
+			signature = signer.Gemini.Own(kind.Reasoning.GetSignature())
 			continue
 		case *conversationv1.ContentPart_Opaque:
 			flush()
@@ -270,8 +272,8 @@ func (e *turnEncoder) modelParts(into *merged, parts []*conversationv1.ContentPa
 
 // thought encodes the text of a block of reasoning that the API knows again.
 func (e *turnEncoder) thought(part *conversationv1.ContentPart, r *conversationv1.Reasoning) []string {
-	if r.GetRedacted() != "" || r.GetText() != "" && r.GetSignature() == "" && !e.ours() {
-		e.drop("reasoning_content")
+	if r.GetRedacted() != "" || r.GetText() != "" && signer.Gemini.Own(r.GetSignature()) == "" && (!e.ours() || r.GetSignature() != "") {
+		e.drop(dropped.Reasoning)
 		return nil
 	}
 	return e.write(part, func(b *jsonbody.Writer) bool {
@@ -290,7 +292,7 @@ func (e *turnEncoder) toolCall(b *jsonbody.Writer, call *conversationv1.ToolCall
 	case arguments == "":
 		arguments = "{}"
 	case !jsonbody.IsObject(arguments):
-		e.drop("arguments")
+		e.drop(dropped.Arguments)
 		arguments = `{"raw_arguments":` + string(quote(arguments)) + `}`
 	}
 	b.Key("functionCall")
@@ -313,11 +315,11 @@ func (e *turnEncoder) toolResult(into *merged, part *conversationv1.ContentPart,
 	for _, inner := range result.GetParts() {
 		if text, ok := inner.GetKind().(*conversationv1.ContentPart_Text); ok {
 			texts = append(texts, text.Text)
-			e.dropped.Extra(inner.GetExtraJson())
+			e.dropped.Extra(dropped.AtPart, inner.GetExtraJson())
 			continue
 		}
 		if inner.GetOpaque() != nil {
-			e.drop(inner.GetOpaque().GetWireType())
+			e.dropped.Below(dropped.AtPart, inner.GetOpaque().GetWireType())
 			continue
 		}
 		media = append(media, e.write(inner, func(b *jsonbody.Writer) bool { return e.media(b, inner) })...)

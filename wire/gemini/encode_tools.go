@@ -2,6 +2,7 @@ package gemini
 
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
@@ -15,7 +16,7 @@ func (e *turnEncoder) tools() {
 		case e.ours() && jsonbody.IsObject(tool.GetExtraJson()):
 			others = append(others, tool.GetExtraJson())
 		default:
-			e.drop(tool.GetWireType())
+			e.dropped.Below(dropped.AtTool, tool.GetWireType())
 		}
 	}
 	if len(functions)+len(others) > 0 {
@@ -51,15 +52,15 @@ func (e *turnEncoder) function(tool *conversationv1.Tool) string {
 	case jsonbody.IsObject(parameters):
 		b.RawField("parametersJsonSchema", parameters)
 	case parameters != "":
-		e.drop("parameters")
+		e.drop(dropped.Parameters)
 	}
 	if tool.GetStrict() {
-		e.drop("strict")
+		e.drop(dropped.Strict)
 	}
 	if e.ours() {
 		b.Extra(tool.GetExtraJson(), nil)
 	} else {
-		e.dropped.Extra(tool.GetExtraJson())
+		e.dropped.Extra(dropped.AtTool, tool.GetExtraJson())
 	}
 	b.Close('}')
 	return string(b.B)

@@ -48,7 +48,7 @@ type turnEncoder struct {
 // keptExtra is what the turn's extra_json has of members that are written here.
 type keptExtra struct{ config, thinking, toolConfig string }
 
-func (e *turnEncoder) drop(name string) { e.dropped.Add(name) }
+func (e *turnEncoder) drop(field dropped.Field) { e.dropped.Add(field) }
 
 func (e *turnEncoder) quirk(name string) bool { return slices.Contains(e.options.Quirks, name) }
 
@@ -67,7 +67,7 @@ func (e *turnEncoder) encode() {
 			return name == "generationConfig" || name == "toolConfig"
 		})
 	} else {
-		e.dropped.Extra(e.turn.GetExtraJson())
+		e.dropped.Extra(dropped.AtTurn, e.turn.GetExtraJson())
 	}
 	e.w.Close('}')
 }
@@ -96,20 +96,20 @@ func (e *turnEncoder) readExtra() {
 // dropUnknown names what the dialect has no member for.
 func (e *turnEncoder) dropUnknown() {
 	s := e.turn.GetSampling()
-	for _, field := range []struct {
-		name  string
+	for _, lost := range []struct {
+		field dropped.Field
 		given bool
 	}{
-		{"parallel_tool_calls", e.turn.ParallelToolCalls != nil && !e.turn.GetParallelToolCalls() && len(e.turn.GetTools()) > 0},
-		{"min_p", s != nil && s.MinP != nil},
-		{"repeat_penalty", s != nil && s.RepeatPenalty != nil && s.GetRepeatPenalty() != 1},
-		{"logit_bias", len(s.GetLogitBias()) > 0},
-		{"suffix", e.turn.Suffix != nil},
-		{"raw", e.turn.GetRawPrompt()},
-		{"user", e.turn.GetUser() != ""},
+		{dropped.ParallelToolCalls, e.turn.ParallelToolCalls != nil && !e.turn.GetParallelToolCalls() && len(e.turn.GetTools()) > 0},
+		{dropped.MinP, s != nil && s.MinP != nil},
+		{dropped.RepeatPenalty, s != nil && s.RepeatPenalty != nil && s.GetRepeatPenalty() != 1},
+		{dropped.LogitBias, len(s.GetLogitBias()) > 0},
+		{dropped.Suffix, e.turn.Suffix != nil},
+		{dropped.RawPrompt, e.turn.GetRawPrompt()},
+		{dropped.User, e.turn.GetUser() != ""},
 	} {
-		if field.given {
-			e.drop(field.name)
+		if lost.given {
+			e.drop(lost.field)
 		}
 	}
 }

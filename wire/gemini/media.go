@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
@@ -114,7 +115,7 @@ func typeOf(uri string) string {
 // image writes a picture as a part; false where the API takes it in no form.
 func (e *turnEncoder) image(b *jsonbody.Writer, image *conversationv1.Image) bool {
 	if image.GetDetail() != "" {
-		e.drop("detail")
+		e.drop(dropped.ImageDetail)
 	}
 	switch {
 	case image.GetUrl() != "":
@@ -122,7 +123,7 @@ func (e *turnEncoder) image(b *jsonbody.Writer, image *conversationv1.Image) boo
 	case len(image.GetData()) > 0:
 		e.blob(b, image.GetMediaType(), image.GetData())
 	default:
-		e.drop("image_url")
+		e.drop(dropped.Image)
 		return false
 	}
 	return true
@@ -145,18 +146,18 @@ func (e *turnEncoder) file(b *jsonbody.Writer, file *conversationv1.File) bool {
 	case uploaded(file.GetFileId()):
 		e.fileURI(b, file.GetFileId(), mediaType)
 	default:
-		e.drop("file")
+		e.drop(dropped.File)
 		return false
 	}
 	if file.GetFilename() != "" {
-		e.drop("filename")
+		e.drop(dropped.FileName)
 	}
 	return true
 }
 
 func (e *turnEncoder) audio(b *jsonbody.Writer, audio *conversationv1.Audio) bool {
 	if len(audio.GetData()) == 0 {
-		e.drop("input_audio")
+		e.drop(dropped.Audio)
 		return false
 	}
 	e.blob(b, "audio/"+audio.GetFormat(), audio.GetData())

@@ -9,6 +9,7 @@ import (
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/internal/events"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
 // Positions in the result of a scan for partKeys.
@@ -96,7 +97,7 @@ func (d *streamDecoder) readPart(dst []*conversationv1.Event, data []byte, index
 	if err != nil {
 		return dst, jsonbody.Protocol("a part that cannot be read", err)
 	}
-	signature := jsonbody.Text(at[atSignature], data)
+	signature := signer.Gemini.Read(jsonbody.Text(at[atSignature], data))
 	thought := at[atThought].Kind == jsonscan.True
 	if signature != "" && !thought {
 		dst = append(dst, events.Signature(index, signature))

@@ -8,6 +8,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/signer"
 	"google.golang.org/grpc/codes"
 )
 
@@ -111,7 +112,7 @@ func (e *streamEncoder) reasoning(dst []byte, delta *conversationv1.ReasoningDel
 		}
 	}
 	if delta.GetSignature() != "" {
-		return e.add(dst, choice, &outPart{signature: delta.GetSignature()})
+		return e.add(dst, choice, &outPart{signature: signer.Gemini.Show(delta.GetSignature())})
 	}
 	return dst, nil // An encrypted block has no form here.
 }

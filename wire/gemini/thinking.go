@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"strconv"
 	"strings"
 )
@@ -30,14 +31,14 @@ func (e *turnEncoder) thinking() string {
 		return ""
 	case e.quirk(quirkNoThinking):
 		if !off {
-			e.drop("reasoning_effort")
+			e.drop(dropped.OfReasoning(e.turn.GetReasoning()))
 		}
 		return ""
 	case off && e.quirk(quirkThinkingLevel):
-		e.drop("reasoning_effort")
+		e.drop(dropped.OfReasoning(e.turn.GetReasoning()))
 		return `{"thinkingLevel":"low"}`
 	case off && e.quirk(quirkThinkingAlways):
-		e.drop("reasoning_effort")
+		e.drop(dropped.OfReasoning(e.turn.GetReasoning()))
 		return `{"thinkingBudget":` + strconv.Itoa(leastBudget) + `}`
 	case off:
 		return `{"thinkingBudget":0}`
@@ -45,7 +46,7 @@ func (e *turnEncoder) thinking() string {
 	effort := strings.ToLower(r.GetEffort())
 	budget, known := budgets[effort]
 	if !known && effort != "" {
-		e.drop("reasoning_effort")
+		e.drop(dropped.OfReasoning(e.turn.GetReasoning()))
 		budget, effort = budgets["medium"], "medium"
 	}
 	if e.quirk(quirkThinkingLevel) || e.ours() && levels[effort] && r.GetBudgetTokens() <= 0 {
@@ -63,7 +64,7 @@ func (e *turnEncoder) thinking() string {
 // level asks for a level; a budget becomes the level that would have it.
 func (e *turnEncoder) level(effort string) string {
 	if budget := e.turn.GetReasoning().GetBudgetTokens(); budget > 0 {
-		e.drop("budget_tokens")
+		e.drop(dropped.Budget)
 		switch {
 		case effort != "":
 		case budget <= 2*budgets["low"]:

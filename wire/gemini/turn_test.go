@@ -109,14 +109,14 @@ func TestThinking(t *testing.T) {
 		{&conversationv1.ReasoningOptions{Effort: "low"}, "", `{"thinkingBudget":1024,"includeThoughts":true}`, ""},
 		{&conversationv1.ReasoningOptions{Effort: "high"}, "thinking_level", `{"thinkingLevel":"high","includeThoughts":true}`, ""},
 		{&conversationv1.ReasoningOptions{Effort: "minimal"}, "thinking_level", `{"thinkingLevel":"low","includeThoughts":true}`, ""},
-		{&conversationv1.ReasoningOptions{BudgetTokens: proto.Int64(9000)}, "thinking_level", `{"thinkingLevel":"high","includeThoughts":true}`, "budget_tokens"},
+		{&conversationv1.ReasoningOptions{BudgetTokens: proto.Int64(9000)}, "thinking_level", `{"thinkingLevel":"high","includeThoughts":true}`, "reasoning.budget_tokens"},
 		{&conversationv1.ReasoningOptions{BudgetTokens: proto.Int64(77)}, "", `{"thinkingBudget":77,"includeThoughts":true}`, ""},
 		{&conversationv1.ReasoningOptions{Enabled: proto.Bool(true)}, "", `{"includeThoughts":true}`, ""},
 		{&conversationv1.ReasoningOptions{Enabled: proto.Bool(false)}, "", `{"thinkingBudget":0}`, ""},
-		{&conversationv1.ReasoningOptions{Effort: "none"}, "thinking_always", `{"thinkingBudget":128}`, "reasoning_effort"},
-		{&conversationv1.ReasoningOptions{Effort: "none"}, "thinking_level", `{"thinkingLevel":"low"}`, "reasoning_effort"},
-		{&conversationv1.ReasoningOptions{Effort: "odd"}, "", `{"thinkingBudget":8192,"includeThoughts":true}`, "reasoning_effort"},
-		{&conversationv1.ReasoningOptions{Effort: "low"}, "no_thinking", "", "reasoning_effort"},
+		{&conversationv1.ReasoningOptions{Effort: "none"}, "thinking_always", `{"thinkingBudget":128}`, "reasoning.effort"},
+		{&conversationv1.ReasoningOptions{Effort: "none"}, "thinking_level", `{"thinkingLevel":"low"}`, "reasoning.effort"},
+		{&conversationv1.ReasoningOptions{Effort: "odd"}, "", `{"thinkingBudget":8192,"includeThoughts":true}`, "reasoning.effort"},
+		{&conversationv1.ReasoningOptions{Effort: "low"}, "no_thinking", "", "reasoning.effort"},
 		{&conversationv1.ReasoningOptions{Effort: "none"}, "no_thinking", "", ""},
 		{&conversationv1.ReasoningOptions{}, "", "", ""},
 	} {
@@ -172,7 +172,7 @@ func TestResultsFollowTheirCalls(t *testing.T) {
 // the quirk excuses the first call.
 func TestSignaturesGoBack(t *testing.T) {
 	t.Parallel()
-	signed := &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Reasoning{Reasoning: &conversationv1.Reasoning{Text: "Hm", Signature: "c2ln"}}}
+	signed := &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Reasoning{Reasoning: &conversationv1.Reasoning{Text: "Hm", Signature: "gptmesh.gemini.c2ln"}}}
 	unsigned := &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Reasoning{Reasoning: &conversationv1.Reasoning{Text: "Hm"}}}
 	for _, tt := range []struct {
 		parts         []*conversationv1.ContentPart
@@ -182,7 +182,7 @@ func TestSignaturesGoBack(t *testing.T) {
 		{[]*conversationv1.ContentPart{signed, call("a", "f"), call("b", "f")}, "signed_calls",
 			`{"text":"Hm","thought":true},{"functionCall":{"id":"a","name":"f","args":{}},"thoughtSignature":"c2ln"},{"functionCall":{"id":"b","name":"f","args":{}}}`, ""},
 		{[]*conversationv1.ContentPart{unsigned, call("a", "f"), call("b", "f")}, "signed_calls",
-			`{"functionCall":{"id":"a","name":"f","args":{}},"thoughtSignature":"skip_thought_signature_validator"},{"functionCall":{"id":"b","name":"f","args":{}}}`, "reasoning_content"},
+			`{"functionCall":{"id":"a","name":"f","args":{}},"thoughtSignature":"skip_thought_signature_validator"},{"functionCall":{"id":"b","name":"f","args":{}}}`, "messages[].parts[].reasoning"},
 		{[]*conversationv1.ContentPart{call("a", "f")}, "", `{"functionCall":{"id":"a","name":"f","args":{}}}`, ""},
 		{[]*conversationv1.ContentPart{text("x"), signed}, "", `{"text":"x"},{"text":"Hm","thought":true},{"text":"","thoughtSignature":"c2ln"}`, ""},
 	} {
@@ -213,8 +213,9 @@ func TestDroppedMembersAreNamed(t *testing.T) {
 	}
 	got, dropped := encode(t, turn, "no_penalties no_logprobs")
 	const want = `{"contents":[],"tools":[{"functionDeclarations":[{"name":"f"}]}],"generationConfig":{"stopSequences":["1","2","3","4","5"]}}`
-	const names = "name file input_audio odd parameters strict web_search stop seed presence_penalty frequency_penalty logprobs " +
-		"parallel_tool_calls min_p repeat_penalty logit_bias suffix raw user store"
+	const names = "messages[].name messages[].content[].file messages[].content[].input_audio messages[].content[].odd " +
+		"tools[].function.parameters tools[].function.strict tools[].web_search stop seed presence_penalty frequency_penalty logprobs " +
+		"parallel_tool_calls min_p repeat_penalty logit_bias suffix raw_prompt user store"
 	if got != want || dropped != names {
 		t.Errorf("%s\ndropped %s", got, dropped)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 )
@@ -74,7 +75,7 @@ func decodeInputs(m *value) ([]wire.EmbeddingInput, error) {
 // EncodeEmbedRequest is the body of a call of a provider's /api/embed for
 // model. Inputs of token ids are refused: Ollama takes texts only. dropped names
 // members that it cannot take.
-func EncodeEmbedRequest(request *wire.EmbeddingRequest, model string) (body []byte, dropped []string, err error) {
+func EncodeEmbedRequest(request *wire.EmbeddingRequest, model string) (body []byte, lost []string, err error) {
 	w := writer{}
 	w.open('{')
 	w.strField("model", model)
@@ -95,17 +96,17 @@ func EncodeEmbedRequest(request *wire.EmbeddingRequest, model string) (body []by
 	if request.Dimensions != nil {
 		w.intField("dimensions", int64(*request.Dimensions))
 	}
-	lost := droppedList{client: request.ExtraWire}
+	names := dropped.List{Client: request.ExtraWire}
 	if request.User != "" {
-		lost.add("user")
+		names.Add(dropped.User)
 	}
 	if related(request.ExtraWire) {
 		w.extra(request.ExtraJSON, nil)
 	} else {
-		lost.extra(request.ExtraJSON)
+		names.Extra(dropped.AtTurn, request.ExtraJSON)
 	}
 	w.close('}')
-	return w.b, lost.names, nil
+	return w.b, names.Names, nil
 }
 
 // DecodeEmbeddings reads a provider's answer to /api/embed or /api/embeddings.

@@ -5,6 +5,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 )
 
 func (e *turnEncoder) messages() {
@@ -28,9 +29,9 @@ func (e *turnEncoder) messages() {
 // ending writes what a message of any role may have and closes it.
 func (e *turnEncoder) ending(m *conversationv1.Message) {
 	if m.GetName() != "" {
-		e.drop("name")
+		e.drop(dropped.Name)
 	}
-	e.nestedExtra(m.GetExtraJson(), nil)
+	e.nestedExtra(dropped.AtMessage, m.GetExtraJson(), nil)
 	e.w.close('}')
 }
 
@@ -53,10 +54,10 @@ func (e *turnEncoder) assistant(m *conversationv1.Message) {
 				thoughts = append(thoughts, kind.Reasoning.GetText())
 			}
 			if kind.Reasoning.GetSignature() != "" {
-				e.drop("signature")
+				e.drop(dropped.Signature)
 			}
 			if kind.Reasoning.GetRedacted() != "" {
-				e.drop("redacted_thinking")
+				e.drop(dropped.Redacted)
 			}
 		case *conversationv1.ContentPart_ToolCall:
 			calls = append(calls, part)
@@ -87,7 +88,7 @@ func (e *turnEncoder) toolCall(index int, part *conversationv1.ContentPart) {
 	call := part.GetToolCall()
 	arguments, ok := argumentsObject(call.GetArgumentsJson())
 	if !ok {
-		e.drop("arguments")
+		e.drop(dropped.Arguments)
 	}
 	e.w.open('{')
 	if call.GetId() != "" {
@@ -99,7 +100,7 @@ func (e *turnEncoder) toolCall(index int, part *conversationv1.ContentPart) {
 	e.w.strField("name", call.GetName())
 	e.w.rawField("arguments", arguments)
 	e.w.close('}')
-	e.nestedExtra(part.GetExtraJson(), nil)
+	e.nestedExtra(dropped.AtCall, part.GetExtraJson(), nil)
 	e.w.close('}')
 }
 
@@ -113,7 +114,7 @@ func (e *turnEncoder) toolResults(m *conversationv1.Message) {
 		}
 		text, images := e.content(result.GetParts())
 		if result.GetIsError() {
-			e.drop("is_error")
+			e.drop(dropped.IsError)
 		}
 		e.w.open('{')
 		e.w.strField("role", "tool")
@@ -125,7 +126,7 @@ func (e *turnEncoder) toolResults(m *conversationv1.Message) {
 		if result.GetToolCallId() != "" {
 			e.w.strField("tool_call_id", result.GetToolCallId())
 		}
-		e.dropped.extra(part.GetExtraJson())
+		e.dropped.Extra(dropped.AtPart, part.GetExtraJson())
 		e.ending(m)
 	}
 }
@@ -163,12 +164,12 @@ func (e *turnEncoder) tool(tool *conversationv1.Tool) {
 		if related(e.turn.GetExtraWire()) && jsonObject(tool.GetExtraJson()) {
 			e.w.raw(tool.GetExtraJson())
 		} else {
-			e.drop(tool.GetWireType())
+			e.dropped.Below(dropped.AtTool, tool.GetWireType())
 		}
 		return
 	}
 	if tool.Strict != nil {
-		e.drop("strict")
+		e.drop(dropped.Strict)
 	}
 	e.w.open('{')
 	e.w.strField("type", "function")
@@ -181,7 +182,7 @@ func (e *turnEncoder) tool(tool *conversationv1.Tool) {
 	parameters := tool.GetParametersJson()
 	if !jsonObject(parameters) {
 		if parameters != "" {
-			e.drop("parameters")
+			e.drop(dropped.Parameters)
 		}
 		parameters = `{"type":"object","properties":{}}`
 	}
@@ -190,7 +191,7 @@ func (e *turnEncoder) tool(tool *conversationv1.Tool) {
 		e.w.extra(functionExtra(tool.GetExtraJson()), nil)
 	}
 	e.w.close('}')
-	e.nestedExtra(tool.GetExtraJson(), func(name string) bool { return name == "function" })
+	e.nestedExtra(dropped.AtTool, tool.GetExtraJson(), func(name string) bool { return name == "function" })
 	e.w.close('}')
 }
 

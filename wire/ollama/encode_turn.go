@@ -12,6 +12,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"google.golang.org/grpc/codes"
 )
 
@@ -40,11 +41,11 @@ func (c codec) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (
 		typed.MaxOutputTokens = turn.MaxOutputTokens
 		turn = typed
 	}
-	e := &turnEncoder{codec: c, turn: turn, options: options, dropped: droppedList{client: turn.GetExtraWire()}}
+	e := &turnEncoder{codec: c, turn: turn, options: options, dropped: dropped.List{Client: turn.GetExtraWire()}}
 	if err := e.encode(); err != nil {
 		return nil, nil, err
 	}
-	return e.w.b, e.dropped.names, nil
+	return e.w.b, e.dropped.Names, nil
 }
 
 // spliceTurn writes the members that the mesh acts on into a client's body.
@@ -114,10 +115,10 @@ type turnEncoder struct {
 	turn    *conversationv1.Turn
 	options wire.TurnOptions
 	w       writer
-	dropped droppedList
+	dropped dropped.List
 }
 
-func (e *turnEncoder) drop(name string) { e.dropped.add(name) }
+func (e *turnEncoder) drop(field dropped.Field) { e.dropped.Add(field) }
 
 func (e *turnEncoder) encode() error {
 	e.w.open('{')
@@ -130,10 +131,10 @@ func (e *turnEncoder) encode() error {
 		e.messages()
 		e.tools()
 		if e.turn.Suffix != nil {
-			e.drop("suffix")
+			e.drop(dropped.Suffix)
 		}
 		if e.turn.GetRawPrompt() {
-			e.drop("raw")
+			e.drop(dropped.RawPrompt)
 		}
 	}
 	e.format()
@@ -154,7 +155,7 @@ func (e *turnEncoder) encode() error {
 // already there, and a chat has no use for what steers one prompt.
 func (e *turnEncoder) skipExtra(name string) bool {
 	if !e.generate() && (name == "template" || name == "context") {
-		e.drop(name)
+		e.dropped.Below(dropped.AtTurn, name)
 		return true
 	}
 	return name == "options"
@@ -191,7 +192,7 @@ func (e *turnEncoder) prompt() error {
 	}
 	e.images(images)
 	if len(e.turn.GetTools()) > 0 {
-		e.drop("tools")
+		e.drop(dropped.Tools)
 	}
 	return nil
 }
@@ -212,7 +213,7 @@ func (e *turnEncoder) format() {
 			e.w.rawField("format", f.GetSchemaJson())
 		} else {
 			e.w.strField("format", "json")
-			e.drop("response_format")
+			e.drop(dropped.ResponseFormat)
 		}
 	}
 }
@@ -223,7 +224,7 @@ func (e *turnEncoder) think() {
 		return
 	}
 	if r.BudgetTokens != nil {
-		e.drop("budget_tokens")
+		e.drop(dropped.Budget)
 	}
 	effort := r.GetEffort()
 	switch effort {
@@ -244,7 +245,7 @@ func (e *turnEncoder) think() {
 	case r.GetEnabled(), effort != "", r.GetBudgetTokens() > 0:
 		e.w.rawField("think", "true")
 		if effort != "" {
-			e.drop("reasoning_effort")
+			e.drop(dropped.OfReasoning(e.turn.GetReasoning()))
 		}
 	}
 }
@@ -263,23 +264,23 @@ func (e *turnEncoder) logprobs() {
 func (e *turnEncoder) dropUnknown() {
 	t := e.turn
 	if t.GetSampling().GetChoiceCount() > 1 {
-		e.drop("n")
+		e.drop(dropped.ChoiceCount)
 	}
 	if len(t.GetSampling().GetLogitBias()) > 0 {
-		e.drop("logit_bias")
+		e.drop(dropped.LogitBias)
 	}
 	if t.ParallelToolCalls != nil && !t.GetParallelToolCalls() {
-		e.drop("parallel_tool_calls")
+		e.drop(dropped.ParallelToolCalls)
 	}
 	switch t.GetToolChoice().GetMode() {
 	case conversationv1.ToolChoiceMode_TOOL_CHOICE_MODE_REQUIRED, conversationv1.ToolChoiceMode_TOOL_CHOICE_MODE_NAMED:
-		e.drop("tool_choice")
+		e.drop(dropped.ToolChoice)
 	}
 	if t.GetUser() != "" {
-		e.drop("user")
+		e.drop(dropped.User)
 	}
 	if !related(t.GetExtraWire()) {
-		e.dropped.extra(t.GetExtraJson())
+		e.dropped.Extra(dropped.AtTurn, t.GetExtraJson())
 	}
 }
 
@@ -299,12 +300,12 @@ func (e *turnEncoder) extraOptions() string {
 }
 
 // nestedExtra writes or drops an extra_json below the top level.
-func (e *turnEncoder) nestedExtra(object string, skip func(string) bool) {
+func (e *turnEncoder) nestedExtra(place dropped.Place, object string, skip func(string) bool) {
 	if related(e.turn.GetExtraWire()) {
 		e.w.extra(object, skip)
 		return
 	}
-	e.dropped.extra(object)
+	e.dropped.Extra(place, object)
 }
 
 // content is the text and the pictures of parts; other parts are dropped.
@@ -320,19 +321,19 @@ func (e *turnEncoder) content(parts []*conversationv1.ContentPart) (text string,
 			if len(kind.Image.GetData()) > 0 {
 				images = append(images, base64.StdEncoding.EncodeToString(kind.Image.GetData()))
 			} else {
-				e.drop("image_url")
+				e.drop(dropped.Image)
 			}
 			if kind.Image.GetDetail() != "" {
-				e.drop("detail")
+				e.drop(dropped.ImageDetail)
 			}
 		case *conversationv1.ContentPart_Audio:
-			e.drop("input_audio")
+			e.drop(dropped.Audio)
 		case *conversationv1.ContentPart_File:
-			e.drop("file")
+			e.drop(dropped.File)
 		case *conversationv1.ContentPart_Opaque:
-			e.drop(kind.Opaque.GetWireType())
+			e.dropped.Below(dropped.AtPart, kind.Opaque.GetWireType())
 		}
-		e.dropped.extra(part.GetExtraJson())
+		e.dropped.Extra(dropped.AtPart, part.GetExtraJson())
 	}
 	return strings.Join(texts, "\n"), images
 }

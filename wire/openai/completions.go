@@ -36,6 +36,6 @@ func FIM() wire.Codec { return fim{} }
 type fim struct{ chat }
 
 // EncodeTurn implements wire.Codec, as that of Completions does.
-func (fim) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (body []byte, dropped []string, err error) {
+func (fim) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (body []byte, lost []string, err error) {
 	return completions{}.EncodeTurn(turn, options)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 )
 
 // gapTokens bounds an answer for a client of another dialect that set no bound:
@@ -18,16 +19,16 @@ const gapTokens = 1024
 // EncodeTurn implements wire.Codec. Of the typed half the last user message is
 // the prompt; messages before it, tools and pictures are dropped. Without a
 // limit, a turn of another dialect gets DefaultMaxOutputTokens, or 1024.
-func (completions) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (body []byte, dropped []string, err error) {
+func (completions) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (body []byte, lost []string, err error) {
 	if raw := turn.GetRaw(); raw.GetWire() == completionsWire && len(raw.GetBody()) > 0 {
 		body, err = splicePrompt(turn, options)
 		return body, nil, err
 	}
-	e := turnEncoder{turn: turn, options: options, client: turn.GetExtraWire(), wire: completionsWire}
+	e := turnEncoder{turn: turn, options: options, client: turn.GetExtraWire(), wire: completionsWire, dropped: dropped.List{Client: turn.GetExtraWire()}}
 	if err := e.encodePrompt(); err != nil {
 		return nil, nil, err
 	}
-	return e.b, e.dropped, nil
+	return e.b, e.dropped.Names, nil
 }
 
 // splicePrompt keeps a raw body but for what the mesh acts on.
@@ -93,14 +94,14 @@ func (e *turnEncoder) prompt() error {
 		return fault.InvalidField("turn.messages", "needs a user message: it is the prompt")
 	}
 	if len(e.turn.GetMessages()) > 1 {
-		e.drop("messages")
+		e.drop(dropped.Messages)
 	}
 	var text strings.Builder
 	for _, part := range last.GetParts() {
 		if kind, ok := part.GetKind().(*conversationv1.ContentPart_Text); ok {
 			text.WriteString(kind.Text)
 		} else {
-			e.drop("messages[].parts[].image")
+			e.drop(dropped.Image)
 		}
 	}
 	e.member("prompt")
@@ -136,18 +137,18 @@ func (e *turnEncoder) promptSampling() {
 // promptDrops names what a prompt has no place for.
 func (e *turnEncoder) promptDrops() {
 	if len(e.turn.GetTools()) > 0 {
-		e.drop("tools")
+		e.drop(dropped.Tools)
 	}
 	switch e.turn.GetResponseFormat().GetKind() {
 	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_OBJECT, conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_SCHEMA:
-		e.drop("response_format")
+		e.drop(dropped.ResponseFormat)
 	}
 	if r := e.turn.GetReasoning(); r != nil {
 		if r.Enabled != nil || r.GetEffort() != "" {
-			e.drop("reasoning.enabled")
+			e.drop(dropped.Thinking)
 		}
 		if r.BudgetTokens != nil {
-			e.drop("reasoning.budget_tokens")
+			e.drop(dropped.Budget)
 		}
 	}
 }

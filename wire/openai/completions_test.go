@@ -166,7 +166,7 @@ func TestPromptFromOtherDialects(t *testing.T) {
 				&conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Image{Image: &conversationv1.Image{Url: "data:"}}})},
 			Tools: []*conversationv1.Tool{{Name: "t"}}, ExtraWire: conversationv1.Wire_WIRE_OLLAMA_GENERATE, ExtraJson: `{"keep_alive":5}`,
 			ResponseFormat: &conversationv1.ResponseFormat{Kind: conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_OBJECT},
-		}, wire.TurnOptions{Model: "m"}, `{"model":"m","prompt":"ab","max_tokens":1024,"stream":false}`, "messages images tools format keep_alive"},
+		}, wire.TurnOptions{Model: "m"}, `{"model":"m","prompt":"ab","max_tokens":1024,"stream":false}`, "prompt images tools format keep_alive"},
 	} {
 		body, dropped, err := openai.Completions().EncodeTurn(c.turn, c.options)
 		if err != nil {

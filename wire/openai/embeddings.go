@@ -10,6 +10,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 )
 
 // VectorFormat is how vectors stand in an answer.
@@ -175,11 +176,11 @@ func decodeTokenID(v *value) (int32, error) {
 // EncodeEmbeddings makes the body of a provider's /v1/embeddings. Model is the
 // provider's name of it. Vectors are asked for as the API's default. dropped
 // names members that only another dialect knows.
-func EncodeEmbeddings(request *wire.EmbeddingRequest, model string) (body []byte, dropped []string, err error) {
+func EncodeEmbeddings(request *wire.EmbeddingRequest, model string) (body []byte, lost []string, err error) {
 	if len(request.Inputs) == 0 {
 		return nil, nil, fault.InvalidField("inputs", "needs at least one entry")
 	}
-	e := turnEncoder{client: request.ExtraWire, wire: own}
+	e := turnEncoder{client: request.ExtraWire, wire: own, dropped: dropped.List{Client: request.ExtraWire}}
 	e.open('{')
 	e.member("model")
 	e.str(model)
@@ -203,12 +204,12 @@ func EncodeEmbeddings(request *wire.EmbeddingRequest, model string) (body []byte
 			e.member("truncate")
 			e.truth(*request.Truncate)
 		} else {
-			e.dropped.add("truncate")
+			e.dropped.Add(dropped.Truncate)
 		}
 	}
-	e.extra("", request.ExtraJSON, append(e.written, "encoding_format")...)
+	e.extra(dropped.AtTurn, request.ExtraJSON, append(e.written, "encoding_format")...)
 	e.close('}')
-	return e.b, e.dropped, nil
+	return e.b, e.dropped.Names, nil
 }
 
 func (e *turnEncoder) embeddingInput(input wire.EmbeddingInput) {

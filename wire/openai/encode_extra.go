@@ -5,6 +5,7 @@ import (
 
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 )
 
 var noKeys = jsonscan.NewKeys()
@@ -35,24 +36,28 @@ func forEachExtra(json string, fn func(name, value string)) {
 }
 
 // extra writes the members of extra_json into the open object where they are of
-// this dialect, else names them as dropped below the path.
-func (e *turnEncoder) extra(path, json string, skip ...string) {
+// this dialect, else names them as dropped at their place.
+func (e *turnEncoder) extra(place dropped.Place, json string, skip ...string) {
+	e.extraBelow(place, "", json, skip...)
+}
+
+// extraBelow is extra for members that stand deeper than their place, by the
+// way there, "function.".
+func (e *turnEncoder) extraBelow(place dropped.Place, way, json string, skip ...string) {
 	forEachExtra(json, func(name, value string) {
 		switch {
 		case slices.Contains(skip, name):
 		case e.client == e.wire:
 			e.rawField(name, value)
-		case path == "":
-			e.dropped.add(name)
 		default:
-			e.dropped.add(path + "." + name)
+			e.dropped.Below(place, way+name)
 		}
 	})
 }
 
 // nested writes what extra_json has below name into the open object, and
 // returns extra_json without it.
-func (e *turnEncoder) nested(path, json, name string) (after string, err error) {
+func (e *turnEncoder) nested(path string, place dropped.Place, json, name string) (after string, err error) {
 	if json == "" {
 		return "", nil
 	}
@@ -64,7 +69,7 @@ func (e *turnEncoder) nested(path, json, name string) (after string, err error) 
 	if found[0].Kind != jsonscan.Object {
 		return json, nil
 	}
-	e.extra(path+"."+name, string(found[0].Raw(body)))
+	e.extraBelow(place, name+".", string(found[0].Raw(body)))
 	left, err := jsonscan.Splice(nil, body, jsonscan.Edit{At: found[0]})
 	if err != nil {
 		return "", fault.Internal(err)

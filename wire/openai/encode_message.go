@@ -7,6 +7,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 )
 
 // toolImages are pictures that a tool gave. The dialect takes none in the
@@ -44,7 +45,7 @@ func (e *turnEncoder) message(index int, m *conversationv1.Message) error {
 	if err := e.parts(index, m); err != nil {
 		return err
 	}
-	e.extra("messages[]", m.GetExtraJson())
+	e.extra(dropped.AtMessage, m.GetExtraJson())
 	e.close('}')
 	return nil
 }
@@ -98,9 +99,9 @@ func (e *turnEncoder) earlierAudio(part *conversationv1.ContentPart) error {
 	e.key("audio")
 	e.open('{')
 	e.strField("id", part.GetAudio().GetId())
-	after, err := e.nested("messages[]", part.GetExtraJson(), "audio")
+	after, err := e.nested("messages[]", dropped.AtMessage, part.GetExtraJson(), "audio")
 	e.close('}')
-	e.extra("messages[]", after)
+	e.extra(dropped.AtMessage, after)
 	return err
 }
 
@@ -139,7 +140,7 @@ func (e *turnEncoder) content(role conversationv1.Role, parts []*conversationv1.
 
 // dropExtra names the extra members of a part that becomes plain text.
 func (e *turnEncoder) dropExtra(part *conversationv1.ContentPart) {
-	forEachExtra(part.GetExtraJson(), func(name, _ string) { e.dropped.add("messages[].content[]." + name) })
+	forEachExtra(part.GetExtraJson(), func(name, _ string) { e.dropped.Below(dropped.AtPart, name) })
 }
 
 // thoughts writes the reasoning of the history where the provider is to see it.
@@ -148,7 +149,7 @@ func (e *turnEncoder) thoughts(thoughts []*conversationv1.Reasoning) {
 		return
 	}
 	if e.client != own && !e.quirk(quirkReasoningHistory) {
-		e.drop("messages[].parts[].reasoning")
+		e.drop(dropped.Reasoning)
 		return
 	}
 	var text strings.Builder
@@ -190,12 +191,12 @@ func (e *turnEncoder) calls(parts []*conversationv1.ContentPart) error {
 		e.open('{')
 		e.strField("name", call.GetName())
 		e.strField(arguments, call.GetArgumentsJson())
-		after, err := e.nested("messages[].tool_calls[]", part.GetExtraJson(), kind)
+		after, err := e.nested("messages[].tool_calls[]", dropped.AtCall, part.GetExtraJson(), kind)
 		if err != nil {
 			return err
 		}
 		e.close('}')
-		e.extra("messages[].tool_calls[]", after)
+		e.extra(dropped.AtCall, after)
 		e.close('}')
 	}
 	e.close(']')
@@ -218,7 +219,7 @@ func (e *turnEncoder) results(index int, m *conversationv1.Message) error {
 			}
 		}
 		if result.GetIsError() {
-			e.drop("messages[].parts[].tool_result.is_error")
+			e.drop(dropped.IsError)
 		}
 		e.open('{')
 		e.strField("role", "tool")
@@ -226,8 +227,8 @@ func (e *turnEncoder) results(index int, m *conversationv1.Message) error {
 		if err := e.content(conversationv1.Role_ROLE_TOOL, content, false); err != nil {
 			return err
 		}
-		e.extra("messages[]", m.GetExtraJson())
-		e.extra("messages[].content[]", part.GetExtraJson())
+		e.extra(dropped.AtMessage, m.GetExtraJson())
+		e.extra(dropped.AtPart, part.GetExtraJson())
 		e.close('}')
 		if len(images) > 0 {
 			e.images = append(e.images, toolImages{callID: result.GetToolCallId(), parts: images})

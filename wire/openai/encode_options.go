@@ -7,6 +7,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 )
 
 func (e *turnEncoder) number(name string, value *float64) {
@@ -88,13 +89,13 @@ func (e *turnEncoder) extended(s *conversationv1.Sampling) {
 		return
 	}
 	if s.TopK != nil {
-		e.drop("sampling.top_k")
+		e.drop(dropped.TopK)
 	}
 	if s.MinP != nil {
-		e.drop("sampling.min_p")
+		e.drop(dropped.MinP)
 	}
 	if s.RepeatPenalty != nil {
-		e.drop("sampling.repeat_penalty")
+		e.drop(dropped.RepeatPenalty)
 	}
 }
 
@@ -141,10 +142,10 @@ func (e *turnEncoder) rest() error {
 		e.str(e.turn.GetUser())
 	}
 	if e.turn.Suffix != nil {
-		e.drop("suffix")
+		e.drop(dropped.Suffix)
 	}
 	if e.turn.GetRawPrompt() {
-		e.drop("raw_prompt")
+		e.drop(dropped.RawPrompt)
 	}
 	return e.ending()
 }
@@ -165,7 +166,7 @@ func (e *turnEncoder) ending() error {
 	if e.ofOpenAI() {
 		skip = append(skip, "stream_options")
 	}
-	e.extra("", e.turn.GetExtraJson(), skip...)
+	e.extra(dropped.AtTurn, e.turn.GetExtraJson(), skip...)
 	e.close('}')
 	return nil
 }
@@ -181,10 +182,10 @@ func (e *turnEncoder) reasoningOptions(r *conversationv1.ReasoningOptions) {
 		e.member("reasoning_effort")
 		e.str(effort)
 	} else if r != nil && r.Enabled != nil {
-		e.drop("reasoning.enabled")
+		e.drop(dropped.Thinking)
 	}
 	if r != nil && r.BudgetTokens != nil {
-		e.drop("reasoning.budget_tokens")
+		e.drop(dropped.Budget)
 	}
 }
 

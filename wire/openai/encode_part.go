@@ -5,6 +5,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 )
 
 // part writes one part of a content array. One that the dialect cannot carry is
@@ -29,14 +30,14 @@ func (e *turnEncoder) part(part *conversationv1.ContentPart) error {
 		return e.file(kind.File, part)
 	case *conversationv1.ContentPart_Opaque:
 		if e.client != own {
-			e.dropped.add("messages[].content[]." + kind.Opaque.GetWireType())
+			e.dropped.Below(dropped.AtPart, kind.Opaque.GetWireType())
 			return nil
 		}
 		return e.checked("messages[].parts[].opaque.json", kind.Opaque.GetJson())
 	default:
 		return fault.InvalidField("turn.messages[].parts[]", "is empty or of a kind that cannot stand here")
 	}
-	e.extra("messages[].content[]", part.GetExtraJson())
+	e.extra(dropped.AtPart, part.GetExtraJson())
 	e.close('}')
 	return nil
 }
@@ -49,10 +50,10 @@ func (e *turnEncoder) payload(kind string, part *conversationv1.ContentPart) (en
 	e.key(kind)
 	e.open('{')
 	return func() {
-		after, err := e.nested("messages[].content[]", part.GetExtraJson(), kind)
+		after, err := e.nested("messages[].content[]", dropped.AtPart, part.GetExtraJson(), kind)
 		e.close('}')
 		if err == nil {
-			e.extra("messages[].content[]", after)
+			e.extra(dropped.AtPart, after)
 		}
 		e.close('}')
 	}
@@ -85,7 +86,7 @@ func (e *turnEncoder) audio(audio *conversationv1.Audio, part *conversationv1.Co
 
 func (e *turnEncoder) file(file *conversationv1.File, part *conversationv1.ContentPart) error {
 	if file.GetFileId() == "" && len(file.GetData()) == 0 && e.client != own {
-		e.drop("messages[].parts[].file.url")
+		e.drop(dropped.FileURL)
 		return nil
 	}
 	end := e.payload("file", part)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 )
 
 func (e *turnEncoder) tools() error {
@@ -15,7 +16,7 @@ func (e *turnEncoder) tools() error {
 	for i, tool := range e.turn.GetTools() {
 		path := fmt.Sprintf("tools[%d]", i)
 		if tool.GetWireType() != "" && e.client != own {
-			e.dropped.add(path)
+			e.dropped.Below(dropped.AtTool, tool.GetWireType())
 			continue
 		}
 		if !begun {
@@ -58,12 +59,12 @@ func (e *turnEncoder) tool(path string, tool *conversationv1.Tool) error {
 	if tool.Strict != nil {
 		e.truthField("strict", tool.GetStrict())
 	}
-	after, err := e.nested("tools[]", tool.GetExtraJson(), "function")
+	after, err := e.nested("tools[]", dropped.AtTool, tool.GetExtraJson(), "function")
 	if err != nil {
 		return err
 	}
 	e.close('}')
-	e.extra("tools[]", after)
+	e.extra(dropped.AtTool, after)
 	e.close('}')
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 )
 
 // The quirks of providers; doc.go tells what they do.
@@ -26,7 +27,7 @@ const (
 
 // EncodeTurn implements wire.Codec. DefaultMaxOutputTokens is not read: the
 // dialect demands no limit.
-func (c chat) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (body []byte, dropped []string, err error) {
+func (c chat) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (body []byte, lost []string, err error) {
 	raw := turn.GetRaw()
 	if raw.GetWire() == own && len(raw.GetBody()) > 0 {
 		if !reachesIntoMessages(raw.GetBody(), options.Quirks) {
@@ -45,11 +46,11 @@ func (c chat) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (b
 	if len(turn.GetMessages()) == 0 {
 		return nil, nil, fault.InvalidField("turn.messages", "needs at least one message")
 	}
-	e := turnEncoder{turn: turn, options: options, client: turn.GetExtraWire(), wire: own}
+	e := turnEncoder{turn: turn, options: options, client: turn.GetExtraWire(), wire: own, dropped: dropped.List{Client: turn.GetExtraWire()}}
 	if err := e.encode(); err != nil {
 		return nil, nil, err
 	}
-	return e.b, e.dropped, nil
+	return e.b, e.dropped.Names, nil
 }
 
 // reachesIntoMessages says whether a quirk changes what a raw body has inside.
@@ -85,7 +86,7 @@ type turnEncoder struct {
 	// client is the dialect of extra members, wire the one that is written.
 	client  conversationv1.Wire
 	wire    conversationv1.Wire
-	dropped droppedList
+	dropped dropped.List
 	written []string // top-level members
 	// images of tool results wait for the next message.
 	images []toolImages
@@ -93,7 +94,7 @@ type turnEncoder struct {
 
 func (e *turnEncoder) quirk(name string) bool { return slices.Contains(e.options.Quirks, name) }
 
-func (e *turnEncoder) drop(field string) { e.dropped.add(spelled(field, e.client)) }
+func (e *turnEncoder) drop(field dropped.Field) { e.dropped.Add(field) }
 
 // member begins a top-level member.
 func (e *turnEncoder) member(name string) {

@@ -6,6 +6,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
 // roleItem is the wire role of a message that is an item of a kind that only
@@ -270,6 +271,7 @@ func (d *itemDecoder) reasoning(e *value) error {
 	if redacted, ok := strings.CutPrefix(r.Signature, redactedMark); ok {
 		r.Signature, r.Redacted = "", redacted
 	}
+	r.Signature = signer.OpenAI.Read(r.Signature)
 	if r.Text != "" || r.Signature != "" || r.Redacted != "" {
 		d.add(&conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Reasoning{Reasoning: r}})
 	}

@@ -6,6 +6,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
 // maxItems bounds the items of one answer.
@@ -319,7 +320,7 @@ func (it *openItem) thought(dst []*conversationv1.Event, body []byte, found [ite
 		return append(dst, reasoningEvent(&conversationv1.ReasoningDelta{Redacted: redacted}))
 	}
 	if encrypted != "" {
-		dst = append(dst, reasoningEvent(&conversationv1.ReasoningDelta{Signature: encrypted}))
+		dst = append(dst, reasoningEvent(&conversationv1.ReasoningDelta{Signature: signer.OpenAI.Read(encrypted)}))
 	}
 	return dst
 }

@@ -7,6 +7,8 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
 var noKeys = jsonscan.NewKeys()
@@ -37,24 +39,22 @@ func forEachExtra(json string, fn func(name, value string)) {
 }
 
 // extra writes the members of extra_json into the open object where they are of
-// this dialect, else names them as dropped below the path.
-func (e *turnEncoder) extra(path, json string, skip ...string) {
+// this dialect, else names them as dropped at their place.
+func (e *turnEncoder) extra(place dropped.Place, json string, skip ...string) {
 	forEachExtra(json, func(name, value string) {
 		switch {
 		case slices.Contains(skip, name):
 		case e.client == own:
 			e.rawField(name, value)
-		case path == "":
-			e.dropped.add(name)
 		default:
-			e.dropped.add(path + "." + name)
+			e.dropped.Below(place, name)
 		}
 	})
 }
 
 func (e *turnEncoder) message(path string, m *conversationv1.Message) error {
 	if m.GetName() != "" {
-		e.drop("messages[].name")
+		e.drop(dropped.Name)
 	}
 	switch m.GetRole() {
 	case conversationv1.Role_ROLE_ASSISTANT:
@@ -82,7 +82,7 @@ func (e *turnEncoder) message(path string, m *conversationv1.Message) error {
 	if err := e.inputContent(m.GetParts()); err != nil {
 		return err
 	}
-	e.extra("messages[]", m.GetExtraJson())
+	e.extra(dropped.AtMessage, m.GetExtraJson())
 	e.close('}')
 	return nil
 }
@@ -101,7 +101,7 @@ func (e *turnEncoder) inputContent(parts []*conversationv1.ContentPart) error {
 		switch kind := part.GetKind().(type) {
 		case *conversationv1.ContentPart_Opaque:
 			if e.client != own {
-				e.dropped.add("messages[].content[]." + kind.Opaque.GetWireType())
+				e.dropped.Below(dropped.AtPart, kind.Opaque.GetWireType())
 				continue
 			}
 			if err := e.checked("messages[].parts[].opaque.json", kind.Opaque.GetJson()); err != nil {
@@ -117,7 +117,7 @@ func (e *turnEncoder) inputContent(parts []*conversationv1.ContentPart) error {
 		default:
 			e.inputPart(part)
 		}
-		e.extra("messages[].content[]", part.GetExtraJson())
+		e.extra(dropped.AtPart, part.GetExtraJson())
 		e.close('}')
 	}
 	e.close(']')
@@ -168,7 +168,7 @@ func (e *turnEncoder) said(m *conversationv1.Message, parts []*conversationv1.Co
 		switch kind := part.GetKind().(type) {
 		case *conversationv1.ContentPart_Opaque:
 			if e.client != own {
-				e.dropped.add("messages[].content[]." + kind.Opaque.GetWireType())
+				e.dropped.Below(dropped.AtPart, kind.Opaque.GetWireType())
 				continue
 			}
 			if err := e.checked("messages[].parts[].opaque.json", kind.Opaque.GetJson()); err != nil {
@@ -184,11 +184,11 @@ func (e *turnEncoder) said(m *conversationv1.Message, parts []*conversationv1.Co
 			e.strField("type", "output_text")
 			e.strField("text", part.GetText())
 		}
-		e.extra("messages[].content[]", part.GetExtraJson())
+		e.extra(dropped.AtPart, part.GetExtraJson())
 		e.close('}')
 	}
 	e.close(']')
-	e.extra("messages[]", m.GetExtraJson())
+	e.extra(dropped.AtMessage, m.GetExtraJson())
 	e.close('}')
 	return nil
 }
@@ -202,14 +202,14 @@ func (e *turnEncoder) made(path string, part *conversationv1.ContentPart) error 
 		e.thought(kind.Reasoning)
 	case *conversationv1.ContentPart_Opaque:
 		if e.client != own {
-			e.dropped.add("messages[].content[]." + kind.Opaque.GetWireType())
+			e.dropped.Below(dropped.AtPart, kind.Opaque.GetWireType())
 			return nil
 		}
 		return e.checked(path+".parts[].opaque.json", kind.Opaque.GetJson())
 	case *conversationv1.ContentPart_Audio:
-		e.drop("messages[].parts[].audio")
+		e.drop(dropped.Audio)
 	case *conversationv1.ContentPart_Image, *conversationv1.ContentPart_File:
-		e.drop("messages[].parts[].image")
+		e.drop(dropped.Image)
 	default:
 		return fault.InvalidField("turn."+path+".parts", "holds a part that cannot stand in the assistant's message")
 	}
@@ -227,14 +227,15 @@ func (e *turnEncoder) toolCall(part *conversationv1.ContentPart, call *conversat
 	e.strField("call_id", call.GetId())
 	e.strField("name", call.GetName())
 	e.strField(key, call.GetArgumentsJson())
-	e.extra("messages[].tool_calls[]", part.GetExtraJson())
+	e.extra(dropped.AtCall, part.GetExtraJson())
 	e.close('}')
 }
 
 // thought writes a block that the provider can take back.
 func (e *turnEncoder) thought(r *conversationv1.Reasoning) {
-	if e.client != own || r.GetSignature() == "" {
-		e.drop("messages[].parts[].reasoning")
+	signature := signer.OpenAI.Own(r.GetSignature())
+	if signature == "" {
+		e.drop(dropped.Reasoning)
 		return
 	}
 	e.open('{')
@@ -248,7 +249,7 @@ func (e *turnEncoder) thought(r *conversationv1.Reasoning) {
 		e.summary(r.GetText())
 	}
 	e.close(']')
-	e.strField("encrypted_content", r.GetSignature())
+	e.strField("encrypted_content", signature)
 	e.close('}')
 }
 
@@ -260,7 +261,7 @@ func (e *turnEncoder) results(path string, m *conversationv1.Message) error {
 			return fault.InvalidField("turn."+path+".parts", "a tool message holds tool results alone")
 		}
 		if result.GetIsError() {
-			e.drop("messages[].parts[].tool_result.is_error")
+			e.drop(dropped.IsError)
 		}
 		kind := "function_call_output"
 		if e.custom[result.GetToolCallId()] {
@@ -275,8 +276,8 @@ func (e *turnEncoder) results(path string, m *conversationv1.Message) error {
 		} else if err := e.inputContent(result.GetParts()); err != nil {
 			return err
 		}
-		e.extra("messages[]", m.GetExtraJson())
-		e.extra("messages[].content[]", part.GetExtraJson())
+		e.extra(dropped.AtMessage, m.GetExtraJson())
+		e.extra(dropped.AtPart, part.GetExtraJson())
 		e.close('}')
 	}
 	return nil

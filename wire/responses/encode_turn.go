@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,24 +13,41 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
 // EncodeTurn implements wire.Codec. Usage is always given, and no limit is
 // demanded: WantUsage and DefaultMaxOutputTokens are not read. There are no
 // quirks.
-func (codec) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (body []byte, dropped []string, err error) {
+func (codec) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (body []byte, lost []string, err error) {
 	if raw := turn.GetRaw(); raw.GetWire() == own && len(raw.GetBody()) > 0 {
-		body, err = spliceTurn(turn, options)
-		return body, nil, err
+		if !bytes.Contains(raw.GetBody(), []byte(signer.Foreign)) {
+			body, err = spliceTurn(turn, options)
+			return body, nil, err
+		}
+		if turn, err = withoutForeign(turn); err != nil {
+			return nil, nil, err
+		}
 	}
 	if len(turn.GetMessages()) == 0 {
 		return nil, nil, fault.InvalidField("turn.messages", "needs at least one message")
 	}
-	e := turnEncoder{turn: turn, options: options, client: turn.GetExtraWire(), custom: map[string]bool{}}
+	e := turnEncoder{turn: turn, options: options, client: turn.GetExtraWire(), custom: map[string]bool{}, dropped: dropped.List{Client: turn.GetExtraWire()}}
 	if err := e.encode(); err != nil {
 		return nil, nil, err
 	}
-	return e.b, e.dropped, nil
+	return e.b, e.dropped.Names, nil
+}
+
+// withoutForeign decodes a raw body that may hold what another provider signed
+// or encrypted. OpenAI would refuse it.
+func withoutForeign(turn *conversationv1.Turn) (*conversationv1.Turn, error) {
+	typed, err := codec{}.DecodeTurn(turn.GetRaw().GetBody())
+	if err == nil && turn.MaxOutputTokens != nil {
+		typed.MaxOutputTokens = turn.MaxOutputTokens
+	}
+	return typed, err
 }
 
 // spliceTurn keeps a raw body but for model, stream, store, and the limit of
@@ -73,12 +91,12 @@ type turnEncoder struct {
 	options wire.TurnOptions
 	// client is the dialect of extra members.
 	client  conversationv1.Wire
-	dropped droppedList
+	dropped dropped.List
 	written []string        // top-level members
 	custom  map[string]bool // ids of calls of custom tools
 }
 
-func (e *turnEncoder) drop(field string) { e.dropped.add(spelled(field, e.client)) }
+func (e *turnEncoder) drop(field dropped.Field) { e.dropped.Add(field) }
 
 // member begins a top-level member.
 func (e *turnEncoder) member(name string) {
@@ -131,7 +149,7 @@ func (e *turnEncoder) tools() error {
 	for i, tool := range tools {
 		path := fmt.Sprintf("tools[%d]", i)
 		if tool.GetWireType() != "" && e.client != own {
-			e.dropped.add(path)
+			e.dropped.Below(dropped.AtTool, tool.GetWireType())
 			continue
 		}
 		if !begun {
@@ -177,7 +195,7 @@ func (e *turnEncoder) tool(path string, tool *conversationv1.Tool) error {
 	case e.client != own: // This dialect's default is another one.
 		e.truthField("strict", false)
 	}
-	e.extra("tools[]", tool.GetExtraJson())
+	e.extra(dropped.AtTool, tool.GetExtraJson())
 	e.close('}')
 	return nil
 }
@@ -222,16 +240,16 @@ func (e *turnEncoder) sampling() error {
 		e.integer(int64(s.GetTopLogprobs()))
 	}
 	for _, lost := range []struct {
-		name string
-		set  bool
+		field dropped.Field
+		set   bool
 	}{
-		{"top_k", s != nil && s.TopK != nil}, {"min_p", s != nil && s.MinP != nil}, {"repeat_penalty", s != nil && s.RepeatPenalty != nil},
-		{"presence_penalty", s.GetPresencePenalty() != 0}, {"frequency_penalty", s.GetFrequencyPenalty() != 0},
-		{"seed", s != nil && s.Seed != nil}, {"stop", len(s.GetStop()) > 0}, {"choice_count", s.GetChoiceCount() > 1},
-		{"logit_bias", len(s.GetLogitBias()) > 0},
+		{dropped.TopK, s != nil && s.TopK != nil}, {dropped.MinP, s != nil && s.MinP != nil}, {dropped.RepeatPenalty, s != nil && s.RepeatPenalty != nil},
+		{dropped.PresencePenalty, s.GetPresencePenalty() != 0}, {dropped.FrequencyPenalty, s.GetFrequencyPenalty() != 0},
+		{dropped.Seed, s != nil && s.Seed != nil}, {dropped.Stop, len(s.GetStop()) > 0}, {dropped.ChoiceCount, s.GetChoiceCount() > 1},
+		{dropped.LogitBias, len(s.GetLogitBias()) > 0},
 	} {
 		if lost.set {
-			e.drop("sampling." + lost.name)
+			e.drop(lost.field)
 		}
 	}
 	return nil
@@ -301,17 +319,17 @@ func (e *turnEncoder) rest() error {
 		e.str(e.turn.GetUser())
 	}
 	if e.turn.Suffix != nil {
-		e.drop("suffix")
+		e.drop(dropped.Suffix)
 	}
 	if e.turn.GetRawPrompt() {
-		e.drop("raw_prompt")
+		e.drop(dropped.RawPrompt)
 	}
 	e.include()
 	e.member("stream")
 	e.truth(e.options.Stream)
 	e.member("store")
 	e.truth(false)
-	e.extra("", e.turn.GetExtraJson(), e.written...)
+	e.extra(dropped.AtTurn, e.turn.GetExtraJson(), e.written...)
 	return nil
 }
 
@@ -321,10 +339,10 @@ func (e *turnEncoder) reasoningOptions(r *conversationv1.ReasoningOptions) {
 		effort = "high"
 	}
 	if effort == "" && r != nil && r.Enabled != nil {
-		e.drop("reasoning.enabled")
+		e.drop(dropped.Thinking)
 	}
 	if r != nil && r.BudgetTokens != nil {
-		e.drop("reasoning.budget_tokens")
+		e.drop(dropped.Budget)
 	}
 	inner := e.below("reasoning.")
 	if effort == "" && len(inner) == 0 {

@@ -6,6 +6,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
 // States of items.
@@ -79,7 +80,7 @@ func (w *writer) reasoning(it *item, status string) {
 	case it.redacted != "":
 		w.strField("encrypted_content", redactedMark+it.redacted)
 	case it.signature != "":
-		w.strField("encrypted_content", it.signature)
+		w.strField("encrypted_content", signer.OpenAI.Show(it.signature))
 	}
 	w.close('}')
 }

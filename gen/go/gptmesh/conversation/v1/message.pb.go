@@ -649,7 +649,8 @@ type Reasoning struct {
 	// text is the visible thought; may be empty where only a signature is given.
 	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
 	// signature proves to the provider that it wrote the block. Must go back
-	// unchanged with the history of the same provider.
+	// unchanged. One of Gemini's or OpenAI's begins with a mark that says so;
+	// it goes to no other provider than its own.
 	Signature string `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
 	// redacted is an encrypted thought of the provider, opaque.
 	Redacted string `protobuf:"bytes,3,opt,name=redacted,proto3" json:"redacted,omitempty"`
