@@ -8,17 +8,47 @@ import "context"
 
 type key struct{}
 
+// carried is what a context carries: a record made before the call, or one that
+// grows while a transaction runs.
+type carried struct {
+	record []byte
+	open   bool
+}
+
 // With returns ctx for one call of a store that makes one change, with the
 // record of what it does. Empty returns ctx itself.
 func With(ctx context.Context, record []byte) context.Context {
 	if len(record) == 0 {
 		return ctx
 	}
-	return context.WithValue(ctx, key{}, record)
+	return context.WithValue(ctx, key{}, &carried{record: record})
+}
+
+// Open returns ctx for one transaction whose record is made within it, by Add.
+func Open(ctx context.Context) context.Context {
+	return context.WithValue(ctx, key{}, &carried{open: true})
+}
+
+// Add adds to the record of the transaction that ctx was opened for. Without
+// Open, or with an empty record, it does nothing. It must be called by the
+// function of the transaction only.
+func Add(ctx context.Context, record []byte) {
+	if c, ok := ctx.Value(key{}).(*carried); ok && c.open {
+		c.record = append(c.record, record...)
+	}
+}
+
+// Restart forgets what was added: the transaction runs, or runs again.
+func Restart(ctx context.Context) {
+	if c, ok := ctx.Value(key{}).(*carried); ok && c.open {
+		c.record = c.record[:0]
+	}
 }
 
 // From returns the record that ctx carries, nil where there is none.
 func From(ctx context.Context) []byte {
-	record, _ := ctx.Value(key{}).([]byte)
-	return record
+	if c, ok := ctx.Value(key{}).(*carried); ok && len(c.record) > 0 {
+		return c.record
+	}
+	return nil
 }

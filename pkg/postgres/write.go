@@ -62,6 +62,7 @@ func (db *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(context.Cont
 				err = &PanicError{Value: v, Stack: debug.Stack()}
 			}
 		}()
+		outbox.Restart(ctx)
 		if err := fn(ctx, tx); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/pkg/upstream"
@@ -17,6 +18,8 @@ type Deps struct {
 	// SQLite or Postgres keeps the ledger: exactly one, migrated.
 	SQLite   *sqlite.DB
 	Postgres *postgres.DB
+	// Events records what is told of attempts. Nil tells nothing.
+	Events *events.Recorder
 	// Logger takes the room's log. Nil means slog.Default.
 	Logger *slog.Logger
 	// Metrics takes the room's metrics. Nil means none.

@@ -76,7 +76,7 @@ func (e *entryInLedger) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Ledger.WriteTimeout)
 	defer cancel()
 	for {
-		mine, err := s.store.Settle(ctx, e.row)
+		mine, err := s.store.Settle(s.tellingSettled(ctx, e.row), e.row)
 		if err == nil {
 			e.settled = true
 			if !mine {

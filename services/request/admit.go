@@ -102,7 +102,8 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 		lasting, cancel := lasting(ctx, s.cfg.StoreTimeout)
 		defer cancel()
 		// The run's own changes while this is written.
-		return s.store.Accept(lasting, fresh(), s.instance, key)
+		row := fresh()
+		return s.store.Accept(s.telling(lasting, row), row, s.instance, key)
 	}
 	if key == nil {
 		r.accepting = deferred.New(s.rowDelay(r), s.work.Go, accept)

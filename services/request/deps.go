@@ -10,6 +10,7 @@ import (
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
+	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/wire"
@@ -32,6 +33,8 @@ type Deps struct {
 	// GPT knows the models that "auto" chooses among; nil leaves the choice to
 	// what the policies name.
 	GPT gptv1.GPTServiceCaller
+	// Events records what is told of requests; nil tells nothing.
+	Events *events.Recorder
 	// Codec finds the codec of a wire, nil where there is none. Nil means the
 	// table of package dialects.
 	Codec func(conversationv1.Wire) wire.Codec

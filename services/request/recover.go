@@ -143,7 +143,7 @@ func (s *Service) adopt(ctx context.Context, request *requestv1.Request) (bool, 
 	}
 	now := timestamppb.New(s.deps.Clock())
 	request.FinishTime, request.UpdateTime = now, now
-	if err := s.store.Finish(ctx, request, answered); err != nil && !errors.Is(err, store.ErrFinal) {
+	if err := s.store.Finish(s.tellingEnd(ctx, request, false), request, answered); err != nil && !errors.Is(err, store.ErrFinal) {
 		return false, err
 	}
 	return true, nil

@@ -281,6 +281,7 @@ func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *
 
 // finish commits a final state.
 func (s *Service) finish(ctx context.Context, end unsavedEnd) error {
+	ctx = s.tellingEnd(ctx, end.request, end.whole)
 	if end.whole {
 		return s.store.Add(ctx, end.request, s.instance, end.answered)
 	}

@@ -45,6 +45,8 @@ type Config struct {
 	DeadAfter time.Duration `yaml:"dead_after"`
 	// CacheMaxBytes bounds the kept answers; 0 keeps none.
 	CacheMaxBytes int64 `yaml:"cache_max_bytes"`
+	// Events says what events of answers hold.
+	Events EventsConfig `yaml:"events"`
 }
 
 // DefaultConfig is what is used where nothing else is said.

@@ -8,6 +8,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
+	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/wire"
@@ -25,6 +26,8 @@ type Deps struct {
 	GPT gptv1.GPTServiceCaller
 	// Session keeps conversations. Required.
 	Session sessionv1.SessionServiceCaller
+	// Events records what is told of answers; nil tells nothing.
+	Events *events.Recorder
 	// Codec finds the codec of a wire, nil where there is none. Nil means the
 	// table of package dialects.
 	Codec func(conversationv1.Wire) wire.Codec

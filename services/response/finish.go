@@ -248,6 +248,7 @@ func (r *run) save(ctx context.Context, f *finishing) {
 
 // finish commits an end.
 func (s *Service) finish(ctx context.Context, f *finishing) error {
+	ctx = s.tellingEnd(ctx, f.final.Response)
 	if f.whole {
 		return s.store.Add(ctx, f.final, s.instance)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 )
 
@@ -79,7 +81,8 @@ func (s *Service) cancelAsked(ctx context.Context) error {
 // sweep makes the answers of dead processes INTERRUPTED.
 func (s *Service) sweep(ctx context.Context) error {
 	for {
-		sweep := s.sweepOf()
+		ctx := outbox.Open(ctx)
+		sweep := s.sweepOf(ctx)
 		n, err := s.store.Interrupt(ctx, sweep)
 		if err != nil {
 			return err
@@ -95,9 +98,14 @@ func (s *Service) sweep(ctx context.Context) error {
 
 // sweepOf is one sweep as of now. It is small, since what was journaled is
 // decoded within its transaction.
-func (s *Service) sweepOf() store.Sweep {
+func (s *Service) sweepOf(ctx context.Context) store.Sweep {
 	now := s.deps.Clock()
 	return store.Sweep{
-		DeadBefore: now.Add(-s.cfg.DeadAfter), Except: s.instance, All: !s.shared, Now: now, Limit: 50, End: s.endInterrupted,
+		DeadBefore: now.Add(-s.cfg.DeadAfter), Except: s.instance, All: !s.shared, Now: now, Limit: 50,
+		End: func(r *responsev1.Response, frames []byte) []byte {
+			log := s.endInterrupted(r, frames)
+			outbox.Add(ctx, s.ending(ctx, r))
+			return log
+		},
 	}
 }

@@ -32,7 +32,7 @@ func (s *Service) AppendMessages(ctx context.Context, req *sessionv1.AppendMessa
 	var session *store.Session
 	var result []*conversationv1.Message
 	stored := 0
-	err = s.store.Write(ctx, func(ctx context.Context, tx store.Tx) error {
+	err = s.write(ctx, func(ctx context.Context, tx store.Tx) error {
 		held, err := s.hold(ctx, tx, id, now)
 		if err != nil {
 			return err
@@ -59,6 +59,7 @@ func (s *Service) AppendMessages(ctx context.Context, req *sessionv1.AppendMessa
 		if stored = len(add.Messages); stored == 0 {
 			return nil
 		}
+		s.tellUpdated(ctx, held, add)
 		return tx.Save(ctx, held, add)
 	})
 	if err != nil {

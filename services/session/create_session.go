@@ -55,7 +55,7 @@ func (s *Service) CreateSession(ctx context.Context, req *sessionv1.CreateSessio
 	}
 	var session *store.Session
 	stored := 0 // -1 when the session was there
-	err = s.store.Write(ctx, func(ctx context.Context, tx store.Tx) error {
+	err = s.write(ctx, func(ctx context.Context, tx store.Tx) error {
 		fields := req.GetSession()
 		session = &store.Session{
 			ID: id, Owner: callctx.Owner(ctx), UserID: userID, Title: fields.GetTitle(), State: store.Active,
@@ -73,6 +73,8 @@ func (s *Service) CreateSession(ctx context.Context, req *sessionv1.CreateSessio
 		if err = tx.Insert(ctx, session, add); errors.Is(err, store.ErrExists) {
 			session, err = s.present(ctx, tx, id, mark, now)
 			stored = -1
+		} else if err == nil {
+			s.tellCreated(ctx, session)
 		}
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,6 +16,8 @@ type Deps struct {
 	// The room does not close it.
 	SQLite   *sqlite.DB
 	Postgres *postgres.DB
+	// Events records what is told of sessions; nil tells nothing.
+	Events *events.Recorder
 	// Logger is for what happens outside of calls. Nil discards it.
 	Logger *slog.Logger
 	// Metrics takes the room's metrics. Nil keeps them unregistered.

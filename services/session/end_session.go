@@ -12,7 +12,7 @@ func (s *Service) EndSession(ctx context.Context, req *sessionv1.EndSessionReque
 	now, id := s.now(), req.GetSessionId()
 	var session *store.Session
 	ended := false
-	err := s.store.Write(ctx, func(ctx context.Context, tx store.Tx) error {
+	err := s.write(ctx, func(ctx context.Context, tx store.Tx) error {
 		held, err := s.hold(ctx, tx, id, now)
 		if err != nil {
 			return err
@@ -23,6 +23,7 @@ func (s *Service) EndSession(ctx context.Context, req *sessionv1.EndSessionReque
 		}
 		held.State, held.EndTime, held.UpdateTime = store.Ended, now, now
 		held.Version++
+		s.tellEnded(ctx, held)
 		return tx.Save(ctx, held, finished(held))
 	})
 	if err != nil {

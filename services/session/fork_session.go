@@ -39,7 +39,7 @@ func (s *Service) ForkSession(ctx context.Context, req *sessionv1.ForkSessionReq
 	}
 	var fork *store.Session
 	taken := false // the id, by a call at the same time
-	err := s.store.Write(ctx, func(ctx context.Context, tx store.Tx) error {
+	err := s.write(ctx, func(ctx context.Context, tx store.Tx) error {
 		source, err := s.hold(ctx, tx, req.GetSessionId(), now)
 		if err != nil {
 			return err
@@ -64,10 +64,13 @@ func (s *Service) ForkSession(ctx context.Context, req *sessionv1.ForkSessionReq
 			fork, err = s.present(ctx, tx, id, mark, now)
 			return err
 		}
-		if err != nil || last.Position == 0 {
-			return err
+		if err == nil && last.Position > 0 {
+			err = tx.CopyMessages(ctx, source.Key, last.Position, fork)
 		}
-		return tx.CopyMessages(ctx, source.Key, last.Position, fork)
+		if err == nil {
+			s.tellCreated(ctx, fork)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, failedFor(req.GetSessionId(), err)

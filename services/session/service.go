@@ -10,6 +10,7 @@ import (
 	"time"
 
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
+	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/services/session/internal/store"
 	"github.com/gptmesh/gptmesh/services/session/internal/store/postgres"
 	"github.com/gptmesh/gptmesh/services/session/internal/store/sqlite"
@@ -24,6 +25,7 @@ type Service struct {
 	store    store.Store
 	clock    func() time.Time
 	log      *slog.Logger
+	events   *events.Recorder // nil tells nothing
 	metrics  *metrics
 	uses     *uses
 	watchers *watchers
@@ -39,7 +41,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, clock: deps.Clock, log: deps.Logger}
+	s := &Service{cfg: cfg, clock: deps.Clock, log: deps.Logger, events: deps.Events}
 	switch {
 	case deps.SQLite != nil && deps.Postgres == nil:
 		s.store = sqlite.New(deps.SQLite)

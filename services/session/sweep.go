@@ -35,7 +35,7 @@ func (s *Service) sweep(ctx context.Context) error {
 // before, and wakes its watchers.
 func (s *Service) expire(ctx context.Context, key int64) error {
 	now, written := s.now(), false
-	err := s.store.Write(ctx, func(ctx context.Context, tx store.Tx) error {
+	err := s.write(ctx, func(ctx context.Context, tx store.Tx) error {
 		written = false
 		held, err := tx.SessionByKey(ctx, key)
 		if err != nil {
@@ -45,6 +45,7 @@ func (s *Service) expire(ctx context.Context, key int64) error {
 			return nil
 		}
 		written = true
+		s.tellEnded(ctx, held)
 		return tx.Save(ctx, held, finished(held))
 	})
 	if errors.Is(err, store.ErrNotFound) {

@@ -29,7 +29,7 @@ func (s *Service) UpdateSession(ctx context.Context, req *sessionv1.UpdateSessio
 	}
 	var session *store.Session
 	changed := false
-	err = s.store.Write(ctx, func(ctx context.Context, tx store.Tx) error {
+	err = s.write(ctx, func(ctx context.Context, tx store.Tx) error {
 		held, err := s.hold(ctx, tx, id, now)
 		if err != nil {
 			return err
@@ -56,6 +56,7 @@ func (s *Service) UpdateSession(ctx context.Context, req *sessionv1.UpdateSessio
 		held.ExpireTime = s.expireTime(next.GetExpireTime(), held.CreateTime)
 		held.UpdateTime = now
 		held.Version++
+		s.tellUpdated(ctx, held, store.Addition{})
 		return tx.Save(ctx, held, store.Addition{Changes: []store.Change{{Version: held.Version, Kind: store.Updated}}})
 	})
 	if err != nil {

@@ -67,7 +67,7 @@ func (s *Store) Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error
 	if err != nil {
 		return false, fault.Internal(err)
 	}
-	tag, err := s.db.Pool().Exec(ctx, settleSQL, append(values, attempt.GetId())...)
+	tag, err := s.db.Exec(ctx, settleSQL, append(values, attempt.GetId())...)
 	return tag.RowsAffected() == 1, wrap(err)
 }
 

@@ -1,0 +1,71 @@
+package response
+
+import (
+	"context"
+
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/events"
+	"github.com/gptmesh/gptmesh/pkg/outbox"
+)
+
+// EventsConfig says what events hold.
+type EventsConfig struct {
+	// Texts puts the text of an answer into "response.processed".
+	Texts bool `yaml:"texts"`
+}
+
+// tellingEnd is ctx for the call that makes an answer final.
+func (s *Service) tellingEnd(ctx context.Context, r *responsev1.Response) context.Context {
+	if s.deps.Events == nil {
+		return ctx
+	}
+	return outbox.With(ctx, s.ending(ctx, r))
+}
+
+// ending is the record of an answer's end.
+func (s *Service) ending(ctx context.Context, r *responsev1.Response) []byte {
+	if s.deps.Events == nil {
+		return nil
+	}
+	if call := callctx.From(ctx); call.RequestID == "" { // a sweep
+		call.RequestID = r.GetRequestId()
+		ctx = callctx.With(ctx, call)
+	}
+	key := r.GetSessionId()
+	if key == "" {
+		key = r.GetRequestId()
+	}
+	draft := events.Draft{Owner: r.GetOwner(), Key: key, Causation: r.GetRequestId(), Time: r.GetFinishTime().AsTime()}
+	if r.GetState() != responsev1.Response_STATE_COMPLETED {
+		draft.Type = "response.failed"
+		draft.Payload = &responsev1.ResponseFailed{
+			ResponseId: r.GetId(), RequestId: r.GetRequestId(), SessionId: r.GetSessionId(), State: r.GetState(),
+			Reason: r.GetFailure().GetReason(), Code: r.GetFailure().GetCode(),
+		}
+		return s.deps.Events.Record(ctx, draft)
+	}
+	received := &responsev1.ResponseReceived{
+		ResponseId: r.GetId(), RequestId: r.GetRequestId(), SessionId: r.GetSessionId(), Model: r.GetModel(), Provider: r.GetProvider(),
+		Usage: r.GetUsage(), Cached: r.GetCached(),
+	}
+	if first := r.GetFirstEventTime(); first != nil {
+		received.FirstEventMicros = first.AsTime().Sub(r.GetCreateTime().AsTime()).Microseconds()
+	}
+	for _, choice := range r.GetChoices() {
+		received.FinishReasons = append(received.FinishReasons, choice.GetFinishReason())
+	}
+	processed := &responsev1.ResponseProcessed{
+		ResponseId: r.GetId(), RequestId: r.GetRequestId(), SessionId: r.GetSessionId(), Redactions: r.GetRedactions(),
+		LastSequence: r.GetLastSequence(),
+	}
+	if s.cfg.Events.Texts && len(r.GetChoices()) > 0 {
+		for _, part := range r.GetChoices()[0].GetMessage().GetParts() {
+			processed.Text += part.GetText()
+		}
+	}
+	draft.Type, draft.Payload = "response.received", received
+	second := draft
+	second.Type, second.Payload, second.Causation = "response.processed", processed, ""
+	return s.deps.Events.Record(ctx, draft, second)
+}
