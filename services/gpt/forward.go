@@ -20,9 +20,10 @@ import (
 )
 
 // Forward implements gptv1.GPTServiceServer. To ledger, breaker and retries a
-// call that is passed on is an answer of bytes. Its row says 0 tokens, estimated:
-// what it used stands in the provider's own words, if anywhere. An answer with an
-// error status that is passed back is a failed attempt. Changes of what an Ollama
+// call that is passed on is an answer of bytes. Its row has the tokens that the
+// provider's answer tells of, where it tells any; else a guess at those of the
+// text that was sent, and none of the answer. An answer with an error status that
+// is passed back is a failed attempt. Changes of what an Ollama
 // server holds cost nothing and have no row.
 func (s *Service) Forward(req *gptv1.ForwardRequest, stream grpc.ServerStreamingServer[gptv1.ForwardResponse]) error {
 	arrived := s.deps.Clock()
@@ -48,7 +49,7 @@ func (s *Service) Forward(req *gptv1.ForwardRequest, stream grpc.ServerStreaming
 	f := &forwarding{stream: stream}
 	c := &call{
 		service: s, target: target, request: &gptv1.GenerateRequest{RequestId: req.GetRequestId()}, arrived: arrived,
-		operation: operationName(req.GetOperation()), free: manages(req.GetOperation()), cautious: true,
+		estimate: estimateForward(req), operation: operationName(req.GetOperation()), free: manages(req.GetOperation()), cautious: true,
 		invoke: func(ctx context.Context, sink provider.Sink) error {
 			err := forwarder.Forward(ctx, outbound, func(piece *gptv1.ForwardResponse) error {
 				alive()
@@ -79,6 +80,7 @@ type forwarding struct {
 	stream  grpc.ServerStreamingServer[gptv1.ForwardResponse]
 	piece   *gptv1.ForwardResponse // under way
 	status  int32
+	tail    usageTail
 	whole   bool  // the provider's answer has ended
 	failure error // why it has not
 }
@@ -88,6 +90,7 @@ func (f *forwarding) push(piece *gptv1.ForwardResponse, sink provider.Sink) erro
 		f.status = piece.GetStatus()
 	}
 	f.piece = piece
+	f.tail.add(piece.GetData())
 	return sink(&conversationv1.Chunk{Raw: &conversationv1.RawChunk{Data: piece.GetData()}})
 }
 
@@ -99,7 +102,11 @@ func (f *forwarding) finish(name string, sink provider.Sink) error {
 		last.Kind = &conversationv1.Event_Failed{Failed: wire.Failure(fault.New(codes.InvalidArgument,
 			meshv1.ErrorReason_ERROR_REASON_PROVIDER_REJECTED, "the provider "+name+" rejected the request", "provider", name))}
 	}
-	return sink(&conversationv1.Chunk{Events: []*conversationv1.Event{last}})
+	events := []*conversationv1.Event{last}
+	if usage := f.tail.usage(); usage != nil {
+		events = []*conversationv1.Event{{Kind: &conversationv1.Event_Usage{Usage: usage}}, last}
+	}
+	return sink(&conversationv1.Chunk{Events: events})
 }
 
 // send takes a chunk from the attempt.

@@ -128,8 +128,41 @@ func TestForwardPassesBackAsItIs(t *testing.T) {
 	}
 	row := r.only(t)
 	if row.GetOutcome() != gptv1.Attempt_OUTCOME_COMPLETED || row.GetRequestId() != "req_7" || row.GetModel() != "tts-9" ||
-		row.GetUsage().GetSource().String() != "USAGE_SOURCE_ESTIMATED" || row.GetUsage().GetInputTokens()+row.GetUsage().GetOutputTokens() != 0 {
+		row.GetUsage().GetSource().String() != "USAGE_SOURCE_ESTIMATED" || row.GetUsage().GetInputTokens() != 1 || row.GetUsage().GetOutputTokens() != 0 {
 		t.Error(row)
+	}
+}
+
+// What a provider counts of a call that is passed on is in the ledger.
+func TestForwardedUsageIsKept(t *testing.T) {
+	t.Parallel()
+	picture := `{"created":1,"data":[{"b64_json":"` + strings.Repeat("A", 100_000) + `"}],"usage":{"total_tokens":60,"input_tokens":11,"output_tokens":49,` +
+		`"input_tokens_details":{"text_tokens":11,"image_tokens":0}}}`
+	speech := "data: {\"type\":\"speech.audio.delta\",\"audio\":\"AA\"}\n\ndata: {\"type\":\"speech.audio.done\",\"usage\":{\"input_tokens\":14,\"output_tokens\":101,\"total_tokens\":115}}\n\n"
+	for name, c := range map[string]struct {
+		operation     gptv1.Operation
+		answer        string
+		input, output int64
+		source        string
+	}{
+		"image":      {gptv1.Operation_OPERATION_IMAGE_GENERATION, picture, 11, 49, "USAGE_SOURCE_PROVIDER"},
+		"speech":     {speak, speech, 14, 101, "USAGE_SOURCE_PROVIDER"},
+		"seconds":    {speak, `{"text":"x","usage":{"type":"duration","seconds":7}}`, 1, 0, "USAGE_SOURCE_ESTIMATED"},
+		"cut usage":  {speak, `{"usage":{"input_tokens":1`, 1, 0, "USAGE_SOURCE_ESTIMATED"},
+		"none":       {speak, `{}`, 1, 0, "USAGE_SOURCE_ESTIMATED"},
+		"odd counts": {speak, `{"usage":{"input_tokens":-4,"output_tokens":"9"}}`, 1, 0, "USAGE_SOURCE_ESTIMATED"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got seen
+			r := start(t, setup{env: openai(t, serving(&got, answering(200, c.answer, "Content-Type", "application/json")))})
+			if out := r.forward(t.Context(), &gptv1.ForwardRequest{Operation: c.operation, Model: "tts-9", Body: []byte(`{"model":"tts-9","input":"hi"}`)}); out.err != nil || out.body() != c.answer {
+				t.Fatal(out)
+			}
+			if u := r.only(t).GetUsage(); u.GetInputTokens() != c.input || u.GetOutputTokens() != c.output || u.GetSource().String() != c.source {
+				t.Error(u)
+			}
+		})
 	}
 }
 
