@@ -198,6 +198,16 @@ func fromStatus(s *status.Status, err error) *Fault {
 	return f
 }
 
+// CallBegun is the metadata "call" of ROOM_UNAVAILABLE where the room may have
+// begun what it was asked for, in contrast to a room that was not reached.
+const CallBegun = "begun"
+
+// BrokeOff says that the connection to a room broke after it was asked: what
+// became of the call is not known here.
+func BrokeOff(err error) bool {
+	return Is(err, meshv1.ErrorReason_ERROR_REASON_ROOM_UNAVAILABLE) && From(err).Metadata["call"] == CallBegun
+}
+
 // Is says whether err is a fault with this reason.
 func Is(err error, reason meshv1.ErrorReason) bool {
 	return err != nil && From(err).Reason == reason

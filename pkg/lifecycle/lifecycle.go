@@ -9,6 +9,11 @@ import (
 	"sync/atomic"
 )
 
+// ErrStopping is why work is cancelled that outlasts the drain of its process.
+// Parts of the process see it as the cause of a context, those behind a wire see
+// a plain cancellation: both read the same.
+var ErrStopping = fmt.Errorf("the process stops: %w", context.Canceled)
+
 // Component is one part of a process. Nil functions do nothing.
 type Component struct {
 	// Name tells parts apart, for errors and readiness.

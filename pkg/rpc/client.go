@@ -110,7 +110,15 @@ type readingStream struct {
 	out outgoing
 }
 
-func (s *readingStream) RecvMsg(m any) error { return s.out.read(s.ClientStream.RecvMsg(m)) }
+// RecvMsg implements grpc.ClientStream. A transport that fails here had taken
+// the call: the room may have begun it.
+func (s *readingStream) RecvMsg(m any) error {
+	err := s.out.read(s.ClientStream.RecvMsg(m))
+	if f, ok := err.(*fault.Fault); ok {
+		f.Metadata["call"] = fault.CallBegun
+	}
+	return err
+}
 
 func (o outgoing) context(ctx context.Context) context.Context {
 	md, ok := metadata.FromOutgoingContext(ctx)

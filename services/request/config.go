@@ -34,9 +34,16 @@ type Config struct {
 	// streamed nor outlives its client may have no row. One that ends sooner is written once, with its end; 0
 	// writes every row at once.
 	RowDelay time.Duration `yaml:"row_delay"`
+	// ResumeTimeout is how long an answer whose stream broke off inside the mesh
+	// may bring nothing before its client is told that it was interrupted.
+	ResumeTimeout time.Duration `yaml:"resume_timeout"`
 	// KeyLifetime is how long an idempotency key is kept.
 	KeyLifetime time.Duration `yaml:"key_lifetime"`
-	// SweepInterval is the pause between removals of expired keys.
+	// Retention is how long a request is kept after it was accepted, at least
+	// KeyLifetime. 0 keeps requests for ever.
+	Retention time.Duration `yaml:"retention"`
+	// SweepInterval is the pause between removals of expired keys and of requests
+	// past retention.
 	SweepInterval time.Duration `yaml:"sweep_interval"`
 	// RetryInterval is the pause between rounds of storing final states that
 	// could not be stored at first.
@@ -123,8 +130,8 @@ func DefaultConfig() Config {
 		MaxRunning: 10_000, MaxDetached: 1000, ClassifierTimeout: 20 * time.Millisecond,
 		CatalogueTTL: 5 * time.Second, CatalogueTimeout: 2 * time.Second, ExperimentsTTL: 2 * time.Second,
 		SessionTimeout: 5 * time.Second, StoreTimeout: 10 * time.Second,
-		RowDelay:    100 * time.Millisecond,
-		KeyLifetime: 24 * time.Hour, SweepInterval: 10 * time.Minute, RetryInterval: 2 * time.Second,
+		RowDelay:      100 * time.Millisecond,
+		ResumeTimeout: 5 * time.Second, KeyLifetime: 24 * time.Hour, Retention: 30 * 24 * time.Hour, SweepInterval: 10 * time.Minute, RetryInterval: 2 * time.Second,
 		PollInterval: 100 * time.Millisecond, HeartbeatInterval: 5 * time.Second, DeadAfter: 15 * time.Second,
 		Bounds: Bounds{TemperatureMax: 1, TemperatureWarnBelow: 0.2, TemperatureWarnAbove: 0.8},
 	}
@@ -146,6 +153,7 @@ func (c Config) Validate() error {
 	} {
 		check(d > 0, key, "must be positive")
 	}
+	check(c.Retention == 0 || c.Retention >= c.KeyLifetime, "retention", "must be 0 or at least key_lifetime")
 	check(c.RowDelay >= 0, "row_delay", "must not be negative")
 	check(c.MaxTimeout >= c.Timeout, "max_timeout", "must not be less than timeout")
 	check(c.MaxTurnBytes > 0, "max_turn_bytes", "must be positive")

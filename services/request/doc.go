@@ -50,7 +50,30 @@
 // timeout bounds the whole request: DEADLINE_EXCEEDED names the room that was
 // waited for. When the client leaves, DISCONNECT_POLICY_CANCEL cancels inward;
 // with DRAIN and DETACH the room follows the answer in the background and
-// finishes the row. At a start, and on PostgreSQL when another process falls
-// silent, requests that nobody handles any more take the state of their answer
-// where that is final, and are INTERRUPTED otherwise.
+// finishes the row.
+//
+// Where the stream of an answer breaks off inside the mesh, the room follows the
+// answer by its log, from the chunk after the last one passed on: its client
+// does not notice where the answer goes on. One that brings nothing for
+// resume_timeout ends for the client as INTERRUPTED, with response_id and last_sequence to
+// resume from.
+//
+// Request and answer say the same. Whenever the end of an answer did not come
+// through, because its client left, somebody cancelled it, or a process
+// stopped, the response room is asked for it, and the request takes its state:
+//
+//	COMPLETED    the answer is whole, whatever its client saw of it
+//	CANCELLED    the client left or somebody cancelled; the gateway's death is
+//	             its client's leaving
+//	FAILED       the answer failed, and failure says why
+//	INTERRUPTED  a process of the mesh that was at work on it stopped
+//
+// Where the response room cannot be asked the row stays open, and is finished
+// as soon as it can. At a start, and on PostgreSQL when another process falls
+// silent, this happens to requests that nobody handles any more.
+//
+// # What is kept
+//
+// Idempotency keys are kept for key_lifetime (24 hours), requests for retention
+// (30 days); both are removed in the background.
 package request

@@ -99,6 +99,7 @@ type options struct {
 	response   *responsetest.Fake
 	session    *sessiontest.Fake
 	store      func(store.Store) store.Store
+	caller     func(responsev1.ResponseServiceCaller) responsev1.ResponseServiceCaller
 }
 
 func open(t *testing.T, o options) *world {
@@ -126,8 +127,12 @@ func open(t *testing.T, o options) *world {
 	if o.config != nil {
 		o.config(&cfg)
 	}
+	responses := responsev1.LocalResponseService(w.response, nil)
+	if o.caller != nil {
+		responses = o.caller(responses)
+	}
 	if w.Service, err = New(cfg, Deps{
-		SQLite: db, Response: responsev1.LocalResponseService(w.response, nil), Session: sessionv1.LocalSessionService(w.session, nil),
+		SQLite: db, Response: responses, Session: sessionv1.LocalSessionService(w.session, nil),
 		Classifier: o.classifier, GPT: o.gpt, Codec: codec, Seed: 1,
 	}); err != nil {
 		t.Fatal(err)

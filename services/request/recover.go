@@ -5,14 +5,9 @@ import (
 	"errors"
 	"time"
 
-	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
-	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
-	"github.com/gptmesh/gptmesh/pkg/callctx"
-	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/gptmesh/gptmesh/wire"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // Start finishes requests of dead processes, and starts the room's goroutines.
@@ -29,7 +24,8 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	s.work.Go(func() { s.every(s.cfg.HeartbeatInterval, s.beat) })
 	s.work.Go(func() { s.every(s.cfg.RetryInterval, s.saveLeft) })
-	s.work.Go(func() { s.every(s.cfg.SweepInterval, s.dropKeys) })
+	s.work.Go(func() { s.every(s.cfg.RetryInterval, s.settleOpen) })
+	s.work.Go(func() { s.every(s.cfg.SweepInterval, s.expire) })
 	return nil
 }
 
@@ -66,7 +62,20 @@ func (s *Service) heartbeat(ctx context.Context) error {
 	return s.store.Heartbeat(ctx, s.instance, now, now.Add(-100*s.cfg.DeadAfter))
 }
 
-func (s *Service) dropKeys(ctx context.Context) error { return s.store.DropKeys(ctx, s.deps.Clock()) }
+// expire removes keys and requests whose time is over.
+func (s *Service) expire(ctx context.Context) error {
+	const batch = 500
+	now := s.deps.Clock()
+	if err := s.store.DropKeys(ctx, now); err != nil || s.cfg.Retention == 0 {
+		return err
+	}
+	for {
+		n, err := s.store.Expire(ctx, now.Add(-s.cfg.Retention), batch)
+		if err != nil || n < batch {
+			return err
+		}
+	}
+}
 
 // saveLeft stores final states that could not be stored at first.
 func (s *Service) saveLeft(ctx context.Context) error {
@@ -114,37 +123,6 @@ func (s *Service) sweep(ctx context.Context) error {
 // adopt finishes one request that nobody handles; false where its answer still
 // runs, or the response room cannot be asked.
 func (s *Service) adopt(ctx context.Context, request *requestv1.Request) (bool, error) {
-	owned := callctx.With(ctx, callctx.Call{
-		RequestID: request.GetId(),
-		Principal: callctx.Principal{ID: request.GetOwner(), Kind: callctx.Room, Internal: true},
-	})
-	bounded, cancel := context.WithTimeout(owned, s.cfg.SessionTimeout)
-	defer cancel()
-	resp, err := s.deps.Response.GetResponse(bounded, &responsev1.GetResponseRequest{ResponseId: request.GetResponseId()})
-	answer := resp.GetResponse()
-	answered := answer.GetFirstEventTime() != nil
-	request.State, request.Failure = interrupted, wire.Failure(wasInterrupted(request.GetResponseId()))
-	switch {
-	case err != nil && !fault.Is(err, meshv1.ErrorReason_ERROR_REASON_RESPONSE_NOT_FOUND):
-		s.deps.Logger.Warn("the answer of a stopped process's request cannot be looked up", "request_id", request.GetId(), "error", err)
-		return false, nil
-	case answer.GetState() == responsev1.Response_STATE_RUNNING:
-		return false, nil
-	case answer.GetState() == responsev1.Response_STATE_COMPLETED:
-		request.State, request.Failure = completed, nil
-	case answer.GetState() == responsev1.Response_STATE_CANCELLED && !request.GetDetached():
-		// The process that stopped was the client that left.
-	case answer.GetState() == responsev1.Response_STATE_FAILED, answer.GetState() == responsev1.Response_STATE_CANCELLED:
-		request.Failure = answer.GetFailure()
-		request.State = stateOf(request.GetFailure())
-	}
-	if answer.GetUsage() != nil {
-		request.Usage = answer.GetUsage()
-	}
-	now := timestamppb.New(s.deps.Clock())
-	request.FinishTime, request.UpdateTime = now, now
-	if err := s.store.Finish(s.tellingEnd(ctx, request, false), request, answered); err != nil && !errors.Is(err, store.ErrFinal) {
-		return false, err
-	}
-	return true, nil
+	end := openEnd{request: request, state: interrupted, failure: wire.Failure(wasInterrupted(request.GetResponseId()))}
+	return s.settle(ctx, end)
 }

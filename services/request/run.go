@@ -3,6 +3,7 @@ package request
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -12,6 +13,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/grpc/codes"
@@ -48,6 +50,7 @@ type run struct {
 	sequence int64 // of the last chunk passed on
 	ended    bool  // the row is final and the terminal chunk went out
 	gone     bool  // the client has left
+	lost     bool  // the stream of the answer broke off inside the mesh
 	broken   error // why the room itself stopped
 	early    error // why the end cannot be stored, where nothing was passed on
 }
@@ -113,6 +116,8 @@ func (r *run) ask(ctx context.Context) error {
 		PostProcessing: r.submit.GetPostProcessing(), Cache: r.submit.GetCache(), OnDisconnect: policy,
 	}, func(m *responsev1.GenerateResponse) error { return r.take(ctx, m.GetChunk()) })
 	switch {
+	case fault.BrokeOff(err) && ctx.Err() == nil && !r.ended:
+		return r.goOn(ctx, wasInterrupted(r.request.GetResponseId()))
 	case err != nil:
 		return roomFault(err, "response")
 	case !r.ended:
@@ -301,7 +306,7 @@ func (r *run) end(state requestv1.Request_State, failure *conversationv1.Failure
 func (r *run) leaves(ctx, runCtx context.Context) bool {
 	cause := context.Cause(runCtx)
 	return r.stays() && r.broken == nil && !r.request.GetDetached() &&
-		!errors.Is(cause, errCancelled) && !errors.Is(cause, errInterrupted) &&
+		!errors.Is(cause, errCancelled) && !errors.Is(cause, lifecycle.ErrStopping) &&
 		(r.gone || errors.Is(ctx.Err(), context.Canceled))
 }
 
@@ -314,7 +319,7 @@ func (r *run) conclude(ctx, runCtx context.Context, err error) error {
 		f = fault.From(r.broken)
 	case errors.Is(cause, errCancelled):
 		f = wasCancelled()
-	case errors.Is(cause, errInterrupted):
+	case errors.Is(cause, lifecycle.ErrStopping):
 		f = wasInterrupted(r.request.GetResponseId())
 		if r.stays() && r.send == nil {
 			return f // the response room goes on: the row is left to a sweep
@@ -332,12 +337,22 @@ func (r *run) conclude(ctx, runCtx context.Context, err error) error {
 		}
 	}
 	failure := wire.Failure(f)
-	if saveErr := r.save(ctx, stateOf(failure), failure); saveErr != nil {
+	var saveErr error
+	if wanted := errors.Is(cause, errCancelled) || r.gone || errors.Is(ctx.Err(), context.Canceled); r.broken == nil && (wanted || r.lost) {
+		// The answer may have come to its end for all that: its row says so.
+		saveErr = r.settleNow(ctx, stateOf(failure), failure, wanted)
+	} else {
+		saveErr = r.save(ctx, stateOf(failure), failure)
+	}
+	if saveErr != nil {
 		f = fault.From(saveErr)
 	}
 	r.ended = true
 	if r.sequence == 0 || r.send == nil || r.gone || ctx.Err() != nil {
 		return f
+	}
+	if f.Reason == meshv1.ErrorReason_ERROR_REASON_INTERRUPTED {
+		f = fault.New(f.Code, f.Reason, f.Message, "response_id", r.request.GetResponseId(), "last_sequence", strconv.FormatInt(r.sequence, 10))
 	}
 	if err := r.send(r.request, r.failing(r.sequence+1, nil, f)); err != nil {
 		return err
@@ -368,11 +383,12 @@ func (r *run) follow(ctx context.Context) {
 	})
 	switch {
 	case r.ended:
-	case errors.Is(context.Cause(runCtx), errInterrupted): // a sweep finishes the row
+	case errors.Is(context.Cause(runCtx), lifecycle.ErrStopping): // a sweep finishes the row
 	default:
 		if err == nil {
 			err = wasInterrupted(r.request.GetResponseId())
 		}
+		r.lost = true
 		_ = r.conclude(bounded, runCtx, err)
 	}
 }

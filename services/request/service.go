@@ -9,6 +9,7 @@ import (
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	"github.com/gptmesh/gptmesh/pkg/ids"
+	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/gptmesh/gptmesh/services/request/internal/store/postgres"
 	"github.com/gptmesh/gptmesh/services/request/internal/store/sqlite"
@@ -34,6 +35,7 @@ type Service struct {
 	work sync.WaitGroup // goroutines of the room
 
 	unsaved chan unsavedEnd // final states that could not be stored
+	open    chan openEnd    // requests whose answers' ends are not known yet
 
 	mu       sync.Mutex
 	running  map[string]*run
@@ -63,7 +65,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, deps: deps, instance: ids.New(deps.Instance), running: map[string]*run{},
-		unsaved: make(chan unsavedEnd, 1024), idle: make(chan struct{}),
+		unsaved: make(chan unsavedEnd, 1024), open: make(chan openEnd, 1024), idle: make(chan struct{}),
 	}
 	if deps.SQLite != nil {
 		db := sqlite.New(deps.SQLite)
@@ -120,7 +122,7 @@ func (s *Service) Drain(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	for _, r := range s.running {
-		r.cancel(errInterrupted)
+		r.cancel(lifecycle.ErrStopping)
 	}
 	s.mu.Unlock()
 	select {
@@ -200,6 +202,5 @@ func lasting(ctx context.Context, timeout time.Duration) (context.Context, conte
 // Why a run is cancelled other than by its own context. Rooms in this process
 // see the cause, those behind a wire a plain cancellation: both read the same.
 var (
-	errCancelled   = fmt.Errorf("somebody cancelled the request: %w", context.Canceled)
-	errInterrupted = fmt.Errorf("the process stops: %w", context.Canceled)
+	errCancelled = fmt.Errorf("somebody cancelled the request: %w", context.Canceled)
 )

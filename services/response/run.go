@@ -13,6 +13,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
 	"github.com/gptmesh/gptmesh/services/response/internal/postprocess"
 	"github.com/gptmesh/gptmesh/wire"
@@ -24,9 +25,8 @@ import (
 // Why a run is cancelled other than by its own context. Rooms in this process
 // see the cause, those behind a wire a plain cancellation: both read the same.
 var (
-	errCancelled   = fmt.Errorf("somebody cancelled the answer: %w", context.Canceled)
-	errInterrupted = fmt.Errorf("the process stops: %w", context.Canceled)
-	errClientGone  = fmt.Errorf("the client has left: %w", context.Canceled)
+	errCancelled  = fmt.Errorf("somebody cancelled the answer: %w", context.Canceled)
+	errClientGone = fmt.Errorf("the client has left: %w", context.Canceled)
 )
 
 // run is one answer in the making. But for log, done and cancel it belongs to
@@ -203,7 +203,7 @@ func (r *run) ending(ctx context.Context, err error) (responsev1.Response_State,
 		return failed(r.broken)
 	case r.held != nil && wire.Last(r.held).GetFinished() != nil:
 		return responsev1.Response_STATE_COMPLETED, nil
-	case errors.Is(cause, errInterrupted):
+	case errors.Is(cause, lifecycle.ErrStopping):
 		return responsev1.Response_STATE_INTERRUPTED, interrupted(r.id, r.sequence)
 	case errors.Is(ctx.Err(), context.Canceled):
 		return responsev1.Response_STATE_CANCELLED, cancelled()
@@ -219,6 +219,10 @@ func (r *run) ending(ctx context.Context, err error) (responsev1.Response_State,
 	}
 	f := fault.From(err)
 	switch {
+	case fault.BrokeOff(err):
+		f = interrupted(r.id, r.sequence)
+		f.Metadata["room"] = "gpt"
+		return responsev1.Response_STATE_INTERRUPTED, f
 	case ctx.Err() != nil && f.Metadata["room"] == "" && (isContextError(err) || f.Code == codes.Canceled || f.Code == codes.DeadlineExceeded):
 		f = fault.New(codes.DeadlineExceeded, meshv1.ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED,
 			"the deadline ran out while the model answered", "room", "gpt")

@@ -9,6 +9,7 @@ import (
 
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/ids"
+	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 	"github.com/gptmesh/gptmesh/services/response/internal/store/postgres"
 	"github.com/gptmesh/gptmesh/services/response/internal/store/sqlite"
@@ -129,7 +130,7 @@ func (s *Service) interruptAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.running {
-		r.cancel(errInterrupted)
+		r.cancel(lifecycle.ErrStopping)
 	}
 }
 

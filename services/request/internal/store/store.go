@@ -64,6 +64,10 @@ type Store interface {
 	// DropKeys removes keys that expired before now.
 	DropKeys(ctx context.Context, now time.Time) error
 
+	// Expire removes final requests accepted before a time, oldest first. At most
+	// limit; it returns how many.
+	Expire(ctx context.Context, before time.Time, limit int) (int, error)
+
 	// Ping says whether the store can serve.
 	Ping(ctx context.Context) error
 }

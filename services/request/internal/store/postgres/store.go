@@ -9,6 +9,7 @@ import (
 	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/jackc/pgx/v5"
@@ -197,4 +198,12 @@ func (s *Store) DropKeys(ctx context.Context, now time.Time) error {
 		_, err := tx.Exec(ctx, "delete from request_keys where expires_micros <= $1", store.Micros(now))
 		return err
 	})
+}
+
+// Expire implements store.Store. Ids sort by time, so that the primary key finds
+// the oldest.
+func (s *Store) Expire(ctx context.Context, before time.Time, limit int) (int, error) {
+	result, err := s.db.Pool().Exec(ctx, `delete from requests where id in (select id from requests
+		where id < $1 and state > 2 and create_micros < $2 order by id limit $3)`, ids.Lowest("req", before), store.Micros(before), limit)
+	return int(result.RowsAffected()), err
 }

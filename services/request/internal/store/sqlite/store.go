@@ -11,6 +11,7 @@ import (
 	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"google.golang.org/protobuf/proto"
@@ -308,4 +309,12 @@ func (s *Store) DropKeys(ctx context.Context, now time.Time) error {
 		_, err := tx.Exec(ctx, "delete from request_keys where expires_micros <= ?", store.Micros(now))
 		return err
 	})
+}
+
+// Expire implements store.Store. Ids sort by time, so that the primary key finds
+// the oldest.
+func (s *Store) Expire(ctx context.Context, before time.Time, limit int) (int, error) {
+	n, err := s.db.Exec(ctx, `delete from requests where id in (select id from requests
+		where id < ? and state > 2 and create_micros < ? order by id limit ?)`, ids.Lowest("req", before), store.Micros(before), limit)
+	return int(n), err
 }

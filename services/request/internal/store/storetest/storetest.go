@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
@@ -212,5 +213,36 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		}
 		same(t, orphans(false), map[string]bool{"on-dead": true, "on-never": true})
 		same(t, orphans(true), map[string]bool{"on-dead": true, "on-never": true, "on-alive": true})
+	})
+
+	t.Run("expire", func(t *testing.T) {
+		t.Parallel()
+		s, ctx := open(t), t.Context()
+		var made []string
+		for i := range 5 {
+			at := time.Duration(i) * time.Hour
+			r := request(ids.At("req", epoch.Add(at)), "me", at)
+			made = append(made, r.GetId())
+			ok(t, s.Accept(ctx, r, "one", nil))
+			if i != 1 { // that one runs on
+				ok(t, s.Finish(ctx, in(r, requestv1.Request_STATE_COMPLETED), true))
+			}
+		}
+		expire := func(at time.Duration, limit, want int) {
+			t.Helper()
+			n, err := s.Expire(ctx, epoch.Add(at), limit)
+			ok(t, err)
+			same(t, n, want)
+		}
+		expire(0, 9, 0)
+		expire(4*time.Hour, 1, 1)
+		expire(4*time.Hour, 9, 2)
+		list, err := s.List(ctx, store.Filter{Owner: "me"}, 9)
+		ok(t, err)
+		var left []string
+		for _, r := range list {
+			left = append(left, r.GetId())
+		}
+		same(t, left, []string{made[4], made[1]})
 	})
 }
