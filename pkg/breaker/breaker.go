@@ -56,6 +56,13 @@ type Breaker struct {
 // New returns a closed breaker.
 func New(cfg Config) *Breaker { return &Breaker{cfg: cfg} }
 
+// Ready says that a call would be let through now.
+func (b *Breaker) Ready() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state == Closed || b.state == Open && b.cfg.Now().Sub(b.openedAt) >= b.cfg.OpenFor
+}
+
 // Ticket is the right to make one call. Done must be called exactly once.
 type Ticket struct {
 	breaker *Breaker

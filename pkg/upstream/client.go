@@ -77,6 +77,12 @@ func (c *Client) exchange(ctx context.Context, req *Request, cn *conn) (resp *Re
 		headerTimeout: choose(req.HeaderTimeout, c.cfg.HeaderTimeout),
 		idleTimeout:   choose(req.IdleTimeout, c.cfg.IdleTimeout),
 	}
+	if req.Ready != nil {
+		if err := req.Ready(); err != nil {
+			c.pool.put(cn)
+			return nil, false, &Error{Op: "request", Host: x.host, Err: &notReady{err}}
+		}
+	}
 	x.watch()
 	op := "write"
 	cause := x.send(req)

@@ -24,6 +24,8 @@ var (
 	ErrProtocol = errors.New("malformed HTTP answer")
 	// ErrRequest means that the request cannot be sent as it is, such as for a line break in a header value.
 	ErrRequest = errors.New("invalid request")
+	// ErrNotReady means that Request.Ready forbade to send.
+	ErrNotReady = errors.New("the request was not to be sent")
 	// ErrBodyClosed means that a body was read after it had been closed, or by two goroutines at once.
 	ErrBodyClosed = errors.New("the body is closed")
 )
@@ -61,3 +63,10 @@ func explain(ctx context.Context, err, timeout error) error {
 		return err
 	}
 }
+
+// notReady is the error of Request.Ready.
+type notReady struct{ err error }
+
+func (e *notReady) Error() string        { return e.err.Error() }
+func (e *notReady) Unwrap() error        { return e.err }
+func (e *notReady) Is(target error) bool { return target == ErrNotReady }

@@ -47,6 +47,9 @@ type Request struct {
 	Body []byte
 	// HeaderTimeout and IdleTimeout replace those of the Config when not zero; negative means no bound.
 	HeaderTimeout, IdleTimeout time.Duration
+	// Ready, if set, is called when there is a connection and before the first byte of the request is written to it. It may
+	// wait. An error ends the request, which was then not sent: Do's error wraps it and [ErrNotReady].
+	Ready func() error
 	// NoRetry forbids to send the request again on a new connection when a kept one turned out to be closed.
 	NoRetry bool
 }

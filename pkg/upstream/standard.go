@@ -96,6 +96,11 @@ func (s *Standard) Do(ctx context.Context, req *Request) (*Response, error) {
 	if ctx.Err() != nil {
 		return nil, &Error{Op: "request", Host: host, Err: context.Cause(ctx)}
 	}
+	if req.Ready != nil {
+		if err := req.Ready(); err != nil {
+			return nil, &Error{Op: "request", Host: host, Err: &notReady{err}}
+		}
+	}
 	inner, cancel := context.WithCancelCause(ctx)
 	b := &standardBody{owner: s, ctx: inner, cancel: cancel, host: host, idle: choose(req.IdleTimeout, s.cfg.IdleTimeout),
 		clock: alarm{cancel: cancel, cause: ErrIdleTimeout}}

@@ -15,6 +15,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/ids"
+	"github.com/gptmesh/gptmesh/pkg/upstream"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/grpc/codes"
@@ -24,27 +25,56 @@ import (
 // attempt is one call of a provider and its row of the ledger.
 type attempt struct {
 	call   *call
+	way    *way
 	row    *gptv1.Attempt
 	ledger *entryInLedger
 	meter  meter
 	watch  *watchdog
 
-	begun    time.Time
-	sent     bool  // something reached the client
-	terminal bool  // the last chunk was sent, or tried to be
-	failure  error // why the attempt failed; nil where it did not
-	sinkErr  error // the client's side failed
+	ctx         context.Context // of the call to the provider
+	begun       time.Time
+	sent        bool  // something of it reached the client
+	terminal    bool  // the last chunk was sent, or tried to be
+	failure     error // why the attempt failed; nil where it did not
+	sinkErr     error // the client's side failed
+	interrupted bool  // it broke off, and another may go on with its answer
+	lost        bool  // another attempt of the call was quicker
 }
 
-func newAttempt(c *call, number int32) *attempt {
-	return &attempt{call: c, row: &gptv1.Attempt{
+var _ provider.Exchange = (*attempt)(nil)
+
+func newAttempt(c *call, w *way) *attempt {
+	target, route := w.option.Target, ""
+	if c.plan.Route != nil {
+		route = c.plan.Route.Name
+	}
+	return &attempt{call: c, way: w, row: &gptv1.Attempt{
 		RequestId: c.request.GetRequestId(), ResponseId: c.request.GetResponseId(), SessionId: c.request.GetSessionId(),
-		UserId: c.request.GetUserId(), Provider: c.target.Entry.Info.Name, Model: c.target.Name(), Number: number,
+		UserId: c.request.GetUserId(), Provider: target.Entry.Info.Name, Model: target.Name(), Number: w.number,
+		Target: w.option.Place.Name, ProviderKey: w.option.Place.Lane.Key, Route: route, Cause: w.cause, Decision: w.decision,
 		State: gptv1.Attempt_STATE_RESERVED,
 		Usage: &conversationv1.Usage{
 			InputTokens: c.estimate, Source: conversationv1.UsageSource_USAGE_SOURCE_ESTIMATED,
 		},
 	}}
+}
+
+// Ready implements provider.Exchange: no byte goes to the provider before the row
+// is committed, unless the configuration waives it.
+func (a *attempt) Ready() error {
+	if !a.call.service.cfg.Ledger.ReserveFirst {
+		return nil
+	}
+	if err := a.ledger.wait(a.ctx); err != nil {
+		a.meter.refused = true
+		return err
+	}
+	return nil
+}
+
+// Answered implements provider.Exchange.
+func (a *attempt) Answered(_ int, header upstream.Header) {
+	a.way.option.Place.Quota.Read(header, a.call.service.deps.Clock())
 }
 
 // run makes the attempt. The error is nil where the client has got its terminal
@@ -59,18 +89,16 @@ func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err erro
 	a.row.Id, a.row.Owner = ids.At("att", a.begun), callctx.Owner(parent)
 	a.row.ReserveTime = timestamppb.New(a.begun)
 	a.row.QueueMicros = a.begun.Sub(a.call.arrived).Microseconds()
-	price(a.row, a.call.target.Model)
+	price(a.row, a.way.option.Target.Model)
 	ctx, span := s.startSpan(ctx, a.row, a.call.operation)
 	defer func() { span.end(a.row, err) }()
 
 	if a.ledger = unkept(); !a.call.free {
 		a.ledger = s.reserve(ctx, a.row, cancel)
 	}
-	if s.cfg.Ledger.ReserveFirst {
-		if err := a.ledger.wait(ctx); err != nil {
-			a.meter.refused = true
-			return a.fail(ctx, parent, err)
-		}
+	a.ctx = ctx
+	if !a.call.free {
+		ctx = provider.WithExchange(ctx, a)
 	}
 	first := s.cfg.Timeouts.FirstToken
 	if !a.call.turn.GetStream() {
@@ -83,6 +111,9 @@ func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err erro
 	if a.terminal {
 		return health(a.failure), a.sinkErr
 	}
+	if a.interrupted {
+		return health(a.failure), a.failure
+	}
 	return a.fail(ctx, parent, err)
 }
 
@@ -91,12 +122,18 @@ func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err erro
 func (a *attempt) generate(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fault.Internal(fmt.Errorf("the adapter %s panicked: %v", a.call.target.Entry.Info.Kind, p))
+			err = fault.Internal(fmt.Errorf("the adapter %s panicked: %v", a.way.option.Target.Entry.Info.Kind, p))
 		}
 	}()
-	err = a.call.invoke(ctx, func(chunk *conversationv1.Chunk) error { return a.sink(ctx, chunk) })
-	if err == nil && !a.terminal {
-		err = provider.Truncated(a.call.target.Entry.Info.Name, errors.New("the adapter returned without a terminal event"))
+	turn := a.call.turn
+	if a.way.cause == gptv1.Attempt_CAUSE_CONTINUATION {
+		if turn, err = a.call.seam.turn(turn); err != nil {
+			return provider.Unsent(err)
+		}
+	}
+	err = a.call.invoke(ctx, a.way.option, turn, func(chunk *conversationv1.Chunk) error { return a.sink(ctx, chunk) })
+	if err == nil && !a.terminal && !a.interrupted {
+		err = provider.Truncated(a.way.option.Target.Entry.Info.Name, errors.New("the adapter returned without a terminal event"))
 	}
 	return err
 }
@@ -115,10 +152,16 @@ func (a *attempt) sink(ctx context.Context, chunk *conversationv1.Chunk) error {
 		if err := a.ledger.wait(ctx); err != nil {
 			return err
 		}
+		if race := a.call.race; race != nil && !race.claim(a) {
+			return errLost
+		}
 		a.row.FirstTokenMicros = max(a.call.service.deps.Clock().Sub(a.begun).Microseconds(), 1)
 	}
 	a.name(chunk)
 	a.meter.add(chunk)
+	if a.way.cause == gptv1.Attempt_CAUSE_CONTINUATION && !a.sent {
+		a.call.seam.join(a, chunk)
+	}
 	if last := wire.Last(chunk); last != nil {
 		return a.finish(ctx, chunk, last)
 	}
@@ -130,6 +173,8 @@ func (a *attempt) name(chunk *conversationv1.Chunk) {
 	for _, event := range chunk.GetEvents() {
 		if started := event.GetStarted(); started != nil {
 			started.AttemptId, started.SessionId = a.row.GetId(), a.row.GetSessionId()
+			started.Target, started.AttemptNumber = a.row.GetTarget(), a.row.GetNumber()
+			a.row.ProviderResponseId = started.GetProviderResponseId()
 			return
 		}
 	}
@@ -165,18 +210,41 @@ func (a *attempt) finish(ctx context.Context, chunk *conversationv1.Chunk, last 
 	if err := a.ledger.settle(ctx); err != nil {
 		return err
 	}
-	if a.meter.usage == nil {
-		// The provider told none: the client gets what the ledger has.
-		usage := &conversationv1.Event{Kind: &conversationv1.Event_Usage{Usage: a.row.GetUsage()}}
+	if a.failure != nil && a.interrupts(a.failure) {
+		a.interrupt(a.failure)
+		return errInterrupted
+	}
+	usage := a.row.GetUsage()
+	if seam := a.call.seam; seam != nil && seam.usage != nil {
+		usage = sum(seam.usage, usage)
+	}
+	if a.meter.usage == nil || usage != a.row.GetUsage() {
+		// The provider told none, or not of all attempts: the client gets what the
+		// ledger has.
+		told := &conversationv1.Event{Kind: &conversationv1.Event_Usage{Usage: usage}}
 		events := chunk.GetEvents()
-		chunk.Events = append(events[:len(events)-1:len(events)-1], usage, last)
+		chunk.Events = append(events[:len(events)-1:len(events)-1], told, last)
 	}
 	a.terminal = true
 	return a.send(chunk)
 }
 
+// errInterrupted ends an adapter's call whose answer another is to continue.
+var errInterrupted = errors.New("the answer is left to be continued")
+
+// interrupt leaves the answer to another attempt.
+func (a *attempt) interrupt(err error) {
+	a.interrupted = true
+	a.call.seam.failure = err
+	a.call.seam.add(a.row.GetUsage())
+}
+
 func (a *attempt) send(chunk *conversationv1.Chunk) error {
 	a.sent = true
+	a.call.begun.Store(true)
+	if a.call.seam != nil {
+		a.call.seam.note(chunk)
+	}
 	if err := a.call.send(chunk); err != nil {
 		a.sinkErr = err
 		return err
@@ -186,12 +254,16 @@ func (a *attempt) send(chunk *conversationv1.Chunk) error {
 
 // fail settles an attempt without a terminal event, and tells the client.
 func (a *attempt) fail(ctx, parent context.Context, err error) (breaker.Outcome, error) {
-	s, name := a.call.service, a.call.target.Entry.Info.Name
+	s, name := a.call.service, a.way.option.Target.Entry.Info.Name
 	a.meter.failed(err)
 	err = a.about(s.ended(ctx, err, name))
 	a.failure = err
 	f := a.shown(err)
 	a.row.Outcome, a.row.Failure = gptv1.Attempt_OUTCOME_FAILED, wire.Failure(f)
+	if !a.sent && unknown(err) {
+		a.row.Outcome = gptv1.Attempt_OUTCOME_UNKNOWN
+	}
+	a.lost = errors.Is(context.Cause(parent), errLost)
 	left := a.sinkErr != nil || parent.Err() != nil && errors.Is(context.Cause(parent), context.Canceled)
 	if left {
 		a.row.Outcome = gptv1.Attempt_OUTCOME_CANCELLED
@@ -205,21 +277,35 @@ func (a *attempt) fail(ctx, parent context.Context, err error) (breaker.Outcome,
 	switch {
 	case a.sinkErr != nil:
 		return breaker.Neutral, a.sinkErr
-	case left || !a.sent:
-		if left {
-			return breaker.Neutral, err
-		}
+	case left:
+		return breaker.Neutral, err
+	case a.interrupts(err):
+		a.interrupt(err)
+		return health(err), err
+	case !a.sent && !a.call.begun.Load():
 		return health(err), err
 	}
 	a.terminal = true
+	usage := a.row.GetUsage()
+	if seam := a.call.seam; seam != nil {
+		usage = sum(seam.usage, usage)
+	}
 	events := []*conversationv1.Event{
-		{Kind: &conversationv1.Event_Usage{Usage: a.row.GetUsage()}},
+		{Kind: &conversationv1.Event_Usage{Usage: usage}},
 		{Kind: &conversationv1.Event_Failed{Failed: wire.Failure(f)}},
 	}
 	if a.send(&conversationv1.Chunk{Events: events}) != nil {
 		return health(err), err
 	}
 	return health(err), nil
+}
+
+// unknown says that nobody knows whether the provider worked: the connection
+// broke after the request was sent and before any answer.
+func unknown(err error) bool {
+	failure := (*provider.Error)(nil)
+	return errors.As(err, &failure) && !failure.NotSent && !failure.Refused && failure.Status == 0 &&
+		failure.Fault.Reason == meshv1.ErrorReason_ERROR_REASON_PROVIDER_UNREACHABLE
 }
 
 // about names the model, as the client calls it, in errors that are about it.
@@ -240,11 +326,11 @@ func (a *attempt) about(err error) error {
 		f.Metadata = map[string]string{}
 	}
 	if f.Metadata["limit"] == "0" {
-		if limit := a.call.target.Model.GetContextLength(); limit > 0 {
+		if limit := a.way.option.Target.Model.GetContextLength(); limit > 0 {
 			f.Metadata["limit"] = strconv.FormatInt(limit, 10)
 		}
 	}
-	f.Metadata["model"] = a.call.target.Model.GetId()
+	f.Metadata["model"] = a.way.option.Target.Model.GetId()
 	named.Fault = &f
 	return &named
 }

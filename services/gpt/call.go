@@ -4,23 +4,22 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
-	"github.com/gptmesh/gptmesh/pkg/breaker"
 	"github.com/gptmesh/gptmesh/pkg/fault"
-	"github.com/gptmesh/gptmesh/services/gpt/internal/limiter"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/registry"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
-	"google.golang.org/grpc/codes"
 )
 
 // call is one model call of a client: one attempt, or several.
 type call struct {
 	service *Service
-	target  *registry.Target
+	plan    registry.Plan
 	turn    *conversationv1.Turn
 	request *gptv1.GenerateRequest
 	arrived time.Time
@@ -34,79 +33,194 @@ type call struct {
 	// cautious calls are made again only where the provider cannot have begun, or
 	// clearly said that it did not.
 	cautious bool
-	// invoke calls the provider once, as provider.Provider.Generate does.
-	invoke func(ctx context.Context, sink provider.Sink) error
+	// invoke calls a provider once, as provider.Provider.Generate does. turn is
+	// the call's own, or what a continuation makes of it.
+	invoke func(ctx context.Context, to *registry.Option, turn *conversationv1.Turn, sink provider.Sink) error
 	send   func(*conversationv1.Chunk) error
+
+	number  int32
+	tried   []bool            // by option
+	stick   *registry.Option  // where the next attempt must go; nil for anywhere
+	blocked []bool            // by option: could not be entered just now
+	called  []*registry.Entry // to whom this call was made
+	begun   atomic.Bool       // something reached the client
+	race    *race             // of two attempts; nil without hedging
+	seam    *seam             // nil where the answer is not to be continued
+}
+
+// result is how an attempt ended.
+type result struct {
+	attempt *attempt
+	// err is what the client is told. Nil where it has got a terminal event.
+	err error
+	// failure is why the attempt failed, where another may be made.
+	failure error
 }
 
 // run makes attempts until one has sent something, succeeded, or failed for
 // good.
 func (c *call) run(ctx context.Context) error {
-	entry := c.target.Entry
-	entry.Budget.Call()
-	for number := int32(1); ; number++ {
-		again, err := c.once(ctx, number)
-		if again == nil {
-			return err
+	c.tried, c.blocked = make([]bool, len(c.plan.Options)), make([]bool, len(c.plan.Options))
+	cause := gptv1.Attempt_CAUSE_FIRST
+	var got result
+	for {
+		way, err := c.enter(ctx, cause)
+		if err != nil {
+			if got.failure != nil && ctx.Err() == nil {
+				err = got.failure // that nobody else takes the call is not what went wrong
+			}
+			return c.give(err)
 		}
-		if int(number) >= c.service.cfg.Retry.MaxAttempts || !entry.Budget.Retry() {
-			return err
+		if wait := c.hedgeAfter(way); wait > 0 {
+			got = c.hedged(ctx, way, wait)
+		} else {
+			got = c.once(ctx, way)
 		}
-		c.service.metrics.retries.WithLabelValues(entry.Info.Name, fault.ReasonName(fault.From(err).Reason)).Inc()
-		if waitErr := c.service.pause(ctx, number, again.RetryAfter()); waitErr != nil {
-			return c.service.ended(ctx, waitErr, entry.Info.Name)
+		if got.failure == nil {
+			return got.err
+		}
+		if cause, err = c.next(ctx, way, &got); cause == 0 {
+			return err
 		}
 	}
 }
 
-// once makes one attempt. again is set where another may be made.
-func (c *call) once(ctx context.Context, number int32) (again *provider.Error, err error) {
-	entry, s := c.target.Entry, c.service
-	release, err := s.enter(ctx, entry)
-	if err != nil {
-		return nil, err
+// give ends an answer that cannot go on: as the call's error where nothing was
+// sent, else as its terminal event.
+func (c *call) give(err error) error {
+	if !c.begun.Load() {
+		return err
 	}
-	a := newAttempt(c, number)
-	outcome, err := a.run(ctx)
-	release(outcome, a.failure)
+	return c.send(c.seam.broken(err))
+}
+
+// next decides what comes after a failure: another target, the same one again
+// after a pause, or nothing; cause is then 0 and err what the client is told.
+func (c *call) next(ctx context.Context, way *way, got *result) (cause gptv1.Attempt_Cause, err error) {
+	s, reason := c.service, fault.From(got.failure).Reason
+	c.stick = nil
+	if got.attempt.interrupted {
+		alone := len(c.plan.Options) == 1 && int(c.number) < c.most()
+		if !c.other() && !(alone && c.pay(way.option.Target.Entry)) {
+			return 0, c.give(got.failure)
+		}
+		return gptv1.Attempt_CAUSE_CONTINUATION, nil
+	}
+	if c.mayFallBack(got.failure) {
+		if c.other() {
+			s.metrics.retries.WithLabelValues(way.option.Target.Entry.Info.Name, fault.ReasonName(reason)).Inc()
+			return gptv1.Attempt_CAUSE_FALLBACK, nil
+		}
+	}
 	failure, retry := (*provider.Error)(nil), s.cfg.Retry
 	if c.cautious {
 		retry.ServerErrors, retry.Unknown = false, false
 	}
-	if err == nil || a.sent || ctx.Err() != nil || !errors.As(err, &failure) || !retry.may(failure) {
-		return nil, err
+	retry.Unknown = retry.Unknown || c.fallsBackOn(onUnknown)
+	if !errors.As(got.failure, &failure) || !retry.may(failure) || int(c.number) >= c.most() || !c.pay(way.option.Target.Entry) {
+		return 0, got.err
 	}
-	return failure, err
+	s.metrics.retries.WithLabelValues(way.option.Target.Entry.Info.Name, fault.ReasonName(reason)).Inc()
+	if !c.mayFallBack(got.failure) {
+		c.stick = way.option
+	}
+	if err := s.pause(ctx, c.number, failure.RetryAfter()); err != nil {
+		return 0, s.ended(ctx, err, way.option.Target.Entry.Info.Name)
+	}
+	return gptv1.Attempt_CAUSE_RETRY, nil
 }
 
-// enter asks breaker and limiter for the right to call a provider. release must
-// be called with how the call went.
-func (s *Service) enter(ctx context.Context, entry *registry.Entry) (release func(breaker.Outcome, error), err error) {
-	name := entry.Info.Name
-	if err := entry.Limiter.Acquire(ctx); err != nil {
-		if errors.Is(err, limiter.ErrFull) {
-			return nil, fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_OVERLOADED,
-				"too many calls of the provider "+name+" are under way", "room", "gpt", "provider", name).WithRetryAfter(time.Second)
+// other says that another target can take the call, and pays for it.
+func (c *call) other() bool {
+	now := c.service.deps.Clock()
+	i, _ := c.choose(now)
+	if i < 0 {
+		return false
+	}
+	rank, _ := c.fitness(i, now)
+	return rank < used && c.payFor(c.plan.Options[i].Target.Entry)
+}
+
+// most is how many attempts a call may have: every target once at least.
+func (c *call) most() int { return max(c.service.cfg.Retry.MaxAttempts, len(c.plan.Options)) }
+
+// pay takes one more call of a provider from its budget.
+func (c *call) pay(entry *registry.Entry) bool { return entry.Budget.Retry() }
+
+// payFor is pay for a provider that this call may not have reached yet: its
+// first call is no extra load.
+func (c *call) payFor(entry *registry.Entry) bool {
+	return !slices.Contains(c.called, entry) || c.pay(entry)
+}
+
+// fallsBackOn says whether a class of failures lets another target be tried.
+func (c *call) fallsBackOn(class string) bool {
+	if c.plan.Route == nil {
+		return slices.Contains(fallbackDefault, class)
+	}
+	return slices.Contains(c.plan.Route.FallbackOn, class)
+}
+
+// mayFallBack says whether another target may be tried after a failure.
+func (c *call) mayFallBack(err error) bool {
+	if len(c.plan.Options) < 2 {
+		return false
+	}
+	class := classOf(err)
+	if c.cautious && class != onUnreachable && class != onRateLimited && class != onKeyRefused && class != onModelNotFound {
+		return false
+	}
+	return class != "" && c.fallsBackOn(class)
+}
+
+// classOf is the class of a failure before the first token. Empty for those
+// after which no other target is tried: the client's own.
+func classOf(err error) string {
+	failure := (*provider.Error)(nil)
+	if !errors.As(err, &failure) {
+		if fault.From(err).Reason == meshv1.ErrorReason_ERROR_REASON_FIRST_TOKEN_TIMEOUT {
+			return onTimeout
 		}
-		return nil, s.ended(ctx, err, name)
+		return ""
 	}
-	if entry.Breaker == nil {
-		return func(breaker.Outcome, error) { entry.Limiter.Release() }, nil
-	}
-	ticket, wait := entry.Breaker.Allow()
-	if ticket == nil {
-		entry.Limiter.Release()
-		return nil, fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_PROVIDER_UNREACHABLE,
-			"the provider "+name+" failed too often; it is left alone for a while", "provider", name, "breaker", "open").WithRetryAfter(wait)
-	}
-	return func(outcome breaker.Outcome, failure error) {
-		reason := ""
-		if outcome == breaker.Failure {
-			reason = fault.From(failure).Message
+	switch failure.Fault.Reason {
+	case meshv1.ErrorReason_ERROR_REASON_PROVIDER_UNREACHABLE:
+		if failure.NotSent {
+			return onUnreachable
 		}
-		ticket.Done(outcome, reason)
-		entry.Limiter.Release()
-	}, nil
+		return onUnknown
+	case meshv1.ErrorReason_ERROR_REASON_PROVIDER_RATE_LIMITED:
+		return onRateLimited
+	case meshv1.ErrorReason_ERROR_REASON_PROVIDER_ERROR:
+		return onServerError
+	case meshv1.ErrorReason_ERROR_REASON_PROVIDER_REFUSED_KEY:
+		return onKeyRefused
+	case meshv1.ErrorReason_ERROR_REASON_MODEL_NOT_FOUND:
+		return onModelNotFound
+	case meshv1.ErrorReason_ERROR_REASON_CONTEXT_LENGTH_EXCEEDED:
+		return onContextLength
+	case meshv1.ErrorReason_ERROR_REASON_CONTENT_FILTERED:
+		return onContentFilter
+	case meshv1.ErrorReason_ERROR_REASON_STREAM_TRUNCATED, meshv1.ErrorReason_ERROR_REASON_PROVIDER_PROTOCOL:
+		return onUnknown // it had begun
+	}
+	return ""
+}
+
+// once makes one attempt, on a way that was entered.
+func (c *call) once(ctx context.Context, way *way) result {
+	a := newAttempt(c, way)
+	outcome, err := a.run(ctx)
+	way.leave(outcome, a.failure, a)
+	got := result{attempt: a, err: err}
+	switch {
+	case a.interrupted && ctx.Err() == nil:
+		got.failure = a.failure
+	case err == nil || a.sent || c.begun.Load() || ctx.Err() != nil:
+	default:
+		got.failure = err
+	}
+	return got
 }
 
 // may says whether a failed call may be made again: the provider cannot have

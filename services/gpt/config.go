@@ -2,12 +2,14 @@ package gpt
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/gptmesh/gptmesh/services/gpt/internal/catalog"
+	"github.com/gptmesh/gptmesh/services/gpt/internal/registry"
 )
 
 // Config is the room's configuration.
@@ -27,6 +29,9 @@ type Config struct {
 	// other name needs a base_url. Providers of the catalogue whose key stands
 	// in the environment need no entry.
 	Providers map[string]ProviderConfig `yaml:"providers"`
+	// Routes are names that lead to several targets: failover, load over several
+	// keys or regions, hedging. See RouteConfig.
+	Routes map[string]RouteConfig `yaml:"routes"`
 	// Models override what is known of models, by "provider/name" or name.
 	Models map[string]ModelConfig `yaml:"models"`
 	// Discovery finds servers on this machine.
@@ -35,9 +40,11 @@ type Config struct {
 	Timeouts TimeoutsConfig `yaml:"timeouts"`
 	// Retry says when a call is made again.
 	Retry RetryConfig `yaml:"retry"`
-	// Breaker keeps calls from providers that fail.
+	// Breaker keeps calls from targets that fail.
 	Breaker BreakerConfig `yaml:"breaker"`
-	// Concurrency bounds calls under way; a provider may have its own.
+	// Concurrency bounds calls under way at one provider with one key; a provider
+	// may have its own. The bound adapts: it falls when the provider refuses for
+	// load and rises again up to max_running.
 	Concurrency ConcurrencyConfig `yaml:"concurrency"`
 	// Listing says how lists of models are kept.
 	Listing ListingConfig `yaml:"listing"`
@@ -60,6 +67,11 @@ type ProviderConfig struct {
 	APIKey string `yaml:"api_key" secret:"true"`
 	// APIKeyEnv names the variable with the key.
 	APIKeyEnv string `yaml:"api_key_env"`
+	// APIKeys are further keys, and APIKeyEnvs further variables with keys. Calls
+	// are spread over all of them by latency; one that is limited or refused is
+	// passed over. A variable that is not set is left out.
+	APIKeys    []string `yaml:"api_keys" secret:"true"`
+	APIKeyEnvs []string `yaml:"api_key_envs"`
 	// Auth is how the key is sent: bearer, api-key, x-api-key, x-goog-api-key,
 	// none.
 	Auth string `yaml:"auth"`
@@ -163,7 +175,8 @@ type RetryConfig struct {
 	Budget float64 `yaml:"budget"`
 }
 
-// BreakerConfig keeps calls from providers that fail.
+// BreakerConfig keeps calls from targets that fail: a model at a provider with one
+// key. What a client's own leaving or faults bring about never counts.
 type BreakerConfig struct {
 	// Failures in a row open the breaker.
 	Failures int `yaml:"failures"`
@@ -171,9 +184,9 @@ type BreakerConfig struct {
 	OpenFor time.Duration `yaml:"open_for"`
 }
 
-// ConcurrencyConfig bounds the calls of one provider.
+// ConcurrencyConfig bounds the calls of one provider with one key.
 type ConcurrencyConfig struct {
-	// MaxRunning is how many run at once.
+	// MaxRunning is how many run at once, at most.
 	MaxRunning int `yaml:"max_running"`
 	// MaxWaiting is how many wait for a place; more are refused at once.
 	MaxWaiting int `yaml:"max_waiting"`
@@ -195,8 +208,11 @@ type ListingConfig struct {
 type LedgerConfig struct {
 	// WriteTimeout bounds a write that must happen though the client left.
 	WriteTimeout time.Duration `yaml:"write_timeout"`
-	// ReserveFirst waits for the reservation before the provider is called. By
-	// default both run at once, and the first chunk waits.
+	// ReserveFirst lets no byte go to a provider before the row of its call is
+	// committed: the default. The row is written while the connection is made, so
+	// what it costs is one commit of the store, less what making the connection
+	// takes. Without it only the first chunk waits, and a process that is killed
+	// within that commit may leave a call without a row.
 	ReserveFirst bool `yaml:"reserve_first"`
 	// Heartbeat is how often a process says that it lives, and Grace how long a
 	// silent one counts as alive. For a shared store.
@@ -219,7 +235,7 @@ func DefaultConfig() Config {
 		Breaker:        BreakerConfig{Failures: 5, OpenFor: 30 * time.Second},
 		Concurrency:    ConcurrencyConfig{MaxRunning: 1024, MaxWaiting: 4096, MaxWait: 30 * time.Second},
 		Listing:        ListingConfig{TTL: 5 * time.Minute, ErrorTTL: 15 * time.Second, Timeout: 10 * time.Second},
-		Ledger:         LedgerConfig{WriteTimeout: 10 * time.Second, Heartbeat: 5 * time.Second, Grace: 15 * time.Second},
+		Ledger:         LedgerConfig{WriteTimeout: 10 * time.Second, ReserveFirst: true, Heartbeat: 5 * time.Second, Grace: 15 * time.Second},
 		MaxEventBytes:  8 << 20,
 		MaxAnswerBytes: 64 << 20,
 	}
@@ -270,6 +286,11 @@ func (c Config) Validate() error {
 			return err
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Routes)) {
+		if err := c.Routes[name].validate(name, c.Routes); err != nil {
+			return err
+		}
+	}
 	for name, m := range c.Models {
 		for _, capability := range m.Capabilities {
 			if catalog.CapabilityOf(capability) == 0 {
@@ -291,6 +312,9 @@ func (p ProviderConfig) validate(name string) error {
 	}
 	if name == "echo" {
 		return fmt.Errorf("%s: the name belongs to the built-in test provider", key)
+	}
+	if name == registry.RouteProvider {
+		return fmt.Errorf("%s: the name stands for routes", key)
 	}
 	if p.Kind != "" && !slices.Contains(catalog.Kinds(), p.Kind) {
 		return fmt.Errorf("%s.kind: use one of %s", key, strings.Join(catalog.Kinds(), ", "))

@@ -7,6 +7,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/services/gpt/internal/registry"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/tokens"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -33,10 +34,10 @@ func (s *Service) Embed(ctx context.Context, req *gptv1.EmbedRequest) (*gptv1.Em
 	}
 	var resp *gptv1.EmbedResponse
 	c := &call{
-		service: s, target: target, request: &gptv1.GenerateRequest{}, arrived: arrived, estimate: estimate,
+		service: s, plan: registry.PlanFor(target), request: &gptv1.GenerateRequest{}, arrived: arrived, estimate: estimate,
 		operation: "embeddings",
-		invoke: func(ctx context.Context, sink provider.Sink) (err error) {
-			if resp, err = target.Entry.Provider.Embed(ctx, &provider.EmbedCall{Request: req, Model: target.Name()}); err != nil {
+		invoke: func(ctx context.Context, to *registry.Option, _ *conversationv1.Turn, sink provider.Sink) (err error) {
+			if resp, err = to.Place.Lane.Provider.Embed(ctx, &provider.EmbedCall{Request: req, Model: target.Name()}); err != nil {
 				return err
 			}
 			if len(resp.GetEmbeddings()) != len(req.GetInputs()) {

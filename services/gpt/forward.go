@@ -45,12 +45,12 @@ func (s *Service) Forward(req *gptv1.ForwardRequest, stream grpc.ServerStreaming
 	if outbound.ContentType, outbound.Body, err = renamed(req, target.Name()); err != nil {
 		return err
 	}
-	forwarder := target.Entry.Provider.(provider.Forwarder) // as forwardTarget has found
 	f := &forwarding{stream: stream}
 	c := &call{
-		service: s, target: target, request: &gptv1.GenerateRequest{RequestId: req.GetRequestId()}, arrived: arrived,
+		service: s, plan: registry.PlanFor(target), request: &gptv1.GenerateRequest{RequestId: req.GetRequestId()}, arrived: arrived,
 		estimate: estimateForward(req), operation: operationName(req.GetOperation()), free: manages(req.GetOperation()), cautious: true,
-		invoke: func(ctx context.Context, sink provider.Sink) error {
+		invoke: func(ctx context.Context, to *registry.Option, _ *conversationv1.Turn, sink provider.Sink) error {
+			forwarder := to.Place.Lane.Provider.(provider.Forwarder) // as forwardTarget has found
 			err := forwarder.Forward(ctx, outbound, func(piece *gptv1.ForwardResponse) error {
 				alive()
 				return f.push(piece, sink)

@@ -260,7 +260,7 @@ func TestForwardErrorsOfProviders(t *testing.T) {
 		"rate":       {answering(429, words, "Retry-After", "90"), 0, "PROVIDER_RATE_LIMITED", 1, gptv1.Attempt_OUTCOME_FAILED},
 		"trouble":    {answering(500, words), 0, "PROVIDER_ERROR", 1, gptv1.Attempt_OUTCOME_FAILED},
 		"redirect":   {answering(302, words), 0, "PROVIDER_PROTOCOL", 1, gptv1.Attempt_OUTCOME_FAILED},
-		"broken off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0, "PROVIDER_UNREACHABLE", 1, gptv1.Attempt_OUTCOME_FAILED},
+		"broken off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0, "PROVIDER_UNREACHABLE", 1, gptv1.Attempt_OUTCOME_UNKNOWN},
 		"truncated": {func(w http.ResponseWriter, _ *http.Request) {
 			io.WriteString(w, "half")
 			w.(http.Flusher).Flush()

@@ -9,6 +9,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/services/gpt/internal/registry"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/tokens"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
 	"google.golang.org/grpc"
@@ -29,28 +30,34 @@ func (s *Service) Generate(req *gptv1.GenerateRequest, stream grpc.ServerStreami
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 
-	target, err := s.registry.Resolve(ctx, turn.GetModel())
+	plan, err := s.registry.Plan(ctx, turn.GetModel())
 	if err != nil {
 		return s.ended(ctx, err, "")
 	}
-	if turn, err = turnFor(turn, &target.Entry.Info); err != nil {
-		return err
-	}
 	c := &call{
-		service: s, target: target, turn: turn, request: req, arrived: arrived,
+		service: s, plan: plan, turn: turn, request: req, arrived: arrived,
 		estimate: tokens.EstimateTurn(turn),
-		invoke: func(ctx context.Context, sink provider.Sink) error {
-			return target.Entry.Provider.Generate(ctx, &provider.Call{
-				Turn: turn, Model: target.Name(), MaxOutputTokens: target.Model.GetMaxOutputTokens(),
-				FillInMiddle: slices.Contains(target.Model.GetCapabilities(), gptv1.Capability_CAPABILITY_FILL_IN_MIDDLE),
-				Quirks:       s.registry.Quirks(target),
-			}, sink)
-		},
+		seam:     continuation(turn, plan.Route == nil || plan.Route.MayContinue),
+		invoke:   s.chat,
 		send: func(chunk *conversationv1.Chunk) error {
 			return stream.Send(&gptv1.GenerateResponse{Chunk: chunk})
 		},
 	}
 	return c.run(ctx)
+}
+
+// chat makes one model call at one place.
+func (s *Service) chat(ctx context.Context, to *registry.Option, turn *conversationv1.Turn, sink provider.Sink) error {
+	target := to.Target
+	turn, err := turnFor(turn, &target.Entry.Info)
+	if err != nil {
+		return provider.Unsent(err)
+	}
+	return to.Place.Lane.Provider.Generate(ctx, &provider.Call{
+		Turn: turn, Model: target.Name(), MaxOutputTokens: target.Model.GetMaxOutputTokens(),
+		FillInMiddle: slices.Contains(target.Model.GetCapabilities(), gptv1.Capability_CAPABILITY_FILL_IN_MIDDLE),
+		Quirks:       s.registry.Quirks(target),
+	}, sink)
 }
 
 // errTotal is the cause of calls that took longer than the room allows.

@@ -6,6 +6,7 @@ import (
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/page"
+	"github.com/gptmesh/gptmesh/services/gpt/internal/registry"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -26,7 +27,9 @@ func (s *Service) ListModels(ctx context.Context, req *gptv1.ListModelsRequest) 
 		return nil, s.ended(ctx, ctx.Err(), "")
 	}
 	standard := ""
-	if target, err := s.registry.Default(ctx); err == nil {
+	if route := s.registry.RouteModel(""); route != nil {
+		standard = registry.RouteProvider + "/" + route.GetId()
+	} else if target, err := s.registry.Default(ctx); err == nil {
 		standard = target.Model.GetProvider() + "/" + target.Name()
 	}
 	resp, size := &gptv1.ListModelsResponse{}, page.Size(req.GetPageSize(), 1000, 1000)
@@ -48,10 +51,10 @@ func (s *Service) ListModels(ctx context.Context, req *gptv1.ListModelsRequest) 
 			continue
 		}
 		if listed := entry.Listed(); entry.Provider == nil || listed.Err != nil && !listed.Known {
-			resp.Unreachable = append(resp.Unreachable, describe(entry))
+			resp.Unreachable = append(resp.Unreachable, describe(entry, s.deps.Clock()))
 		}
 	}
-	if req.GetProvider() != "" && s.registry.Entry(req.GetProvider()) == nil {
+	if req.GetProvider() != "" && req.GetProvider() != registry.RouteProvider && s.registry.Entry(req.GetProvider()) == nil {
 		return nil, fault.InvalidField("provider", "no provider of this name is configured")
 	}
 	return resp, nil

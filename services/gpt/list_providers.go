@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	"github.com/gptmesh/gptmesh/pkg/breaker"
@@ -17,14 +18,14 @@ import (
 func (s *Service) ListProviders(context.Context, *gptv1.ListProvidersRequest) (*gptv1.ListProvidersResponse, error) {
 	resp := &gptv1.ListProvidersResponse{}
 	for _, entry := range s.registry.Entries() {
-		resp.Providers = append(resp.Providers, describe(entry))
+		resp.Providers = append(resp.Providers, describe(entry, s.deps.Clock()))
 	}
 	slices.SortFunc(resp.Providers, func(a, b *gptv1.Provider) int { return strings.Compare(a.GetName(), b.GetName()) })
 	return resp, nil
 }
 
 // describe tells a provider's state.
-func describe(entry *registry.Entry) *gptv1.Provider {
+func describe(entry *registry.Entry, now time.Time) *gptv1.Provider {
 	listed := entry.Listed()
 	p := &gptv1.Provider{
 		Name: entry.Info.Name, Kind: entry.Info.Kind, BaseUrl: entry.Info.BaseURL, Wire: entry.Info.Wire,
@@ -40,14 +41,45 @@ func describe(entry *registry.Entry) *gptv1.Provider {
 	if listed.Err != nil {
 		p.State, p.Reason = gptv1.Provider_STATE_UNAVAILABLE, fault.From(listed.Err).Message
 	}
-	if entry.Breaker == nil {
-		return p
-	}
-	switch now := entry.Breaker.Snapshot(); {
-	case now.State != breaker.Closed:
-		p.State, p.Reason = gptv1.Provider_STATE_UNAVAILABLE, "left alone after repeated failures: "+now.Reason
-	case now.Failures > 0 && p.State == gptv1.Provider_STATE_HEALTHY:
-		p.State, p.Reason = gptv1.Provider_STATE_DEGRADED, now.Reason
-	}
+	describeTargets(p, entry, now)
 	return p
+}
+
+// describeTargets tells the state of the places that were called. A provider
+// whose every place is left alone is unavailable; where some are, or fail now and
+// then, it is degraded.
+func describeTargets(p *gptv1.Provider, entry *registry.Entry, now time.Time) {
+	open, failing, reason := 0, 0, ""
+	for _, lane := range entry.Lanes {
+		load := lane.Limiter.State()
+		for _, place := range lane.Places() {
+			t := &gptv1.Target{
+				Name: place.Name, State: gptv1.Provider_STATE_HEALTHY, FirstTokenMicros: place.Latency.Average(now).Microseconds(),
+				Running: int32(load.Running), Limit: int32(load.Limit), Waiting: int32(load.Waiting),
+			}
+			if until, why := place.Quota.Avoid(1, now); !until.IsZero() {
+				t.State, t.Reason, t.AvoidedUntil = gptv1.Provider_STATE_DEGRADED, why, timestamppb.New(until)
+			}
+			if place.Breaker != nil {
+				switch seen := place.Breaker.Snapshot(); {
+				case seen.State != breaker.Closed:
+					open++
+					t.State, t.Reason = gptv1.Provider_STATE_UNAVAILABLE, "left alone after repeated failures: "+seen.Reason
+				case seen.Failures > 0:
+					t.State, t.Reason = gptv1.Provider_STATE_DEGRADED, seen.Reason
+				}
+			}
+			if t.GetState() != gptv1.Provider_STATE_HEALTHY {
+				failing++
+				reason = t.GetReason()
+			}
+			p.Targets = append(p.Targets, t)
+		}
+	}
+	switch {
+	case open > 0 && open == len(p.Targets):
+		p.State, p.Reason = gptv1.Provider_STATE_UNAVAILABLE, reason
+	case failing > 0 && p.State == gptv1.Provider_STATE_HEALTHY:
+		p.State, p.Reason = gptv1.Provider_STATE_DEGRADED, reason
+	}
 }

@@ -100,8 +100,8 @@ func (s *Service) measure(a *attempt) {
 			Source: conversationv1.UsageSource_USAGE_SOURCE_PARTIAL,
 		}
 	}
-	price(row, a.call.target.Model)
-	s.metrics.settled(a.call.target, row)
+	price(row, a.way.option.Target.Model)
+	s.metrics.settled(a.way.option.Target, row)
 }
 
 // inputTokens counts the prompt with a vocabulary, or guesses where it is too

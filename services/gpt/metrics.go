@@ -50,7 +50,7 @@ func newMetrics(registerer prometheus.Registerer, providers *registry.Registry) 
 	}
 	m.collectors = []prometheus.Collector{m.attempts, m.firstToken, m.total, m.tokens, m.cost, m.retries, m.unsettled,
 		&providerCollector{providers: providers,
-			breaker:  prometheus.NewDesc("gptmesh_gpt_breaker_state", "0 closed, 1 open, 2 probing.", []string{"provider"}, nil),
+			breaker:  prometheus.NewDesc("gptmesh_gpt_breaker_state", "The worst of the provider's targets: 0 closed, 1 open, 2 probing.", []string{"provider"}, nil),
 			inFlight: prometheus.NewDesc("gptmesh_gpt_in_flight", "Calls under way.", []string{"provider"}, nil),
 		}}
 	if registerer == nil {
@@ -132,11 +132,16 @@ func (c *providerCollector) Collect(out chan<- prometheus.Metric) {
 		if entry.Provider == nil {
 			continue
 		}
-		state := breaker.Closed
-		if entry.Breaker != nil {
-			state = entry.Breaker.Snapshot().State
+		state, running := breaker.Closed, 0
+		for _, lane := range entry.Lanes {
+			running += lane.Limiter.State().Running
+			for _, place := range lane.Places() {
+				if place.Breaker != nil {
+					state = max(state, place.Breaker.Snapshot().State)
+				}
+			}
 		}
 		out <- prometheus.MustNewConstMetric(c.breaker, prometheus.GaugeValue, float64(state), entry.Info.Name)
-		out <- prometheus.MustNewConstMetric(c.inFlight, prometheus.GaugeValue, float64(entry.Limiter.Running()), entry.Info.Name)
+		out <- prometheus.MustNewConstMetric(c.inFlight, prometheus.GaugeValue, float64(running), entry.Info.Name)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
@@ -66,26 +67,56 @@ func (s *Service) configured() ([]*registry.Entry, error) {
 type setting struct {
 	catalog.Provider
 	cfg       ProviderConfig
-	key       string
+	key       string // the first of keys
+	keys      []labelled
+	place     string // what tells it from the provider's own, "@eu-west-1"
 	address   string // may be empty
 	addressed bool   // the environment has the address
 	official  bool
 	aws       aws
 }
 
-func (s *Service) setting(descriptor catalog.Provider, cfg ProviderConfig) setting {
-	out := setting{Provider: descriptor, cfg: cfg, key: cfg.APIKey, address: cfg.BaseURL}
-	if cfg.APIKeyEnv != "" {
-		out.KeyEnv = cfg.APIKeyEnv
+// labelled is a key with a name that can be shown.
+type labelled struct{ label, key string }
+
+// keysOf collects the keys of a provider.
+func (s *Service) keysOf(o *setting) {
+	add := func(label, key string) {
+		key = strings.TrimSpace(key)
+		if key == "" || slices.ContainsFunc(o.keys, func(k labelled) bool { return k.key == key }) {
+			return
+		}
+		o.keys = append(o.keys, labelled{or(label, strconv.Itoa(len(o.keys)+1)), key})
 	}
-	if out.key == "" && out.KeyEnv != "" {
-		out.key = strings.TrimSpace(s.deps.Getenv(out.KeyEnv))
+	cfg := o.cfg
+	add("", cfg.APIKey)
+	if len(o.keys) == 0 && o.KeyEnv != "" && (cfg.APIKeyEnv != "" || len(cfg.APIKeys)+len(cfg.APIKeyEnvs) == 0) {
+		add(o.KeyEnv, s.deps.Getenv(o.KeyEnv))
 	}
-	for _, name := range descriptor.KeyEnvAlso {
-		if out.key == "" && cfg.APIKeyEnv == "" {
-			out.key = strings.TrimSpace(s.deps.Getenv(name))
+	for _, name := range o.KeyEnvAlso {
+		if len(o.keys) == 0 && cfg.APIKeyEnv == "" && len(cfg.APIKeys)+len(cfg.APIKeyEnvs) == 0 {
+			add(name, s.deps.Getenv(name))
 		}
 	}
+	for _, key := range cfg.APIKeys {
+		add("", key)
+	}
+	for _, name := range cfg.APIKeyEnvs {
+		add(name, s.deps.Getenv(name))
+	}
+	if len(o.keys) > 0 {
+		o.key = o.keys[0].key
+	}
+}
+
+func (s *Service) setting(descriptor catalog.Provider, cfg ProviderConfig) setting {
+	out := setting{Provider: descriptor, cfg: cfg, address: cfg.BaseURL}
+	if cfg.APIKeyEnv != "" {
+		out.KeyEnv = cfg.APIKeyEnv
+	} else if len(cfg.APIKeyEnvs) > 0 && cfg.APIKey == "" {
+		out.KeyEnv = cfg.APIKeyEnvs[0] // to be named where none is set
+	}
+	s.keysOf(&out)
 	for _, name := range descriptor.BaseURLEnv {
 		if out.address == "" {
 			out.address = strings.TrimSpace(s.deps.Getenv(name))
@@ -154,23 +185,42 @@ func (s *Service) entry(o setting) (*registry.Entry, error) {
 	}
 	entry := &registry.Entry{
 		Info: provider.Info{Name: o.Name, Kind: o.Kind, BaseURL: o.address}, Descriptor: o.Provider, Official: o.official,
-		Missing: o.missing(), FixedModels: o.cfg.Models,
-		Breaker: breaker.New(breaker.Config{Failures: s.cfg.Breaker.Failures, OpenFor: s.cfg.Breaker.OpenFor, Now: s.deps.Clock}),
-		Limiter: newLimiter(bounds), Budget: registry.NewBudget(s.cfg.Retry.Budget),
+		Missing: o.missing(), FixedModels: o.cfg.Models, Budget: registry.NewBudget(s.cfg.Retry.Budget),
 	}
 	if entry.Missing != "" {
 		return entry, nil
 	}
-	built, err := s.adapter(o)
-	if err != nil {
-		return nil, fmt.Errorf("gpt.providers.%s.base_url: %w", o.Name, err)
+	keys := o.keys
+	if len(keys) == 0 {
+		keys = []labelled{{}}
 	}
-	entry.Provider, entry.Info = built, built.Info()
+	for _, key := range keys {
+		o.key = key.key
+		built, err := s.adapter(o)
+		if err != nil {
+			return nil, fmt.Errorf("gpt.providers.%s.base_url: %w", o.Name, err)
+		}
+		lane := &registry.Lane{
+			Key: key.label, Provider: built, Limiter: s.newLimiter(bounds), Breaker: s.newBreaker, Suffix: o.place,
+		}
+		if len(keys) > 1 {
+			lane.Suffix += "#" + key.label
+		}
+		entry.Lanes = append(entry.Lanes, lane)
+	}
+	entry.Provider = entry.Lanes[0].Provider
+	entry.Info = entry.Provider.Info()
 	return entry, nil
 }
 
-func newLimiter(bounds ConcurrencyConfig) *limiter.Limiter {
-	return limiter.New(limiter.Config{Running: bounds.MaxRunning, Waiting: bounds.MaxWaiting, MaxWait: bounds.MaxWait})
+func (s *Service) newLimiter(bounds ConcurrencyConfig) *limiter.Limiter {
+	return limiter.New(limiter.Config{
+		Running: bounds.MaxRunning, Waiting: bounds.MaxWaiting, MaxWait: bounds.MaxWait, Now: s.deps.Clock,
+	})
+}
+
+func (s *Service) newBreaker() *breaker.Breaker {
+	return breaker.New(breaker.Config{Failures: s.cfg.Breaker.Failures, OpenFor: s.cfg.Breaker.OpenFor, Now: s.deps.Clock})
 }
 
 // adapter makes the adapter of a provider's kind.
@@ -219,7 +269,8 @@ func (o *setting) header() (header upstream.Header) {
 func (s *Service) echo() *registry.Entry {
 	p := echo.New(s.deps.Clock)
 	return &registry.Entry{
-		Info: p.Info(), Provider: p, Limiter: newLimiter(s.cfg.Concurrency), Budget: registry.NewBudget(s.cfg.Retry.Budget),
+		Info: p.Info(), Provider: p, Budget: registry.NewBudget(s.cfg.Retry.Budget),
+		Lanes: []*registry.Lane{{Provider: p, Limiter: s.newLimiter(s.cfg.Concurrency)}},
 	}
 }
 

@@ -75,8 +75,13 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		s.closeDoer()
 		return nil, err
 	}
+	routes, err := s.routes()
+	if err != nil {
+		s.closeDoer()
+		return nil, err
+	}
 	s.registry = registry.New(registry.Config{
-		Catalog: known, DefaultModel: cfg.DefaultModel, DefaultEmbeddingModel: cfg.DefaultEmbeddingModel, Aliases: cfg.Aliases,
+		Catalog: known, DefaultModel: cfg.DefaultModel, DefaultEmbeddingModel: cfg.DefaultEmbeddingModel, Aliases: cfg.Aliases, Routes: routes,
 		Override: cfg.override, TTL: cfg.Listing.TTL, ErrorTTL: cfg.Listing.ErrorTTL, Timeout: cfg.Listing.Timeout, Now: deps.Clock,
 	}, entries)
 	if s.metrics, err = newMetrics(deps.Metrics, s.registry); err != nil {

@@ -10,7 +10,12 @@ import (
 
 // turnFor returns the turn in a half that the provider takes: the raw one of
 // its own dialect as it is, else the typed one without the raw.
+//
+// An answer that may have to be continued is wanted in the typed half.
 func turnFor(turn *conversationv1.Turn, info *provider.Info) (*conversationv1.Turn, error) {
+	if turn.GetOnFailure() == conversationv1.OnFailure_ON_FAILURE_CONTINUE && turn.GetAcceptWire() != 0 {
+		turn = unwired(turn)
+	}
 	if turn.GetRaw() == nil || info.Speaks(turn.GetRaw().GetWire()) {
 		return turn, nil
 	}
@@ -37,6 +42,7 @@ func typed(turn *conversationv1.Turn) (*conversationv1.Turn, error) {
 	}
 	out.Model, out.Stream, out.AcceptWire = turn.GetModel(), turn.GetStream(), turn.GetAcceptWire()
 	out.HasTools = out.GetHasTools() || turn.GetHasTools()
+	out.OnFailure = turn.GetOnFailure()
 	if turn.MaxOutputTokens != nil {
 		out.MaxOutputTokens = turn.MaxOutputTokens
 	}
@@ -46,6 +52,13 @@ func typed(turn *conversationv1.Turn) (*conversationv1.Turn, error) {
 	return out, nil
 }
 
+// unwired is the turn of a client that takes events alone. Nothing is copied.
+func unwired(t *conversationv1.Turn) *conversationv1.Turn {
+	out := withoutRaw(t)
+	out.Raw, out.AcceptWire = t.GetRaw(), conversationv1.Wire_WIRE_UNSPECIFIED
+	return out
+}
+
 // withoutRaw is the turn but for its raw half. Nothing is copied.
 func withoutRaw(t *conversationv1.Turn) *conversationv1.Turn {
 	return &conversationv1.Turn{
@@ -53,6 +66,6 @@ func withoutRaw(t *conversationv1.Turn) *conversationv1.Turn {
 		ParallelToolCalls: t.ParallelToolCalls, Sampling: t.GetSampling(), ResponseFormat: t.GetResponseFormat(),
 		Reasoning: t.GetReasoning(), MaxOutputTokens: t.MaxOutputTokens, Stream: t.GetStream(), AcceptWire: t.GetAcceptWire(),
 		HasTools: t.GetHasTools(), User: t.GetUser(), Suffix: t.Suffix, ExtraJson: t.GetExtraJson(), ExtraWire: t.GetExtraWire(),
-		RawPrompt: t.GetRawPrompt(),
+		RawPrompt: t.GetRawPrompt(), OnFailure: t.GetOnFailure(),
 	}
 }

@@ -23,7 +23,7 @@ func TestBounds(t *testing.T) {
 		if err := l.Acquire(t.Context()); !errors.Is(err, limiter.ErrFull) {
 			t.Errorf("third call: %v", err)
 		}
-		l.Release()
+		l.Release(limiter.Good)
 		if err := <-waited; err != nil {
 			t.Errorf("the call in the queue: %v", err)
 		}
@@ -36,9 +36,62 @@ func TestBounds(t *testing.T) {
 		if err := l.Acquire(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("cancelled: %v", err)
 		}
-		l.Release()
-		if l.Running() != 0 {
-			t.Errorf("%d places taken", l.Running())
+		l.Release(limiter.Good)
+		if s := l.State(); s.Running != 0 || s.Waiting != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// The bound falls by overloads, once for calls that ran together, never below
+// one place, and rises again only while it is in use.
+func TestAdapts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := limiter.New(limiter.Config{Running: 64, Waiting: 1000, MaxWait: time.Hour})
+		take := func(n int) {
+			for range n {
+				if err := l.Acquire(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		take(8)
+		for range 8 {
+			l.Release(limiter.Overload)
+		}
+		if got := l.State().Limit; got != 6 {
+			t.Fatalf("8 refusals at once left a bound of %d", got)
+		}
+		for range 50 {
+			time.Sleep(2 * time.Second)
+			take(1)
+			l.Release(limiter.Overload)
+		}
+		if got := l.State().Limit; got != 1 {
+			t.Fatalf("the lowest bound is %d", got)
+		}
+		take(1)
+		l.Release(limiter.Good)
+		if got := l.State().Limit; got != 2 {
+			t.Fatalf("a good call at the bound left %d", got)
+		}
+		for range 100 {
+			take(1)
+			l.Release(limiter.Good) // half of the places are used: nothing is learnt
+		}
+		if got := l.State().Limit; got != 2 {
+			t.Fatalf("idle calls raised the bound to %d", got)
+		}
+		for range 3000 {
+			n := l.State().Limit
+			take(n)
+			for range n {
+				l.Release(limiter.Good)
+			}
+		}
+		if got := l.State().Limit; got != 64 {
+			t.Fatalf("the bound came back to %d", got)
 		}
 	})
 }

@@ -5,9 +5,7 @@ import (
 	"time"
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
-	"github.com/gptmesh/gptmesh/pkg/breaker"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/catalog"
-	"github.com/gptmesh/gptmesh/services/gpt/internal/limiter"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
 )
 
@@ -26,11 +24,9 @@ type Entry struct {
 	Official bool
 	// FixedModels are the names given in the configuration.
 	FixedModels []string
-	// Breaker keeps calls away while it fails. Nil for the test provider, whose
-	// failures are what clients ask for.
-	Breaker *breaker.Breaker
-	// Limiter bounds calls under way.
-	Limiter *limiter.Limiter
+	// Lanes are the ways to it, one for each key. Empty where Provider is nil;
+	// otherwise Provider is the first one's.
+	Lanes []*Lane
 	// Budget bounds retries.
 	Budget *Budget
 

@@ -24,6 +24,8 @@ type Config struct {
 	DefaultModel, DefaultEmbeddingModel string
 	// Aliases are other names of models.
 	Aliases map[string]string
+	// Routes are names that lead to several targets, by name.
+	Routes map[string]*Route
 	// Override changes what is known of a model, given its provider's name of
 	// it. May be nil.
 	Override func(provider string, model *gptv1.Model)
@@ -237,6 +239,7 @@ func (r *Registry) rebuild() {
 		slices.Sort(target.Model.Aliases)
 		built.models = append(built.models, target.Model)
 	}
+	r.describeRoutes(built)
 	slices.SortFunc(built.models, func(a, b *gptv1.Model) int { return strings.Compare(a.GetId(), b.GetId()) })
 	r.index.Store(built)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
@@ -21,6 +22,22 @@ type Target struct {
 	Model *gptv1.Model
 	// Listed says that the provider's list has it.
 	Listed bool
+
+	places atomic.Pointer[[]*Place]
+}
+
+// Places are where the model can be called: one for each key of the provider, in
+// the order of the configuration. Read-only.
+func (t *Target) Places() []*Place {
+	if known := t.places.Load(); known != nil {
+		return *known
+	}
+	places := make([]*Place, 0, len(t.Entry.Lanes))
+	for _, lane := range t.Entry.Lanes {
+		places = append(places, lane.Place(t.Entry.Info.Name, t.Name()))
+	}
+	t.places.Store(&places)
+	return places
 }
 
 // Name is the provider's own name of the model.
@@ -38,7 +55,12 @@ func (r *Registry) Quirks(t *Target) []string {
 // "provider/name"; a name in a list; a name that the catalogue knows to be a
 // provider's own; the one provider that has no list. Empty and "auto" give the
 // default. Errors: MODEL_NOT_FOUND, NO_DEFAULT_MODEL, PROVIDER_NOT_CONFIGURED.
+//
+// A route's name gives the first of its targets that there is; Plan gives all.
 func (r *Registry) Resolve(ctx context.Context, name string) (*Target, error) {
+	if route := r.route(name); route != nil {
+		return r.first(ctx, route)
+	}
 	if name == "" || name == "auto" {
 		return r.Default(ctx)
 	}
@@ -47,11 +69,14 @@ func (r *Registry) Resolve(ctx context.Context, name string) (*Target, error) {
 
 // ResolveEmbedding is Resolve with the default for embeddings.
 func (r *Registry) ResolveEmbedding(ctx context.Context, name string) (*Target, error) {
-	if name != "" && name != "auto" {
-		return r.named(ctx, name)
+	if name == "" || name == "auto" {
+		name = r.cfg.DefaultEmbeddingModel
 	}
-	if r.cfg.DefaultEmbeddingModel != "" {
-		return r.named(ctx, r.cfg.DefaultEmbeddingModel)
+	if name != "" {
+		if route := r.Route(name); route != nil {
+			return r.first(ctx, route)
+		}
+		return r.named(ctx, name)
 	}
 	r.settle(ctx)
 	var found []*gptv1.Model
@@ -218,6 +243,9 @@ func (r *Registry) pass(e *Entry, name string) *Target {
 // Default is the model for turns without a model.
 func (r *Registry) Default(ctx context.Context) (*Target, error) {
 	if r.cfg.DefaultModel != "" {
+		if route := r.Route(r.cfg.DefaultModel); route != nil {
+			return r.first(ctx, route)
+		}
 		return r.named(ctx, r.cfg.DefaultModel)
 	}
 	if t := r.knownDefault(); t != nil && r.isReady() {

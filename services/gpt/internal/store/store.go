@@ -17,11 +17,20 @@ type Store interface {
 	// must be new; its settle fields are not read.
 	Reserve(ctx context.Context, attempt *gptv1.Attempt, instance string) error
 
+	// Checkpoint notes how far rows are that are still reserved, so that
+	// SettleOrphans has it. Others are left alone. Keeping all or some of it is
+	// up to the store where it fails.
+	Checkpoint(ctx context.Context, progress []Progress) error
+
 	// Settle closes the row with attempt's id: outcome, usage, cost, failure,
-	// settle_time and the three durations are taken from attempt, everything
+	// settle_time, the three durations and the provider's id are taken from attempt, everything
 	// else stays. It returns true where this call closed it, and false where
 	// there is no such row or it was closed before; then nothing is changed.
 	Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error)
+
+	// Usage sums settled rows of an owner by group and currency, in the order
+	// of the groups' keys.
+	Usage(ctx context.Context, query Query) ([]*gptv1.UsageGroup, error)
 
 	// List returns rows, newest first.
 	List(ctx context.Context, filter Filter) ([]*gptv1.Attempt, error)
@@ -33,7 +42,7 @@ type Store interface {
 	Leave(ctx context.Context, instance string) error
 
 	// SettleOrphans closes every reserved row whose instance is dead, with
-	// OUTCOME_UNKNOWN, the reserved usage marked partial and settle_time now,
+	// OUTCOME_UNKNOWN, the usage last noted marked partial and settle_time now,
 	// and returns how many it closed. A shared store calls an instance dead
 	// whose last beat is older than grace, or missing; rows of self are left
 	// alone. A store that only one process may open calls every instance but
@@ -47,6 +56,10 @@ type Filter struct {
 	Owner string
 	// RequestID and SessionID keep rows of one request or session.
 	RequestID, SessionID string
+	// Provider and Model keep rows of one provider or model.
+	Provider, Model string
+	// SettledOnly leaves reserved rows out.
+	SettledOnly bool
 	// After keeps rows reserved at or after it, Before those reserved before
 	// it.
 	After, Before time.Time

@@ -148,11 +148,17 @@ func (c *Client) send(ctx context.Context, req Request) (*upstream.Response, err
 	carrier := traceCarrier{header: &header}
 	propagation.TraceContext{}.Inject(ctx, carrier)
 
-	resp, err := c.cfg.Doer.Do(ctx, &upstream.Request{
-		Method: req.Method, Target: req.Target, Header: header, Body: req.Body, NoRetry: req.Once,
-	})
+	outbound := &upstream.Request{Method: req.Method, Target: req.Target, Header: header, Body: req.Body, NoRetry: req.Once}
+	exchange := provider.ExchangeOf(ctx)
+	if exchange != nil {
+		outbound.Ready = exchange.Ready
+	}
+	resp, err := c.cfg.Doer.Do(ctx, outbound)
 	if err != nil {
 		return nil, c.broken(ctx, err)
+	}
+	if exchange != nil {
+		exchange.Answered(resp.Status, resp.Header)
 	}
 	return resp, nil
 }
@@ -234,6 +240,9 @@ func (c *Client) broken(ctx context.Context, err error) error {
 	sent := true
 	if failure := (*upstream.Error)(nil); errors.As(err, &failure) {
 		sent = failure.Sent
+	}
+	if errors.Is(err, upstream.ErrNotReady) {
+		return err // as Exchange.Ready said
 	}
 	if errors.Is(err, upstream.ErrProtocol) || errors.Is(err, upstream.ErrHeaderTooLarge) {
 		return provider.Protocol(c.cfg.Name, err)

@@ -36,7 +36,7 @@ func New(db *postgres.DB) *Store { return &Store{db: db} }
 
 var reserveSQL = `INSERT INTO attempts (id, request_id, response_id, session_id, owner, user_id, provider, model, number,
 	input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, usage_source,
-	cost_nanos, currency, price_version, reserve_micros, instance) VALUES (` + places(20) + `)`
+	cost_nanos, currency, price_version, reserve_micros, target, provider_key, route, cause, decision, instance) VALUES (` + places(25) + `)`
 
 func places(n int) string {
 	var out strings.Builder
@@ -58,8 +58,8 @@ func (s *Store) Reserve(ctx context.Context, attempt *gptv1.Attempt, instance st
 const settleSQL = `UPDATE attempts SET state = 2, outcome = $1,
 	input_tokens = $2, output_tokens = $3, cached_input_tokens = $4, cache_write_tokens = $5, reasoning_tokens = $6, usage_source = $7,
 	cost_nanos = $8, currency = $9, price_version = $10, failure = $11, settle_micros = $12,
-	queue_micros = $13, first_token_micros = $14, total_micros = $15
-	WHERE id = $16 AND state = 1`
+	queue_micros = $13, first_token_micros = $14, total_micros = $15, provider_response_id = $16
+	WHERE id = $17 AND state = 1`
 
 // Settle implements store.Store.
 func (s *Store) Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error) {
@@ -69,6 +69,44 @@ func (s *Store) Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error
 	}
 	tag, err := s.db.Exec(ctx, settleSQL, append(values, attempt.GetId())...)
 	return tag.RowsAffected() == 1, wrap(err)
+}
+
+const checkpointSQL = `UPDATE attempts SET input_tokens = now.input, output_tokens = now.output, cost_nanos = now.cost
+	FROM (SELECT unnest($1::text[]) AS id, unnest($2::bigint[]) AS input, unnest($3::bigint[]) AS output, unnest($4::bigint[]) AS cost) AS now
+	WHERE attempts.id = now.id AND state = 1`
+
+// Checkpoint implements store.Store.
+func (s *Store) Checkpoint(ctx context.Context, progress []store.Progress) error {
+	var names []string
+	var input, output, cost []int64
+	for _, p := range progress {
+		names, input, output, cost = append(names, p.ID), append(input, p.InputTokens), append(output, p.OutputTokens), append(cost, p.CostNanos)
+	}
+	_, err := s.db.Pool().Exec(ctx, checkpointSQL, names, input, output, cost)
+	return wrap(err)
+}
+
+var dialect = store.Dialect{
+	Day:   "to_char(to_timestamp(reserve_micros / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+	Place: func(n int) string { return fmt.Sprintf("$%d", n) },
+}
+
+// Usage implements store.Store.
+func (s *Store) Usage(ctx context.Context, query store.Query) (groups []*gptv1.UsageGroup, err error) {
+	text, args := query.SQL(dialect)
+	rows, err := s.db.Pool().Query(ctx, text, args...)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		group, to := store.ScanGroup(len(query.GroupBy))
+		if err := rows.Scan(to...); err != nil {
+			return nil, wrap(err)
+		}
+		groups = append(groups, group)
+	}
+	return groups, wrap(rows.Err())
 }
 
 // List implements store.Store.
@@ -83,6 +121,15 @@ func (s *Store) List(ctx context.Context, filter store.Filter) (attempts []*gptv
 	}
 	if filter.SessionID != "" {
 		add("session_id = $%d", filter.SessionID)
+	}
+	if filter.Provider != "" {
+		add("provider = $%d", filter.Provider)
+	}
+	if filter.Model != "" {
+		add("model = $%d", filter.Model)
+	}
+	if filter.SettledOnly {
+		add("state = $%d", 2)
 	}
 	if !filter.After.IsZero() {
 		add("reserve_micros >= $%d", filter.After.UnixMicro())

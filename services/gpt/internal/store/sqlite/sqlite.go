@@ -106,6 +106,40 @@ func (s *Store) take(id string) (reservation, bool) {
 	return r, ok
 }
 
+const checkpointSQL = `UPDATE attempts SET input_tokens = ?, output_tokens = ?, cost_nanos = ? WHERE id = ? AND state = 1`
+
+// Checkpoint implements store.Store.
+func (s *Store) Checkpoint(ctx context.Context, progress []store.Progress) error {
+	statements := make([]sqlite.Stmt, len(progress))
+	for i, p := range progress {
+		statements[i] = sqlite.Stmt{Query: checkpointSQL, Args: []any{p.InputTokens, p.OutputTokens, p.CostNanos, p.ID}}
+	}
+	_, err := s.db.Later(ctx, statements...)
+	return wrap(err)
+}
+
+var dialect = store.Dialect{
+	Day: "date(reserve_micros / 1000000, 'unixepoch')", Place: func(int) string { return "?" },
+}
+
+// Usage implements store.Store.
+func (s *Store) Usage(ctx context.Context, query store.Query) (groups []*gptv1.UsageGroup, err error) {
+	text, args := query.SQL(dialect)
+	rows, err := s.db.Select(ctx, text, args...)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		group, to := store.ScanGroup(len(query.GroupBy))
+		if err := rows.Scan(to...); err != nil {
+			return nil, wrap(err)
+		}
+		groups = append(groups, group)
+	}
+	return groups, wrap(rows.Err())
+}
+
 // List implements store.Store.
 func (s *Store) List(ctx context.Context, filter store.Filter) (attempts []*gptv1.Attempt, err error) {
 	where, args := []string{"owner = ?"}, []any{filter.Owner}
@@ -117,6 +151,15 @@ func (s *Store) List(ctx context.Context, filter store.Filter) (attempts []*gptv
 	if filter.SessionID != "" {
 		add("session_id = ? AND session_id <> ''", filter.SessionID)
 	}
+	if filter.Provider != "" {
+		add("provider = ?", filter.Provider)
+	}
+	if filter.Model != "" {
+		add("model = ?", filter.Model)
+	}
+	if filter.SettledOnly {
+		add("state = ?", 2)
+	}
 	if !filter.After.IsZero() {
 		add("reserve_micros >= ?", filter.After.UnixMicro())
 	}
@@ -127,7 +170,7 @@ func (s *Store) List(ctx context.Context, filter store.Filter) (attempts []*gptv
 		add("id < ?", filter.Cursor)
 	}
 	args = append(args, filter.Limit)
-	// One of 32 texts, so each is worth keeping prepared.
+	// One of 256 texts, of which few are used, so each is worth keeping prepared.
 	rows, err := s.db.Query(ctx, "SELECT "+store.Columns+" FROM attempts WHERE "+strings.Join(where, " AND ")+" ORDER BY id DESC LIMIT ?", args...)
 	if err != nil {
 		return nil, wrap(err)

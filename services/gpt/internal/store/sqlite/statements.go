@@ -11,11 +11,12 @@ var (
 	reserveColumns = []string{
 		"id", "request_id", "response_id", "session_id", "owner", "user_id", "provider", "model", "number",
 		"input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens", "usage_source",
-		"cost_nanos", "currency", "price_version", "reserve_micros", "instance",
+		"cost_nanos", "currency", "price_version", "reserve_micros", "target", "provider_key", "route", "cause", "decision", "instance",
 	}
 	settleColumns = []string{
 		"outcome", "input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens", "usage_source",
 		"cost_nanos", "currency", "price_version", "failure", "settle_micros", "queue_micros", "first_token_micros", "total_micros",
+		"provider_response_id",
 	}
 )
 

@@ -39,6 +39,8 @@ func Run(t *testing.T, open func(*testing.T) Rig) {
 		"OwnersAreApart":           ownersAreApart,
 		"OrphansAreSettledPartial": orphans,
 		"LivingInstancesAreSpared": living,
+		"CheckpointsAreKept":       checkpoints,
+		"UsageIsSummed":            usage,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -58,6 +60,7 @@ func Attempt(n int, change func(*gptv1.Attempt)) *gptv1.Attempt {
 		Provider: "openai", Model: "gpt-x", Number: 1, State: gptv1.Attempt_STATE_RESERVED,
 		Usage:     &conversationv1.Usage{InputTokens: 12, Source: conversationv1.UsageSource_USAGE_SOURCE_ESTIMATED},
 		CostNanos: 5, Currency: "USD", PriceVersion: "2026-11-20", ReserveTime: timestamppb.New(at),
+		Target: "openai/gpt-x#2", ProviderKey: "2", Route: "smart", Cause: gptv1.Attempt_CAUSE_FALLBACK, Decision: "order: 1 of 2",
 	}
 	if change != nil {
 		change(a)
@@ -79,6 +82,7 @@ func settled(a *gptv1.Attempt) *gptv1.Attempt {
 	}
 	out.SettleTime = timestamppb.New(out.GetReserveTime().AsTime().Add(3 * time.Second))
 	out.QueueMicros, out.FirstTokenMicros, out.TotalMicros = 1, 2, 3
+	out.ProviderResponseId = "chatcmpl-1"
 	return out
 }
 
