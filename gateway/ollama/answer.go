@@ -37,9 +37,6 @@ func (f *face) answer(x *edge.Exchange, d *dialect) {
 		return
 	}
 	turn.Model = f.catalog.resolve(x.Context(), asked)
-	if turn.Model == "auto" || strings.HasPrefix(turn.Model, "auto:") {
-		asked = "" // the answer names the model that the policy chose
-	}
 	d.submitter.Answer(&answer.Turn{
 		Exchange: x, Request: request,
 		Options: func() wire.AnswerOptions { return wire.AnswerOptions{Model: asked, Created: x.Now(), Now: x.Now} },

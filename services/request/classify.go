@@ -38,6 +38,9 @@ func (s *Service) classify(ctx context.Context, messages []*conversationv1.Messa
 	default:
 		return nil, "the classifier is overloaded"
 	}
+	if !s.router.warm.Swap(true) {
+		budget = max(budget, s.cfg.ClassifierWarmup)
+	}
 	bounded, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	// Beside the turn, so that one that heeds no deadline holds nothing up.

@@ -26,6 +26,10 @@ type Config struct {
 	// ClassifierTimeout bounds what choosing a model for "auto" may wait for the
 	// classifier, where the policy has no budget of its own.
 	ClassifierTimeout time.Duration `yaml:"classifier_timeout"`
+	// ClassifierWarmup bounds the first classification of the process in place
+	// of the policy's budget, where that is shorter: the classifier loads its
+	// models when it is first asked.
+	ClassifierWarmup time.Duration `yaml:"classifier_warmup"`
 	// SessionTimeout bounds a call of the session room.
 	SessionTimeout time.Duration `yaml:"session_timeout"`
 	// StoreTimeout bounds the writes that happen although the client left.
@@ -127,7 +131,7 @@ type Auto struct {
 func DefaultConfig() Config {
 	return Config{
 		Timeout: 10 * time.Minute, MaxTimeout: 24 * time.Hour, MaxTurnBytes: 32 << 20, MaxContextTokens: 128_000,
-		MaxRunning: 10_000, MaxDetached: 1000, ClassifierTimeout: 20 * time.Millisecond,
+		MaxRunning: 10_000, MaxDetached: 1000, ClassifierTimeout: 20 * time.Millisecond, ClassifierWarmup: 250 * time.Millisecond,
 		CatalogueTTL: 5 * time.Second, CatalogueTimeout: 2 * time.Second, ExperimentsTTL: 2 * time.Second,
 		SessionTimeout: 5 * time.Second, StoreTimeout: 10 * time.Second,
 		RowDelay:      100 * time.Millisecond,
@@ -154,6 +158,7 @@ func (c Config) Validate() error {
 		check(d > 0, key, "must be positive")
 	}
 	check(c.Retention == 0 || c.Retention >= c.KeyLifetime, "retention", "must be 0 or at least key_lifetime")
+	check(c.ClassifierWarmup >= 0, "classifier_warmup", "must not be negative")
 	check(c.RowDelay >= 0, "row_delay", "must not be negative")
 	check(c.MaxTimeout >= c.Timeout, "max_timeout", "must not be less than timeout")
 	check(c.MaxTurnBytes > 0, "max_turn_bytes", "must be positive")

@@ -22,6 +22,7 @@ type router struct {
 	quality    []route.Quality
 	observed   *route.Observed
 	active     atomic.Bool // some turn has asked for a policy
+	warm       atomic.Bool // the classifier has been asked
 	classifies chan struct{}
 
 	catalogue   atomic.Pointer[listing]

@@ -172,6 +172,7 @@ func TestDeafClassifier(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	w := open(t, options{gpt: &shop{}, classifier: deaf{release: release}, config: func(cfg *Config) {
+		cfg.ClassifierWarmup = time.Millisecond
 		cfg.Policies = map[string]route.Policy{"safe": {Default: "mid", Budget: time.Millisecond}}
 	}})
 	defer close(release) // before the room is closed

@@ -217,7 +217,9 @@ func TestAuto(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := options{config: func(cfg *Config) { cfg.Auto, cfg.ClassifierTimeout = c.auto, 20*time.Millisecond }}
+			o := options{config: func(cfg *Config) {
+				cfg.Auto, cfg.ClassifierTimeout, cfg.ClassifierWarmup = c.auto, 20*time.Millisecond, 0
+			}}
 			if c.classifier != nil {
 				o.classifier = c.classifier
 			}

@@ -124,6 +124,14 @@ func (p *Process) Kill() {
 	<-p.exited
 }
 
+// Suspend has the process hang until it is killed.
+func (p *Process) Suspend(t testing.TB) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatalf("%s: %v", p.Name, err)
+	}
+}
+
 // Terminate asks the process to end.
 func (p *Process) Terminate(t testing.TB) {
 	t.Helper()
