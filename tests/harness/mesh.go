@@ -30,6 +30,9 @@ type Config struct {
 	Key string
 	// TLS is the folder with the certificates of mutual TLS. Empty means none.
 	TLS string
+	// Database is the database of a mesh on PostgreSQL, to share it with another.
+	// Empty makes one.
+	Database string
 	// Binary is the program. Empty means Binary(t).
 	Binary string
 }
@@ -86,7 +89,9 @@ func New(t testing.TB, config Config) *Mesh {
 
 	env := m.environment()
 	if config.Store == PostgreSQL {
-		env["GPTMESH_DATABASE_URL"] = pgtest.DB(t)
+		if env["GPTMESH_DATABASE_URL"] = config.Database; config.Database == "" {
+			env["GPTMESH_DATABASE_URL"] = pgtest.DB(t)
+		}
 	}
 	for _, g := range config.Shape.groups() {
 		p := &Process{Name: g.name, Rooms: g.rooms, GRPC: Address(t), Admin: Address(t), binary: config.Binary, dir: m.Dir}

@@ -1,0 +1,442 @@
+package path
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/pgtest"
+	"github.com/gptmesh/gptmesh/tests/harness"
+	"github.com/gptmesh/gptmesh/tests/harness/face"
+	"github.com/gptmesh/gptmesh/tests/harness/provider"
+)
+
+// startReplicas starts two meshes of one process on one database.
+func startReplicas(t *testing.T, config map[string]any) (one, two *world) {
+	t.Helper()
+	p, database := startProvider(t), pgtest.DB(t)
+	replica := func() *world {
+		return &world{provider: p, Mesh: harness.Start(t, harness.Config{
+			Combination: harness.Combination{Shape: harness.Up, Store: harness.PostgreSQL},
+			Provider:    p, Settings: config, Database: database,
+		})}
+	}
+	return replica(), replica()
+}
+
+// watchREST follows an answer over REST as an EventSource does that broke off,
+// and calls each with the number and text of every chunk. It returns the reason of
+// the end, empty where it is well.
+func (w *world) watchREST(ctx context.Context, id string, lastEventID int64, each func(sequence int64, text string)) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.URL+"/mesh/v1/responses/"+id+":watch", nil)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	if lastEventID > 0 {
+		req.Header.Set("Last-Event-ID", strconv.FormatInt(lastEventID, 10))
+	}
+	resp, err := w.HTTP().Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		data, ok := strings.CutPrefix(lines.Text(), "data: ")
+		if !ok {
+			continue
+		}
+		var step struct {
+			Chunk struct {
+				Sequence string
+				Events   []struct {
+					Text     *struct{ Text string }
+					Finished *struct{}
+					Failed   *struct{ Reason string }
+				}
+			}
+		}
+		if err := json.Unmarshal([]byte(data), &step); err != nil {
+			return "", err
+		}
+		chunk := step.Chunk
+		sequence, err := strconv.ParseInt(chunk.Sequence, 10, 64)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", data, err)
+		}
+		text, reason, over := "", "", false
+		for _, e := range chunk.Events {
+			switch {
+			case e.Text != nil:
+				text += e.Text.Text
+			case e.Failed != nil:
+				reason, over = e.Failed.Reason, true
+			case e.Finished != nil:
+				over = true
+			}
+		}
+		each(sequence, text)
+		if over {
+			return strings.TrimPrefix(reason, "ERROR_REASON_"), nil
+		}
+	}
+	return "", errors.Join(lines.Err(), errors.New("no end came"))
+}
+
+// leaveAfter asks over a face and leaves at the second text. It returns the
+// answer's id.
+func (w *world) leaveAfter(t *testing.T, f face.Face, scene, policy string) string {
+	t.Helper()
+	ctx, leave := context.WithCancel(limit(t))
+	defer leave()
+	texts := 0
+	answer, _ := f.Ask(ctx, w.Mesh, face.Ask{
+		Model: openAIModel, Text: provider.Prompt(scene), Stream: true, IdempotencyKey: scene,
+		Header: map[string]string{"X-Gptmesh-On-Disconnect": policy},
+		OnText: func(string) {
+			if texts++; texts == 2 {
+				leave()
+			}
+		},
+	})
+	if answer.Complete || answer.ResponseID == "" {
+		t.Fatalf("%+v", answer)
+	}
+	return answer.ResponseID
+}
+
+// TestOnDisconnect leaves streams over HTTP under each policy, and resumes them
+// through another process.
+func TestOnDisconnect(t *testing.T) {
+	t.Parallel()
+	one, two := startReplicas(t, settings())
+	for _, f := range []face.Face{face.OpenAI{}, face.Ollama{}} {
+		for _, policy := range []string{"cancel", "drain", "detach"} {
+			t.Run(f.Name()+" "+policy, func(t *testing.T) {
+				t.Parallel()
+				release := make(chan struct{})
+				one.provider.Script(t.Name(), provider.Say("a b ").Then(provider.Wait(release), provider.Text("c "), provider.Text("d")))
+				id := one.leaveAfter(t, f, t.Name(), policy)
+				if policy == "cancel" {
+					one.provider.Await(t, t.Name(), 0).MustLoseClient(t)
+					close(release)
+					reason, err := two.watchREST(limit(t), id, 1, func(int64, string) {})
+					if reason != "CANCELLED" || err != nil {
+						t.Errorf("%s %v", reason, err)
+					}
+					return
+				}
+				text, last, live := "", int64(0), make(chan struct{})
+				over := make(chan error, 1)
+				go func() {
+					reason, err := two.watchREST(limit(t), id, 0, func(sequence int64, piece string) {
+						if sequence != last+1 {
+							t.Errorf("chunk %d after %d", sequence, last)
+						}
+						last = sequence
+						if text += piece; text == "a b " && piece != "" {
+							close(live)
+						}
+					})
+					if reason != "" {
+						err = errors.New(reason)
+					}
+					over <- err
+				}()
+				waited(t, "what another process brings", live)
+				close(release)
+				if err := <-over; err != nil || text != "a b c d" {
+					t.Errorf("%q %v", text, err)
+				}
+				whole := last
+				for after := int64(1); after < whole; after++ {
+					var seen []int64
+					if _, err := two.watchREST(limit(t), id, after, func(n int64, _ string) { seen = append(seen, n) }); err != nil ||
+						len(seen) != int(whole-after) || seen[0] != after+1 {
+						t.Errorf("after %d of %d: %v %v", after, whole, seen, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestKeysAcrossReplicas sends one key to both processes at once, to each
+// afterwards, and after both were started anew: there is one provider call.
+func TestKeysAcrossReplicas(t *testing.T) {
+	t.Parallel()
+	one, two := startReplicas(t, settings())
+	type run struct {
+		f     face.Face
+		scene string
+	}
+	var runs []run
+	ask := func(w *world, r run, text string) face.Answer {
+		answer, err := r.f.Ask(limit(t), w.Mesh, face.Ask{Model: openAIModel, Text: text + provider.Prompt(r.scene), Stream: true, IdempotencyKey: r.scene})
+		if err != nil {
+			t.Errorf("%s: %v", r.scene, err)
+		}
+		return answer
+	}
+	check := func(r run, answers ...face.Answer) {
+		t.Helper()
+		for _, a := range answers {
+			if !a.Complete || a.Text != "one two three" {
+				t.Errorf("%s: %+v", r.scene, a)
+			}
+		}
+		if n := len(one.provider.Calls(r.scene)); n != 1 {
+			t.Errorf("%s: the provider was called %d times", r.scene, n)
+		}
+	}
+	for _, f := range face.All() {
+		r := run{f, t.Name() + " " + f.Name()}
+		runs = append(runs, r)
+		release := make(chan struct{})
+		one.provider.Script(r.scene, provider.Say("one ").Then(provider.Wait(release), provider.Text("two "), provider.Text("three")))
+		var all sync.WaitGroup
+		var answers [6]face.Answer
+		for i := range answers {
+			all.Go(func() { answers[i] = ask([]*world{one, two}[i%2], r, "") })
+		}
+		one.provider.Await(t, r.scene, 0)
+		close(release)
+		all.Wait()
+		check(r, answers[:]...)
+		check(r, ask(one, r, ""), ask(two, r, ""))
+		other := ask(two, r, "Something else. ")
+		if other.Status != http.StatusConflict || other.Error == nil {
+			t.Errorf("%s: another body under the key: %+v", r.scene, other)
+		}
+	}
+	for _, w := range []*world{one, two} {
+		w.Processes[0].Kill()
+	}
+	for _, w := range []*world{one, two} {
+		w.Processes[0].Restart(t)
+	}
+	for _, r := range runs {
+		check(r, ask(two, r, ""), ask(one, r, ""))
+	}
+}
+
+// TestKilledReplica kills the process that makes an answer: the other one has
+// what was journaled, with a typed end, and so has its key.
+func TestKilledReplica(t *testing.T) {
+	t.Parallel()
+	one, two := startReplicas(t, settings())
+	one.provider.Script(t.Name(), provider.Say("a b c ").Then(provider.Stall()))
+	ctx, cancel := context.WithCancel(limit(t))
+	defer cancel()
+	ids := make(chan string, 1)
+	go func() {
+		_ = one.Request().Submit(ctx, &requestv1.SubmitRequest{IdempotencyKey: t.Name(), Turn: face.Submission(face.Ask{
+			Model: openAIModel, Text: provider.Prompt(t.Name()), Stream: true,
+		}).GetTurn()}, func(m *requestv1.SubmitResponse) error {
+			if m.GetRequest() != nil {
+				select {
+				case ids <- m.GetRequest().GetResponseId():
+				default:
+				}
+			}
+			return nil
+		})
+	}()
+	id := <-ids
+	text, journaled := "", make(chan struct{})
+	over := make(chan string, 1)
+	go func() {
+		reason, err := two.watchREST(ctx, id, 0, func(_ int64, piece string) {
+			if text += piece; piece != "" && strings.HasSuffix(text, "c ") {
+				close(journaled)
+			}
+		})
+		if err != nil {
+			reason = err.Error()
+		}
+		over <- reason
+	}()
+	waited(t, "the third text", journaled)
+	one.Processes[0].Kill()
+	if reason := <-over; reason != "INTERRUPTED" || text != "a b c " {
+		t.Errorf("%q, then %s", text, reason)
+	}
+	r := two.response(t, id)
+	if r.GetState() != responsev1.Response_STATE_INTERRUPTED || textOf(r.GetChoices()[0].GetMessage()) != "a b c " {
+		t.Errorf("%v", r)
+	}
+	again, err := face.GRPC{}.Ask(limit(t), two.Mesh, face.Ask{Model: openAIModel, Text: provider.Prompt(t.Name()), Stream: true, IdempotencyKey: t.Name()})
+	if err != nil || again.Text != "a b c " || again.Error == nil || again.Error.Code != "INTERRUPTED" {
+		t.Errorf("under the same key: %+v %v", again, err)
+	}
+	if n := len(one.provider.Calls(t.Name())); n != 1 {
+		t.Errorf("%d calls", n)
+	}
+	if got := two.request(t, again.RequestID).GetState(); got != requestv1.Request_STATE_INTERRUPTED {
+		t.Errorf("the request is %v", got)
+	}
+}
+
+// roundRobin is a client of several meshes: each request goes to the next one,
+// and on where it was not taken.
+type roundRobin struct {
+	meshes []*world
+	next   atomic.Int64
+}
+
+// post sends a turn and reads its answer whole. A refusal of a process that
+// stops, or that has stopped, is no answer.
+func (r *roundRobin) post(ctx context.Context, body, key string) (status int, text string, err error) {
+	for range 20 {
+		w := r.meshes[int(r.next.Add(1))%len(r.meshes)]
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL+"/v1/chat/completions", bytes.NewReader([]byte(body)))
+		if err != nil {
+			return 0, "", err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Idempotency-Key", key)
+		resp, err := w.HTTP().Do(req)
+		if err != nil {
+			continue // nobody listens there
+		}
+		all, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode == http.StatusServiceUnavailable {
+			continue
+		}
+		return resp.StatusCode, string(all), err
+	}
+	return 0, "", errors.New("nobody took it")
+}
+
+// TestRollingRestart ends and starts both replicas in turn, under load: no
+// request fails.
+func TestRollingRestart(t *testing.T) {
+	t.Parallel()
+	config := settings()
+	config["shutdown"] = map[string]any{"leave_delay": "200ms", "drain_timeout": "20s"}
+	one, two := startReplicas(t, config)
+	client := &roundRobin{meshes: []*world{one, two}}
+	var stop atomic.Bool
+	var done, failed atomic.Int64
+	var all sync.WaitGroup
+	one.provider.Script(t.Name(), provider.Say("one two ").Then(provider.Pause(30*time.Millisecond), provider.Text("three")))
+	for worker := range 8 {
+		all.Go(func() {
+			for i := 0; !stop.Load(); i++ {
+				stream := (worker+i)%2 == 0
+				body, _ := json.Marshal(map[string]any{"model": openAIModel, "stream": stream,
+					"messages": []any{map[string]any{"role": "user", "content": provider.Prompt(t.Name())}}})
+				status, text, err := client.post(limit(t), string(body), fmt.Sprint(worker, "-", i))
+				if whole := strings.Contains(text, "three") && (!stream || strings.Contains(text, "[DONE]")); err != nil || status != http.StatusOK || !whole {
+					failed.Add(1)
+					t.Errorf("%d %v %s", status, err, text)
+				}
+				done.Add(1)
+			}
+		})
+	}
+	for _, w := range []*world{one, two} {
+		p, before := w.Processes[0], done.Load()
+		eventually(t, func() error {
+			if done.Load() < before+20 {
+				return errors.New("no load")
+			}
+			return nil
+		})
+		p.Terminate(t)
+		if code := p.AwaitExit(t); code != 0 {
+			t.Errorf("it ended with %d", code)
+		}
+		p.Restart(t)
+	}
+	stop.Store(true)
+	all.Wait()
+	t.Logf("%d requests, %d failed", done.Load(), failed.Load())
+	if calls := int64(len(one.provider.Calls(t.Name()))); calls != done.Load() {
+		t.Errorf("%d calls of the provider for %d requests", calls, done.Load())
+	}
+}
+
+// TestHandOver lets streams outlast the drain of their process: each ends with
+// what a client needs to resume, and resuming at the other replica succeeds.
+func TestHandOver(t *testing.T) {
+	t.Parallel()
+	config := settings()
+	config["shutdown"] = map[string]any{"drain_timeout": "300ms"}
+	one, two := startReplicas(t, config)
+	one.provider.Script(t.Name(), provider.Say("a b ").Then(provider.Stall()))
+	type end struct {
+		failure *conversationv1.Failure
+		err     error
+	}
+	policies := []responsev1.DisconnectPolicy{0, responsev1.DisconnectPolicy_DISCONNECT_POLICY_DRAIN, responsev1.DisconnectPolicy_DISCONNECT_POLICY_DETACH}
+	ends := make(chan end, len(policies))
+	var begun sync.WaitGroup
+	for _, policy := range policies {
+		begun.Add(1)
+		go func() {
+			var e end
+			submit := face.Submission(face.Ask{Model: openAIModel, Text: provider.Prompt(t.Name()), Stream: true})
+			submit.OnDisconnect = policy
+			once := sync.OnceFunc(begun.Done)
+			e.err = one.Request().Submit(limit(t), submit, func(m *requestv1.SubmitResponse) error {
+				for _, event := range m.GetChunk().GetEvents() {
+					if event.GetText().GetText() == "b " {
+						once()
+					}
+					if event.GetFailed() != nil {
+						e.failure = event.GetFailed()
+					}
+				}
+				return nil
+			})
+			ends <- e
+		}()
+	}
+	begun.Wait()
+	one.Processes[0].Terminate(t)
+	if code := one.Processes[0].AwaitExit(t); code != 0 {
+		t.Errorf("it ended with %d", code)
+	}
+	for range policies {
+		e := <-ends
+		id, last := e.failure.GetMetadata()["response_id"], e.failure.GetMetadata()["last_sequence"]
+		if got := strings.TrimPrefix(e.failure.GetReason().String(), "ERROR_REASON_"); e.err != nil || got != "INTERRUPTED" || id == "" || last == "" {
+			t.Errorf("no end to resume from: %v %v", e.failure, e.err)
+			continue
+		}
+		after, _ := strconv.ParseInt(last, 10, 64)
+		var seen []int64
+		reason, err := two.watchREST(limit(t), id, after, func(n int64, _ string) { seen = append(seen, n) })
+		if err != nil || reason != "INTERRUPTED" || len(seen) != 1 || seen[0] != after+1 {
+			t.Errorf("resumed after %d: %v %s %v", after, seen, reason, err)
+		}
+		text := ""
+		if _, err := two.watchREST(limit(t), id, 0, func(_ int64, piece string) { text += piece }); err != nil || text != "a b " {
+			t.Errorf("from the start: %q %v", text, err)
+		}
+		eventually(t, func() error {
+			r := two.response(t, id)
+			if state := r.GetState(); state != responsev1.Response_STATE_INTERRUPTED {
+				return fmt.Errorf("the answer is %v", state)
+			}
+			return nil
+		})
+	}
+}
