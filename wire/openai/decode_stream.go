@@ -23,6 +23,7 @@ type streamDecoder struct {
 	join bool           // see Join
 	of   *choiceDecoder // whose text is held
 	text []byte         // the text of deltas that follow each other
+	twin twin           // the last event, where it held nothing but such a text
 }
 
 // Join makes the decoder give out the text of deltas that follow each other as
@@ -85,6 +86,13 @@ func (d *streamDecoder) event(dst []*conversationv1.Event, event wire.ServerEven
 		d.done = true
 		return dst, nil
 	}
+	if d.join {
+		if text, alike := d.twin.text(event); alike {
+			d.text = append(d.text, text...)
+			return dst, nil
+		}
+		d.twin.known = false
+	}
 	if err := d.chunk.scan(event.Data); err != nil {
 		return dst, err
 	}
@@ -142,6 +150,7 @@ func (d *streamDecoder) choice(dst []*conversationv1.Event, m jsonscan.Member) (
 		}
 	}
 	ending, ends := c.ending()
+	d.twin.known = d.twin.known && !ends && d.lone(c)
 	switch {
 	case !ends:
 		return dst, nil
@@ -194,6 +203,7 @@ func (d *streamDecoder) delta(dst []*conversationv1.Event, s *choiceDecoder, at,
 		}
 		if only {
 			d.text, err = room[atContent].AppendText(d.text, body)
+			d.twin.learn(body, room[atContent].Value.Start+1, room[atContent].Value.End-1)
 			return dst, err
 		}
 	}

@@ -119,6 +119,7 @@ func ParseCursor(text string) (Cursor, bool) {
 const (
 	plainLog byte = iota
 	zstdLog
+	alikeLog // see appendAlike
 )
 
 // compressFrom is the size from which packing pays: below it the answer is
@@ -146,6 +147,11 @@ func PackLog(frames []byte) ([]byte, error) {
 	if len(frames) < compressFrom {
 		return append([]byte{plainLog}, frames...), nil
 	}
+	// The events of a stream differ in little but their text, which is quicker to
+	// find than what a compressor looks for.
+	if packed, ok := appendAlike([]byte{alikeLog}, frames); ok {
+		return packed, nil
+	}
 	e, err := packer()
 	if err != nil {
 		return nil, err
@@ -166,6 +172,8 @@ func UnpackLog(stored []byte) ([]byte, error) {
 			return nil, err
 		}
 		return d.DecodeAll(stored[1:], nil)
+	case stored[0] == alikeLog:
+		return parseAlike(stored[1:])
 	}
 	return nil, fmt.Errorf("stored log: unknown packing %d", stored[0])
 }

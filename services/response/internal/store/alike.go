@@ -1,0 +1,130 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+)
+
+// A log packed by likeness is its length, then its pieces, each of them up to
+// and with a blank line: how long the beginning is that stands before its data,
+// how many bytes behind that are those of the piece before from the same place
+// on, how many at its end, and what lies between.
+
+var (
+	pieceEnd   = []byte("\n\n")
+	pieceBegin = []byte("data:")
+)
+
+// maxLead is the longest beginning that is told apart.
+const maxLead = 64
+
+// lead is the length of what stands before a piece's data: what frames a chunk.
+func lead(piece []byte) int {
+	if at := bytes.Index(piece[:min(len(piece), maxLead)], pieceBegin); at > 0 {
+		return at
+	}
+	return 0
+}
+
+// appendAlike appends frames packed by likeness. ok is false where they are not
+// alike enough to be worth it.
+func appendAlike(dst, frames []byte) (packed []byte, ok bool) {
+	start := len(dst)
+	dst = binary.AppendUvarint(dst, uint64(len(frames)))
+	var before []byte // the data of the piece before
+	for rest := frames; len(rest) > 0; {
+		size := len(rest)
+		if at := bytes.Index(rest, pieceEnd); at >= 0 {
+			size = at + len(pieceEnd)
+		}
+		piece := rest[:size]
+		rest = rest[size:]
+		head := lead(piece)
+		data := piece[head:]
+		same := commonPrefix(before, data)
+		tail := commonSuffix(before[same:], data[same:])
+		dst = binary.AppendUvarint(dst, uint64(head))
+		dst = append(dst, piece[:head]...)
+		dst = binary.AppendUvarint(dst, uint64(same))
+		dst = binary.AppendUvarint(dst, uint64(tail))
+		middle := data[same : len(data)-tail]
+		dst = binary.AppendUvarint(dst, uint64(len(middle)))
+		dst = append(dst, middle...)
+		before = data
+		if packed := len(dst) - start; packed > 2<<10 && packed > (len(frames)-len(rest))/3 {
+			return nil, false
+		}
+	}
+	return dst, len(dst)-start <= max(len(frames)/3, 2<<10)
+}
+
+var errAlike = errors.New("stored log: broken")
+
+// parseAlike reads what appendAlike wrote.
+func parseAlike(packed []byte) ([]byte, error) {
+	number := func() (int, bool) {
+		n, size := binary.Uvarint(packed)
+		if size <= 0 || n > maxLog {
+			return 0, false
+		}
+		packed = packed[size:]
+		return int(n), true
+	}
+	whole, ok := number()
+	if !ok {
+		return nil, errAlike
+	}
+	frames := make([]byte, 0, min(whole, 1<<20))
+	from, to := 0, 0 // the data of the piece before
+	for len(packed) > 0 {
+		head, ok := number()
+		if !ok || head > len(packed) {
+			return nil, errAlike
+		}
+		frames = append(frames, packed[:head]...)
+		packed = packed[head:]
+		same, ok1 := number()
+		tail, ok2 := number()
+		middle, ok3 := number()
+		if !ok1 || !ok2 || !ok3 || same+tail > to-from || middle > len(packed) || len(frames)+same+tail+middle > whole {
+			return nil, errAlike
+		}
+		start := len(frames)
+		frames = append(frames, frames[from:from+same]...)
+		frames = append(frames, packed[:middle]...)
+		frames = append(frames, frames[to-tail:to]...)
+		packed = packed[middle:]
+		from, to = start, len(frames)
+	}
+	if len(frames) != whole {
+		return nil, errAlike
+	}
+	return frames, nil
+}
+
+func commonPrefix(a, b []byte) int {
+	n, i := min(len(a), len(b)), 0
+	for ; i+8 <= n; i += 8 {
+		if binary.LittleEndian.Uint64(a[i:]) != binary.LittleEndian.Uint64(b[i:]) {
+			break
+		}
+	}
+	for i < n && a[i] == b[i] {
+		i++
+	}
+	return i
+}
+
+func commonSuffix(a, b []byte) int {
+	n, i := min(len(a), len(b)), 0
+	for ; i+8 <= n; i += 8 {
+		if binary.LittleEndian.Uint64(a[len(a)-i-8:]) != binary.LittleEndian.Uint64(b[len(b)-i-8:]) {
+			break
+		}
+	}
+	for i < n && a[len(a)-1-i] == b[len(b)-1-i] {
+		i++
+	}
+	return i
+}

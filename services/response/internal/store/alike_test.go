@@ -1,0 +1,65 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func stream(events int) []byte {
+	var b []byte
+	for i := range events {
+		b = append(b, fmt.Sprintf("\x90\x02\x08%c\x1a\x80data: {\"id\":\"chatcmpl-BQm2\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word%d\"},\"finish_reason\":null}]}\n\n", rune(i%100), i)...)
+	}
+	return b
+}
+
+func TestAlike(t *testing.T) {
+	t.Parallel()
+	frames := stream(500)
+	packed, err := PackLog(frames)
+	if err != nil || packed[0] != alikeLog || len(packed) > len(frames)/5 {
+		t.Fatalf("packing %d: %d bytes of %d, %v", packed[0], len(packed), len(frames), err)
+	}
+	if got, err := UnpackLog(packed); err != nil || !bytes.Equal(got, frames) {
+		t.Fatal("unpacked is not what was packed:", err)
+	}
+	for cut := range len(packed) {
+		if got, err := UnpackLog(packed[:cut]); err == nil && cut > 0 {
+			t.Fatalf("cut at %d: %d bytes and no error", cut, len(got))
+		}
+	}
+	other := []byte(strings.Repeat("some text which is not a stream at all, ", 100))
+	packed, err = PackLog(other)
+	if err != nil || packed[0] != zstdLog {
+		t.Error(packed[0], err)
+	}
+}
+
+func FuzzAlike(f *testing.F) {
+	f.Add(stream(3))
+	f.Add([]byte("data: a\n\n\n\ndata: a\n\nrest"))
+	f.Fuzz(func(t *testing.T, frames []byte) {
+		_, _ = parseAlike(frames)
+		long := bytes.Repeat(frames, 8)
+		packed, ok := appendAlike(nil, long)
+		if !ok {
+			return
+		}
+		if got, err := parseAlike(packed); err != nil || !bytes.Equal(got, long) {
+			t.Fatalf("%q: %q, %v", long, got, err)
+		}
+	})
+}
+
+func BenchmarkPackLog(b *testing.B) {
+	frames := stream(200)
+	b.SetBytes(int64(len(frames)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := PackLog(frames); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
