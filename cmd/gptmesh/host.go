@@ -127,7 +127,7 @@ func (h *host) runs(room string) bool { return slices.Contains(h.rooms, room) }
 
 // stores says whether any room of this process keeps something.
 func (h *host) stores() bool {
-	return slices.ContainsFunc(h.rooms, func(r string) bool { return r != "gateway" && r != "classifier" })
+	return slices.ContainsFunc(h.rooms, func(r string) bool { return r != "gateway" })
 }
 
 // roomService is what every room is.

@@ -10,6 +10,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/migrate"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
+	"github.com/gptmesh/gptmesh/services/classifier"
 	"github.com/gptmesh/gptmesh/services/gpt"
 	"github.com/gptmesh/gptmesh/services/request"
 	"github.com/gptmesh/gptmesh/services/response"
@@ -48,6 +49,7 @@ func (f migrateFlags) each(visit func(ctx context.Context, room string, store mi
 	}
 	rooms := map[string]func() (fs.FS, fs.FS){
 		"session": session.Migrations, "request": request.Migrations, "response": response.Migrations, "gpt": gpt.Migrations,
+		"classifier": classifier.Migrations,
 	}
 	for _, room := range allRooms {
 		migrations, ok := rooms[room]

@@ -48,7 +48,13 @@ func wire(ctx context.Context, s *settings, h *host) error {
 		return err
 	}
 	labels, err := room(h, "classifier", classifierv1.RemoteClassifierService, func() (roomService, classifierv1.ClassifierServiceCaller, error) {
-		svc, err := classifier.New(s.Classifier, classifier.Deps{GPT: models, Logger: h.logger, Metrics: h.registry, Instance: h.instance})
+		sqlite, postgres, err := h.store(ctx, "classifier", classifier.Migrations)
+		if err != nil {
+			return nil, nil, err
+		}
+		svc, err := classifier.New(s.Classifier, classifier.Deps{
+			SQLite: sqlite, Postgres: postgres, GPT: models, Logger: h.logger, Metrics: h.registry, Instance: h.instance,
+		})
 		return svc, classifierv1.LocalClassifierService(svc, h.local), err
 	})
 	if err != nil {

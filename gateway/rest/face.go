@@ -77,7 +77,8 @@ func New(deps Deps) (edge.Face, error) {
 		register = append(register, gptv1.RegisterGPTServiceHandlerClient(ctx, f.mux, gptv1.NewGPTServiceClient(deps.GPT)))
 	}
 	if deps.Classifier != nil {
-		register = append(register, classifierv1.RegisterClassifierServiceHandlerClient(ctx, f.mux, classifierv1.NewClassifierServiceClient(deps.Classifier)))
+		register = append(register, classifierv1.RegisterClassifierServiceHandlerClient(ctx, f.mux, classifierv1.NewClassifierServiceClient(deps.Classifier)),
+			classifierv1.RegisterLearningServiceHandlerClient(ctx, f.mux, classifierv1.NewLearningServiceClient(deps.Classifier)))
 	}
 	if err := errors.Join(register...); err != nil {
 		return edge.Face{}, err

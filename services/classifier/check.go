@@ -16,6 +16,9 @@ const (
 	maxContext = 10_000
 	maxFiles   = 10_000
 	maxItems   = 1000
+
+	minSamples = 100
+	maxSamples = 100_000
 )
 
 // check returns the field of a request that breaks its rule and how, or two

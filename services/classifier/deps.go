@@ -5,12 +5,22 @@ import (
 	"time"
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	"github.com/gptmesh/gptmesh/pkg/events"
+	"github.com/gptmesh/gptmesh/pkg/postgres"
+	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/classifier/learn"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Deps is what the room needs from the process.
 type Deps struct {
+	// SQLite or Postgres is the room's store, migrated; at most one of them. The
+	// room does not close it. Without either nothing is learned, and
+	// LearningService is not served.
+	SQLite   *sqlite.DB
+	Postgres *postgres.DB
+	// Events brings completed tasks. Nil means that none come.
+	Events events.Subscriber
 	// GPT calls the language model of the last tier. Required where one is
 	// configured.
 	GPT gptv1.GPTServiceCaller

@@ -156,3 +156,6 @@ func (h *heads) lineup() (*lineup, error) {
 
 // loaded returns what answers now, or nil where nothing was needed yet.
 func (h *heads) loaded() *lineup { return h.now.Load() }
+
+// put makes l answer from now on. Calls that took another lineup keep it.
+func (h *heads) put(l *lineup) { h.now.Store(l) }

@@ -1135,8 +1135,8 @@ const file_gptmesh_classifier_v1_classifier_service_proto_rawDesc = "" +
 	"\x12BREAKER_STATE_OPEN\x10\x02\x12\x1b\n" +
 	"\x17BREAKER_STATE_HALF_OPEN\x10\x032\xda\a\n" +
 	"\x11ClassifierService\x12\x8c\x01\n" +
-	"\bClassify\x12&.gptmesh.classifier.v1.ClassifyRequest\x1a'.gptmesh.classifier.v1.ClassifyResponse\"/\xca\xf3\x18\b\b\x02\x10\x01\x18\x02 \x02\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/mesh/v1/classifications\x12\xa1\x01\n" +
-	"\rBatchClassify\x12+.gptmesh.classifier.v1.BatchClassifyRequest\x1a,.gptmesh.classifier.v1.BatchClassifyResponse\"5\xca\xf3\x18\b\b\x02\x10\x01\x18\x02 \x02\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/mesh/v1/classifications:batch\x12\x8d\x01\n" +
+	"\bClassify\x12&.gptmesh.classifier.v1.ClassifyRequest\x1a'.gptmesh.classifier.v1.ClassifyResponse\"/\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/mesh/v1/classifications\x12\xa1\x01\n" +
+	"\rBatchClassify\x12+.gptmesh.classifier.v1.BatchClassifyRequest\x1a,.gptmesh.classifier.v1.BatchClassifyResponse\"5\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/mesh/v1/classifications:batch\x12\x8d\x01\n" +
 	"\x06Screen\x12$.gptmesh.classifier.v1.ScreenRequest\x1a%.gptmesh.classifier.v1.ScreenResponse\"6\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/mesh/v1/classifications:screen\x12\xa3\x01\n" +
 	"\rGetStatistics\x12+.gptmesh.classifier.v1.GetStatisticsRequest\x1a,.gptmesh.classifier.v1.GetStatisticsResponse\"7\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02%\x12#/mesh/v1/classifications/statistics\x12\xa6\x01\n" +
 	"\fResetBreaker\x12*.gptmesh.classifier.v1.ResetBreakerRequest\x1a+.gptmesh.classifier.v1.ResetBreakerResponse\"=\xca\xf3\x18\b\b\x03\x10\x01\x18\x01 \x04\x82\xd3\xe4\x93\x02+:\x01*\"&/mesh/v1/classifications/breaker:reset\x12\xb2\x01\n" +

@@ -13,7 +13,8 @@ import (
 // the same semantics: see package caller.
 type ClassifierServiceCaller interface {
 	// Classify labels one text. It asks a language model only where one is
-	// configured and the other tiers are not sure.
+	// configured and the other tiers are not sure; that call is on the mesh's own
+	// account (owner "room:classifier" in the ledger), not on the caller's.
 	Classify(ctx context.Context, req *ClassifyRequest) (*ClassifyResponse, error)
 	// BatchClassify labels many texts. Results stand in the order of the
 	// request; an item that breaks a rule gets an error of its own and does not

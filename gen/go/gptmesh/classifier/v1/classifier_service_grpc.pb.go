@@ -37,7 +37,8 @@ const (
 // models learn is LearningService's.
 type ClassifierServiceClient interface {
 	// Classify labels one text. It asks a language model only where one is
-	// configured and the other tiers are not sure.
+	// configured and the other tiers are not sure; that call is on the mesh's own
+	// account (owner "room:classifier" in the ledger), not on the caller's.
 	Classify(ctx context.Context, in *ClassifyRequest, opts ...grpc.CallOption) (*ClassifyResponse, error)
 	// BatchClassify labels many texts. Results stand in the order of the
 	// request; an item that breaks a rule gets an error of its own and does not
@@ -135,7 +136,8 @@ func (c *classifierServiceClient) ResetStatistics(ctx context.Context, in *Reset
 // models learn is LearningService's.
 type ClassifierServiceServer interface {
 	// Classify labels one text. It asks a language model only where one is
-	// configured and the other tiers are not sure.
+	// configured and the other tiers are not sure; that call is on the mesh's own
+	// account (owner "room:classifier" in the ledger), not on the caller's.
 	Classify(context.Context, *ClassifyRequest) (*ClassifyResponse, error)
 	// BatchClassify labels many texts. Results stand in the order of the
 	// request; an item that breaks a rule gets an error of its own and does not

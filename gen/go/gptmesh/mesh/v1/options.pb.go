@@ -150,9 +150,10 @@ type CostClass int32
 const (
 	// COST_CLASS_UNSPECIFIED is not a policy: such a method is refused.
 	CostClass_COST_CLASS_UNSPECIFIED CostClass = 0
-	// COST_CLASS_FREE never calls a provider for money.
+	// COST_CLASS_FREE never calls a provider on the caller's account.
 	CostClass_COST_CLASS_FREE CostClass = 1
-	// COST_CLASS_MODEL may call a provider, which may cost money.
+	// COST_CLASS_MODEL may call a provider on the caller's account, which may
+	// cost money.
 	CostClass_COST_CLASS_MODEL CostClass = 2
 )
 

@@ -1,0 +1,54 @@
+package classifier
+
+import (
+	"context"
+	"errors"
+
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+)
+
+// check trains the first head that is due by count or by schedule. There is
+// one training at a time: another head waits for the next look.
+func (l *Learning) check(ctx context.Context) error {
+	counts, err := l.store.Counts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range counts {
+		last, err := l.store.LastTraining(ctx, c.Head)
+		if err != nil {
+			return err
+		}
+		if !last.IsZero() {
+			l.metrics.trained.WithLabelValues(headName(c.Head)).Set(float64(last.Unix()))
+		}
+		if c.Samples < int64(l.cfg.MinSamples) {
+			continue
+		}
+		fresh := c.Samples
+		if !last.IsZero() {
+			if fresh, err = l.store.CountSince(ctx, c.Head, last); err != nil {
+				return err
+			}
+		}
+		trigger := ""
+		switch {
+		case l.cfg.NewSamples > 0 && fresh >= int64(l.cfg.NewSamples):
+			trigger = "count"
+		case l.cfg.Every > 0 && fresh > 0 && !last.IsZero() && l.now().Sub(last) >= l.cfg.Every:
+			trigger = "schedule"
+		case l.cfg.Every > 0 && last.IsZero():
+			trigger = "schedule"
+		default:
+			continue
+		}
+		_, err = l.begin(ctx, order{head: c.Head, minSamples: l.cfg.MinSamples, canary: int32(l.cfg.CanaryPercent), seed: 1, trigger: trigger})
+		if refused := fault.From(err); err != nil && refused.Reason != meshv1.ErrorReason_ERROR_REASON_TRAINING_RUNNING &&
+			refused.Reason != meshv1.ErrorReason_ERROR_REASON_TOO_FEW_SAMPLES {
+			return errors.Join(err, refused.Cause)
+		}
+		return nil
+	}
+	return nil
+}
