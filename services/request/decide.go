@@ -45,6 +45,9 @@ func (s *Service) decide(ctx context.Context, w wish) (*requestv1.Decision, erro
 	d.ElapsedMicros = time.Since(begin).Microseconds()
 	if !w.dry {
 		s.metrics.decisions.WithLabelValues(d.GetPolicy(), d.GetTier()).Inc()
+		if d.GetFeatures() != nil {
+			s.metrics.chose(d)
+		}
 	}
 	return d, nil
 }

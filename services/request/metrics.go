@@ -12,6 +12,8 @@ type metrics struct {
 	requests  *prometheus.CounterVec
 	refused   *prometheus.CounterVec
 	decisions *prometheus.CounterVec
+	routed    *prometheus.CounterVec
+	routing   prometheus.Histogram
 	keys      *prometheus.CounterVec
 	admission prometheus.Histogram
 	duration  prometheus.Histogram
@@ -26,6 +28,11 @@ func newMetrics(registry prometheus.Registerer, running func() float64) (*metric
 			Name: "gptmesh_request_refused_total", Help: "Turns that were refused, by reason."}, []string{"reason"}),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gptmesh_request_decisions_total", Help: "Choices of a model by policy and the classifier's tier."}, []string{"policy", "tier"}),
+		routed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gptmesh_request_routed_total", Help: "Choices by a policy: how (chosen, sticky, default), and the model."}, []string{"policy", "how", "model"}),
+		routing: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "gptmesh_request_routing_seconds", Help: "Time that a policy took to choose, the classifier included.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .02, .05, .1, .25, 1}}),
 		keys: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gptmesh_request_idempotency_total", Help: "Requests with an idempotency key: first, again, attached, failure or conflict."}, []string{"result"}),
 		admission: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -36,7 +43,7 @@ func newMetrics(registry prometheus.Registerer, running func() float64) (*metric
 	if registry == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.refused, m.decisions, m.keys, m.admission, m.duration,
+	for _, c := range []prometheus.Collector{m.requests, m.refused, m.decisions, m.routed, m.routing, m.keys, m.admission, m.duration,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "gptmesh_request_running", Help: "Requests that are handled now."}, running),
 	} {
@@ -54,4 +61,17 @@ func (m *metrics) ended(r *requestv1.Request, took time.Duration) {
 	}
 	m.requests.WithLabelValues(r.GetState().String(), reason).Inc()
 	m.duration.Observe(took.Seconds())
+}
+
+// chose counts the choice of a policy.
+func (m *metrics) chose(d *requestv1.Decision) {
+	how := "chosen"
+	switch {
+	case d.GetSticky():
+		how = "sticky"
+	case d.GetDefaulted():
+		how = "default"
+	}
+	m.routed.WithLabelValues(d.GetPolicy(), how, d.GetModel()).Inc()
+	m.routing.Observe(float64(d.GetElapsedMicros()) / 1e6)
 }

@@ -33,7 +33,7 @@ func (c Config) policies() (map[string]*policy, error) {
 		for list, model := range map[*[]string]string{
 			&p.Preferences.Simple: c.Auto.Simple, &p.Preferences.Medium: c.Auto.Medium, &p.Preferences.Complex: c.Auto.Complex,
 		} {
-			if model != "" {
+			if model = orElse(model, c.Auto.Default); model != "" {
 				*list = []string{model}
 			}
 		}

@@ -69,6 +69,9 @@ func (s *Service) expire(ctx context.Context) error {
 	if err := s.store.DropKeys(ctx, now); err != nil || s.cfg.Retention == 0 {
 		return err
 	}
+	if err := s.routes.ExpireRouting(ctx, now.Add(-s.cfg.Retention)); err != nil {
+		return err
+	}
 	for {
 		n, err := s.store.Expire(ctx, now.Add(-s.cfg.Retention), batch)
 		if err != nil || n < batch {

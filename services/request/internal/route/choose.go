@@ -165,7 +165,7 @@ func (f *Filters) refuse(t *Target, features *Features, cost int64, listed bool)
 		return fmt.Sprintf("quality %.2f is above the policy's most", t.Quality)
 	}
 	if !t.Priced() {
-		if f.MaxInputPrice > 0 || f.MaxOutputPrice > 0 || f.MaxCost > 0 || !listed && t.QualityFrom != "configured" {
+		if f.MaxInputPrice > 0 || f.MaxOutputPrice > 0 || f.MaxCost > 0 || !listed && t.QualityFrom != configured {
 			return "its price is not known"
 		}
 	}
@@ -278,13 +278,16 @@ func (a Answer) byDefault(q *Question, why string) Answer {
 }
 
 // preferred is the first of the preferences for this complexity that can
-// answer. known says that there are preferences at all and that the complexity
-// is known. A preferred model that the catalogue does not know is believed.
+// answer. known says that there are such preferences, or no candidate beside
+// them. A preferred model that the catalogue does not know is believed.
 func (q *Question) preferred(out *Answer) (chosen *Candidate, known bool) {
 	if !q.Policy.Preferences.Any() || q.Features.Complexity == "" {
 		return nil, false
 	}
 	names := q.Policy.Preferences.Of(q.Features.Complexity)
+	if len(names) == 0 && Eligible(out.Candidates) > 0 {
+		return nil, false // nothing is preferred for such work: the scores decide
+	}
 	for _, name := range names {
 		found := false
 		for _, c := range out.Candidates {

@@ -24,7 +24,8 @@ type Policy struct {
 	// Weights say what matters. All zero means those of "balanced".
 	Weights Weights `yaml:"weights"`
 	// Preferences are models by the complexity of the work: the first that can
-	// answer is taken, before any score.
+	// answer is taken, before any score. Where there are none for a complexity,
+	// the scores decide.
 	Preferences Preferences `yaml:"preferences"`
 	// Default is the target where the classifier does not answer within the
 	// budget, or no candidate is left. Empty means that a missing answer counts

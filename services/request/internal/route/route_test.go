@@ -79,31 +79,34 @@ func TestChoose(t *testing.T) {
 	frugal.Candidates = []string{"small", "large"}
 	preferring := Policy{Preferences: Preferences{Simple: []string{"mid"}, Complex: []string{"down", "unlisted", "large"}}, Default: "small"}
 	preferring.Fill(0)
+	hopeless := Policy{Preferences: Preferences{Medium: []string{"down"}}, Default: "small"}
+	hopeless.Fill(0)
 	for name, c := range map[string]struct {
 		policy *Policy
 		f      Features
 		want   string
 	}{
-		"easy work is for the cheapest":       {named(t, Auto), Features{Input: 100, Need: 0.3}, "local-8b"},
-		"middling work":                       {listed("small", "mid", "large"), Features{Input: 100, Need: 0.52}, "mid"},
-		"hard work is for the able":           {named(t, Auto), Features{Input: 100, Need: 0.75}, "large"},
-		"cheap stays cheap":                   {named(t, Cheap), Features{Input: 100, Need: 0.5}, "local-8b"},
-		"cheap bends to clear need":           {frugal, Features{Input: 100, Need: 0.75}, "large"},
-		"best is the most able":               {named(t, Best), Features{Input: 100, Need: 0.1}, "large"},
-		"tools are needed":                    {listed("small", "mid"), Features{Input: 100, Need: 0.1, Required: []gptv1.Capability{tools}}, "mid"},
-		"an image is there":                   {named(t, Cheap), Features{Input: 100, Need: 0.1, Required: []gptv1.Capability{vision}}, "large"},
-		"a long prompt":                       {listed("small", "mid"), Features{Input: 9_000, Need: 0.1}, "mid"},
-		"room for the answer is counted":      {listed("small", "mid"), Features{Input: 6_000, MaxOutput: 3_000, Need: 0.1}, "mid"},
-		"globs name providers too":            {listed("p-la*/*"), Features{Need: 0.1}, "large"},
-		"price has a limit":                   {filtered(Filters{MaxOutputPrice: 5}), Features{Input: 100, Need: 0.9}, "mid"},
-		"only this machine":                   {filtered(Filters{SelfHosted: true}), Features{Input: 100, Need: 0.9}, "local-8b"},
-		"only a region":                       {filtered(Filters{Regions: []string{"eu*"}}), Features{Input: 100, Need: 0.3}, "mid"},
-		"only some providers":                 {filtered(Filters{Providers: []string{"p-large"}}), Features{Need: 0.1}, "large"},
-		"a listed model needs no price":       {listed("dark"), Features{Need: 0.1}, "dark"},
-		"nobody fits":                         {listed("down"), Features{Need: 0.1}, ""},
-		"preferred for simple work":           {&preferring, Features{Complexity: "simple", Need: 0.9}, "mid"},
-		"what the catalogue lacks is tried":   {&preferring, Features{Complexity: "complex", Need: 0.1}, "unlisted"},
-		"nothing preferred takes the default": {&preferring, Features{Complexity: "medium", Need: 0.9}, "small"},
+		"easy work is for the cheapest":      {named(t, Auto), Features{Input: 100, Need: 0.3}, "local-8b"},
+		"middling work":                      {listed("small", "mid", "large"), Features{Input: 100, Need: 0.52}, "mid"},
+		"hard work is for the able":          {named(t, Auto), Features{Input: 100, Need: 0.75}, "large"},
+		"cheap stays cheap":                  {named(t, Cheap), Features{Input: 100, Need: 0.5}, "local-8b"},
+		"cheap bends to clear need":          {frugal, Features{Input: 100, Need: 0.75}, "large"},
+		"best is the most able":              {named(t, Best), Features{Input: 100, Need: 0.1}, "large"},
+		"tools are needed":                   {listed("small", "mid"), Features{Input: 100, Need: 0.1, Required: []gptv1.Capability{tools}}, "mid"},
+		"an image is there":                  {named(t, Cheap), Features{Input: 100, Need: 0.1, Required: []gptv1.Capability{vision}}, "large"},
+		"a long prompt":                      {listed("small", "mid"), Features{Input: 9_000, Need: 0.1}, "mid"},
+		"room for the answer is counted":     {listed("small", "mid"), Features{Input: 6_000, MaxOutput: 3_000, Need: 0.1}, "mid"},
+		"globs name providers too":           {listed("p-la*/*"), Features{Need: 0.1}, "large"},
+		"price has a limit":                  {filtered(Filters{MaxOutputPrice: 5}), Features{Input: 100, Need: 0.9}, "mid"},
+		"only this machine":                  {filtered(Filters{SelfHosted: true}), Features{Input: 100, Need: 0.9}, "local-8b"},
+		"only a region":                      {filtered(Filters{Regions: []string{"eu*"}}), Features{Input: 100, Need: 0.3}, "mid"},
+		"only some providers":                {filtered(Filters{Providers: []string{"p-large"}}), Features{Need: 0.1}, "large"},
+		"a listed model needs no price":      {listed("dark"), Features{Need: 0.1}, "dark"},
+		"nobody fits":                        {listed("down"), Features{Need: 0.1}, ""},
+		"preferred for simple work":          {&preferring, Features{Complexity: "simple", Need: 0.9}, "mid"},
+		"what the catalogue lacks is tried":  {&preferring, Features{Complexity: "complex", Need: 0.1}, "unlisted"},
+		"nothing is preferred for such work": {&preferring, Features{Complexity: "medium", Need: 0.9}, "large"},
+		"nothing preferred can answer":       {&hopeless, Features{Complexity: "medium", Need: 0.9}, "small"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

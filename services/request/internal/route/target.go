@@ -148,12 +148,15 @@ func place(p *gptv1.Provider) (selfHosted bool, region string) {
 // ("europe-west4"), and the plain "eu" and "us".
 var regions = regexp.MustCompile(`\b(?:[a-z]{2}(?:-gov)?-[a-z]{4,}-\d|(?:us|europe|asia|australia|africa|me|northamerica|southamerica)-[a-z]{4,}\d|eu|us)\b`)
 
+// configured says that the configuration tells a model's quality.
+const configured = "the configuration"
+
 // qualityOf estimates how capable a model is: from the configuration, the
 // number of its parameters, or its price, in this order.
-func qualityOf(t *Target, m *gptv1.Model, configured []Quality) (quality float64, from string) {
-	for _, q := range configured {
+func qualityOf(t *Target, m *gptv1.Model, rules []Quality) (quality float64, from string) {
+	for _, q := range rules {
 		if matchAny([]string{q.Models}, t.ID, t.Provider+"/"+t.Name, t.Name) {
-			return q.Quality, "configured"
+			return q.Quality, configured
 		}
 	}
 	if n := parameters(m.GetParameterSize()); n > 0 {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 )
@@ -31,6 +32,10 @@ type Routing interface {
 	// Rate keeps the rating of a request of owner in place of an earlier one;
 	// ErrNotFound.
 	Rate(ctx context.Context, owner, requestID string, rating float64) error
+
+	// ExpireRouting removes what is known of requests in experiments, and
+	// ratings, of requests made before a time.
+	ExpireRouting(ctx context.Context, before time.Time) error
 }
 
 // Assigned is a request in an experiment.

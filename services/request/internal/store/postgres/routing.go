@@ -3,8 +3,10 @@ package postgres
 import (
 	"context"
 	"errors"
+	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
@@ -111,4 +113,15 @@ func (s *Store) Rate(ctx context.Context, owner, requestID string, rating float6
 		return store.ErrNotFound
 	}
 	return err
+}
+
+// ExpireRouting implements store.Routing.
+func (s *Store) ExpireRouting(ctx context.Context, before time.Time) error {
+	return s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "delete from request_experiments where create_micros < $1", store.Micros(before)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `delete from request_ratings where request_id collate "C" < $1`, ids.Lowest("req", before))
+		return err
+	})
 }

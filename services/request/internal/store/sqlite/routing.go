@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"google.golang.org/protobuf/proto"
@@ -86,7 +88,7 @@ func (s *Store) Experiments(ctx context.Context) ([]*requestv1.Experiment, error
 
 // Assigned implements store.Routing.
 func (s *Store) Assigned(ctx context.Context, experiment string, each func(store.Assigned) error) error {
-	rows, err := s.db.Read().QueryContext(ctx, `select r.body, v.rating from request_experiments e
+	rows, err := s.db.Select(ctx, `select r.body, v.rating from request_experiments e
 		join requests r on r.id = e.request_id left join request_ratings v on v.request_id = e.request_id
 		where e.experiment = ? order by e.create_micros, e.request_id`, experiment)
 	if err != nil {
@@ -122,4 +124,15 @@ func (s *Store) Rate(ctx context.Context, owner, requestID string, rating float6
 		return store.ErrNotFound
 	}
 	return err
+}
+
+// ExpireRouting implements store.Routing.
+func (s *Store) ExpireRouting(ctx context.Context, before time.Time) error {
+	return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+		if _, err := tx.Exec(ctx, "delete from request_experiments where create_micros < ?", store.Micros(before)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "delete from request_ratings where request_id < ?", ids.Lowest("req", before))
+		return err
+	})
 }

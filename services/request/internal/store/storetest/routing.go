@@ -63,6 +63,10 @@ func RunRouting(t *testing.T, open func(t *testing.T) Routed) {
 		ok(t, s.Assigned(ctx, "x", func(a store.Assigned) error { got = append(got, a); return nil }))
 		one := 1.0
 		same(t, got, []store.Assigned{{Request: early, Rating: &one}, {Request: late}})
+		ok(t, s.ExpireRouting(ctx, epoch.Add(1500*time.Millisecond)))
+		got = nil
+		ok(t, s.Assigned(ctx, "x", func(a store.Assigned) error { got = append(got, a); return nil }))
+		same(t, got, []store.Assigned{{Request: late}})
 		stop := errors.New("stop")
 		want(t, s.Assigned(ctx, "y", func(store.Assigned) error { return stop }), stop)
 	})
