@@ -17,6 +17,9 @@ type Forwarding struct {
 	Request *gptv1.ForwardRequest
 	// Word words an error that comes before the answer. Nil leaves it as it is.
 	Word func(error) error
+	// Instead answers in the place of an error that comes before the answer, and
+	// says whether it did. Nil never does.
+	Instead func(error) bool
 	// Late words an error, of an answer of the given type that has begun, as a
 	// piece of it. Nil, and nil as its result, mean that there are no words: the
 	// connection is broken off, so that nobody takes the answer for whole.
@@ -48,6 +51,9 @@ func Forward(f Forwarding) {
 		x.SetFailure(broken)
 	case err == nil:
 	case !x.Started():
+		if f.Instead != nil && f.Instead(err) {
+			return
+		}
 		if f.Word != nil {
 			err = f.Word(err)
 		}

@@ -115,12 +115,21 @@ func (f *face) blob(operation gptv1.Operation) func(*edge.Exchange) {
 		if operation == gptv1.Operation_OPERATION_BLOB_PUT {
 			var err error
 			if request.Body, err = x.Body(); err != nil {
-				x.Fail(err)
+				x.Fail(largeBlob(err))
 				return
 			}
 		}
 		f.forward(x, request, nil)
 	}
+}
+
+// largeBlob tells who brings a blob that is too large what else there is.
+func largeBlob(err error) error {
+	if !fault.Is(err, meshv1.ErrorReason_ERROR_REASON_TOO_LARGE) {
+		return err
+	}
+	return edge.WithStatus(http.StatusRequestEntityTooLarge, fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_TOO_LARGE,
+		"the blob is larger than gateway.edge.body_limit; create the model at the Ollama server itself, and the mesh will find it"))
 }
 
 // forward passes a call on. word may be nil.

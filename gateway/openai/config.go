@@ -10,6 +10,9 @@ type Config struct {
 	// Heartbeat is how long a streaming client waits for its first event before
 	// it gets a comment, and again after each further wait. 0 sends none.
 	Heartbeat time.Duration `yaml:"heartbeat"`
+	// Moderation are rules that judge the texts of /v1/moderations where no
+	// provider does. Without any such texts are refused.
+	Moderation []ModerationRule `yaml:"moderation"`
 }
 
 // DefaultConfig sends comments every 15 seconds.
@@ -20,5 +23,6 @@ func (c Config) Validate() error {
 	if c.Heartbeat < 0 {
 		return errors.New("heartbeat: must not be negative")
 	}
-	return nil
+	_, err := newModerator(c.Moderation)
+	return err
 }

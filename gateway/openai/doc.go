@@ -6,7 +6,8 @@
 //	POST /v1/completions, /beta/completions       prompts, with a suffix gaps to fill
 //	POST /v1/fim/completions                      the same, answered like chat completions
 //	POST /v1/embeddings                           floats and base64
-//	POST /v1/moderations, /v1/audio/{transcriptions,translations,speech},
+//	POST /v1/moderations                          by a provider that has them, else by configured rules
+//	POST /v1/audio/{transcriptions,translations,speech},
 //	     /v1/images/{generations,edits,variations}  passed on to a provider that has them
 //	GET  /v1/models, /v1/models/{id}              ids may hold slashes
 //

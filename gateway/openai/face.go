@@ -32,6 +32,7 @@ type face struct {
 	submitter *answer.Submitter
 	prompts   *answer.Submitter // of legacy completions
 	gpt       gptv1.GPTServiceCaller
+	moderator *moderator
 }
 
 // New makes the face.
@@ -42,7 +43,11 @@ func New(config Config, deps Deps) (edge.Face, error) {
 	if deps.Request == nil || deps.GPT == nil {
 		return edge.Face{}, errors.New("openai: Deps.Request and Deps.GPT are required")
 	}
-	f := &face{codec: wireopenai.Chat(), gpt: deps.GPT}
+	moderator, err := newModerator(config.Moderation)
+	if err != nil {
+		return edge.Face{}, err
+	}
+	f := &face{codec: wireopenai.Chat(), gpt: deps.GPT, moderator: moderator}
 	dialect := answer.Dialect{
 		Codec: f.codec, ContentType: contentType, Pause: config.Heartbeat, Ping: []byte(": ping\n\n"), End: []byte("data: [DONE]\n\n"),
 	}
@@ -64,6 +69,9 @@ func (f *face) routes() []edge.Route {
 		for _, base := range []string{"", "/v1", "/openai/v1", azure} {
 			routes = append(routes, edge.Route{Method: http.MethodPost, Pattern: base + passed.path, Class: gpt, Handle: f.forward(passed.operation)})
 		}
+	}
+	for _, base := range []string{"", "/v1", "/openai/v1", azure} {
+		routes = append(routes, edge.Route{Method: http.MethodPost, Pattern: base + "/moderations", Class: gpt, Handle: f.moderations})
 	}
 	for _, base := range []string{"", "/v1", "/openai/v1"} {
 		routes = append(routes,

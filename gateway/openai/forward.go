@@ -28,30 +28,35 @@ var forwarded = []struct {
 	{"/images/generations", gptv1.Operation_OPERATION_IMAGE_GENERATION},
 	{"/images/edits", gptv1.Operation_OPERATION_IMAGE_EDIT},
 	{"/images/variations", gptv1.Operation_OPERATION_IMAGE_VARIATION},
-	{"/moderations", gptv1.Operation_OPERATION_MODERATION},
 }
 
 // forward serves one of them.
 func (f *face) forward(operation gptv1.Operation) func(*edge.Exchange) {
 	return func(x *edge.Exchange) {
-		body, err := x.Body()
+		request, err := f.passedOn(x, operation)
 		if err != nil {
 			x.Fail(err)
 			return
 		}
-		contentType := x.Request().Header.Get("Content-Type")
-		model, err := modelOf(contentType, body)
-		if err != nil {
-			x.Fail(err)
-			return
-		}
-		if deployment := x.Param(); deployment != "" {
-			model = deployment
-		}
-		answer.Forward(answer.Forwarding{Exchange: x, GPT: f.gpt, Late: late, Request: &gptv1.ForwardRequest{
-			Operation: operation, Model: model, ContentType: contentType, Body: body,
-		}})
+		answer.Forward(answer.Forwarding{Exchange: x, GPT: f.gpt, Late: late, Request: request})
 	}
+}
+
+// passedOn reads a client's request that is passed on.
+func (f *face) passedOn(x *edge.Exchange, operation gptv1.Operation) (*gptv1.ForwardRequest, error) {
+	body, err := x.Body()
+	if err != nil {
+		return nil, err
+	}
+	contentType := x.Request().Header.Get("Content-Type")
+	model, err := modelOf(contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	if deployment := x.Param(); deployment != "" {
+		model = deployment
+	}
+	return &gptv1.ForwardRequest{Operation: operation, Model: model, ContentType: contentType, Body: body}, nil
 }
 
 // late is an error within a stream of events. Other answers have no words for
