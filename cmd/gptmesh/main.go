@@ -19,6 +19,7 @@ type commands struct {
 	Models     modelsCommand     `cmd:"" help:"List the models that a running mesh can reach, and why others are not reachable."`
 	Requests   requestsCommand   `cmd:"" help:"Show what became of requests, and why their models were chosen."`
 	Routing    routingCommand    `cmd:"" help:"Say how models are chosen for \"auto\", replay policies, run experiments."`
+	Usage      usageCommand      `cmd:"" help:"Show what was used and what it cost, or compare it with an invoice."`
 	Config     configCommand     `cmd:"" help:"Print or verify the configuration."`
 	Migrate    migrateCommand    `cmd:"" help:"Bring the stores to this version, or show where they are."`
 	Doctor     doctorCommand     `cmd:"" help:"Say what is wrong and what to do."`

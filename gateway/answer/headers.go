@@ -21,6 +21,7 @@ const (
 	headerOnDisconnect = "X-Gptmesh-On-Disconnect"
 	headerCache        = "X-Gptmesh-Cache"
 	headerPost         = "X-Gptmesh-Post"
+	headerOnFailure    = "X-Gptmesh-On-Failure"
 )
 
 // Headers of an answer, in canonical form; headerSession too.
@@ -29,6 +30,8 @@ const (
 	headerResponse = "X-Gptmesh-Response"
 	headerModel    = "X-Gptmesh-Model"
 	headerProvider = "X-Gptmesh-Provider"
+	headerTarget   = "X-Gptmesh-Target"
+	headerAttempts = "X-Gptmesh-Attempts"
 	headerDropped  = "X-Gptmesh-Dropped"
 	headerCached   = "X-Gptmesh-Cached"
 )
@@ -80,12 +83,32 @@ func ReadHeaders(h http.Header, request *requestv1.SubmitRequest) error {
 			request.Cache = &responsev1.CachePolicy{Ttl: durationpb.New(time.Duration(seconds) * time.Second)}
 		}
 	}
+	if turn := request.GetTurn(); turn != nil {
+		if err := ReadOnFailure(h, turn); err != nil {
+			return err
+		}
+	}
 	if v := value(h, headerPost); v != "" {
 		post, err := postProcessing(v)
 		if err != nil {
 			return err
 		}
 		request.PostProcessing = post
+	}
+	return nil
+}
+
+// ReadOnFailure is ReadHeaders for what the turn itself carries, where that is not
+// there yet.
+func ReadOnFailure(h http.Header, turn *conversationv1.Turn) error {
+	switch value(h, headerOnFailure) {
+	case "":
+	case "stop":
+		turn.OnFailure = conversationv1.OnFailure_ON_FAILURE_STOP
+	case "continue":
+		turn.OnFailure = conversationv1.OnFailure_ON_FAILURE_CONTINUE
+	default:
+		return fault.InvalidField(headerOnFailure, "it must be stop or continue")
 	}
 	return nil
 }
@@ -181,6 +204,14 @@ func (a *answerHeaders) started(h http.Header, started *conversationv1.Started) 
 	a.set(h, headerResponse, started.GetResponseId())
 	a.set(h, headerModel, started.GetModel())
 	a.set(h, headerProvider, started.GetProvider())
+	// The rest says more only where it is not plain: a target beyond provider and
+	// model, or a second attempt.
+	if target := started.GetTarget(); len(target) > len(started.GetProvider())+1+len(started.GetModel()) || started.GetAttemptNumber() > 1 {
+		a.set(h, headerTarget, target)
+	}
+	if n := started.GetAttemptNumber(); n > 1 {
+		a.set(h, headerAttempts, strconv.Itoa(int(n)))
+	}
 	if dropped := started.GetDroppedFields(); len(dropped) > 0 {
 		a.set(h, headerDropped, strings.Join(dropped, ", "))
 	}

@@ -51,6 +51,7 @@
 //	x-gptmesh-user           the end user, up to 128 characters
 //	Idempotency-Key          up to 255 characters; the same key never makes a second model call
 //	x-gptmesh-on-disconnect  cancel (default), drain or detach: what becomes of the answer when the client leaves
+//	x-gptmesh-on-failure     stop (default) or continue: whether another target may go on with an answer that breaks off
 //	x-gptmesh-cache          seconds, 0 to 604800: how old an earlier answer may be, and how long this one is kept
 //	x-gptmesh-post           reasoning=keep|strip and format=plain|markdown|json, separated by commas
 //	X-Request-Timeout        seconds: the deadline of the whole request
@@ -64,6 +65,8 @@
 //	x-gptmesh-session        the session, where there is one
 //	x-gptmesh-model          the model that answered, as its provider names it
 //	x-gptmesh-provider       the provider
+//	x-gptmesh-target         the target, where a key, a region or a further attempt tells it from provider and model
+//	x-gptmesh-attempts       how many calls were made, where more than one
 //	x-gptmesh-dropped        members that the provider could not take, separated by commas
 //	x-gptmesh-cached         true where no provider was called
 package openai

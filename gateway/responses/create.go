@@ -83,6 +83,9 @@ func (f *face) read(x *edge.Exchange) (*wanted, error) {
 	if t.request.Turn, err = wireresponses.Codec().ScanTurn(body); err != nil {
 		return nil, err
 	}
+	if err := answer.ReadOnFailure(x.Request().Header, t.request.Turn); err != nil {
+		return nil, err
+	}
 	x.SetModel(t.request.Turn.GetModel())
 	if chained {
 		err = f.join(x.Context(), t, m)
@@ -131,7 +134,7 @@ func (f *face) join(ctx context.Context, t *wanted, m *members) error {
 	if err != nil {
 		return err
 	}
-	turn.AcceptWire = scanned.GetAcceptWire()
+	turn.AcceptWire, turn.OnFailure = scanned.GetAcceptWire(), scanned.GetOnFailure()
 	turn.ExtraJson = withoutHistory(turn.GetExtraJson())
 	var joined *continued
 	if m.previous != "" {

@@ -74,7 +74,8 @@ func New(deps Deps) (edge.Face, error) {
 		register = append(register, responsev1.RegisterResponseServiceHandlerClient(ctx, f.mux, responsev1.NewResponseServiceClient(deps.Response)))
 	}
 	if deps.GPT != nil {
-		register = append(register, gptv1.RegisterGPTServiceHandlerClient(ctx, f.mux, gptv1.NewGPTServiceClient(deps.GPT)))
+		register = append(register, gptv1.RegisterGPTServiceHandlerClient(ctx, f.mux, gptv1.NewGPTServiceClient(deps.GPT)),
+			gptv1.RegisterUsageServiceHandlerClient(ctx, f.mux, gptv1.NewUsageServiceClient(deps.GPT)))
 	}
 	if deps.Classifier != nil {
 		register = append(register, classifierv1.RegisterClassifierServiceHandlerClient(ctx, f.mux, classifierv1.NewClassifierServiceClient(deps.Classifier)),

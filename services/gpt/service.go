@@ -19,9 +19,11 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Service is the room. Its methods are gptmesh.gpt.v1.GPTService.
+// Service is the room. Its methods are gptmesh.gpt.v1.GPTService
+// and UsageService.
 type Service struct {
 	gptv1.UnimplementedGPTServiceServer
+	gptv1.UnimplementedUsageServiceServer
 
 	cfg      Config
 	deps     Deps
@@ -40,7 +42,10 @@ type Service struct {
 	group  sync.WaitGroup
 }
 
-var _ gptv1.GPTServiceServer = (*Service)(nil)
+var (
+	_ gptv1.GPTServiceServer   = (*Service)(nil)
+	_ gptv1.UsageServiceServer = (*Service)(nil)
+)
 
 // Migrations are the migrations of the room's stores.
 func Migrations() (sqliteFS, postgresFS fs.FS) { return sqlite.Migrations(), postgres.Migrations() }
@@ -99,6 +104,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 // Register adds the room to a server.
 func (s *Service) Register(registrar grpc.ServiceRegistrar) {
 	gptv1.RegisterGPTServiceServer(registrar, s)
+	gptv1.RegisterUsageServiceServer(registrar, s)
 }
 
 // Start settles what processes that died have left, and begins to look for
