@@ -14,6 +14,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
 	"github.com/gptmesh/gptmesh/services/response/internal/postprocess"
+	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -136,7 +137,7 @@ func (s *Service) make(ctx context.Context, r *run) error {
 	if r.kept != nil {
 		err = r.replay(ctx)
 	} else {
-		err = s.deps.GPT.Generate(ctx, r.modelCall(), func(m *gptv1.GenerateResponse) error {
+		err = s.deps.GPT.Generate(wire.WithDecoded(ctx, &r.decoded), r.modelCall(), func(m *gptv1.GenerateResponse) error {
 			return r.take(ctx, m.GetChunk())
 		})
 	}

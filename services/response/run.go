@@ -60,7 +60,8 @@ type run struct {
 	rules     *postprocess.Pipeline // nil without post-processing
 	found     postprocess.Result
 	assembler wire.Assembler
-	raw       bool // some chunk had the raw half: the log is assembled at the end
+	decoded   wire.Decoded // what others of this process made of the raw answer
+	raw       bool         // some chunk had the raw half: the log is assembled at the end
 	thought   bool
 	held      *conversationv1.Chunk // the chunk with the terminal event
 	broken    error                 // why the room itself stopped the model call

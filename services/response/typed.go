@@ -2,8 +2,8 @@ package response
 
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
 	"github.com/gptmesh/gptmesh/wire"
-	"google.golang.org/protobuf/proto"
 )
 
 // typer makes the typed half of an answer's chunks, which it must see from the
@@ -11,7 +11,8 @@ import (
 type typer struct {
 	codec   func(conversationv1.Wire) wire.Codec
 	decoder wire.StreamDecoder
-	join    bool // the pieces do not matter, only what they make together
+	decoded *wire.Decoded // nil where nobody decoded before
+	join    bool          // the pieces do not matter, only what they make together
 }
 
 // joiner is a decoder that can join pieces.
@@ -52,6 +53,9 @@ func (t *typer) decode(raw *conversationv1.RawChunk, last bool) ([]*conversation
 		return nil, brokenProtocol("no codec for " + raw.GetWire().String())
 	}
 	if raw.GetForm() == conversationv1.RawForm_RAW_FORM_JSON {
+		if events, ok := t.decoded.Events(raw.GetData()); ok {
+			return events, nil
+		}
 		return codec.DecodeAnswer(raw.GetData())
 	}
 	if t.decoder == nil {
@@ -72,10 +76,10 @@ func (t *typer) decode(raw *conversationv1.RawChunk, last bool) ([]*conversation
 func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.RawChunk, whole bool) error {
 	r.assembler = wire.Assembler{MaxBytes: r.s.cfg.MaxAnswerBytes}
 	// What is held to be joined comes out at the end: one that broke off has none.
-	t := &typer{codec: r.s.deps.Codec, join: whole}
+	t := &typer{codec: r.s.deps.Codec, decoded: &r.decoded, join: whole}
+	chunk := new(conversationv1.Chunk)
 	for _, entry := range r.log.Entries() {
-		chunk := new(conversationv1.Chunk)
-		if err := proto.Unmarshal(entry, chunk); err != nil {
+		if err := answerlog.View(entry, chunk); err != nil {
 			return err
 		}
 		typed, err := t.events(chunk)

@@ -131,6 +131,7 @@ func (a *answer) whole(ctx context.Context, resp *upstream.Response, streamed bo
 		return a.client.codecError(err)
 	}
 	if a.raw && !streamed {
+		wire.DecodedFrom(ctx).Keep(body, events)
 		a.events = heads(events)
 		return a.push(body, 1, conversationv1.RawForm_RAW_FORM_JSON)
 	}
@@ -140,7 +141,7 @@ func (a *answer) whole(ctx context.Context, resp *upstream.Response, streamed bo
 
 // heads keeps the events that stand beside raw data.
 func heads(events []*conversationv1.Event) []*conversationv1.Event {
-	kept := events[:0]
+	kept := make([]*conversationv1.Event, 0, 4) // and one of the room's
 	for _, event := range events {
 		switch event.GetKind().(type) {
 		case *conversationv1.Event_Started, *conversationv1.Event_Usage, *conversationv1.Event_Finished, *conversationv1.Event_Failed:

@@ -1,0 +1,44 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+)
+
+// Decoded is an answer that is one body, with what it was decoded to. Who hands
+// the bytes on within a process fills it in, so that whoever needs the typed half
+// later need not decode them again. Nothing depends on it being filled in.
+type Decoded struct {
+	body   []byte
+	events []*conversationv1.Event
+}
+
+// Keep notes what a body was decoded to; both must not change any more.
+func (d *Decoded) Keep(body []byte, events []*conversationv1.Event) {
+	if d != nil {
+		d.body, d.events = body, events
+	}
+}
+
+// Events returns what body was decoded to, false where that is not known.
+func (d *Decoded) Events(body []byte) ([]*conversationv1.Event, bool) {
+	if d == nil || d.events == nil || !bytes.Equal(d.body, body) {
+		return nil, false
+	}
+	return d.events, true
+}
+
+type decodedKey struct{}
+
+// WithDecoded returns a context that d is filled in by.
+func WithDecoded(ctx context.Context, d *Decoded) context.Context {
+	return context.WithValue(ctx, decodedKey{}, d)
+}
+
+// DecodedFrom returns the context's Decoded, nil where there is none.
+func DecodedFrom(ctx context.Context) *Decoded {
+	d, _ := ctx.Value(decodedKey{}).(*Decoded)
+	return d
+}
