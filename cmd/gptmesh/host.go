@@ -52,6 +52,7 @@ type host struct {
 	local  *caller.Chain
 	rest   grpc.ClientConnInterface
 	conns  map[string]*grpc.ClientConn
+	events *eventHub
 	lock   *datadir.Lock
 	// journal stands before the embedded stores; nil without any.
 	journal *journal.Journal
@@ -64,6 +65,7 @@ func newHost(ctx context.Context, s *settings, rooms []string) (*host, error) {
 	}
 	h := &host{settings: s, rooms: rooms, instance: ids.New("ins"), registry: prometheus.NewRegistry(), conns: map[string]*grpc.ClientConn{}}
 	h.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	h.events = newEventHub(h)
 	var err error
 	if h.logger, err = telemetry.NewLogger(s.Log, os.Stderr); err != nil {
 		return nil, err
@@ -196,8 +198,17 @@ func (h *host) address(room string) string {
 	return map[string]string{"session": a.Session, "request": a.Request, "response": a.Response, "gpt": a.GPT, "classifier": a.Classifier}[room]
 }
 
-// store opens a room's store and brings it to this version.
+// store opens a room's store and brings it to this version. What the room tells
+// in it becomes a part of the process's events.
 func (h *host) store(ctx context.Context, room string, migrations func() (lite, pg fs.FS)) (*sqlite.DB, *postgres.DB, error) {
+	lite, pg, err := h.openStore(ctx, room, migrations)
+	if err == nil {
+		h.events.add(room, lite, pg)
+	}
+	return lite, pg, err
+}
+
+func (h *host) openStore(ctx context.Context, room string, migrations func() (lite, pg fs.FS)) (*sqlite.DB, *postgres.DB, error) {
 	lite, pg := migrations()
 	if url := h.settings.Database.URL; url != "" {
 		db, err := postgres.Open(ctx, postgres.Config{URL: url, Schema: room, MaxConns: h.settings.Database.MaxConns, ApplicationName: "gptmesh-" + room})
@@ -259,6 +270,9 @@ func (h *host) countCommits(room string, db *sqlite.DB) error {
 func (h *host) listen(makeEdge func() (*edge.Edge, error)) error {
 	if err := h.serveGRPC(h.settings.GRPC); err != nil {
 		return err
+	}
+	if h.events.service != nil { // its streams have no end, and would hold up the server's
+		h.group.Add(lifecycle.Component{Name: "event streams", Drain: h.events.service.Drain})
 	}
 	if !h.runs("gateway") {
 		return nil

@@ -25,6 +25,7 @@ type commands struct {
 	Doctor     doctorCommand     `cmd:"" help:"Say what is wrong and what to do."`
 	Certs      certsCommand      `cmd:"" help:"Make a development CA and certificates for mutual TLS between rooms."`
 	Classifier classifierCommand `cmd:"" help:"Train, evaluate and explain the classifier's models."`
+	Events     eventsCommand     `cmd:"" help:"Follow, replay and publish events of a running mesh."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/gptmesh/gptmesh/pkg/datadir"
+	"github.com/gptmesh/gptmesh/pkg/events/embedded"
 	"github.com/gptmesh/gptmesh/pkg/migrate"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
@@ -49,9 +50,9 @@ func (f migrateFlags) each(visit func(ctx context.Context, room string, store mi
 	}
 	rooms := map[string]func() (fs.FS, fs.FS){
 		"session": session.Migrations, "request": request.Migrations, "response": response.Migrations, "gpt": gpt.Migrations,
-		"classifier": classifier.Migrations,
+		"classifier": classifier.Migrations, "events": embedded.Migrations,
 	}
-	for _, room := range allRooms {
+	for _, room := range append([]string{"events"}, allRooms...) {
 		migrations, ok := rooms[room]
 		if !ok {
 			continue

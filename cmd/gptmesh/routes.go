@@ -53,7 +53,22 @@ func newRoutes(h *host) (*routes, error) {
 	for _, name := range h.rooms {
 		r.conns[name] = conn
 	}
+	r.events(h, conn)
 	return r, nil
+}
+
+// events finds the log of events: that of this process, or of one that it calls.
+func (r *routes) events(h *host, here grpc.ClientConnInterface) {
+	if h.events.service != nil {
+		r.conns["event"] = here
+		return
+	}
+	for _, room := range []string{"request", "response", "session", "gpt"} {
+		if conn := h.conns[room]; conn != nil {
+			r.conns["event"] = conn
+			return
+		}
+	}
 }
 
 func (r *routes) Invoke(ctx context.Context, method string, args, reply any, options ...grpc.CallOption) error {

@@ -47,6 +47,7 @@ type settings struct {
 	Traces     telemetry.TraceConfig `yaml:"traces"`
 	Shutdown   shutdownSettings      `yaml:"shutdown"`
 
+	Events     eventSettings     `yaml:"events"`
 	Gateway    gateway.Config    `yaml:"gateway"`
 	Request    request.Config    `yaml:"request"`
 	Response   response.Config   `yaml:"response"`
@@ -88,6 +89,7 @@ func defaultSettings() settings {
 		HTTP: "127.0.0.1:4700", GRPC: "127.0.0.1:4701", Admin: "127.0.0.1:4702", Data: defaultData(),
 		RateLimits: ratelimit.DefaultConfig(),
 		Database:   databaseSettings{MaxConns: 16},
+		Events:     eventSettings{Driver: "embedded", Prefix: "gptmesh"},
 		Log:        telemetry.LogConfig{Level: "info", Format: "text"},
 		Traces:     telemetry.TraceConfig{SampleRatio: 1},
 		Shutdown:   shutdownSettings{DrainTimeout: 30 * time.Second},
@@ -127,6 +129,7 @@ func (s *settings) validate() error {
 	check("rate_limits", s.RateLimits.Validate())
 	check("tls", s.TLS.Validate())
 	check("traces", s.Traces.Validate())
+	check("events", s.Events.validate())
 	check("gateway", s.Gateway.Validate())
 	check("request", s.Request.Validate())
 	check("response", s.Response.Validate())

@@ -30,7 +30,10 @@ func wire(ctx context.Context, s *settings, h *host) error {
 		if err != nil {
 			return nil, nil, err
 		}
-		svc, err := session.New(s.Session, session.Deps{SQLite: sqlite, Postgres: postgres, Logger: h.logger, Metrics: h.registry, Instance: h.instance})
+		svc, err := session.New(s.Session, session.Deps{
+			SQLite: sqlite, Postgres: postgres, Events: h.events.recorder("session"),
+			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
+		})
 		return svc, sessionv1.LocalSessionService(svc, h.local), err
 	})
 	if err != nil {
@@ -41,7 +44,10 @@ func wire(ctx context.Context, s *settings, h *host) error {
 		if err != nil {
 			return nil, nil, err
 		}
-		svc, err := gpt.New(s.GPT, gpt.Deps{SQLite: sqlite, Postgres: postgres, Logger: h.logger, Metrics: h.registry, Tracer: h.tracing.Tracer, Instance: h.instance, Version: version})
+		svc, err := gpt.New(s.GPT, gpt.Deps{
+			SQLite: sqlite, Postgres: postgres, Events: h.events.recorder("gpt"),
+			Logger: h.logger, Metrics: h.registry, Tracer: h.tracing.Tracer, Instance: h.instance, Version: version,
+		})
 		return svc, gptv1.LocalGPTService(svc, h.local), err
 	})
 	if err != nil {
@@ -53,7 +59,8 @@ func wire(ctx context.Context, s *settings, h *host) error {
 			return nil, nil, err
 		}
 		svc, err := classifier.New(s.Classifier, classifier.Deps{
-			SQLite: sqlite, Postgres: postgres, GPT: models, Logger: h.logger, Metrics: h.registry, Instance: h.instance,
+			SQLite: sqlite, Postgres: postgres, GPT: models, Events: h.events.subscriber("classifier"),
+			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
 		})
 		return svc, classifierv1.LocalClassifierService(svc, h.local), err
 	})
@@ -66,7 +73,7 @@ func wire(ctx context.Context, s *settings, h *host) error {
 			return nil, nil, err
 		}
 		svc, err := response.New(s.Response, response.Deps{
-			SQLite: sqlite, Postgres: postgres, GPT: models, Session: sessions,
+			SQLite: sqlite, Postgres: postgres, GPT: models, Session: sessions, Events: h.events.recorder("response"),
 			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
 		})
 		return svc, responsev1.LocalResponseService(svc, h.local), err
@@ -86,6 +93,7 @@ func wire(ctx context.Context, s *settings, h *host) error {
 		}
 		svc, err := request.New(s.Request, request.Deps{
 			SQLite: sqlite, Postgres: postgres, Response: answers, Session: sessions, Classifier: labels, GPT: models,
+			Events: h.events.recorder("request"), Subscriber: h.events.subscriber("request"),
 			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
 		})
 		routing = requestv1.LocalRoutingService(svc, h.local)
@@ -94,11 +102,14 @@ func wire(ctx context.Context, s *settings, h *host) error {
 	if err != nil {
 		return err
 	}
+	if err := h.events.open(ctx); err != nil {
+		return err
+	}
 	return h.listen(func() (*edge.Edge, error) {
 		return gateway.New(s.Gateway, gateway.Deps{
 			Request: requests, Response: answers, Session: sessions, GPT: models, Routing: routing, GRPC: h.server, Auth: h.authenticator, Limiter: h.limiter, Ready: h.roomsReady, Build: version,
 			REST: rest.Deps{
-				Session: h.rest, Request: h.rest, Response: h.rest, GPT: h.rest, Classifier: h.rest, OpenAPI: gen.OpenAPI,
+				Session: h.rest, Request: h.rest, Response: h.rest, GPT: h.rest, Classifier: h.rest, Event: h.rest, OpenAPI: gen.OpenAPI,
 			},
 			Logger: h.logger, Metrics: h.registry, Tracer: h.tracing.Provider(),
 		})

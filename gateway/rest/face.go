@@ -12,6 +12,7 @@ import (
 
 	"github.com/gptmesh/gptmesh/gateway/edge"
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
+	eventv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/event/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
@@ -29,6 +30,8 @@ type Deps struct {
 	Response   grpc.ClientConnInterface
 	GPT        grpc.ClientConnInterface
 	Classifier grpc.ClientConnInterface
+	// Event reaches the log of events; nil where there is none.
+	Event grpc.ClientConnInterface
 	// OpenAPI is the description that is served, in YAML. Empty means none.
 	OpenAPI []byte
 }
@@ -76,6 +79,9 @@ func New(deps Deps) (edge.Face, error) {
 	if deps.GPT != nil {
 		register = append(register, gptv1.RegisterGPTServiceHandlerClient(ctx, f.mux, gptv1.NewGPTServiceClient(deps.GPT)),
 			gptv1.RegisterUsageServiceHandlerClient(ctx, f.mux, gptv1.NewUsageServiceClient(deps.GPT)))
+	}
+	if deps.Event != nil {
+		register = append(register, eventv1.RegisterEventServiceHandlerClient(ctx, f.mux, eventv1.NewEventServiceClient(deps.Event)))
 	}
 	if deps.Classifier != nil {
 		register = append(register, classifierv1.RegisterClassifierServiceHandlerClient(ctx, f.mux, classifierv1.NewClassifierServiceClient(deps.Classifier)),

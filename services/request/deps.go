@@ -35,6 +35,9 @@ type Deps struct {
 	GPT gptv1.GPTServiceCaller
 	// Events records what is told of requests; nil tells nothing.
 	Events *events.Recorder
+	// Subscriber tells of sessions that ended; nil leaves that to the session
+	// room, which is asked with every turn.
+	Subscriber events.Subscriber
 	// Codec finds the codec of a wire, nil where there is none. Nil means the
 	// table of package dialects.
 	Codec func(conversationv1.Wire) wire.Codec

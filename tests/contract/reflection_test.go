@@ -80,6 +80,9 @@ var services = map[string][]string{
 	"classifier": {"gptmesh.classifier.v1.ClassifierService", "gptmesh.classifier.v1.LearningService"},
 }
 
+// eventService is the log of events, which every process with a store has.
+const eventService = "gptmesh.event.v1.EventService"
+
 // A stranger finds every service of a process, and can read all of it.
 func TestReflection(t *testing.T) {
 	t.Parallel()
@@ -96,6 +99,9 @@ func TestReflection(t *testing.T) {
 				want := []string{"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
 				for _, room := range mesh.Of(room).Rooms {
 					want = append(want, services[room]...)
+					if room != "gateway" && !slices.Contains(want, eventService) {
+						want = append(want, eventService)
+					}
 				}
 				slices.Sort(want)
 				if diff := cmp.Diff(want, listed); diff != "" {

@@ -63,8 +63,15 @@ func (b *Broker) letters(ctx context.Context, query string, args ...any) (list [
 }
 
 // putBack returns the dead letters of a consumer that were put back.
-func (b *Broker) putBack(ctx context.Context, owner, consumer string) ([]*events.DeadLetter, error) {
-	return b.letters(ctx, selectLetters+`consumer = ? and (? = '' or owner = ?) order by id limit 100`, int64(1), consumer, owner, owner)
+func (b *Broker) putBack(ctx context.Context, owner, consumer string, all bool) ([]*events.DeadLetter, error) {
+	return b.letters(ctx, selectLetters+`consumer = ? and (? = 1 or owner = ?) order by id limit 100`, int64(1), consumer, asInteger(all), owner)
+}
+
+func asInteger(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // DeadLetters implements events.Broker.

@@ -33,11 +33,17 @@ func (p places) advance(to places) {
 }
 
 // cursor is the places as text, opaque to clients.
-func (p places) cursor() string {
+func (p places) cursor() string { return p.cursorOf("") }
+
+// cursorOf is cursor for an event of a log, which Reject finds by it.
+func (p places) cursorOf(log string) string {
 	var text []byte
 	for _, name := range slices.Sorted(maps.Keys(p)) {
 		if len(text) > 0 {
 			text = append(text, ' ')
+		}
+		if name == log {
+			text = append(text, mark)
 		}
 		text = append(append(text, name...), ':')
 		text = strconv.AppendInt(text, p[name].seq, 36)
@@ -48,17 +54,29 @@ func (p places) cursor() string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
+// mark stands before the log that a cursor's event is in.
+const mark = '!'
+
 var errCursor = errors.New("is not a cursor of this log")
 
 // parseCursor reads what cursor wrote.
 func parseCursor(cursor string) (places, error) {
+	at, _, err := parseCursorOf(cursor)
+	return at, err
+}
+
+// parseCursorOf reads what cursorOf wrote.
+func parseCursorOf(cursor string) (at places, log string, err error) {
 	text, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
-		return nil, errCursor
+		return nil, "", errCursor
 	}
 	out := places{}
 	for _, field := range strings.Fields(string(text)) {
 		name, at, ok := strings.Cut(field, ":")
+		if marked, ok := strings.CutPrefix(name, string(mark)); ok {
+			name, log = marked, marked
+		}
 		seq, index, _ := strings.Cut(at, ".")
 		if index == "" {
 			index = "0"
@@ -66,9 +84,9 @@ func parseCursor(cursor string) (places, error) {
 		s, err1 := strconv.ParseInt(seq, 36, 64)
 		i, err2 := strconv.ParseInt(index, 36, 32)
 		if !ok || name == "" || err1 != nil || err2 != nil || s < 0 || i < 0 {
-			return nil, errCursor
+			return nil, "", errCursor
 		}
 		out[name] = place{s, int(i)}
 	}
-	return out, nil
+	return out, log, nil
 }

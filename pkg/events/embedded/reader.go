@@ -42,46 +42,55 @@ type located struct {
 	event  *events.Event // nil where the filter passes it over
 	log    string
 	behind place
+	micros int64 // when it happened; when it was written where it is passed over
 }
 
-// reader reads logs on from a place.
+// reader reads logs on from a place. It does not go behind records without an
+// event, which nobody writes.
 type reader struct {
 	logs   []*log
 	filter filter
 	at     places // of what was read; of what was delivered the caller knows
 }
 
-// next returns what comes next in every log, merged by the time of the commits;
-// empty where there is nothing new. more says that there may be more at once.
+// next returns what comes next in every log, merged by time as far as the order
+// of each log allows; empty where there is nothing new. more says that there may
+// be more at once.
 func (r *reader) next(ctx context.Context) (list []located, more bool, err error) {
-	heads := make([][]segment, len(r.logs))
+	queues := make([][]located, len(r.logs))
 	full := make([]bool, len(r.logs))
 	for i, l := range r.logs {
-		if heads[i], err = l.read(ctx, r.at[l.name].seq, readBatch); err != nil {
+		segments, err := l.read(ctx, r.at[l.name].seq, readBatch)
+		if err != nil {
 			return nil, false, err
 		}
-		if full[i] = len(heads[i]) == readBatch; full[i] {
+		if full[i] = len(segments) == readBatch; full[i] {
 			more = true
+		}
+		for _, s := range segments {
+			if queues[i], err = r.take(queues[i], l.name, s); err != nil {
+				return nil, false, err
+			}
 		}
 	}
 	for {
 		first := -1
-		for i, segments := range heads {
-			if len(segments) > 0 && (first < 0 || segments[0].micros < heads[first][0].micros) {
+		for i, queue := range queues {
+			if len(queue) > 0 && (first < 0 || queue[0].micros < queues[first][0].micros) {
 				first = i
 			}
 		}
 		if first < 0 {
-			return list, more, nil
+			break
 		}
-		s, l := heads[first][0], r.logs[first]
-		if list, err = r.take(list, l.name, s); err != nil {
-			return nil, false, err
-		}
-		if heads[first] = heads[first][1:]; len(heads[first]) == 0 && full[first] {
-			return list, true, nil // what others wrote later waits for the rest of this one
+		found := queues[first][0]
+		list = append(list, found)
+		r.at[found.log] = found.behind
+		if queues[first] = queues[first][1:]; len(queues[first]) == 0 && full[first] {
+			break // what others wrote later waits for the rest of this one
 		}
 	}
+	return list, more, nil
 }
 
 // take appends the events of a segment that were not read before.
@@ -101,7 +110,7 @@ func (r *reader) take(list []located, name string, s segment) ([]located, error)
 		if i < from {
 			continue
 		}
-		found := located{log: name, behind: place{s.seq, i + 1}}
+		found := located{log: name, behind: place{s.seq, i + 1}, micros: s.micros}
 		if len(record) == 0 {
 			found.behind = place{s.seq + 1, 0}
 		}
@@ -110,11 +119,9 @@ func (r *reader) take(list []located, name string, s segment) ([]located, error)
 			if err := proto.Unmarshal(body, found.event); err != nil {
 				return nil, err
 			}
+			found.micros = found.event.GetTime().AsTime().UnixMicro()
 		}
 		list = append(list, found)
-	}
-	if at := (place{s.seq + 1, 0}); r.at[name].before(at) {
-		r.at[name] = at
 	}
 	return list, nil
 }

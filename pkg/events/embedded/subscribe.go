@@ -154,13 +154,14 @@ func (b *Broker) takeTurn(ctx context.Context, sub events.Subscription, start pl
 	renewed := make(chan struct{})
 	go func() {
 		defer close(renewed)
-		g.renew(ctx, lost)
+		b.renew(ctx, sub.Group, g.holder, lost)
 	}()
 	g.at, g.kept = at, time.Now()
 	err = b.follow(ctx, at, filter{subjects: sub.Subjects}, false, func(found located) error { return g.take(ctx, found) }, func() (time.Duration, error) { return g.idle(ctx) })
+	err = stopped(ctx, err)
 	lost()
 	<-renewed
-	return errors.Join(stopped(ctx, err), g.leave())
+	return errors.Join(err, g.leave())
 }
 
 // group is one turn of a subscription.
@@ -226,7 +227,7 @@ func (g *group) requeued(ctx context.Context) error {
 		return nil
 	}
 	g.looked = time.Now()
-	list, err := g.b.putBack(ctx, groupOwner, g.sub.Group)
+	list, err := g.b.putBack(ctx, groupOwner, g.sub.Group, true)
 	if err != nil {
 		return err
 	}
@@ -247,11 +248,11 @@ func (g *group) requeued(ctx context.Context) error {
 	return nil
 }
 
-// renew keeps the turn until ctx ends, or ends it where it was lost.
-func (g *group) renew(ctx context.Context, lost context.CancelFunc) {
-	for pause(ctx, nil, g.b.cfg.lease/3) {
-		if held, err := g.b.extend(ctx, g.sub.Group, g.holder); err == nil && !held {
-			g.b.logger.Warn("another process has taken a group over", "group", g.sub.Group)
+// renew keeps a turn until ctx ends, or ends it where it was lost.
+func (b *Broker) renew(ctx context.Context, name, holder string, lost context.CancelFunc) {
+	for pause(ctx, nil, b.cfg.lease/3) {
+		if held, err := b.extend(ctx, name, holder); err == nil && !held {
+			b.logger.Warn("another process has taken a group over", "group", name)
 			lost()
 			return
 		}
