@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -38,6 +39,9 @@ var settings = []string{
 // this user alone.
 type Cluster struct {
 	dir    string
+	bin    string
+	user   *account
+	extra  []string
 	lock   *datadir.Lock // tells a later run that dir is in use
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when the server is gone
@@ -45,8 +49,9 @@ type Cluster struct {
 
 // Start starts a cluster and returns when it takes connections. Stop must be
 // called; on Linux the server also ends with this process. PostgreSQL refuses
-// to run as root: as root it runs as postgres, or else as nobody.
-func Start(ctx context.Context) (*Cluster, error) {
+// to run as root: as root it runs as postgres, or else as nobody. Settings are
+// "name=value", over those that make a cluster cheap.
+func Start(ctx context.Context, settings ...string) (*Cluster, error) {
 	bin, err := binaries(installed)
 	if err != nil {
 		return nil, err
@@ -60,15 +65,16 @@ func Start(ctx context.Context) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pgtest: %w", err)
 	}
-	c := &Cluster{dir: dir, exited: make(chan struct{})}
-	if err := c.start(ctx, bin, user); err != nil {
+	c := &Cluster{dir: dir, bin: bin, user: user, extra: settings, exited: make(chan struct{})}
+	if err := c.start(ctx); err != nil {
 		c.Stop()
 		return nil, fmt.Errorf("pgtest: %w", err)
 	}
 	return c, nil
 }
 
-func (c *Cluster) start(ctx context.Context, bin string, user *account) error {
+func (c *Cluster) start(ctx context.Context) error {
+	bin, user := c.bin, c.user
 	var err error
 	if c.lock, err = datadir.Acquire(c.dir); err != nil {
 		return err
@@ -85,22 +91,42 @@ func (c *Cluster) start(ctx context.Context, bin string, user *account) error {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	log, err := os.Create(filepath.Join(c.dir, "log"))
+	return c.serve(ctx)
+}
+
+// serve starts the server on its files and waits until it takes connections.
+func (c *Cluster) serve(ctx context.Context) error {
+	log, err := os.OpenFile(filepath.Join(c.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	args := []string{"-D", data, "-k", c.dir}
-	for _, s := range settings {
+	args := []string{"-D", filepath.Join(c.dir, "data"), "-k", c.dir}
+	for _, s := range append(slices.Clone(settings), c.extra...) {
 		args = append(args, "-c", s)
 	}
-	server := exec.Command(filepath.Join(bin, "postgres"), args...)
+	server := exec.Command(filepath.Join(c.bin, "postgres"), args...)
 	server.Stdout, server.Stderr = log, log
-	c.prepare(server, user, true)
+	c.prepare(server, c.user, true)
 	if err := c.supervise(server); err != nil {
 		return err
 	}
 	return c.ready(ctx)
+}
+
+// Restart ends the server as a crash of it would, and starts it again on its
+// files. What was committed is there if the cluster was started with
+// synchronous_commit=on.
+func (c *Cluster) Restart(ctx context.Context) error {
+	if err := c.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		return fmt.Errorf("pgtest: %w", err)
+	}
+	<-c.exited
+	c.exited = make(chan struct{})
+	if err := c.serve(ctx); err != nil {
+		return fmt.Errorf("pgtest: %w", err)
+	}
+	return nil
 }
 
 // prepare sets what both programs need. mortal ties the process to this one.
@@ -114,7 +140,7 @@ func (c *Cluster) prepare(cmd *exec.Cmd, user *account, mortal bool) {
 // goroutine keeps its thread: Linux sends the parent-death signal when the
 // thread that started the server ends, not the process.
 func (c *Cluster) supervise(server *exec.Cmd) error {
-	started := make(chan error)
+	started, exited := make(chan error), c.exited
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
@@ -125,7 +151,7 @@ func (c *Cluster) supervise(server *exec.Cmd) error {
 		started <- err
 		if err == nil {
 			_ = server.Wait() // how it ended is in its log
-			close(c.exited)
+			close(exited)
 		}
 	}()
 	return <-started
