@@ -80,3 +80,8 @@ classifier-model: ## train the default model; CLASSIFIER_DATA=folder of the publ
 compat: build ## client libraries of Node against the mesh; writes docs/compatibility.md
 	npm ci --prefix tests/compat/node
 	GPTMESH_BIN=$(BIN)/gptmesh node tests/compat/node/run.js
+
+CHAOSTIME ?= 3m
+.PHONY: chaos
+chaos: build ## kill, cut and crash under 200 concurrent turns for CHAOSTIME, and count what is lost
+	GPTMESH_BIN=$(BIN)/gptmesh go test -count=1 -timeout 40m -v ./tests/chaos -chaos.long -chaos.for $(CHAOSTIME)

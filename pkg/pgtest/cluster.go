@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -184,6 +185,11 @@ func (c *Cluster) log() []byte {
 // URL is that of the superuser's database.
 func (c *Cluster) URL() string {
 	query := url.Values{"host": {c.dir}, "sslmode": {"disable"}}
+	for _, s := range c.extra {
+		if port, ok := strings.CutPrefix(s, "port="); ok {
+			query.Set("port", port)
+		}
+	}
 	return "postgres://postgres@/postgres?" + query.Encode()
 }
 

@@ -30,6 +30,9 @@ type Config struct {
 	Key string
 	// TLS is the folder with the certificates of mutual TLS. Empty means none.
 	TLS string
+	// Through returns the address by which a process reaches another's room,
+	// in place of address. Nil means address.
+	Through func(from, to, address string) string
 	// Database is the database of a mesh on PostgreSQL, to share it with another.
 	// Empty makes one.
 	Database string
@@ -165,7 +168,11 @@ func (m *Mesh) environmentOf(p *Process, common map[string]string) []string {
 	for _, other := range m.Processes {
 		for _, room := range other.Rooms {
 			if other != p && room != "gateway" {
-				env["GPTMESH_"+strings.ToUpper(room)+"_ADDR"] = other.GRPC
+				address := other.GRPC
+				if m.Through != nil {
+					address = m.Through(p.Name, room, address)
+				}
+				env["GPTMESH_"+strings.ToUpper(room)+"_ADDR"] = address
 			}
 		}
 	}

@@ -15,8 +15,8 @@ type Ask struct {
 	Text string
 	// Stream asks for the answer piece by piece.
 	Stream bool
-	// Session, IdempotencyKey and RequestID are sent where set.
-	Session, IdempotencyKey, RequestID string
+	// Session, IdempotencyKey, RequestID and User are sent where set.
+	Session, IdempotencyKey, RequestID, User string
 	// Header is sent beside them; with gRPC as metadata.
 	Header map[string]string
 	// OnText is called with each piece of a streamed answer's text.

@@ -24,7 +24,7 @@ func (GRPC) Name() string { return "grpc" }
 // Submission is an ask as the contract has it.
 func Submission(ask Ask) *requestv1.SubmitRequest {
 	return &requestv1.SubmitRequest{
-		SessionId: ask.Session, IdempotencyKey: ask.IdempotencyKey,
+		SessionId: ask.Session, IdempotencyKey: ask.IdempotencyKey, UserId: ask.User,
 		Turn: &conversationv1.Turn{
 			Model: ask.Model, Stream: ask.Stream,
 			Messages: []*conversationv1.Message{{

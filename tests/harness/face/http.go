@@ -32,6 +32,7 @@ func post(ctx context.Context, mesh *harness.Mesh, path string, body any, ask As
 	set("X-Gptmesh-Session", ask.Session)
 	set("Idempotency-Key", ask.IdempotencyKey)
 	set("X-Request-Id", ask.RequestID)
+	set("X-Gptmesh-User", ask.User)
 	if mesh.Key != "" {
 		set("Authorization", "Bearer "+mesh.Key)
 	}

@@ -3,6 +3,7 @@ package provider
 import (
 	"encoding/json"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -25,7 +26,12 @@ type Call struct {
 
 	ended chan struct{}
 	gone  chan struct{}
+	whole atomic.Bool
 }
+
+// Whole says that the answer was given to its end, as far as the provider
+// knows.
+func (c *Call) Whole() bool { return c.whole.Load() }
 
 // Ended is closed when the answer is over, whichever way.
 func (c *Call) Ended() <-chan struct{} { return c.ended }

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"time"
 )
@@ -83,12 +84,21 @@ func (a *run) steps() {
 		case truncate:
 			a.truncate()
 			return
+		case reset:
+			a.reset()
+			return
+		case garbage:
+			if a.call.Stream {
+				a.open()
+			}
+			a.send(step.text)
 		default:
 			a.say(step)
 		}
 	}
 	if a.ctx.Err() == nil {
 		a.end()
+		a.call.whole.Store(true)
 	}
 }
 
@@ -178,4 +188,16 @@ func (a *run) truncate() {
 	if conn, _, err := http.NewResponseController(a.w).Hijack(); err == nil {
 		_ = conn.Close()
 	}
+}
+
+// reset closes the connection with a reset. What was written may be lost.
+func (a *run) reset() {
+	conn, _, err := http.NewResponseController(a.w).Hijack()
+	if err != nil {
+		return
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
 }

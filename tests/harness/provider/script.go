@@ -48,6 +48,8 @@ const (
 	fail
 	truncate
 	stall
+	reset
+	garbage
 )
 
 // Tool is a call that the model asks for.
@@ -92,6 +94,12 @@ func Fail(message string) Step { return Step{kind: fail, text: message} }
 // Truncate closes the connection without an end, as a proxy does whose server
 // died.
 func Truncate() Step { return Step{kind: truncate} }
+
+// Reset ends the connection as a crash of the provider's machine does.
+func Reset() Step { return Step{kind: reset} }
+
+// Garbage writes what is no word of the wire, and goes on.
+func Garbage(text string) Step { return Step{kind: garbage, text: text} }
 
 // Stall says nothing more until the client leaves.
 func Stall() Step { return Step{kind: stall} }
