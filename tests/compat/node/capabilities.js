@@ -157,7 +157,8 @@ const common = {
   // The mesh takes silence for a failure of the provider, and says so.
   [emptyAnswer]: refused('empty', true, 502),
   'error: in mid-stream': brokenOff('broken'),
-  'error: connection lost in mid-stream': brokenOff('cut'),
+  // The mesh tells of it as its face tells of any error.
+  'error: connection lost in mid-stream': { ...brokenOff('cut'), becomes: 'error: in mid-stream' },
   'client leaves': {
     async run({ client, model, provider }) {
       const leave = new AbortController();

@@ -8,7 +8,8 @@ import { startMesh } from './mesh.js';
 import { startProvider } from './provider/server.js';
 import { modelOf, wires } from './provider/scenes.js';
 
-const patience = 10_000;
+// How long a capability may take, in milliseconds.
+const patience = Number(process.env.COMPAT_PATIENCE ?? 10_000);
 
 // The wire whose own server a client of a face expects.
 const originals = { '/v1/chat/completions': 'openai', '/v1/messages': 'anthropic', '/api/chat': 'ollama' };
@@ -26,7 +27,8 @@ const manifest = JSON.parse(readFileSync(new URL('package.json', import.meta.url
  *   more       further capabilities: { name: { run, wires? } }
  *
  * A capability that fails is tried without a mesh, against the provider itself,
- * if it says alone: what fails there too is the client's own.
+ * if it says alone: what fails there too is the client's own. So is what fails
+ * there as what a mesh makes of it, which the capability names in becomes.
  */
 export function suite({ title, packages, face, open, without = {}, more = {} }) {
   const versions = packages.map((name) => `${name} ${manifest.dependencies[name].replace(/^npm:.*@/, '')}`);
@@ -89,7 +91,8 @@ export function suite({ title, packages, face, open, without = {}, more = {} }) 
             record(capability, wire, 'passes');
           } catch (err) {
             const calls = provider.calls;
-            const why = await control(capability, all[capability]);
+            const { becomes } = all[capability];
+            const why = await control(capability, all[capability]) ?? (becomes && await control(becomes, all[becomes]));
             if (why !== undefined) {
               record(capability, wire, 'alike', why);
               t.diagnostic(`fails without a mesh too: ${why}`);
