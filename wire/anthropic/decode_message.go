@@ -3,22 +3,23 @@ package anthropic
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // message decodes one message. A user's with tool results becomes two.
-func (d *turnDecoder) message(e *value) error {
+func (d *turnDecoder) message(e *jsonbody.Value) error {
 	role := ""
 	var parts []*conversationv1.ContentPart
-	var rest extra
-	err := e.members(func(name string, m *value) (err error) {
+	var rest jsonbody.Extra
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case m.isNull():
+		case m.IsNull():
 		case name == "role":
-			role, err = m.text()
+			role, err = m.String()
 		case name == "content":
 			parts, err = d.content(m)
 		default:
-			rest.add(m)
+			rest.Add(m)
 		}
 		return err
 	})
@@ -49,26 +50,26 @@ func (d *turnDecoder) message(e *value) error {
 			add(conversationv1.Role_ROLE_USER, others)
 		}
 	default:
-		return malformed(e.path()+".role", "must be user or assistant")
+		return jsonbody.Malformed(e.Path()+".role", "must be user or assistant")
 	}
-	d.turn.Messages[len(d.turn.Messages)-1].ExtraJson = rest.object()
+	d.turn.Messages[len(d.turn.Messages)-1].ExtraJson = rest.Object()
 	return nil
 }
 
 // content decodes a text or a list of blocks.
-func (d *turnDecoder) content(m *value) ([]*conversationv1.ContentPart, error) {
+func (d *turnDecoder) content(m *jsonbody.Value) ([]*conversationv1.ContentPart, error) {
 	if m.Kind == jsonscan.String {
-		text, err := m.text()
+		text, err := m.String()
 		if text == "" {
 			return nil, err
 		}
 		return []*conversationv1.ContentPart{textPart(text)}, err
 	}
 	if m.Kind != jsonscan.Array {
-		return nil, m.malformed("a string or a list of blocks")
+		return nil, m.Malformed("a string or a list of blocks")
 	}
 	var parts []*conversationv1.ContentPart
-	err := m.elements(func(_ int, e *value) error {
+	err := m.Elements(func(_ int, e *jsonbody.Value) error {
 		part, err := d.block(e)
 		parts = append(parts, part)
 		return err
@@ -83,21 +84,21 @@ func textPart(text string) *conversationv1.ContentPart {
 var blockKeys = jsonscan.NewKeys("type")
 
 // block decodes one block by its type.
-func (d *turnDecoder) block(e *value) (*conversationv1.ContentPart, error) {
+func (d *turnDecoder) block(e *jsonbody.Value) (*conversationv1.ContentPart, error) {
 	if e.Kind != jsonscan.Object {
-		return nil, e.malformed("a block")
+		return nil, e.Malformed("a block")
 	}
 	var room [1]jsonscan.Member
-	at, err := jsonscan.ScanObject(e.body, e.Value, blockKeys, room[:0])
+	at, err := jsonscan.ScanObject(e.Body(), e.Value, blockKeys, room[:0])
 	if err != nil {
-		return nil, scanFault(err)
+		return nil, jsonbody.ScanFault(err)
 	}
-	kind, err := (&value{Member: at[0], body: e.body, parent: e}).text()
+	kind, err := e.Child(at[0]).String()
 	if err != nil {
-		return nil, malformed(e.path()+".type", "a block needs a type")
+		return nil, jsonbody.Malformed(e.Path()+".type", "a block needs a type")
 	}
 	part := &conversationv1.ContentPart{}
-	var rest extra
+	var rest jsonbody.Extra
 	switch kind {
 	case "text":
 		err = d.textBlock(e, part, &rest)
@@ -116,63 +117,63 @@ func (d *turnDecoder) block(e *value) (*conversationv1.ContentPart, error) {
 		return nil, err
 	}
 	if part.Kind == nil {
-		part.Kind = &conversationv1.ContentPart_Opaque{Opaque: &conversationv1.OpaquePart{WireType: kind, Json: e.raw()}}
+		part.Kind = &conversationv1.ContentPart_Opaque{Opaque: &conversationv1.OpaquePart{WireType: kind, Json: e.JSON()}}
 		return part, nil
 	}
-	part.ExtraJson = rest.object()
+	part.ExtraJson = rest.Object()
 	return part, nil
 }
 
-func (d *turnDecoder) textBlock(e *value, part *conversationv1.ContentPart, rest *extra) error {
+func (d *turnDecoder) textBlock(e *jsonbody.Value, part *conversationv1.ContentPart, rest *jsonbody.Extra) error {
 	text := &conversationv1.ContentPart_Text{}
 	part.Kind = text
-	return e.members(func(name string, m *value) (err error) {
+	return e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case name == "type", m.isNull():
+		case name == "type", m.IsNull():
 		case name == "text":
-			text.Text, err = m.text()
+			text.Text, err = m.String()
 		default:
-			rest.add(m)
+			rest.Add(m)
 		}
 		return err
 	})
 }
 
-func thinkingBlock(e *value, part *conversationv1.ContentPart, rest *extra) error {
+func thinkingBlock(e *jsonbody.Value, part *conversationv1.ContentPart, rest *jsonbody.Extra) error {
 	r := &conversationv1.Reasoning{}
 	part.Kind = &conversationv1.ContentPart_Reasoning{Reasoning: r}
-	return e.members(func(name string, m *value) (err error) {
+	return e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case name == "type", m.isNull():
+		case name == "type", m.IsNull():
 		case name == "thinking":
-			r.Text, err = m.text()
+			r.Text, err = m.String()
 		case name == "signature":
-			r.Signature, err = m.text()
+			r.Signature, err = m.String()
 		case name == "data":
-			r.Redacted, err = m.text()
+			r.Redacted, err = m.String()
 		default:
-			rest.add(m)
+			rest.Add(m)
 		}
 		return err
 	})
 }
 
-func (d *turnDecoder) toolUseBlock(e *value, part *conversationv1.ContentPart, rest *extra) error {
+func (d *turnDecoder) toolUseBlock(e *jsonbody.Value, part *conversationv1.ContentPart, rest *jsonbody.Extra) error {
 	call := &conversationv1.ToolCall{}
 	part.Kind = &conversationv1.ContentPart_ToolCall{ToolCall: call}
-	err := e.members(func(name string, m *value) (err error) {
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case name == "type", m.isNull():
+		case name == "type", m.IsNull():
 		case name == "id":
-			call.Id, err = m.text()
+			call.Id, err = m.String()
 		case name == "name":
-			call.Name, err = m.text()
+			call.Name, err = m.String()
 		case name == "input" && m.Kind == jsonscan.String:
-			call.ArgumentsJson, err = m.text()
+			call.ArgumentsJson, err = m.String()
 		case name == "input":
-			call.ArgumentsJson = m.raw()
+			call.ArgumentsJson = m.JSON()
 		default:
-			rest.add(m)
+			rest.Add(m)
 		}
 		return err
 	})
@@ -180,9 +181,9 @@ func (d *turnDecoder) toolUseBlock(e *value, part *conversationv1.ContentPart, r
 	case err != nil:
 		return err
 	case call.Id == "":
-		return malformed(e.path()+".id", "a tool call needs an id")
+		return jsonbody.Malformed(e.Path()+".id", "a tool call needs an id")
 	case call.Name == "":
-		return malformed(e.path()+".name", "a tool call needs a name")
+		return jsonbody.Malformed(e.Path()+".name", "a tool call needs a name")
 	case call.ArgumentsJson == "":
 		call.ArgumentsJson = "{}"
 	}
@@ -190,25 +191,25 @@ func (d *turnDecoder) toolUseBlock(e *value, part *conversationv1.ContentPart, r
 	return nil
 }
 
-func (d *turnDecoder) toolResultBlock(e *value, part *conversationv1.ContentPart, rest *extra) error {
+func (d *turnDecoder) toolResultBlock(e *jsonbody.Value, part *conversationv1.ContentPart, rest *jsonbody.Extra) error {
 	result := &conversationv1.ToolResult{}
 	part.Kind = &conversationv1.ContentPart_ToolResult{ToolResult: result}
-	err := e.members(func(name string, m *value) (err error) {
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case name == "type", m.isNull():
+		case name == "type", m.IsNull():
 		case name == "tool_use_id":
-			result.ToolCallId, err = m.text()
+			result.ToolCallId, err = m.String()
 		case name == "content":
 			result.Parts, err = d.content(m)
 		case name == "is_error":
-			result.IsError, err = m.truth()
+			result.IsError, err = m.Truth()
 		default:
-			rest.add(m)
+			rest.Add(m)
 		}
 		return err
 	})
 	if err == nil && result.ToolCallId == "" {
-		err = malformed(e.path()+".tool_use_id", "a tool result needs the id of its call")
+		err = jsonbody.Malformed(e.Path()+".tool_use_id", "a tool result needs the id of its call")
 	}
 	result.ToolName = d.tools[result.ToolCallId]
 	return err

@@ -5,6 +5,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // origin is where a picture or document comes from.
@@ -14,20 +15,20 @@ type origin struct {
 	plain                        bool // it has no other members
 }
 
-func decodeSource(e *value) (origin, error) {
+func decodeSource(e *jsonbody.Value) (origin, error) {
 	s := origin{plain: true}
-	var data *value
-	err := e.members(func(name string, m *value) (err error) {
+	var data *jsonbody.Value
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case m.isNull():
+		case m.IsNull():
 		case name == "type":
-			s.kind, err = m.text()
+			s.kind, err = m.String()
 		case name == "media_type":
-			s.mediaType, err = m.text()
+			s.mediaType, err = m.String()
 		case name == "url":
-			s.url, err = m.text()
+			s.url, err = m.String()
 		case name == "file_id":
-			s.fileID, err = m.text()
+			s.fileID, err = m.String()
 		case name == "data":
 			data = m
 		default:
@@ -38,23 +39,23 @@ func decodeSource(e *value) (origin, error) {
 	if err != nil || data == nil {
 		return s, err
 	}
-	text, err := data.text()
+	text, err := data.String()
 	if err != nil || s.kind == "text" {
 		s.data = []byte(text)
 		return s, err
 	}
 	if s.data, err = base64.StdEncoding.DecodeString(text); err != nil {
-		return s, malformed(data.path(), "want base64")
+		return s, jsonbody.Malformed(data.Path(), "want base64")
 	}
 	return s, nil
 }
 
 // imageBlock decodes a picture that is inline or at an address. Any other
 // leaves part without a kind.
-func (d *turnDecoder) imageBlock(e *value, part *conversationv1.ContentPart, rest *extra) error {
-	return e.members(func(name string, m *value) error {
+func (d *turnDecoder) imageBlock(e *jsonbody.Value, part *conversationv1.ContentPart, rest *jsonbody.Extra) error {
+	return e.Members(func(name string, m *jsonbody.Value) error {
 		switch {
-		case name == "type", m.isNull():
+		case name == "type", m.IsNull():
 		case name == "source" && m.Kind == jsonscan.Object:
 			s, err := decodeSource(m)
 			switch {
@@ -67,20 +68,20 @@ func (d *turnDecoder) imageBlock(e *value, part *conversationv1.ContentPart, res
 				part.Kind = &conversationv1.ContentPart_Image{Image: &conversationv1.Image{Url: s.url}}
 			}
 		default:
-			rest.add(m)
+			rest.Add(m)
 		}
 		return nil
 	})
 }
 
 // documentBlock decodes a document in the same way.
-func (d *turnDecoder) documentBlock(e *value, part *conversationv1.ContentPart, rest *extra) error {
+func (d *turnDecoder) documentBlock(e *jsonbody.Value, part *conversationv1.ContentPart, rest *jsonbody.Extra) error {
 	file := &conversationv1.File{}
-	err := e.members(func(name string, m *value) (err error) {
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case name == "type", m.isNull():
+		case name == "type", m.IsNull():
 		case name == "title":
-			file.Filename, err = m.text()
+			file.Filename, err = m.String()
 		case name == "source" && m.Kind == jsonscan.Object:
 			s, err := decodeSource(m)
 			switch {
@@ -97,7 +98,7 @@ func (d *turnDecoder) documentBlock(e *value, part *conversationv1.ContentPart, 
 				file.FileId = s.fileID
 			}
 		default:
-			rest.add(m)
+			rest.Add(m)
 		}
 		return err
 	})

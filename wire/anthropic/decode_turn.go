@@ -5,6 +5,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -34,7 +35,7 @@ func DecodeCountRequest(body []byte) (*conversationv1.Turn, error) {
 type turnDecoder struct {
 	turn     *conversationv1.Turn
 	sampling conversationv1.Sampling
-	rest     extra
+	rest     jsonbody.Extra
 	tools    map[string]string // names of the tools called, by id
 	system   []*conversationv1.ContentPart
 }
@@ -44,7 +45,7 @@ func (h *head) decode(body []byte) (*conversationv1.Turn, error) {
 		turn:  &conversationv1.Turn{Model: h.model, Stream: h.stream, MaxOutputTokens: h.limit, ExtraWire: own},
 		tools: map[string]string{},
 	}
-	if err := whole(body).members(d.member); err != nil {
+	if err := jsonbody.Whole(body).Members(d.member); err != nil {
 		return nil, err
 	}
 	if len(d.system) > 0 {
@@ -54,27 +55,27 @@ func (h *head) decode(body []byte) (*conversationv1.Turn, error) {
 	if proto.Size(&d.sampling) > 0 {
 		d.turn.Sampling = &d.sampling
 	}
-	d.turn.ExtraJson = d.rest.object()
+	d.turn.ExtraJson = d.rest.Object()
 	return d.turn, nil
 }
 
-func (d *turnDecoder) member(name string, m *value) (err error) {
-	if m.isNull() {
+func (d *turnDecoder) member(name string, m *jsonbody.Value) (err error) {
+	if m.IsNull() {
 		return nil
 	}
 	switch name {
 	case "model", "stream", "max_tokens": // They are in the head.
 	case "messages":
-		err = m.elements(func(_ int, e *value) error { return d.message(e) })
+		err = m.Elements(func(_ int, e *jsonbody.Value) error { return d.message(e) })
 	case "system":
 		d.system, err = d.content(m)
 	case "tools":
-		err = m.elements(func(_ int, e *value) error { return d.tool(e) })
+		err = m.Elements(func(_ int, e *jsonbody.Value) error { return d.tool(e) })
 	case "tool_choice":
 		err = d.toolChoice(m)
 	case "stop_sequences":
-		err = m.elements(func(_ int, e *value) error {
-			text, err := e.text()
+		err = m.Elements(func(_ int, e *jsonbody.Value) error {
+			text, err := e.String()
 			d.sampling.Stop = append(d.sampling.Stop, text)
 			return err
 		})
@@ -84,8 +85,8 @@ func (d *turnDecoder) member(name string, m *value) (err error) {
 		d.sampling.TopP, err = share(m)
 	case "top_k":
 		var n int64
-		if n, err = m.integer(); err == nil && (n < 0 || n > math.MaxInt32) {
-			err = malformed(m.path(), "must be from 0 to 2147483647")
+		if n, err = m.Integer(); err == nil && (n < 0 || n > math.MaxInt32) {
+			err = jsonbody.Malformed(m.Path(), "must be from 0 to 2147483647")
 		}
 		d.sampling.TopK = proto.Int32(int32(n))
 	case "thinking":
@@ -95,34 +96,34 @@ func (d *turnDecoder) member(name string, m *value) (err error) {
 	case "metadata":
 		err = d.metadata(m)
 	default:
-		d.rest.add(m)
+		d.rest.Add(m)
 	}
 	return err
 }
 
 // share reads a number from 0 to 1.
-func share(m *value) (*float64, error) {
-	f, err := m.number()
+func share(m *jsonbody.Value) (*float64, error) {
+	f, err := m.Number()
 	if err == nil && (f < 0 || f > 1) {
-		err = malformed(m.path(), "must be from 0 to 1")
+		err = jsonbody.Malformed(m.Path(), "must be from 0 to 1")
 	}
 	return &f, err
 }
 
 // thinking decodes whether and how long to think. What is no plain budget is
 // also kept as it is.
-func (d *turnDecoder) thinking(m *value) error {
+func (d *turnDecoder) thinking(m *jsonbody.Value) error {
 	kind, known := "", true
 	var budget *int64
-	err := m.members(func(name string, m *value) (err error) {
+	err := m.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case m.isNull():
+		case m.IsNull():
 		case name == "type":
-			kind, err = m.text()
+			kind, err = m.String()
 		case name == "budget_tokens":
 			var n int64
-			if n, err = m.integer(); err == nil && n < 1 {
-				err = malformed(m.path(), "must be at least 1")
+			if n, err = m.Integer(); err == nil && n < 1 {
+				err = jsonbody.Malformed(m.Path(), "must be at least 1")
 			}
 			budget = &n
 		default:
@@ -136,7 +137,7 @@ func (d *turnDecoder) thinking(m *value) error {
 	r := d.reasoning()
 	r.Enabled, r.BudgetTokens = proto.Bool(kind != "disabled"), budget
 	if !known || kind != "enabled" && kind != "disabled" {
-		d.rest.add(m)
+		d.rest.Add(m)
 	}
 	return nil
 }
@@ -150,35 +151,35 @@ func (d *turnDecoder) reasoning() *conversationv1.ReasoningOptions {
 
 // outputConfig decodes the form of the answer and the effort. Effort is also
 // kept: it is more than how long to think.
-func (d *turnDecoder) outputConfig(m *value) error {
-	var rest extra
-	err := m.members(func(name string, m *value) (err error) {
+func (d *turnDecoder) outputConfig(m *jsonbody.Value) error {
+	var rest jsonbody.Extra
+	err := m.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case m.isNull():
+		case m.IsNull():
 		case name == "format":
 			return d.format(m, &rest)
 		case name == "effort":
-			d.reasoning().Effort, err = m.text()
-			rest.add(m)
+			d.reasoning().Effort, err = m.String()
+			rest.Add(m)
 		default:
-			rest.add(m)
+			rest.Add(m)
 		}
 		return err
 	})
-	if object := rest.object(); object != "" && err == nil {
-		d.rest.addJSON("output_config", object)
+	if object := rest.Object(); object != "" && err == nil {
+		d.rest.AddJSON("output_config", object)
 	}
 	return err
 }
 
-func (d *turnDecoder) format(m *value, rest *extra) error {
+func (d *turnDecoder) format(m *jsonbody.Value, rest *jsonbody.Extra) error {
 	kind, schema, known := "", "", true
-	err := m.members(func(name string, m *value) (err error) {
+	err := m.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
 		case name == "type":
-			kind, err = m.text()
+			kind, err = m.String()
 		case name == "schema" && m.Kind == jsonscan.Object:
-			schema = m.raw()
+			schema = m.JSON()
 		default:
 			known = false
 		}
@@ -188,7 +189,7 @@ func (d *turnDecoder) format(m *value, rest *extra) error {
 		return err
 	}
 	if kind != "json_schema" || schema == "" || !known {
-		rest.add(m)
+		rest.Add(m)
 		return nil
 	}
 	d.turn.ResponseFormat = &conversationv1.ResponseFormat{
@@ -197,36 +198,36 @@ func (d *turnDecoder) format(m *value, rest *extra) error {
 	return nil
 }
 
-func (d *turnDecoder) metadata(m *value) error {
-	var rest extra
-	err := m.members(func(name string, m *value) (err error) {
+func (d *turnDecoder) metadata(m *jsonbody.Value) error {
+	var rest jsonbody.Extra
+	err := m.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case m.isNull():
+		case m.IsNull():
 		case name == "user_id":
-			d.turn.User, err = m.text()
+			d.turn.User, err = m.String()
 		default:
-			rest.add(m)
+			rest.Add(m)
 		}
 		return err
 	})
-	if object := rest.object(); object != "" && err == nil {
-		d.rest.addJSON("metadata", object)
+	if object := rest.Object(); object != "" && err == nil {
+		d.rest.AddJSON("metadata", object)
 	}
 	return err
 }
 
-func (d *turnDecoder) toolChoice(m *value) error {
+func (d *turnDecoder) toolChoice(m *jsonbody.Value) error {
 	kind, choice := "", &conversationv1.ToolChoice{}
-	err := m.members(func(name string, m *value) (err error) {
+	err := m.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case m.isNull():
+		case m.IsNull():
 		case name == "type":
-			kind, err = m.text()
+			kind, err = m.String()
 		case name == "name":
-			choice.Name, err = m.text()
+			choice.Name, err = m.String()
 		case name == "disable_parallel_tool_use":
 			var disabled bool
-			if disabled, err = m.truth(); disabled {
+			if disabled, err = m.Truth(); disabled {
 				d.turn.ParallelToolCalls = proto.Bool(false)
 			}
 		}
@@ -245,33 +246,33 @@ func (d *turnDecoder) toolChoice(m *value) error {
 	case "tool":
 		choice.Mode = conversationv1.ToolChoiceMode_TOOL_CHOICE_MODE_NAMED
 		if choice.Name == "" {
-			return malformed("tool_choice.name", "a tool's name is required")
+			return jsonbody.Malformed("tool_choice.name", "a tool's name is required")
 		}
 	default:
-		return malformed("tool_choice.type", "must be auto, any, tool or none")
+		return jsonbody.Malformed("tool_choice.type", "must be auto, any, tool or none")
 	}
 	d.turn.ToolChoice = choice
 	return nil
 }
 
-func (d *turnDecoder) tool(e *value) error {
+func (d *turnDecoder) tool(e *jsonbody.Value) error {
 	tool, kind := &conversationv1.Tool{}, "custom"
-	var rest extra
-	err := e.members(func(name string, m *value) (err error) {
+	var rest jsonbody.Extra
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case m.isNull():
+		case m.IsNull():
 		case name == "type":
-			kind, err = m.text()
+			kind, err = m.String()
 		case name == "name":
-			tool.Name, err = m.text()
+			tool.Name, err = m.String()
 		case name == "description" && m.Kind == jsonscan.String:
-			tool.Description, err = m.text()
+			tool.Description, err = m.String()
 		case name == "input_schema" && m.Kind == jsonscan.Object:
-			tool.ParametersJson = m.raw()
+			tool.ParametersJson = m.JSON()
 		case name == "strict" && (m.Kind == jsonscan.True || m.Kind == jsonscan.False):
 			tool.Strict = proto.Bool(m.Kind == jsonscan.True)
 		default:
-			rest.add(m)
+			rest.Add(m)
 		}
 		return err
 	})
@@ -279,11 +280,11 @@ func (d *turnDecoder) tool(e *value) error {
 	case err != nil:
 		return err
 	case kind != "custom":
-		tool = &conversationv1.Tool{Name: tool.Name, WireType: kind, ExtraJson: e.raw()}
+		tool = &conversationv1.Tool{Name: tool.Name, WireType: kind, ExtraJson: e.JSON()}
 	case tool.Name == "":
-		return malformed(e.path()+".name", "a tool needs a name")
+		return jsonbody.Malformed(e.Path()+".name", "a tool needs a name")
 	default:
-		tool.ExtraJson = rest.object()
+		tool.ExtraJson = rest.Object()
 	}
 	d.turn.Tools = append(d.turn.Tools, tool)
 	return nil

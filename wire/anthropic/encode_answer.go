@@ -3,6 +3,7 @@ package anthropic
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // EncodeAnswer implements wire.Codec. An answer with a failure is
@@ -21,30 +22,30 @@ func (codec) EncodeAnswer(answer *wire.Answer, options wire.AnswerOptions) ([]by
 	if usage == nil {
 		usage = &conversationv1.Usage{InputTokens: options.InputTokens}
 	}
-	w := writer{b: []byte{'{'}}
+	w := writer{jsonbody.Writer{B: []byte{'{'}}}
 	w.writeIdentity(answer.Started, options)
-	w.key("content")
-	w.open('[')
+	w.Key("content")
+	w.Open('[')
 	called := false
 	for _, part := range choice.Message.GetParts() {
 		w.writePart(part)
 		called = called || part.GetToolCall() != nil
 	}
-	w.close(']')
+	w.Close(']')
 	w.writeStop(stopReason(choice.FinishReason, choice.StopSequence, called), choice.StopSequence)
 	w.writeUsage(usage)
-	w.close('}')
-	return w.b, nil
+	w.Close('}')
+	return w.B, nil
 }
 
 // writePart writes a block of an answer. What no model gives is left out.
 func (w *writer) writePart(part *conversationv1.ContentPart) {
 	text := func(s string) {
 		if s != "" {
-			w.open('{')
-			w.strField("type", "text")
-			w.strField("text", s)
-			w.close('}')
+			w.Open('{')
+			w.StrField("type", "text")
+			w.StrField("text", s)
+			w.Close('}')
 		}
 	}
 	switch kind := part.GetKind().(type) {
@@ -53,23 +54,23 @@ func (w *writer) writePart(part *conversationv1.ContentPart) {
 	case *conversationv1.ContentPart_Refusal:
 		text(kind.Refusal)
 	case *conversationv1.ContentPart_Reasoning:
-		w.open('{')
+		w.Open('{')
 		if kind.Reasoning.GetRedacted() != "" {
-			w.strField("type", "redacted_thinking")
-			w.strField("data", kind.Reasoning.GetRedacted())
+			w.StrField("type", "redacted_thinking")
+			w.StrField("data", kind.Reasoning.GetRedacted())
 		} else {
-			w.strField("type", "thinking")
-			w.strField("thinking", kind.Reasoning.GetText())
-			w.strField("signature", kind.Reasoning.GetSignature())
+			w.StrField("type", "thinking")
+			w.StrField("thinking", kind.Reasoning.GetText())
+			w.StrField("signature", kind.Reasoning.GetSignature())
 		}
-		w.close('}')
+		w.Close('}')
 	case *conversationv1.ContentPart_ToolCall:
 		arguments, _ := argumentsObject(kind.ToolCall.GetArgumentsJson())
-		w.open('{')
-		w.strField("type", "tool_use")
-		w.strField("id", kind.ToolCall.GetId())
-		w.strField("name", kind.ToolCall.GetName())
-		w.rawField("input", arguments)
-		w.close('}')
+		w.Open('{')
+		w.StrField("type", "tool_use")
+		w.StrField("id", kind.ToolCall.GetId())
+		w.StrField("name", kind.ToolCall.GetName())
+		w.RawField("input", arguments)
+		w.Close('}')
 	}
 }

@@ -46,19 +46,19 @@ func (e *turnEncoder) messages() {
 		}
 	}
 	if len(system) > 0 {
-		e.w.key("system")
+		e.w.Key("system")
 		e.blocks(system)
 	}
-	e.w.key("messages")
-	e.w.open('[')
+	e.w.Key("messages")
+	e.w.Open('[')
 	for _, m := range list {
-		e.w.open('{')
-		e.w.strField("role", m.role)
-		e.w.key("content")
+		e.w.Open('{')
+		e.w.StrField("role", m.role)
+		e.w.Key("content")
 		e.blocks(append(m.results, m.blocks...))
-		e.w.close('}')
+		e.w.Close('}')
 	}
-	e.w.close(']')
+	e.w.Close(']')
 }
 
 const plainText = `{"type":"text","text":`
@@ -69,16 +69,16 @@ func (e *turnEncoder) blocks(list []string) {
 		if rest, ok := strings.CutPrefix(list[0], plainText); ok {
 			// A block of nothing but a text ends with the text's quote and a brace.
 			if text := strings.TrimSuffix(rest, "}"); onlyString(text) {
-				e.w.raw(text)
+				e.w.Raw(text)
 				return
 			}
 		}
 	}
-	e.w.open('[')
+	e.w.Open('[')
 	for _, block := range list {
-		e.w.raw(block)
+		e.w.Raw(block)
 	}
-	e.w.close(']')
+	e.w.Close(']')
 }
 
 // onlyString tells whether JSON is one string: no quote ends it earlier.
@@ -114,7 +114,7 @@ func (e *turnEncoder) systemBlocks(m *conversationv1.Message) []string {
 // part encodes a part as a block of the message.
 func (e *turnEncoder) part(into *merged, part *conversationv1.ContentPart) {
 	b := &writer{}
-	b.open('{')
+	b.Open('{')
 	ok := false
 	switch kind := part.GetKind().(type) {
 	case *conversationv1.ContentPart_Text:
@@ -134,8 +134,8 @@ func (e *turnEncoder) part(into *merged, part *conversationv1.ContentPart) {
 	case *conversationv1.ContentPart_ToolResult:
 		e.toolResult(b, kind.ToolResult)
 		e.extra(b, dropped.AtPart, part.GetExtraJson())
-		b.close('}')
-		into.results = append(into.results, string(b.b))
+		b.Close('}')
+		into.results = append(into.results, string(b.B))
 		return
 	case *conversationv1.ContentPart_Opaque:
 		if e.ours() && jsonObject(kind.Opaque.GetJson()) {
@@ -149,14 +149,14 @@ func (e *turnEncoder) part(into *merged, part *conversationv1.ContentPart) {
 		return
 	}
 	e.extra(b, dropped.AtPart, part.GetExtraJson())
-	b.close('}')
-	into.blocks = append(into.blocks, string(b.b))
+	b.Close('}')
+	into.blocks = append(into.blocks, string(b.B))
 }
 
 // extra writes the members of a block that no field holds. Clients of other
 // dialects mark what to cache for this one, too.
 func (e *turnEncoder) extra(b *writer, place dropped.Place, object string) {
-	b.extra(object, func(name string) bool {
+	b.Extra(object, func(name string) bool {
 		if e.ours() || name == "cache_control" {
 			return false
 		}
@@ -170,20 +170,20 @@ func (e *turnEncoder) text(b *writer, text string) bool {
 	if strings.TrimSpace(text) == "" {
 		return false
 	}
-	b.strField("type", "text")
-	b.strField("text", text)
+	b.StrField("type", "text")
+	b.StrField("text", text)
 	return true
 }
 
 func (e *turnEncoder) reasoning(b *writer, r *conversationv1.Reasoning) bool {
 	switch {
 	case r.GetRedacted() != "":
-		b.strField("type", "redacted_thinking")
-		b.strField("data", r.GetRedacted())
+		b.StrField("type", "redacted_thinking")
+		b.StrField("data", r.GetRedacted())
 	case signer.Anthropic(r.GetSignature()) != "":
-		b.strField("type", "thinking")
-		b.strField("thinking", r.GetText())
-		b.strField("signature", r.GetSignature())
+		b.StrField("type", "thinking")
+		b.StrField("thinking", r.GetText())
+		b.StrField("signature", r.GetSignature())
 	default:
 		e.drop(dropped.Reasoning)
 		return false
@@ -205,10 +205,10 @@ func (e *turnEncoder) toolCall(b *writer, call *conversationv1.ToolCall) bool {
 	}
 	e.calls++
 	e.open = append(e.open, openCall{call.GetId(), id, call.GetName()})
-	b.strField("type", "tool_use")
-	b.strField("id", id)
-	b.strField("name", call.GetName())
-	b.rawField("input", arguments)
+	b.StrField("type", "tool_use")
+	b.StrField("id", id)
+	b.StrField("name", call.GetName())
+	b.RawField("input", arguments)
 	return true
 }
 
@@ -229,16 +229,16 @@ func (e *turnEncoder) toolResult(b *writer, result *conversationv1.ToolResult) {
 	for _, part := range result.GetParts() {
 		e.part(inner, part)
 	}
-	b.strField("type", "tool_result")
-	b.strField("tool_use_id", e.resultID(result))
+	b.StrField("type", "tool_result")
+	b.StrField("tool_use_id", e.resultID(result))
 	if len(inner.blocks) > 0 {
-		b.key("content")
+		b.Key("content")
 		sub := turnEncoder{}
 		sub.blocks(inner.blocks)
-		b.raw(string(sub.w.b))
+		b.Raw(string(sub.w.B))
 	}
 	if result.GetIsError() {
-		b.rawField("is_error", "true")
+		b.RawField("is_error", "true")
 	}
 }
 

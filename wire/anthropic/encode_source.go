@@ -16,13 +16,13 @@ func (e *turnEncoder) image(b *writer, image *conversationv1.Image) bool {
 	}
 	switch {
 	case image.GetUrl() != "":
-		b.strField("type", "image")
-		source(b, "url", func() { b.strField("url", image.GetUrl()) })
+		b.StrField("type", "image")
+		source(b, "url", func() { b.StrField("url", image.GetUrl()) })
 		return true
 	case len(image.GetData()) > 0:
 		switch image.GetMediaType() {
 		case "image/jpeg", "image/png", "image/gif", "image/webp":
-			b.strField("type", "image")
+			b.StrField("type", "image")
 			base64Source(b, image.GetMediaType(), image.GetData())
 			return true
 		}
@@ -33,40 +33,40 @@ func (e *turnEncoder) image(b *writer, image *conversationv1.Image) bool {
 
 // file writes a document: PDF, plain text, or one that the provider fetches.
 func (e *turnEncoder) file(b *writer, file *conversationv1.File) bool {
-	b.strField("type", "document")
+	b.StrField("type", "document")
 	switch {
 	case len(file.GetData()) > 0 && file.GetMediaType() == "application/pdf":
 		base64Source(b, file.GetMediaType(), file.GetData())
 	case len(file.GetData()) > 0 && strings.HasPrefix(file.GetMediaType(), "text/") && utf8.Valid(file.GetData()):
 		source(b, "text", func() {
-			b.strField("media_type", "text/plain")
-			b.strField("data", string(file.GetData()))
+			b.StrField("media_type", "text/plain")
+			b.StrField("data", string(file.GetData()))
 		})
 	case file.GetUrl() != "":
-		source(b, "url", func() { b.strField("url", file.GetUrl()) })
+		source(b, "url", func() { b.StrField("url", file.GetUrl()) })
 	case file.GetFileId() != "" && e.ours():
-		source(b, "file", func() { b.strField("file_id", file.GetFileId()) })
+		source(b, "file", func() { b.StrField("file_id", file.GetFileId()) })
 	default:
 		e.drop(dropped.File)
 		return false
 	}
 	if file.GetFilename() != "" {
-		b.strField("title", file.GetFilename())
+		b.StrField("title", file.GetFilename())
 	}
 	return true
 }
 
 func source(b *writer, kind string, rest func()) {
-	b.key("source")
-	b.open('{')
-	b.strField("type", kind)
+	b.Key("source")
+	b.Open('{')
+	b.StrField("type", kind)
 	rest()
-	b.close('}')
+	b.Close('}')
 }
 
 func base64Source(b *writer, mediaType string, data []byte) {
 	source(b, "base64", func() {
-		b.strField("media_type", mediaType)
-		b.strField("data", base64.StdEncoding.EncodeToString(data))
+		b.StrField("media_type", mediaType)
+		b.StrField("data", base64.StdEncoding.EncodeToString(data))
 	})
 }

@@ -16,12 +16,12 @@ func (e *turnEncoder) tools() {
 	if len(list) == 0 {
 		return
 	}
-	e.w.key("tools")
-	e.w.open('[')
+	e.w.Key("tools")
+	e.w.Open('[')
 	for _, tool := range list {
-		e.w.raw(tool)
+		e.w.Raw(tool)
 	}
-	e.w.close(']')
+	e.w.Close(']')
 	e.toolChoice()
 }
 
@@ -34,10 +34,10 @@ func (e *turnEncoder) tool(tool *conversationv1.Tool) string {
 		return ""
 	}
 	b := &writer{}
-	b.open('{')
-	b.strField("name", tool.GetName())
+	b.Open('{')
+	b.StrField("name", tool.GetName())
 	if tool.GetDescription() != "" {
-		b.strField("description", tool.GetDescription())
+		b.StrField("description", tool.GetDescription())
 	}
 	parameters := tool.GetParametersJson()
 	if !jsonObject(parameters) {
@@ -46,18 +46,18 @@ func (e *turnEncoder) tool(tool *conversationv1.Tool) string {
 		}
 		parameters = `{"type":"object","properties":{}}`
 	}
-	b.rawField("input_schema", parameters)
+	b.RawField("input_schema", parameters)
 	if tool.Strict != nil {
 		if e.ours() {
-			b.key("strict")
-			b.truth(tool.GetStrict())
+			b.Key("strict")
+			b.Truth(tool.GetStrict())
 		} else if tool.GetStrict() {
 			e.drop(dropped.Strict)
 		}
 	}
 	e.extra(b, dropped.AtTool, tool.GetExtraJson())
-	b.close('}')
-	return string(b.b)
+	b.Close('}')
+	return string(b.B)
 }
 
 func (e *turnEncoder) toolChoice() {
@@ -80,14 +80,14 @@ func (e *turnEncoder) toolChoice() {
 	if kind == "" {
 		return
 	}
-	e.w.key("tool_choice")
-	e.w.open('{')
-	e.w.strField("type", kind)
+	e.w.Key("tool_choice")
+	e.w.Open('{')
+	e.w.StrField("type", kind)
 	if kind == "tool" {
-		e.w.strField("name", choice.GetName())
+		e.w.StrField("name", choice.GetName())
 	}
 	if single {
-		e.w.rawField("disable_parallel_tool_use", "true")
+		e.w.RawField("disable_parallel_tool_use", "true")
 	}
-	e.w.close('}')
+	e.w.Close('}')
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
@@ -49,7 +50,7 @@ func (c codec) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (
 	}
 	e := &turnEncoder{turn: turn, options: options, dropped: dropped.List{Client: turn.GetExtraWire()}}
 	e.encode()
-	return e.w.b, e.dropped.Names, nil
+	return e.w.B, e.dropped.Names, nil
 }
 
 // hasUnsigned says whether a body may hold a thought with an empty signature, or
@@ -122,40 +123,40 @@ func (e *turnEncoder) encode() {
 		e.limit = defaultMaxTokens
 	}
 	think := e.planThinking()
-	e.w.open('{')
-	e.w.strField("model", e.options.Model)
-	e.w.intField("max_tokens", e.limit)
+	e.w.Open('{')
+	e.w.StrField("model", e.options.Model)
+	e.w.IntField("max_tokens", e.limit)
 	e.messages()
 	e.tools()
 	e.sampling(think)
 	think.write(&e.w)
 	e.outputConfig(think)
 	e.metadata()
-	e.w.key("stream")
-	e.w.truth(e.options.Stream)
+	e.w.Key("stream")
+	e.w.Truth(e.options.Stream)
 	e.dropUnknown()
 	if e.ours() {
-		e.w.extra(e.turn.GetExtraJson(), func(name string) bool {
+		e.w.Extra(e.turn.GetExtraJson(), func(name string) bool {
 			return name == "thinking" || name == "output_config" || name == "metadata"
 		})
 	} else {
 		e.dropped.Extra(dropped.AtTurn, e.turn.GetExtraJson())
 	}
-	e.w.close('}')
+	e.w.Close('}')
 }
 
 func (e *turnEncoder) readExtra() {
 	if !e.ours() || e.turn.GetExtraJson() == "" {
 		return
 	}
-	_ = whole([]byte(e.turn.GetExtraJson())).members(func(name string, m *value) error {
+	_ = jsonbody.Whole([]byte(e.turn.GetExtraJson())).Members(func(name string, m *jsonbody.Value) error {
 		switch name {
 		case "thinking":
-			e.kept.thinking = m.raw()
+			e.kept.thinking = m.JSON()
 		case "output_config":
-			e.kept.outputConfig = m.raw()
+			e.kept.outputConfig = m.JSON()
 		case "metadata":
-			e.kept.metadata = m.raw()
+			e.kept.metadata = m.JSON()
 		}
 		return nil
 	})
@@ -195,15 +196,15 @@ func (e *turnEncoder) sampling(think thinking) {
 		}
 	}
 	if temperature != nil {
-		e.w.key("temperature")
-		e.w.float(*temperature)
+		e.w.Key("temperature")
+		e.w.Float(*temperature)
 	}
 	if topP != nil {
-		e.w.key("top_p")
-		e.w.float(*topP)
+		e.w.Key("top_p")
+		e.w.Float(*topP)
 	}
 	if topK != nil && *topK > 0 {
-		e.w.intField("top_k", int64(*topK))
+		e.w.IntField("top_k", int64(*topK))
 	}
 }
 
@@ -218,14 +219,14 @@ func (e *turnEncoder) stop(list []string) {
 		kept = append(kept, text)
 	}
 	if len(kept) > 0 {
-		e.w.key("stop_sequences")
-		e.w.strings(kept)
+		e.w.Key("stop_sequences")
+		e.w.Strings(kept)
 	}
 }
 
 // outputConfig writes the form of the answer and the effort.
 func (e *turnEncoder) outputConfig(think thinking) {
-	o, formatted := writer{b: []byte{'{'}}, false
+	o, formatted := writer{jsonbody.Writer{B: []byte{'{'}}}, false
 	switch f := e.turn.GetResponseFormat(); f.GetKind() {
 	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_OBJECT:
 		e.drop(dropped.ResponseFormat)
@@ -235,33 +236,33 @@ func (e *turnEncoder) outputConfig(think thinking) {
 			break
 		}
 		formatted = true
-		o.key("format")
-		o.open('{')
-		o.strField("type", "json_schema")
-		o.rawField("schema", f.GetSchemaJson())
-		o.close('}')
+		o.Key("format")
+		o.Open('{')
+		o.StrField("type", "json_schema")
+		o.RawField("schema", f.GetSchemaJson())
+		o.Close('}')
 	}
 	if think.effort != "" {
-		o.strField("effort", think.effort)
+		o.StrField("effort", think.effort)
 	}
-	o.extra(e.kept.outputConfig, func(name string) bool {
+	o.Extra(e.kept.outputConfig, func(name string) bool {
 		return name == "effort" && think.effort != "" || name == "format" && formatted
 	})
-	if len(o.b) > 1 {
-		o.close('}')
-		e.w.rawField("output_config", string(o.b))
+	if len(o.B) > 1 {
+		o.Close('}')
+		e.w.RawField("output_config", string(o.B))
 	}
 }
 
 func (e *turnEncoder) metadata() {
-	m := writer{b: []byte{'{'}}
+	m := writer{jsonbody.Writer{B: []byte{'{'}}}
 	if e.turn.GetUser() != "" {
-		m.strField("user_id", e.turn.GetUser())
+		m.StrField("user_id", e.turn.GetUser())
 	}
-	m.extra(e.kept.metadata, func(name string) bool { return name == "user_id" && e.turn.GetUser() != "" })
-	if len(m.b) > 1 {
-		m.close('}')
-		e.w.rawField("metadata", string(m.b))
+	m.Extra(e.kept.metadata, func(name string) bool { return name == "user_id" && e.turn.GetUser() != "" })
+	if len(m.B) > 1 {
+		m.Close('}')
+		e.w.RawField("metadata", string(m.B))
 	}
 }
 

@@ -45,11 +45,11 @@ func stopReason(reason conversationv1.FinishReason, sequence string, called bool
 
 // writeStop writes the members stop_reason and stop_sequence; null is no stop.
 func (w *writer) writeStop(reason, sequence string) {
-	w.strField("stop_reason", reason)
-	w.key("stop_sequence")
+	w.StrField("stop_reason", reason)
+	w.Key("stop_sequence")
 	if reason != "stop_sequence" {
-		w.raw("null")
+		w.Raw("null")
 		return
 	}
-	w.str(sequence)
+	w.Str(sequence)
 }

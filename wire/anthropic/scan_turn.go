@@ -5,6 +5,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // Positions in the result of a scan for turnKeys.
@@ -34,28 +35,28 @@ type head struct {
 func scan(body []byte) (*head, error) {
 	h := &head{}
 	if _, err := jsonscan.Scan(body, turnKeys, h.at[:0]); err != nil {
-		return nil, scanFault(err)
+		return nil, jsonbody.ScanFault(err)
 	}
-	top := whole(body)
-	member := func(key int) *value { return &value{Member: h.at[key], body: body, parent: top} }
+	top := jsonbody.Whole(body)
+	member := func(key int) *jsonbody.Value { return top.Child(h.at[key]) }
 	var err error
-	if m := member(keyModel); !m.isNull() {
-		if h.model, err = m.text(); err != nil {
+	if m := member(keyModel); !m.IsNull() {
+		if h.model, err = m.String(); err != nil {
 			return nil, err
 		}
 	}
-	if m := member(keyStream); !m.isNull() {
-		if h.stream, err = m.truth(); err != nil {
+	if m := member(keyStream); !m.IsNull() {
+		if h.stream, err = m.Truth(); err != nil {
 			return nil, err
 		}
 	}
-	if m := member(keyMaxTokens); !m.isNull() {
-		limit, err := m.integer()
+	if m := member(keyMaxTokens); !m.IsNull() {
+		limit, err := m.Integer()
 		if err != nil {
 			return nil, err
 		}
 		if limit < 1 {
-			return nil, malformed("max_tokens", "must be at least 1")
+			return nil, jsonbody.Malformed("max_tokens", "must be at least 1")
 		}
 		h.limit = &limit
 	}
@@ -65,7 +66,7 @@ func scan(body []byte) (*head, error) {
 // demandLimit refuses a body without max_tokens, as the API does.
 func (h *head) demandLimit() error {
 	if h.limit == nil {
-		return malformed("max_tokens", "Field required")
+		return jsonbody.Malformed("max_tokens", "Field required")
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // maxHeld is how many bytes of blocks an encoder holds back.
@@ -48,43 +49,14 @@ const (
 type outBlock struct {
 	kind      outKind
 	open      bool
-	sealed    bool   // a thought whose signature has come
-	text      string // of a redacted block: the data
-	held      []byte // what is not written yet
-	shape     shape  // of a tool call's arguments
+	sealed    bool           // a thought whose signature has come
+	text      string         // of a redacted block: the data
+	held      []byte         // what is not written yet
+	shape     jsonbody.Shape // of a tool call's arguments
 	call      int32
 	id, name  string
 	signature string
 }
-
-// shape follows a JSON object that comes in pieces to its end.
-type shape struct {
-	depth           int
-	begun           bool
-	quoted, escaped bool
-}
-
-func (s *shape) follow(json string) {
-	for i := range len(json) {
-		switch c := json[i]; {
-		case s.escaped:
-			s.escaped = false
-		case s.quoted:
-			s.escaped = c == '\\'
-			s.quoted = c != '"'
-		case c == '"':
-			s.quoted = true
-		case c == '{', c == '[':
-			s.depth++
-			s.begun = true
-		case c == '}', c == ']':
-			s.depth--
-		}
-	}
-}
-
-// whole tells whether the object has ended.
-func (s *shape) whole() bool { return s.begun && s.depth <= 0 }
 
 // AppendPing appends the event that keeps a client waiting.
 func AppendPing(dst []byte) []byte {
@@ -137,12 +109,12 @@ func (e *streamEncoder) encode(dst []byte, event *conversationv1.Event) ([]byte,
 }
 
 func (e *streamEncoder) start(dst []byte, started *conversationv1.Started) []byte {
-	w := writer{b: append(dst, "event: message_start\ndata: "...)}
-	w.b = append(w.b, `{"type":"message_start","message":{`...)
+	w := writer{jsonbody.Writer{B: append(dst, "event: message_start\ndata: "...)}}
+	w.B = append(w.B, `{"type":"message_start","message":{`...)
 	w.writeIdentity(started, e.options)
-	w.b = append(w.b, `,"content":[],"stop_reason":null,"stop_sequence":null`...)
+	w.B = append(w.B, `,"content":[],"stop_reason":null,"stop_sequence":null`...)
 	w.writeUsage(&conversationv1.Usage{InputTokens: e.options.InputTokens})
-	return append(w.b, "}}\n\n"...)
+	return append(w.B, "}}\n\n"...)
 }
 
 // writeIdentity writes the members by which a message is known.
@@ -160,10 +132,10 @@ func (w *writer) writeIdentity(started *conversationv1.Started, options wire.Ans
 	if model == "" {
 		model = started.GetModel()
 	}
-	w.strField("id", id)
-	w.strField("type", "message")
-	w.strField("role", "assistant")
-	w.strField("model", model)
+	w.StrField("id", id)
+	w.StrField("type", "message")
+	w.StrField("role", "assistant")
+	w.StrField("model", model)
 }
 
 func (e *streamEncoder) text(dst []byte, delta *conversationv1.TextDelta) ([]byte, error) {
@@ -217,7 +189,7 @@ func (e *streamEncoder) toolCall(dst []byte, delta *conversationv1.ToolCallDelta
 		e.calls++
 		b = e.add(&outBlock{kind: outTool, call: delta.GetIndex(), id: delta.GetId(), name: delta.GetName()})
 	}
-	b.shape.follow(delta.GetArgumentsJson())
+	b.shape.Follow(delta.GetArgumentsJson())
 	return e.write(dst, b, delta.GetArgumentsJson())
 }
 
@@ -254,7 +226,7 @@ func (e *streamEncoder) advance(dst []byte) []byte {
 		b := e.queue[0]
 		dst = e.openBlock(dst, b)
 		sealed := b.kind == outRedacted || b.sealed
-		if !sealed && (len(e.queue) == 1 || b.kind == outTool && !b.shape.whole()) {
+		if !sealed && (len(e.queue) == 1 || b.kind == outTool && !b.shape.Whole()) {
 			return dst
 		}
 		dst = e.closeBlock(dst, b)
@@ -276,11 +248,11 @@ func (e *streamEncoder) stop(dst []byte) []byte {
 	if usage == nil {
 		usage = &conversationv1.Usage{InputTokens: e.options.InputTokens}
 	}
-	w := writer{b: append(dst, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{"...)}
+	w := writer{jsonbody.Writer{B: append(dst, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{"...)}}
 	w.writeStop(stopReason(e.reason, e.sequence, e.calls > 0), e.sequence)
-	w.close('}')
+	w.Close('}')
 	w.writeUsage(usage)
-	return append(w.b, "}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
+	return append(w.B, "}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
 }
 
 // openBlock writes the start of a block, once, and what was held of it.

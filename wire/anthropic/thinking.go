@@ -23,17 +23,17 @@ func (t thinking) on() bool { return t.adaptive || t.budget > 0 }
 func (t thinking) write(w *writer) {
 	switch {
 	case t.raw != "":
-		w.rawField("thinking", t.raw)
+		w.RawField("thinking", t.raw)
 	case t.disabled:
-		w.rawField("thinking", `{"type":"disabled"}`)
+		w.RawField("thinking", `{"type":"disabled"}`)
 	case t.adaptive:
-		w.rawField("thinking", `{"type":"adaptive"}`)
+		w.RawField("thinking", `{"type":"adaptive"}`)
 	case t.budget > 0:
-		w.key("thinking")
-		w.open('{')
-		w.strField("type", "enabled")
-		w.intField("budget_tokens", t.budget)
-		w.close('}')
+		w.Key("thinking")
+		w.Open('{')
+		w.StrField("type", "enabled")
+		w.IntField("budget_tokens", t.budget)
+		w.Close('}')
 	}
 }
 

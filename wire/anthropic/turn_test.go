@@ -24,7 +24,7 @@ func TestRefusedBodies(t *testing.T) {
 		{`{"model":"m"}`, "max_tokens", bad, true},
 		{`{"max_tokens":0}`, "max_tokens", bad, true},
 		{`{"max_tokens":"9"}`, "max_tokens", bad, true},
-		{`{"max_tokens":1.0}`, "max_tokens", bad, true},
+		{`{"max_tokens":1.5}`, "max_tokens", bad, true},
 		{`{"max_tokens":1,"max_tokens":2}`, "max_tokens", twice, true},
 		{`{"max_tokens":1,"messages":[],"messages":[]}`, "messages", twice, true},
 		{`{"max_tokens":1,"stream":1}`, "stream", bad, true},

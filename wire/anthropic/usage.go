@@ -41,11 +41,11 @@ func (t *tally) usage() *conversationv1.Usage {
 
 // writeUsage writes the counts as the dialect has them: cached tokens apart.
 func (w *writer) writeUsage(usage *conversationv1.Usage) {
-	w.key("usage")
-	w.open('{')
-	w.intField("input_tokens", max(usage.GetInputTokens()-usage.GetCachedInputTokens()-usage.GetCacheWriteTokens(), 0))
-	w.intField("cache_creation_input_tokens", usage.GetCacheWriteTokens())
-	w.intField("cache_read_input_tokens", usage.GetCachedInputTokens())
-	w.intField("output_tokens", usage.GetOutputTokens())
-	w.close('}')
+	w.Key("usage")
+	w.Open('{')
+	w.IntField("input_tokens", max(usage.GetInputTokens()-usage.GetCachedInputTokens()-usage.GetCacheWriteTokens(), 0))
+	w.IntField("cache_creation_input_tokens", usage.GetCacheWriteTokens())
+	w.IntField("cache_read_input_tokens", usage.GetCachedInputTokens())
+	w.IntField("output_tokens", usage.GetOutputTokens())
+	w.Close('}')
 }

@@ -6,6 +6,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 func textPart(text string) *conversationv1.ContentPart {
@@ -20,8 +21,8 @@ func textParts(text string) []*conversationv1.ContentPart {
 	return []*conversationv1.ContentPart{textPart(text)}
 }
 
-func (d *turnDecoder) messages(list *value) error {
-	return list.elements(func(_ int, e *value) error {
+func (d *turnDecoder) messages(list *jsonbody.Value) error {
+	return list.Elements(func(_ int, e *jsonbody.Value) error {
 		m, err := d.message(e)
 		d.turn.Messages = append(d.turn.Messages, m)
 		return err
@@ -34,15 +35,15 @@ type message struct {
 	images                   []*conversationv1.ContentPart
 	calls                    []*conversationv1.ContentPart
 	name, toolName, resultID string
-	rest                     extra
+	rest                     jsonbody.Extra
 }
 
-func (d *turnDecoder) message(e *value) (*conversationv1.Message, error) {
+func (d *turnDecoder) message(e *jsonbody.Value) (*conversationv1.Message, error) {
 	var in message
-	if err := e.members(func(name string, m *value) error { return d.messageMember(&in, name, m) }); err != nil {
+	if err := e.Members(func(name string, m *jsonbody.Value) error { return d.messageMember(&in, name, m) }); err != nil {
 		return nil, err
 	}
-	out := &conversationv1.Message{Name: in.name, ExtraJson: in.rest.object()}
+	out := &conversationv1.Message{Name: in.name, ExtraJson: in.rest.Object()}
 	switch in.role {
 	case "user":
 		out.Role, out.Parts = conversationv1.Role_ROLE_USER, append(in.images, textParts(in.text)...)
@@ -67,67 +68,67 @@ func (d *turnDecoder) message(e *value) (*conversationv1.Message, error) {
 		out.Role = conversationv1.Role_ROLE_TOOL
 		out.Parts = []*conversationv1.ContentPart{{Kind: &conversationv1.ContentPart_ToolResult{ToolResult: result}}}
 	default:
-		return nil, malformed(e.path()+".role", `want "system", "user", "assistant" or "tool"`)
+		return nil, jsonbody.Malformed(e.Path()+".role", `want "system", "user", "assistant" or "tool"`)
 	}
 	return out, nil
 }
 
-func (d *turnDecoder) messageMember(in *message, name string, m *value) (err error) {
-	if m.isNull() {
+func (d *turnDecoder) messageMember(in *message, name string, m *jsonbody.Value) (err error) {
+	if m.IsNull() {
 		return nil
 	}
 	switch name {
 	case "role":
-		in.role, err = m.text()
+		in.role, err = m.String()
 	case "content":
 		in.text, err = decodeContent(m)
 	case "thinking":
-		in.thinking, err = m.text()
+		in.thinking, err = m.String()
 	case "images":
 		in.images, err = decodeImages(m)
 	case "tool_calls":
-		err = m.elements(func(_ int, e *value) error {
+		err = m.Elements(func(_ int, e *jsonbody.Value) error {
 			call, err := d.toolCall(e)
 			in.calls = append(in.calls, call)
 			return err
 		})
 	case "name":
-		in.name, err = m.text()
+		in.name, err = m.String()
 	case "tool_name":
-		in.toolName, err = m.text()
+		in.toolName, err = m.String()
 	case "tool_call_id":
-		in.resultID, err = m.text()
+		in.resultID, err = m.String()
 	default:
-		in.rest.add(m)
+		in.rest.Add(m)
 	}
 	return err
 }
 
 // decodeContent reads a text, or a list of texts and text parts, which some
 // clients send: [] beside images above all.
-func decodeContent(m *value) (string, error) {
+func decodeContent(m *jsonbody.Value) (string, error) {
 	if m.Kind == jsonscan.String {
-		return m.text()
+		return m.String()
 	}
 	if m.Kind != jsonscan.Array {
-		return "", m.malformed("a string")
+		return "", m.Malformed("a string")
 	}
 	var texts []string
-	err := m.elements(func(_ int, e *value) error {
+	err := m.Elements(func(_ int, e *jsonbody.Value) error {
 		if e.Kind == jsonscan.String {
-			text, err := e.text()
+			text, err := e.String()
 			texts = append(texts, text)
 			return err
 		}
-		return e.members(func(name string, m *value) error {
-			text, err := m.text()
+		return e.Members(func(name string, m *jsonbody.Value) error {
+			text, err := m.String()
 			switch {
 			case err != nil:
-				return malformed(e.path(), "want a part of type text; pictures stand in images")
+				return jsonbody.Malformed(e.Path(), "want a part of type text; pictures stand in images")
 			case name == "text":
 				texts = append(texts, text)
 			case name == "type" && text != "text":
-				return malformed(e.path()+".type", "want text; pictures stand in images")
+				return jsonbody.Malformed(e.Path()+".type", "want text; pictures stand in images")
 			}
 			return nil
 		})
@@ -135,16 +136,16 @@ func decodeContent(m *value) (string, error) {
 	return strings.Join(texts, "\n"), err
 }
 
-func decodeImages(list *value) ([]*conversationv1.ContentPart, error) {
+func decodeImages(list *jsonbody.Value) ([]*conversationv1.ContentPart, error) {
 	var parts []*conversationv1.ContentPart
-	err := list.elements(func(_ int, e *value) error {
-		text, err := e.text()
+	err := list.Elements(func(_ int, e *jsonbody.Value) error {
+		text, err := e.String()
 		if err != nil {
 			return err
 		}
 		image, ok := decodeImage(text)
 		if !ok {
-			return malformed(e.path(), "want a picture in base64")
+			return jsonbody.Malformed(e.Path(), "want a picture in base64")
 		}
 		parts = append(parts, &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Image{Image: image}})
 		return nil
@@ -191,19 +192,19 @@ func sniff(data []byte) string {
 	return "application/octet-stream"
 }
 
-func (d *turnDecoder) toolCall(e *value) (*conversationv1.ContentPart, error) {
+func (d *turnDecoder) toolCall(e *jsonbody.Value) (*conversationv1.ContentPart, error) {
 	call := &conversationv1.ToolCall{}
 	part := &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_ToolCall{ToolCall: call}}
-	var rest extra
-	err := e.members(func(name string, m *value) (err error) {
+	var rest jsonbody.Extra
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case m.isNull(), name == "type":
+		case m.IsNull(), name == "type":
 		case name == "id":
-			call.Id, err = m.text()
+			call.Id, err = m.String()
 		case name == "function":
 			err = decodeCalled(m, call)
 		default:
-			rest.add(m)
+			rest.Add(m)
 		}
 		return err
 	})
@@ -211,30 +212,30 @@ func (d *turnDecoder) toolCall(e *value) (*conversationv1.ContentPart, error) {
 		return nil, err
 	}
 	if call.Name == "" {
-		return nil, malformed(e.path()+".function.name", "a tool call needs a name")
+		return nil, jsonbody.Malformed(e.Path()+".function.name", "a tool call needs a name")
 	}
 	if call.ArgumentsJson == "" {
 		call.ArgumentsJson = "{}"
 	}
-	part.ExtraJson = rest.object()
+	part.ExtraJson = rest.Object()
 	d.calls.add(call)
 	return part, nil
 }
 
 // decodeCalled reads name and arguments. Arguments are an object; a text, as
 // OpenAI has it, is taken as it is.
-func decodeCalled(function *value, call *conversationv1.ToolCall) error {
-	return function.members(func(name string, m *value) (err error) {
+func decodeCalled(function *jsonbody.Value, call *conversationv1.ToolCall) error {
+	return function.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case m.isNull():
+		case m.IsNull():
 		case name == "name":
-			call.Name, err = m.text()
+			call.Name, err = m.String()
 		case name == "arguments" && m.Kind == jsonscan.String:
-			call.ArgumentsJson, err = m.text()
+			call.ArgumentsJson, err = m.String()
 		case name == "arguments" && m.Kind == jsonscan.Object:
-			call.ArgumentsJson = m.raw()
+			call.ArgumentsJson = m.JSON()
 		case name == "arguments":
-			err = m.malformed("an object")
+			err = m.Malformed("an object")
 		}
 		return err
 	})

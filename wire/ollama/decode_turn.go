@@ -5,6 +5,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -20,7 +21,7 @@ func (c codec) DecodeTurn(body []byte) (*conversationv1.Turn, error) {
 		codec: c,
 		turn:  &conversationv1.Turn{Model: h.model, Stream: h.stream, MaxOutputTokens: h.limit},
 	}
-	if err := whole(body).members(d.member); err != nil {
+	if err := jsonbody.Whole(body).Members(d.member); err != nil {
 		return nil, err
 	}
 	return d.finish(), nil
@@ -31,8 +32,8 @@ type turnDecoder struct {
 	codec
 	turn     *conversationv1.Turn
 	sampling conversationv1.Sampling
-	options  extra // options without a field
-	rest     extra
+	options  jsonbody.Extra // options without a field
+	rest     jsonbody.Extra
 	calls    callLinks
 
 	// Of /api/generate:
@@ -40,8 +41,8 @@ type turnDecoder struct {
 	images         []*conversationv1.ContentPart
 }
 
-func (d *turnDecoder) member(name string, m *value) error {
-	if m.isNull() {
+func (d *turnDecoder) member(name string, m *jsonbody.Value) error {
+	if m.IsNull() {
 		return nil
 	}
 	switch name {
@@ -61,12 +62,12 @@ func (d *turnDecoder) member(name string, m *value) error {
 		return d.think(m)
 	case "logprobs":
 		var err error
-		d.sampling.Logprobs, err = m.truth()
+		d.sampling.Logprobs, err = m.Truth()
 		return err
 	case "top_logprobs":
-		n, err := m.integer()
+		n, err := m.Integer()
 		if n < 0 || n > math.MaxInt32 {
-			return malformed(m.path(), "want 0 to 20")
+			return jsonbody.Malformed(m.Path(), "want 0 to 20")
 		}
 		d.sampling.TopLogprobs = proto.Int32(int32(n))
 		return err
@@ -76,12 +77,12 @@ func (d *turnDecoder) member(name string, m *value) error {
 	if known, err := d.content(name, m); known {
 		return err
 	}
-	d.rest.add(m)
+	d.rest.Add(m)
 	return nil
 }
 
 // content decodes the members that the two endpoints do not share.
-func (d *turnDecoder) content(name string, m *value) (known bool, err error) {
+func (d *turnDecoder) content(name string, m *jsonbody.Value) (known bool, err error) {
 	if !d.generate() {
 		if name == "messages" {
 			return true, d.messages(m)
@@ -90,20 +91,20 @@ func (d *turnDecoder) content(name string, m *value) (known bool, err error) {
 	}
 	switch name {
 	case "prompt":
-		d.prompt, err = m.text()
+		d.prompt, err = m.String()
 	case "system":
-		d.system, err = m.text()
+		d.system, err = m.String()
 	case "suffix":
 		var suffix string
-		if suffix, err = m.text(); suffix != "" {
+		if suffix, err = m.String(); suffix != "" {
 			d.turn.Suffix = &suffix
 		}
 	case "images":
 		d.images, err = decodeImages(m)
 	case "raw":
-		d.turn.RawPrompt, err = m.truth()
+		d.turn.RawPrompt, err = m.Truth()
 	case "template", "context":
-		return empty(m.Member, m.body), nil
+		return empty(m.Member, m.Body()), nil
 	default:
 		return false, nil
 	}
@@ -111,33 +112,33 @@ func (d *turnDecoder) content(name string, m *value) (known bool, err error) {
 }
 
 // format decodes "json", a schema, or "" for free text.
-func (d *turnDecoder) format(m *value) error {
+func (d *turnDecoder) format(m *jsonbody.Value) error {
 	if m.Kind == jsonscan.Object {
 		d.turn.ResponseFormat = &conversationv1.ResponseFormat{
-			Kind: conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_SCHEMA, SchemaJson: m.raw(),
+			Kind: conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_SCHEMA, SchemaJson: m.JSON(),
 		}
 		return nil
 	}
 	name := ""
 	if m.Kind == jsonscan.String {
 		var err error
-		if name, err = m.text(); err != nil || name == "" {
+		if name, err = m.String(); err != nil || name == "" {
 			return err
 		}
 	}
 	if name != "json" {
-		return malformed(m.path(), `want "json" or a JSON schema`)
+		return jsonbody.Malformed(m.Path(), `want "json" or a JSON schema`)
 	}
 	d.turn.ResponseFormat = &conversationv1.ResponseFormat{Kind: conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_OBJECT}
 	return nil
 }
 
 // think decodes true, false, or how much.
-func (d *turnDecoder) think(m *value) error {
+func (d *turnDecoder) think(m *jsonbody.Value) error {
 	enabled, effort := m.Kind == jsonscan.True, ""
 	if m.Kind == jsonscan.String {
 		var err error
-		if effort, err = m.text(); err != nil || effort == "" {
+		if effort, err = m.String(); err != nil || effort == "" {
 			return err
 		}
 		enabled = true
@@ -145,7 +146,7 @@ func (d *turnDecoder) think(m *value) error {
 	switch {
 	case m.Kind != jsonscan.True && m.Kind != jsonscan.False && m.Kind != jsonscan.String,
 		effort != "" && effort != "low" && effort != "medium" && effort != "high" && effort != "max":
-		return malformed(m.path(), `want true, false, "low", "medium" or "high"`)
+		return jsonbody.Malformed(m.Path(), `want true, false, "low", "medium" or "high"`)
 	}
 	d.turn.Reasoning = &conversationv1.ReasoningOptions{Enabled: &enabled, Effort: effort}
 	return nil
@@ -168,37 +169,37 @@ func (d *turnDecoder) finish() *conversationv1.Turn {
 	if proto.Size(&d.sampling) > 0 {
 		t.Sampling = &d.sampling
 	}
-	var all extra
-	if object := d.options.object(); object != "" {
-		all.addJSON("options", object)
+	var all jsonbody.Extra
+	if object := d.options.Object(); object != "" {
+		all.AddJSON("options", object)
 	}
-	all.addAll(&d.rest)
-	t.ExtraJson, t.ExtraWire = all.object(), d.wire
+	all.AddAll(&d.rest)
+	t.ExtraJson, t.ExtraWire = all.Object(), d.wire
 	return t
 }
 
-func (d *turnDecoder) tools(m *value) error {
-	return m.elements(func(_ int, e *value) error {
+func (d *turnDecoder) tools(m *jsonbody.Value) error {
+	return m.Elements(func(_ int, e *jsonbody.Value) error {
 		tool, err := d.tool(e)
 		d.turn.Tools = append(d.turn.Tools, tool)
 		return err
 	})
 }
 
-func (d *turnDecoder) tool(e *value) (*conversationv1.Tool, error) {
+func (d *turnDecoder) tool(e *jsonbody.Value) (*conversationv1.Tool, error) {
 	tool, kind := &conversationv1.Tool{}, "function"
-	var rest, inner extra
+	var rest, inner jsonbody.Extra
 	function := false
-	err := e.members(func(name string, m *value) (err error) {
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case m.isNull():
+		case m.IsNull():
 		case name == "type":
-			kind, err = m.text()
+			kind, err = m.String()
 		case name == "function":
 			function = true
 			err = decodeFunction(m, tool, &inner)
 		default:
-			rest.add(m)
+			rest.Add(m)
 		}
 		return err
 	})
@@ -206,33 +207,33 @@ func (d *turnDecoder) tool(e *value) (*conversationv1.Tool, error) {
 		return nil, err
 	}
 	if kind != "function" && kind != "" {
-		return &conversationv1.Tool{WireType: kind, ExtraJson: e.raw()}, nil
+		return &conversationv1.Tool{WireType: kind, ExtraJson: e.JSON()}, nil
 	}
 	if !function || tool.Name == "" {
-		return nil, malformed(e.path()+".function.name", "a tool needs a name")
+		return nil, jsonbody.Malformed(e.Path()+".function.name", "a tool needs a name")
 	}
-	if object := inner.object(); object != "" {
-		rest.addJSON("function", object)
+	if object := inner.Object(); object != "" {
+		rest.AddJSON("function", object)
 	}
-	tool.ExtraJson = rest.object()
+	tool.ExtraJson = rest.Object()
 	return tool, nil
 }
 
-func decodeFunction(function *value, tool *conversationv1.Tool, rest *extra) error {
-	return function.members(func(name string, m *value) (err error) {
+func decodeFunction(function *jsonbody.Value, tool *conversationv1.Tool, rest *jsonbody.Extra) error {
+	return function.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case m.isNull():
+		case m.IsNull():
 		case name == "name":
-			tool.Name, err = m.text()
+			tool.Name, err = m.String()
 		case name == "description":
-			tool.Description, err = m.text()
+			tool.Description, err = m.String()
 		case name == "parameters":
 			if m.Kind != jsonscan.Object {
-				return m.malformed("an object")
+				return m.Malformed("an object")
 			}
-			tool.ParametersJson = m.raw()
+			tool.ParametersJson = m.JSON()
 		default:
-			rest.add(m)
+			rest.Add(m)
 		}
 		return err
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 )
@@ -18,33 +19,33 @@ import (
 // list of texts) or of the older /api/embeddings ("prompt", one text).
 func DecodeEmbedRequest(body []byte) (*wire.EmbeddingRequest, error) {
 	if _, err := jsonscan.Scan(body, embedKeys, nil); err != nil {
-		return nil, scanFault(err)
+		return nil, jsonbody.ScanFault(err)
 	}
 	out := &wire.EmbeddingRequest{}
 	name := ""
-	var rest extra
-	err := whole(body).members(func(member string, m *value) (err error) {
-		if m.isNull() {
+	var rest jsonbody.Extra
+	err := jsonbody.Whole(body).Members(func(member string, m *jsonbody.Value) (err error) {
+		if m.IsNull() {
 			return nil
 		}
 		switch member {
 		case "model":
-			out.Model, err = m.text()
+			out.Model, err = m.String()
 		case "name":
-			name, err = m.text()
+			name, err = m.String()
 		case "input", "prompt":
 			out.Inputs, err = decodeInputs(m)
 		case "truncate":
-			truncate, failed := m.truth()
+			truncate, failed := m.Truth()
 			out.Truncate, err = &truncate, failed
 		case "dimensions":
-			n, failed := m.integer()
+			n, failed := m.Integer()
 			if failed == nil && (n < 1 || n > math.MaxInt32) {
-				failed = malformed(m.path(), "want a number from 1")
+				failed = jsonbody.Malformed(m.Path(), "want a number from 1")
 			}
 			out.Dimensions, err = proto.Int32(int32(n)), failed
 		default:
-			rest.add(m)
+			rest.Add(m)
 		}
 		return err
 	})
@@ -52,20 +53,20 @@ func DecodeEmbedRequest(body []byte) (*wire.EmbeddingRequest, error) {
 		return nil, err
 	}
 	out.Model = or(out.Model, name)
-	out.ExtraJSON, out.ExtraWire = rest.object(), conversationv1.Wire_WIRE_OLLAMA_CHAT
+	out.ExtraJSON, out.ExtraWire = rest.Object(), conversationv1.Wire_WIRE_OLLAMA_CHAT
 	return out, nil
 }
 
 var embedKeys = jsonscan.NewKeys("model", "name", "input", "prompt", "truncate", "dimensions")
 
-func decodeInputs(m *value) ([]wire.EmbeddingInput, error) {
+func decodeInputs(m *jsonbody.Value) ([]wire.EmbeddingInput, error) {
 	if m.Kind == jsonscan.String {
-		text, err := m.text()
+		text, err := m.String()
 		return []wire.EmbeddingInput{{Text: text}}, err
 	}
 	var inputs []wire.EmbeddingInput
-	err := m.elements(func(_ int, e *value) error {
-		text, err := e.text()
+	err := m.Elements(func(_ int, e *jsonbody.Value) error {
+		text, err := e.String()
 		inputs = append(inputs, wire.EmbeddingInput{Text: text})
 		return err
 	})
@@ -77,36 +78,36 @@ func decodeInputs(m *value) ([]wire.EmbeddingInput, error) {
 // members that it cannot take.
 func EncodeEmbedRequest(request *wire.EmbeddingRequest, model string) (body []byte, lost []string, err error) {
 	w := writer{}
-	w.open('{')
-	w.strField("model", model)
-	w.key("input")
-	w.open('[')
+	w.Open('{')
+	w.StrField("model", model)
+	w.Key("input")
+	w.Open('[')
 	for _, input := range request.Inputs {
 		if input.Tokens != nil {
 			return nil, nil, fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED,
 				"input: the model's provider takes texts, not token ids", "field", "input", "model", model)
 		}
-		w.str(input.Text)
+		w.Str(input.Text)
 	}
-	w.close(']')
+	w.Close(']')
 	if request.Truncate != nil {
-		w.key("truncate")
-		w.truth(*request.Truncate)
+		w.Key("truncate")
+		w.Truth(*request.Truncate)
 	}
 	if request.Dimensions != nil {
-		w.intField("dimensions", int64(*request.Dimensions))
+		w.IntField("dimensions", int64(*request.Dimensions))
 	}
 	names := dropped.List{Client: request.ExtraWire}
 	if request.User != "" {
 		names.Add(dropped.User)
 	}
 	if related(request.ExtraWire) {
-		w.extra(request.ExtraJSON, nil)
+		w.Extra(request.ExtraJSON, nil)
 	} else {
 		names.Extra(dropped.AtTurn, request.ExtraJSON)
 	}
-	w.close('}')
-	return w.b, names.Names, nil
+	w.Close('}')
+	return w.B, names.Names, nil
 }
 
 // DecodeEmbeddings reads a provider's answer to /api/embed or /api/embeddings.
@@ -116,20 +117,20 @@ func DecodeEmbeddings(body []byte) (*wire.EmbeddingAnswer, error) {
 		return nil, err
 	}
 	out := &wire.EmbeddingAnswer{}
-	err = top.members(func(name string, m *value) error {
+	err = top.Members(func(name string, m *jsonbody.Value) error {
 		switch name {
 		case "model":
-			out.Model = m.textOr("")
+			out.Model = textOr(m, "")
 		case "prompt_eval_count":
 			out.Usage = &conversationv1.Usage{
-				InputTokens: m.integerOr(0), Source: conversationv1.UsageSource_USAGE_SOURCE_PROVIDER,
+				InputTokens: integerOr(m, 0), Source: conversationv1.UsageSource_USAGE_SOURCE_PROVIDER,
 			}
 		case "embedding":
 			vector, err := decodeVector(m)
 			out.Vectors = [][]float32{vector}
 			return err
 		case "embeddings":
-			return m.elements(func(_ int, e *value) error {
+			return m.Elements(func(_ int, e *jsonbody.Value) error {
 				vector, err := decodeVector(e)
 				out.Vectors = append(out.Vectors, vector)
 				return err
@@ -143,11 +144,11 @@ func DecodeEmbeddings(body []byte) (*wire.EmbeddingAnswer, error) {
 	return out, nil
 }
 
-func decodeVector(m *value) ([]float32, error) {
+func decodeVector(m *jsonbody.Value) ([]float32, error) {
 	vector := make([]float32, 0, 1024)
 	var failed error
-	err := jsonscan.ForEachElement(m.body, m.Value, func(e jsonscan.Member) bool {
-		f, err := e.Float64(m.body)
+	err := jsonscan.ForEachElement(m.Body(), m.Value, func(e jsonscan.Member) bool {
+		f, err := e.Float64(m.Body())
 		vector, failed = append(vector, float32(f)), err
 		return err == nil
 	})
@@ -161,19 +162,19 @@ func decodeVector(m *value) ([]float32, error) {
 // asked; took is how long it all lasted.
 func EncodeEmbed(answer *wire.EmbeddingAnswer, model string, took time.Duration) []byte {
 	w := writer{}
-	w.open('{')
-	w.strField("model", or(model, answer.Model))
-	w.key("embeddings")
-	w.open('[')
+	w.Open('{')
+	w.StrField("model", or(model, answer.Model))
+	w.Key("embeddings")
+	w.Open('[')
 	for _, vector := range answer.Vectors {
 		w.vector(vector)
 	}
-	w.close(']')
-	w.intField("total_duration", int64(max(took, 1)))
-	w.intField("load_duration", 1)
-	w.intField("prompt_eval_count", answer.Usage.GetInputTokens())
-	w.close('}')
-	return w.b
+	w.Close(']')
+	w.IntField("total_duration", int64(max(took, 1)))
+	w.IntField("load_duration", 1)
+	w.IntField("prompt_eval_count", answer.Usage.GetInputTokens())
+	w.Close('}')
+	return w.B
 }
 
 // EncodeEmbeddings is the answer to a client's /api/embeddings: the first
@@ -184,17 +185,17 @@ func EncodeEmbeddings(answer *wire.EmbeddingAnswer) []byte {
 		first = answer.Vectors[0]
 	}
 	w := writer{}
-	w.open('{')
-	w.key("embedding")
+	w.Open('{')
+	w.Key("embedding")
 	w.vector(first)
-	w.close('}')
-	return w.b
+	w.Close('}')
+	return w.B
 }
 
 func (w *writer) vector(vector []float32) {
-	w.open('[')
+	w.Open('[')
 	for _, f := range vector {
-		w.float32(f)
+		w.Float32(f)
 	}
-	w.close(']')
+	w.Close(']')
 }

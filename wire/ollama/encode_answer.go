@@ -7,6 +7,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 var errToolIndex = errors.New("ollama: the index of a tool call jumps")
@@ -59,7 +60,7 @@ func (c codec) EncodeAnswer(answer *wire.Answer, options wire.AnswerOptions) ([]
 // showMessage is what the dialect shows of a message.
 func showMessage(m *conversationv1.Message) (text, thinking string, calls []byte) {
 	var texts, thoughts strings.Builder
-	list := writer{b: []byte{'['}}
+	list := writer{jsonbody.Writer{B: []byte{'['}}}
 	index := 0
 	for _, part := range m.GetParts() {
 		switch kind := part.GetKind().(type) {
@@ -77,16 +78,16 @@ func showMessage(m *conversationv1.Message) (text, thinking string, calls []byte
 	if index == 0 {
 		return texts.String(), thoughts.String(), nil
 	}
-	list.close(']')
-	return texts.String(), thoughts.String(), list.b
+	list.Close(']')
+	return texts.String(), thoughts.String(), list.B
 }
 
 // appendHead begins an object of an answer.
 func appendHead(dst []byte, model string, at time.Time) []byte {
-	w := writer{b: append(dst, '{')}
-	w.strField("model", model)
-	w.strField("created_at", at.UTC().Format(time.RFC3339Nano))
-	return w.b
+	w := writer{jsonbody.Writer{B: append(dst, '{')}}
+	w.StrField("model", model)
+	w.StrField("created_at", at.UTC().Format(time.RFC3339Nano))
+	return w.B
 }
 
 // LoadAnswer is the whole answer to a body that LoadRequest told of, streamed

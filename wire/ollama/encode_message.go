@@ -6,11 +6,12 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 func (e *turnEncoder) messages() {
-	e.w.key("messages")
-	e.w.open('[')
+	e.w.Key("messages")
+	e.w.Open('[')
 	for _, m := range e.turn.GetMessages() {
 		switch m.GetRole() {
 		case conversationv1.Role_ROLE_TOOL:
@@ -23,7 +24,7 @@ func (e *turnEncoder) messages() {
 			e.plain("user", m)
 		}
 	}
-	e.w.close(']')
+	e.w.Close(']')
 }
 
 // ending writes what a message of any role may have and closes it.
@@ -32,14 +33,14 @@ func (e *turnEncoder) ending(m *conversationv1.Message) {
 		e.drop(dropped.Name)
 	}
 	e.nestedExtra(dropped.AtMessage, m.GetExtraJson(), nil)
-	e.w.close('}')
+	e.w.Close('}')
 }
 
 func (e *turnEncoder) plain(role string, m *conversationv1.Message) {
 	text, images := e.content(m.GetParts())
-	e.w.open('{')
-	e.w.strField("role", role)
-	e.w.strField("content", text)
+	e.w.Open('{')
+	e.w.StrField("role", role)
+	e.w.StrField("content", text)
 	e.images(images)
 	e.ending(m)
 }
@@ -66,20 +67,20 @@ func (e *turnEncoder) assistant(m *conversationv1.Message) {
 		}
 	}
 	text, images := e.content(rest)
-	e.w.open('{')
-	e.w.strField("role", "assistant")
-	e.w.strField("content", text)
+	e.w.Open('{')
+	e.w.StrField("role", "assistant")
+	e.w.StrField("content", text)
 	if len(thoughts) > 0 {
-		e.w.strField("thinking", strings.Join(thoughts, "\n"))
+		e.w.StrField("thinking", strings.Join(thoughts, "\n"))
 	}
 	e.images(images)
 	if len(calls) > 0 {
-		e.w.key("tool_calls")
-		e.w.open('[')
+		e.w.Key("tool_calls")
+		e.w.Open('[')
 		for i, part := range calls {
 			e.toolCall(i, part)
 		}
-		e.w.close(']')
+		e.w.Close(']')
 	}
 	e.ending(m)
 }
@@ -90,18 +91,18 @@ func (e *turnEncoder) toolCall(index int, part *conversationv1.ContentPart) {
 	if !ok {
 		e.drop(dropped.Arguments)
 	}
-	e.w.open('{')
+	e.w.Open('{')
 	if call.GetId() != "" {
-		e.w.strField("id", call.GetId())
+		e.w.StrField("id", call.GetId())
 	}
-	e.w.key("function")
-	e.w.open('{')
-	e.w.intField("index", int64(index))
-	e.w.strField("name", call.GetName())
-	e.w.rawField("arguments", arguments)
-	e.w.close('}')
+	e.w.Key("function")
+	e.w.Open('{')
+	e.w.IntField("index", int64(index))
+	e.w.StrField("name", call.GetName())
+	e.w.RawField("arguments", arguments)
+	e.w.Close('}')
 	e.nestedExtra(dropped.AtCall, part.GetExtraJson(), nil)
-	e.w.close('}')
+	e.w.Close('}')
 }
 
 // toolResults writes a message per result.
@@ -116,15 +117,15 @@ func (e *turnEncoder) toolResults(m *conversationv1.Message) {
 		if result.GetIsError() {
 			e.drop(dropped.IsError)
 		}
-		e.w.open('{')
-		e.w.strField("role", "tool")
-		e.w.strField("content", text)
+		e.w.Open('{')
+		e.w.StrField("role", "tool")
+		e.w.StrField("content", text)
 		e.images(images)
 		if name := e.toolName(result); name != "" {
-			e.w.strField("tool_name", name)
+			e.w.StrField("tool_name", name)
 		}
 		if result.GetToolCallId() != "" {
-			e.w.strField("tool_call_id", result.GetToolCallId())
+			e.w.StrField("tool_call_id", result.GetToolCallId())
 		}
 		e.dropped.Extra(dropped.AtPart, part.GetExtraJson())
 		e.ending(m)
@@ -151,18 +152,18 @@ func (e *turnEncoder) tools() {
 	if len(e.turn.GetTools()) == 0 || none {
 		return
 	}
-	e.w.key("tools")
-	e.w.open('[')
+	e.w.Key("tools")
+	e.w.Open('[')
 	for _, tool := range e.turn.GetTools() {
 		e.tool(tool)
 	}
-	e.w.close(']')
+	e.w.Close(']')
 }
 
 func (e *turnEncoder) tool(tool *conversationv1.Tool) {
 	if tool.GetWireType() != "" {
 		if related(e.turn.GetExtraWire()) && jsonObject(tool.GetExtraJson()) {
-			e.w.raw(tool.GetExtraJson())
+			e.w.Raw(tool.GetExtraJson())
 		} else {
 			e.dropped.Below(dropped.AtTool, tool.GetWireType())
 		}
@@ -171,13 +172,13 @@ func (e *turnEncoder) tool(tool *conversationv1.Tool) {
 	if tool.Strict != nil {
 		e.drop(dropped.Strict)
 	}
-	e.w.open('{')
-	e.w.strField("type", "function")
-	e.w.key("function")
-	e.w.open('{')
-	e.w.strField("name", tool.GetName())
+	e.w.Open('{')
+	e.w.StrField("type", "function")
+	e.w.Key("function")
+	e.w.Open('{')
+	e.w.StrField("name", tool.GetName())
 	if tool.GetDescription() != "" {
-		e.w.strField("description", tool.GetDescription())
+		e.w.StrField("description", tool.GetDescription())
 	}
 	parameters := tool.GetParametersJson()
 	if !jsonObject(parameters) {
@@ -186,13 +187,13 @@ func (e *turnEncoder) tool(tool *conversationv1.Tool) {
 		}
 		parameters = `{"type":"object","properties":{}}`
 	}
-	e.w.rawField("parameters", parameters)
+	e.w.RawField("parameters", parameters)
 	if related(e.turn.GetExtraWire()) {
-		e.w.extra(functionExtra(tool.GetExtraJson()), nil)
+		e.w.Extra(functionExtra(tool.GetExtraJson()), nil)
 	}
-	e.w.close('}')
+	e.w.Close('}')
 	e.nestedExtra(dropped.AtTool, tool.GetExtraJson(), func(name string) bool { return name == "function" })
-	e.w.close('}')
+	e.w.Close('}')
 }
 
 // functionExtra is the object under "function" in a tool's extra_json.
@@ -201,9 +202,9 @@ func functionExtra(object string) string {
 		return ""
 	}
 	inner := ""
-	_ = whole([]byte(object)).members(func(name string, m *value) error {
+	_ = jsonbody.Whole([]byte(object)).Members(func(name string, m *jsonbody.Value) error {
 		if name == "function" && m.Kind == jsonscan.Object {
-			inner = m.raw()
+			inner = m.JSON()
 		}
 		return nil
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"google.golang.org/grpc/codes"
 )
 
@@ -45,7 +46,7 @@ func (c codec) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (
 	if err := e.encode(); err != nil {
 		return nil, nil, err
 	}
-	return e.w.b, e.dropped.Names, nil
+	return e.w.B, e.dropped.Names, nil
 }
 
 // spliceTurn writes the members that the mesh acts on into a client's body.
@@ -80,12 +81,12 @@ func spliceOptions(body []byte, h *head, turn *conversationv1.Turn) ([]byte, err
 	var room [2]jsonscan.Member
 	at, err := jsonscan.Scan(inner, optionKeys, room[:0])
 	if err != nil {
-		return nil, scanFault(err)
+		return nil, jsonbody.ScanFault(err)
 	}
 	var edits []jsonscan.Edit
 	has := int64(0)
-	if limit := (&value{Member: at[0], body: inner}); !limit.isNull() {
-		if has, err = limit.integer(); err != nil {
+	if limit := jsonbody.Whole(inner).Child(at[0]); !limit.IsNull() {
+		if has, err = limit.Integer(); err != nil {
 			return nil, err
 		}
 	}
@@ -121,8 +122,8 @@ type turnEncoder struct {
 func (e *turnEncoder) drop(field dropped.Field) { e.dropped.Add(field) }
 
 func (e *turnEncoder) encode() error {
-	e.w.open('{')
-	e.w.strField("model", e.options.Model)
+	e.w.Open('{')
+	e.w.StrField("model", e.options.Model)
 	if e.generate() {
 		if err := e.prompt(); err != nil {
 			return err
@@ -139,15 +140,15 @@ func (e *turnEncoder) encode() error {
 	}
 	e.format()
 	encodeOptions(&e.w, e.turn, e.extraOptions())
-	e.w.key("stream")
-	e.w.truth(e.options.Stream)
+	e.w.Key("stream")
+	e.w.Truth(e.options.Stream)
 	e.think()
 	e.logprobs()
 	e.dropUnknown()
 	if related(e.turn.GetExtraWire()) {
-		e.w.extra(e.turn.GetExtraJson(), e.skipExtra)
+		e.w.Extra(e.turn.GetExtraJson(), e.skipExtra)
 	}
-	e.w.close('}')
+	e.w.Close('}')
 	return nil
 }
 
@@ -179,16 +180,16 @@ func (e *turnEncoder) prompt() error {
 		}
 	}
 	prompt, images := e.content(user.GetParts())
-	e.w.strField("prompt", prompt)
+	e.w.StrField("prompt", prompt)
 	if e.turn.Suffix != nil {
-		e.w.strField("suffix", e.turn.GetSuffix())
+		e.w.StrField("suffix", e.turn.GetSuffix())
 	}
 	if len(system) > 0 {
-		e.w.strField("system", strings.Join(system, "\n\n"))
+		e.w.StrField("system", strings.Join(system, "\n\n"))
 	}
 	if e.turn.GetRawPrompt() {
-		e.w.key("raw")
-		e.w.truth(true)
+		e.w.Key("raw")
+		e.w.Truth(true)
 	}
 	e.images(images)
 	if len(e.turn.GetTools()) > 0 {
@@ -199,20 +200,20 @@ func (e *turnEncoder) prompt() error {
 
 func (e *turnEncoder) images(images []string) {
 	if len(images) > 0 {
-		e.w.key("images")
-		e.w.strings(images)
+		e.w.Key("images")
+		e.w.Strings(images)
 	}
 }
 
 func (e *turnEncoder) format() {
 	switch f := e.turn.GetResponseFormat(); f.GetKind() {
 	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_OBJECT:
-		e.w.strField("format", "json")
+		e.w.StrField("format", "json")
 	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_SCHEMA:
 		if jsonObject(f.GetSchemaJson()) {
-			e.w.rawField("format", f.GetSchemaJson())
+			e.w.RawField("format", f.GetSchemaJson())
 		} else {
-			e.w.strField("format", "json")
+			e.w.StrField("format", "json")
 			e.drop(dropped.ResponseFormat)
 		}
 	}
@@ -235,15 +236,15 @@ func (e *turnEncoder) think() {
 	}
 	switch {
 	case r.Enabled != nil && !r.GetEnabled(), effort == "none":
-		e.w.rawField("think", "false")
+		e.w.RawField("think", "false")
 	case effort == "low", effort == "medium", effort == "high", effort == "max":
 		if slices.Contains(e.options.Quirks, quirkThinkBool) {
-			e.w.rawField("think", "true")
+			e.w.RawField("think", "true")
 			return
 		}
-		e.w.strField("think", effort)
+		e.w.StrField("think", effort)
 	case r.GetEnabled(), effort != "", r.GetBudgetTokens() > 0:
-		e.w.rawField("think", "true")
+		e.w.RawField("think", "true")
 		if effort != "" {
 			e.drop(dropped.OfReasoning(e.turn.GetReasoning()))
 		}
@@ -253,10 +254,10 @@ func (e *turnEncoder) think() {
 func (e *turnEncoder) logprobs() {
 	s := e.turn.GetSampling()
 	if s.GetLogprobs() {
-		e.w.rawField("logprobs", "true")
+		e.w.RawField("logprobs", "true")
 	}
 	if s.GetTopLogprobs() > 0 {
-		e.w.intField("top_logprobs", int64(s.GetTopLogprobs()))
+		e.w.IntField("top_logprobs", int64(s.GetTopLogprobs()))
 	}
 }
 
@@ -290,9 +291,9 @@ func (e *turnEncoder) extraOptions() string {
 		return ""
 	}
 	options := ""
-	_ = whole([]byte(e.turn.GetExtraJson())).members(func(name string, m *value) error {
+	_ = jsonbody.Whole([]byte(e.turn.GetExtraJson())).Members(func(name string, m *jsonbody.Value) error {
 		if name == "options" && m.Kind == jsonscan.Object {
-			options = m.raw()
+			options = m.JSON()
 		}
 		return nil
 	})
@@ -302,7 +303,7 @@ func (e *turnEncoder) extraOptions() string {
 // nestedExtra writes or drops an extra_json below the top level.
 func (e *turnEncoder) nestedExtra(place dropped.Place, object string, skip func(string) bool) {
 	if related(e.turn.GetExtraWire()) {
-		e.w.extra(object, skip)
+		e.w.Extra(object, skip)
 		return
 	}
 	e.dropped.Extra(place, object)

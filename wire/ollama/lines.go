@@ -41,7 +41,7 @@ type lines struct {
 	started, done, failed bool
 	end                   *timestamppb.Timestamp
 	at                    [lineKeyCount]jsonscan.Member
-	line                  value
+	line                  []byte
 }
 
 // nextLine cuts the first line off data. A last line without an end counts.
@@ -59,7 +59,7 @@ func (l *lines) begin(dst []*conversationv1.Event, line []byte) ([]*conversation
 	if _, err := jsonscan.Scan(line, lineKeys, l.at[:0]); err != nil {
 		return dst, protocol("a line that is not a JSON object", err)
 	}
-	l.line = value{body: line}
+	l.line = line
 	if !l.started {
 		l.started = true
 		started := &conversationv1.Started{CreateTime: l.time()}
@@ -78,7 +78,7 @@ func (l *lines) textOf(key int) string {
 	if l.at[key].Kind != jsonscan.String {
 		return ""
 	}
-	text, _ := l.at[key].Text(l.line.body)
+	text, _ := l.at[key].Text(l.line)
 	return text
 }
 
@@ -86,7 +86,7 @@ func (l *lines) countOf(key int) int64 {
 	if l.at[key].Kind != jsonscan.Number {
 		return 0
 	}
-	n, _ := l.at[key].Int64(l.line.body)
+	n, _ := l.at[key].Int64(l.line)
 	return max(n, 0)
 }
 

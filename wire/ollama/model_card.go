@@ -3,6 +3,7 @@ package ollama
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,15 +116,15 @@ func (m *ModelCard) digest() string {
 		return given
 	}
 	w := writer{}
-	w.open('{')
-	w.strField("name", m.Name)
-	w.intField("size", m.Size)
-	w.strField("modified_at", m.modifiedAt())
+	w.Open('{')
+	w.StrField("name", m.Name)
+	w.IntField("size", m.Size)
+	w.StrField("modified_at", m.modifiedAt())
 	m.writeDetails(&w)
-	w.key("capabilities")
-	w.strings(m.capabilities())
-	w.close('}')
-	sum := sha256.Sum256(w.b)
+	w.Key("capabilities")
+	w.Strings(m.capabilities())
+	w.Close('}')
+	sum := sha256.Sum256(w.B)
 	return hex.EncodeToString(sum[:])
 }
 
@@ -133,80 +134,80 @@ func (m *ModelCard) writeDetails(w *writer) {
 	if len(families) == 0 {
 		families = []string{m.family()}
 	}
-	w.key("details")
-	w.open('{')
-	w.strField("parent_model", m.ParentModel)
-	w.strField("format", or(m.Format, "gguf"))
-	w.strField("family", m.family())
-	w.key("families")
-	w.strings(families)
-	w.strField("parameter_size", or(m.ParameterSize, unknown))
-	w.strField("quantization_level", or(m.Quantization, unknown))
+	w.Key("details")
+	w.Open('{')
+	w.StrField("parent_model", m.ParentModel)
+	w.StrField("format", or(m.Format, "gguf"))
+	w.StrField("family", m.family())
+	w.Key("families")
+	w.Strings(families)
+	w.StrField("parameter_size", or(m.ParameterSize, unknown))
+	w.StrField("quantization_level", or(m.Quantization, unknown))
 	if m.ContextLength > 0 {
-		w.intField("context_length", m.ContextLength)
+		w.IntField("context_length", m.ContextLength)
 	}
 	if m.EmbeddingLength > 0 {
-		w.intField("embedding_length", m.EmbeddingLength)
+		w.IntField("embedding_length", m.EmbeddingLength)
 	}
-	w.close('}')
+	w.Close('}')
 }
 
 func (m *ModelCard) writeRemote(w *writer) {
 	if m.RemoteModel != "" {
-		w.strField("remote_model", m.RemoteModel)
+		w.StrField("remote_model", m.RemoteModel)
 	}
 	if m.RemoteHost != "" {
-		w.strField("remote_host", m.RemoteHost)
+		w.StrField("remote_host", m.RemoteHost)
 	}
 }
 
 // EncodeTags is the answer to /api/tags: all models, in the given order. Every
 // member that strict clients demand is there, also for a card of a name alone.
 func EncodeTags(models []ModelCard) []byte {
-	w := writer{b: []byte(`{"models":[`)}
+	w := writer{jsonbody.Writer{B: []byte(`{"models":[`)}}
 	for i := range models {
 		m := &models[i]
-		w.open('{')
-		w.strField("name", m.Name)
-		w.strField("model", m.Name)
+		w.Open('{')
+		w.StrField("name", m.Name)
+		w.StrField("model", m.Name)
 		m.writeRemote(&w)
-		w.strField("modified_at", m.modifiedAt())
-		w.intField("size", m.Size)
-		w.strField("digest", m.digest())
+		w.StrField("modified_at", m.modifiedAt())
+		w.IntField("size", m.Size)
+		w.StrField("digest", m.digest())
 		m.writeDetails(&w)
-		w.key("capabilities")
-		w.strings(m.capabilities())
-		w.close('}')
+		w.Key("capabilities")
+		w.Strings(m.capabilities())
+		w.Close('}')
 	}
-	return append(w.b, "]}"...)
+	return append(w.B, "]}"...)
 }
 
 // EncodeRunning is the answer to /api/ps.
 func EncodeRunning(models []RunningModel) []byte {
-	w := writer{b: []byte(`{"models":[`)}
+	w := writer{jsonbody.Writer{B: []byte(`{"models":[`)}}
 	for i := range models {
 		m := &models[i]
-		w.open('{')
-		w.strField("name", m.Name)
-		w.strField("model", m.Name)
-		w.intField("size", m.Size)
-		w.strField("digest", m.digest())
+		w.Open('{')
+		w.StrField("name", m.Name)
+		w.StrField("model", m.Name)
+		w.IntField("size", m.Size)
+		w.StrField("digest", m.digest())
 		m.writeDetails(&w)
-		w.strField("expires_at", m.ExpiresAt.Format(time.RFC3339Nano))
-		w.intField("size_vram", m.SizeVRAM)
-		w.intField("context_length", m.ContextLength)
-		w.close('}')
+		w.StrField("expires_at", m.ExpiresAt.Format(time.RFC3339Nano))
+		w.IntField("size_vram", m.SizeVRAM)
+		w.IntField("context_length", m.ContextLength)
+		w.Close('}')
 	}
-	return append(w.b, "]}"...)
+	return append(w.B, "]}"...)
 }
 
 // EncodeVersion is the answer to /api/version.
 func EncodeVersion(version string) []byte {
 	w := writer{}
-	w.open('{')
-	w.strField("version", version)
-	w.close('}')
-	return w.b
+	w.Open('{')
+	w.StrField("version", version)
+	w.Close('}')
+	return w.B
 }
 
 // EncodeShow is the answer to /api/show. The template names .Suffix only where
@@ -214,33 +215,33 @@ func EncodeVersion(version string) []byte {
 func EncodeShow(m *ModelCard) []byte {
 	parameters := m.parameters()
 	w := writer{}
-	w.open('{')
-	w.strField("license", m.License)
-	w.strField("modelfile", m.modelfile(parameters))
-	w.strField("parameters", strings.Join(parameters, "\n"))
-	w.strField("template", m.template())
+	w.Open('{')
+	w.StrField("license", m.License)
+	w.StrField("modelfile", m.modelfile(parameters))
+	w.StrField("parameters", strings.Join(parameters, "\n"))
+	w.StrField("template", m.template())
 	if m.System != "" {
-		w.strField("system", m.System)
+		w.StrField("system", m.System)
 	}
 	m.writeDetails(&w)
 	m.writeRemote(&w)
-	w.key("model_info")
-	w.open('{')
+	w.Key("model_info")
+	w.Open('{')
 	architecture := m.family()
-	w.strField("general.architecture", architecture)
-	w.strField("general.basename", or(m.DisplayName, m.Name))
+	w.StrField("general.architecture", architecture)
+	w.StrField("general.basename", or(m.DisplayName, m.Name))
 	if m.ContextLength > 0 {
-		w.intField(architecture+".context_length", m.ContextLength)
+		w.IntField(architecture+".context_length", m.ContextLength)
 	}
 	if m.EmbeddingLength > 0 {
-		w.intField(architecture+".embedding_length", m.EmbeddingLength)
+		w.IntField(architecture+".embedding_length", m.EmbeddingLength)
 	}
-	w.close('}')
-	w.key("capabilities")
-	w.strings(m.capabilities())
-	w.strField("modified_at", m.modifiedAt())
-	w.close('}')
-	return w.b
+	w.Close('}')
+	w.Key("capabilities")
+	w.Strings(m.capabilities())
+	w.StrField("modified_at", m.modifiedAt())
+	w.Close('}')
+	return w.B
 }
 
 func (m *ModelCard) template() string {

@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // object scans a body from a provider.
-func object(body []byte) (*value, error) {
+func object(body []byte) (*jsonbody.Value, error) {
 	if _, err := jsonscan.Scan(body, noKeys, nil); err != nil {
 		return nil, protocol("a body that is not a JSON object", err)
 	}
-	return whole(body), nil
+	return jsonbody.Whole(body), nil
 }
 
 // DecodeTags reads a provider's answer to /api/tags. Members that are missing
@@ -36,13 +37,13 @@ func DecodeRunning(body []byte) ([]RunningModel, error) {
 		return nil, err
 	}
 	var models []RunningModel
-	err = top.members(func(name string, list *value) error {
-		if name != "models" || list.isNull() {
+	err = top.Members(func(name string, list *jsonbody.Value) error {
+		if name != "models" || list.IsNull() {
 			return nil
 		}
-		return list.elements(func(_ int, e *value) error {
+		return list.Elements(func(_ int, e *jsonbody.Value) error {
 			var m RunningModel
-			err := e.members(func(name string, v *value) error { m.member(name, v); return nil })
+			err := e.Members(func(name string, v *jsonbody.Value) error { m.member(name, v); return nil })
 			if m.Name != "" {
 				models = append(models, m)
 			}
@@ -55,57 +56,57 @@ func DecodeRunning(body []byte) ([]RunningModel, error) {
 	return models, nil
 }
 
-func (m *RunningModel) member(name string, v *value) {
+func (m *RunningModel) member(name string, v *jsonbody.Value) {
 	switch name {
 	case "name":
-		m.Name = v.textOr("")
+		m.Name = textOr(v, "")
 	case "model":
-		m.Name = or(m.Name, v.textOr(""))
+		m.Name = or(m.Name, textOr(v, ""))
 	case "remote_model":
-		m.RemoteModel = v.textOr("")
+		m.RemoteModel = textOr(v, "")
 	case "remote_host":
-		m.RemoteHost = v.textOr("")
+		m.RemoteHost = textOr(v, "")
 	case "expires_at":
-		m.ExpiresAt = v.timeOrZero()
+		m.ExpiresAt = timeOrZero(v)
 	case "modified_at":
-		m.ModifiedAt = v.timeOrZero()
+		m.ModifiedAt = timeOrZero(v)
 	case "size":
-		m.Size = v.integerOr(0)
+		m.Size = integerOr(v, 0)
 	case "size_vram":
-		m.SizeVRAM = v.integerOr(0)
+		m.SizeVRAM = integerOr(v, 0)
 	case "context_length":
-		m.ContextLength = v.integerOr(0)
+		m.ContextLength = integerOr(v, 0)
 	case "digest":
-		m.Digest = v.textOr("")
+		m.Digest = textOr(v, "")
 	case "details":
 		m.details(v)
 	case "capabilities":
-		m.setCapabilities(v.texts())
+		m.setCapabilities(texts(v))
 	}
 }
 
-func (m *ModelCard) details(details *value) {
+func (m *ModelCard) details(details *jsonbody.Value) {
 	if details.Kind != jsonscan.Object {
 		return
 	}
-	_ = details.members(func(name string, v *value) error {
+	_ = details.Members(func(name string, v *jsonbody.Value) error {
 		switch name {
 		case "parent_model":
-			m.ParentModel = v.textOr("")
+			m.ParentModel = textOr(v, "")
 		case "format":
-			m.Format = v.textOr("")
+			m.Format = textOr(v, "")
 		case "family":
-			m.Family = v.textOr("")
+			m.Family = textOr(v, "")
 		case "families":
-			m.Families = v.texts()
+			m.Families = texts(v)
 		case "parameter_size":
-			m.ParameterSize = v.textOr("")
+			m.ParameterSize = textOr(v, "")
 		case "quantization_level":
-			m.Quantization = v.textOr("")
+			m.Quantization = textOr(v, "")
 		case "context_length":
-			m.ContextLength = max(m.ContextLength, v.integerOr(0))
+			m.ContextLength = max(m.ContextLength, integerOr(v, 0))
 		case "embedding_length":
-			m.EmbeddingLength = v.integerOr(0)
+			m.EmbeddingLength = integerOr(v, 0)
 		}
 		return nil
 	})
@@ -126,29 +127,29 @@ func DecodeShow(body []byte, card *ModelCard) error {
 		return err
 	}
 	capabilities := false
-	var info *value
+	var info *jsonbody.Value
 	template, parameters := "", ""
-	if err := top.members(func(name string, v *value) error {
+	if err := top.Members(func(name string, v *jsonbody.Value) error {
 		switch name {
 		case "license":
-			card.License = v.textOr("")
+			card.License = textOr(v, "")
 		case "system":
-			card.System = v.textOr("")
+			card.System = textOr(v, "")
 		case "template":
-			template = v.textOr("")
+			template = textOr(v, "")
 		case "parameters":
-			parameters = v.textOr("")
+			parameters = textOr(v, "")
 		case "remote_model":
-			card.RemoteModel = v.textOr("")
+			card.RemoteModel = textOr(v, "")
 		case "remote_host":
-			card.RemoteHost = v.textOr("")
+			card.RemoteHost = textOr(v, "")
 		case "modified_at":
-			card.ModifiedAt = v.timeOrZero()
+			card.ModifiedAt = timeOrZero(v)
 		case "details":
 			card.details(v)
 		case "capabilities":
 			capabilities = v.Kind == jsonscan.Array
-			card.setCapabilities(v.texts())
+			card.setCapabilities(texts(v))
 		case "model_info":
 			info = v
 		}
@@ -165,20 +166,20 @@ func DecodeShow(body []byte, card *ModelCard) error {
 }
 
 // info reads model_info: numbers of the architecture, "llama.context_length".
-func (m *ModelCard) info(info *value) {
+func (m *ModelCard) info(info *jsonbody.Value) {
 	if info == nil || info.Kind != jsonscan.Object {
 		return
 	}
-	_ = info.members(func(name string, v *value) error {
+	_ = info.Members(func(name string, v *jsonbody.Value) error {
 		switch {
 		case name == "general.architecture":
-			m.Family = or(m.Family, v.textOr(""))
+			m.Family = or(m.Family, textOr(v, ""))
 		case name == "general.basename":
-			m.DisplayName = or(m.DisplayName, v.textOr(""))
+			m.DisplayName = or(m.DisplayName, textOr(v, ""))
 		case strings.HasSuffix(name, ".context_length"):
-			m.ContextLength = v.integerOr(m.ContextLength)
+			m.ContextLength = integerOr(v, m.ContextLength)
 		case strings.HasSuffix(name, ".embedding_length") && strings.Count(name, ".") == 1:
-			m.EmbeddingLength = v.integerOr(m.EmbeddingLength)
+			m.EmbeddingLength = integerOr(v, m.EmbeddingLength)
 		}
 		return nil
 	})
@@ -210,31 +211,31 @@ func DecodeVersion(body []byte) (string, error) {
 		return "", err
 	}
 	version := ""
-	err = top.members(func(name string, v *value) error {
+	err = top.Members(func(name string, v *jsonbody.Value) error {
 		if name == "version" {
-			version = v.textOr("")
+			version = textOr(v, "")
 		}
 		return nil
 	})
 	return version, err
 }
 
-func (v *value) textOr(otherwise string) string {
-	if text, err := v.text(); err == nil {
+func textOr(v *jsonbody.Value, otherwise string) string {
+	if text, err := v.String(); err == nil {
 		return text
 	}
 	return otherwise
 }
 
-func (v *value) integerOr(otherwise int64) int64 {
-	if n, err := v.integer(); err == nil {
+func integerOr(v *jsonbody.Value, otherwise int64) int64 {
+	if n, err := v.Integer(); err == nil {
 		return n
 	}
 	return otherwise
 }
 
-func (v *value) timeOrZero() time.Time {
-	at, err := time.Parse(time.RFC3339Nano, v.textOr(""))
+func timeOrZero(v *jsonbody.Value) time.Time {
+	at, err := time.Parse(time.RFC3339Nano, textOr(v, ""))
 	if err != nil {
 		return time.Time{}
 	}
@@ -242,11 +243,11 @@ func (v *value) timeOrZero() time.Time {
 }
 
 // texts are the texts of a list; what is none is left out.
-func (v *value) texts() []string {
+func texts(v *jsonbody.Value) []string {
 	var list []string
 	if v.Kind == jsonscan.Array {
-		_ = v.elements(func(_ int, e *value) error {
-			if text, err := e.text(); err == nil {
+		_ = v.Elements(func(_ int, e *jsonbody.Value) error {
+			if text, err := e.String(); err == nil {
 				list = append(list, text)
 			}
 			return nil

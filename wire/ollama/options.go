@@ -5,36 +5,37 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"google.golang.org/protobuf/proto"
 )
 
 // decodeOptions reads the member options into sampling. Options that sampling
 // has no field for, or whose value it does not take, go to rest. The limit of
 // tokens is read with the head.
-func decodeOptions(options *value, sampling *conversationv1.Sampling, rest *extra) error {
-	return options.members(func(name string, m *value) error {
-		if m.isNull() {
+func decodeOptions(options *jsonbody.Value, sampling *conversationv1.Sampling, rest *jsonbody.Extra) error {
+	return options.Members(func(name string, m *jsonbody.Value) error {
+		if m.IsNull() {
 			return nil
 		}
 		known, err := decodeOption(name, m, sampling)
 		if err == nil && !known {
-			rest.add(m)
+			rest.Add(m)
 		}
 		return err
 	})
 }
 
-func decodeOption(name string, m *value, s *conversationv1.Sampling) (known bool, err error) {
+func decodeOption(name string, m *jsonbody.Value, s *conversationv1.Sampling) (known bool, err error) {
 	switch name {
 	case "num_predict":
-		n, err := m.integer()
+		n, err := m.Integer()
 		return n > 0, err // "No limit" has no field, and a modelfile may set one.
 	case "seed":
-		n, err := m.integer()
+		n, err := m.Integer()
 		s.Seed = &n
 		return true, err
 	case "top_k":
-		n, err := m.integer()
+		n, err := m.Integer()
 		if err != nil || n < 0 || n > math.MaxInt32 {
 			return false, err
 		}
@@ -61,23 +62,23 @@ func decodeOption(name string, m *value, s *conversationv1.Sampling) (known bool
 	default:
 		return false, nil
 	}
-	f, err := m.number()
+	f, err := m.Number()
 	*field = &f
 	return true, err
 }
 
 // decodeStop reads a stop text or a list of them; "" is none.
-func decodeStop(m *value) ([]string, error) {
+func decodeStop(m *jsonbody.Value) ([]string, error) {
 	if m.Kind == jsonscan.String {
-		text, err := m.text()
+		text, err := m.String()
 		if text == "" {
 			return nil, err
 		}
 		return []string{text}, err
 	}
 	var stop []string
-	err := m.elements(func(_ int, e *value) error {
-		text, err := e.text()
+	err := m.Elements(func(_ int, e *jsonbody.Value) error {
+		text, err := e.String()
 		stop = append(stop, text)
 		return err
 	})
@@ -91,7 +92,7 @@ func encodeOptions(w *writer, turn *conversationv1.Turn, rest string) {
 	if s == nil {
 		s = &conversationv1.Sampling{}
 	}
-	o := writer{b: []byte{'{'}}
+	o := writer{jsonbody.Writer{B: []byte{'{'}}}
 	written := map[string]bool{}
 	for _, option := range []struct {
 		name  string
@@ -102,13 +103,13 @@ func encodeOptions(w *writer, turn *conversationv1.Turn, rest string) {
 	} {
 		if option.value != nil {
 			written[option.name] = true
-			o.key(option.name)
-			o.float(*option.value)
+			o.Key(option.name)
+			o.Float(*option.value)
 		}
 	}
 	integer := func(name string, n int64) {
 		written[name] = true
-		o.intField(name, n)
+		o.IntField(name, n)
 	}
 	if s.TopK != nil {
 		integer("top_k", int64(s.GetTopK()))
@@ -121,12 +122,12 @@ func encodeOptions(w *writer, turn *conversationv1.Turn, rest string) {
 	}
 	if len(s.GetStop()) > 0 {
 		written["stop"] = true
-		o.key("stop")
-		o.strings(s.GetStop())
+		o.Key("stop")
+		o.Strings(s.GetStop())
 	}
-	o.extra(rest, func(name string) bool { return written[name] })
-	if len(o.b) > 1 {
-		o.close('}')
-		w.rawField("options", string(o.b))
+	o.Extra(rest, func(name string) bool { return written[name] })
+	if len(o.B) > 1 {
+		o.Close('}')
+		w.RawField("options", string(o.B))
 	}
 }

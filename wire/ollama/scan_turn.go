@@ -8,6 +8,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // Positions in the result of a scan for turnKeys.
@@ -52,9 +53,9 @@ type head struct {
 func scan(body []byte) (*head, error) {
 	h := &head{stream: true}
 	if _, err := jsonscan.Scan(body, turnKeys, h.at[:0]); err != nil {
-		return nil, scanFault(err)
+		return nil, jsonbody.ScanFault(err)
 	}
-	top := whole(body)
+	top := jsonbody.Whole(body)
 	if err := refuseOtherCase(body); err != nil {
 		return nil, err
 	}
@@ -64,44 +65,44 @@ func scan(body []byte) (*head, error) {
 	return h, nil
 }
 
-func (h *head) member(top *value, key int) *value {
-	return &value{Member: h.at[key], body: top.body, parent: top}
+func (h *head) member(top *jsonbody.Value, key int) *jsonbody.Value {
+	return top.Child(h.at[key])
 }
 
-func (h *head) read(top *value) error {
+func (h *head) read(top *jsonbody.Value) error {
 	for _, key := range []int{keyModel, keyName} {
 		m := h.member(top, key)
-		if m.isNull() || h.model != "" {
+		if m.IsNull() || h.model != "" {
 			continue
 		}
 		var err error
-		if h.model, err = m.text(); err != nil {
+		if h.model, err = m.String(); err != nil {
 			return err
 		}
 	}
-	if m := h.member(top, keyStream); !m.isNull() {
+	if m := h.member(top, keyStream); !m.IsNull() {
 		var err error
-		if h.stream, err = m.truth(); err != nil {
+		if h.stream, err = m.Truth(); err != nil {
 			return err
 		}
 	}
-	limits := []*value{h.member(top, keyMaxOutputTokens)}
-	if m := h.member(top, keyOptions); !m.isNull() {
+	limits := []*jsonbody.Value{h.member(top, keyMaxOutputTokens)}
+	if m := h.member(top, keyOptions); !m.IsNull() {
 		if m.Kind != jsonscan.Object {
-			return m.malformed("an object")
+			return m.Malformed("an object")
 		}
 		var room [2]jsonscan.Member
-		inner, err := jsonscan.ScanObject(top.body, m.Value, optionKeys, room[:0])
+		inner, err := jsonscan.ScanObject(top.Body(), m.Value, optionKeys, room[:0])
 		if err != nil {
-			return scanFault(err)
+			return jsonbody.ScanFault(err)
 		}
-		limits = append(limits, &value{Member: inner[0], body: top.body, parent: m})
+		limits = append(limits, m.Child(inner[0]))
 	}
 	for _, m := range limits {
-		if m.isNull() {
+		if m.IsNull() {
 			continue
 		}
-		n, err := m.integer()
+		n, err := m.Integer()
 		if err != nil {
 			return err
 		}
@@ -123,7 +124,7 @@ func refuseOtherCase(body []byte) error {
 		name := string(m.AppendName(nil, body))
 		for i := range turnKeys.Len() {
 			if known := turnKeys.Name(i); name != known && strings.EqualFold(name, known) {
-				refused = malformed(name, "the member is spelled "+known)
+				refused = jsonbody.Malformed(name, "the member is spelled "+known)
 			}
 		}
 		return refused == nil
@@ -131,7 +132,7 @@ func refuseOtherCase(body []byte) error {
 	if refused != nil {
 		return refused
 	}
-	return scanFault(err)
+	return jsonbody.ScanFault(err)
 }
 
 // plain tells whether a key is spelled without capitals and escapes.
@@ -185,20 +186,20 @@ func LoadRequest(body []byte) (load, unload bool) {
 	if err != nil || !empty(h.at[keyMessages], body) || !empty(h.at[keyPrompt], body) || !empty(h.at[keyImages], body) || !empty(h.at[keySuffix], body) {
 		return false, false
 	}
-	if zeroDuration(h.member(whole(body), keyKeepAlive)) {
+	if zeroDuration(h.member(jsonbody.Whole(body), keyKeepAlive)) {
 		return false, true
 	}
 	return true, false
 }
 
 // zeroDuration reads keep_alive, a number of seconds or a text such as "0s".
-func zeroDuration(m *value) bool {
+func zeroDuration(m *jsonbody.Value) bool {
 	switch m.Kind {
 	case jsonscan.Number:
-		f, err := m.number()
+		f, err := m.Number()
 		return err == nil && f == 0
 	case jsonscan.String:
-		text, err := m.text()
+		text, err := m.String()
 		if err != nil {
 			return false
 		}

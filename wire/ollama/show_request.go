@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 var showKeys = jsonscan.NewKeys("model", "name", "verbose")
@@ -15,18 +16,18 @@ func DecodeShowRequest(body []byte) (model string, verbose bool, err error) {
 	var room [3]jsonscan.Member
 	at, err := jsonscan.Scan(body, showKeys, room[:0])
 	if err != nil {
-		return "", false, scanFault(err)
+		return "", false, jsonbody.ScanFault(err)
 	}
-	top := whole(body)
+	top := jsonbody.Whole(body)
 	for _, member := range at[:2] {
-		if m := (&value{Member: member, body: body, parent: top}); model == "" && !m.isNull() {
-			if model, err = m.text(); err != nil {
+		if m := top.Child(member); model == "" && !m.IsNull() {
+			if model, err = m.String(); err != nil {
 				return "", false, err
 			}
 		}
 	}
 	if strings.TrimSpace(model) == "" {
-		return "", false, malformed("model", "a model is required")
+		return "", false, jsonbody.Malformed("model", "a model is required")
 	}
 	return model, at[2].Kind == jsonscan.True, nil
 }
@@ -34,8 +35,8 @@ func DecodeShowRequest(body []byte) (model string, verbose bool, err error) {
 // EncodeShowRequest is the body of a call of a provider's /api/show.
 func EncodeShowRequest(model string) []byte {
 	w := writer{}
-	w.open('{')
-	w.strField("model", model)
-	w.close('}')
-	return w.b
+	w.Open('{')
+	w.StrField("model", model)
+	w.Close('}')
+	return w.B
 }

@@ -5,6 +5,7 @@ import (
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"google.golang.org/grpc/codes"
 )
 
@@ -55,7 +56,7 @@ func (d *streamDecoder) decodeLine(dst []*conversationv1.Event, line []byte) ([]
 		dst = append(dst, textEvent(text, logprobs))
 	}
 	if content[2].Kind == jsonscan.Array {
-		if dst, err = d.toolCalls(dst, &value{Member: content[2], body: line}); err != nil {
+		if dst, err = d.toolCalls(dst, jsonbody.Whole(line).Child(content[2])); err != nil {
 			return dst, err
 		}
 	}
@@ -99,14 +100,14 @@ func (d *streamDecoder) finishReason() conversationv1.FinishReason {
 
 // toolCalls decodes whole calls. Ollama may number them anew on each line, so
 // they are counted here.
-func (d *streamDecoder) toolCalls(dst []*conversationv1.Event, list *value) ([]*conversationv1.Event, error) {
-	err := list.elements(func(_ int, e *value) error {
+func (d *streamDecoder) toolCalls(dst []*conversationv1.Event, list *jsonbody.Value) ([]*conversationv1.Event, error) {
+	err := list.Elements(func(_ int, e *jsonbody.Value) error {
 		call := &conversationv1.ToolCall{}
-		err := e.members(func(name string, m *value) (err error) {
+		err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 			switch {
-			case m.isNull():
+			case m.IsNull():
 			case name == "id":
-				call.Id, err = m.text()
+				call.Id, err = m.String()
 			case name == "function":
 				err = decodeCalled(m, call)
 			}
@@ -116,7 +117,7 @@ func (d *streamDecoder) toolCalls(dst []*conversationv1.Event, list *value) ([]*
 			return err
 		}
 		if call.Name == "" {
-			return malformed("tool_calls", "a call without a name")
+			return jsonbody.Malformed("tool_calls", "a call without a name")
 		}
 		if call.ArgumentsJson == "" {
 			call.ArgumentsJson = "{}"
@@ -143,19 +144,19 @@ func decodeLogprobs(list jsonscan.Member, line []byte) []*conversationv1.TokenLo
 		return nil
 	}
 	var tokens []*conversationv1.TokenLogprob
-	_ = (&value{Member: list, body: line}).elements(func(_ int, e *value) error {
+	_ = jsonbody.Whole(line).Child(list).Elements(func(_ int, e *jsonbody.Value) error {
 		token := &conversationv1.TokenLogprob{}
 		tokens = append(tokens, token)
-		return e.members(func(name string, m *value) (err error) {
+		return e.Members(func(name string, m *jsonbody.Value) (err error) {
 			switch name {
 			case "token":
-				token.Token, err = m.text()
+				token.Token, err = m.String()
 			case "logprob":
-				token.Logprob, err = m.number()
+				token.Logprob, err = m.Number()
 			case "bytes":
 				if m.Kind == jsonscan.Array {
-					err = m.elements(func(_ int, b *value) error {
-						n, err := b.integer()
+					err = m.Elements(func(_ int, b *jsonbody.Value) error {
+						n, err := b.Integer()
 						token.Bytes = append(token.Bytes, byte(n))
 						return err
 					})
@@ -173,8 +174,8 @@ func decodeLogprobs(list jsonscan.Member, line []byte) []*conversationv1.TokenLo
 // truncated.
 func (c codec) DecodeAnswer(body []byte) ([]*conversationv1.Event, error) {
 	d := &streamDecoder{lines: lines{codec: c}}
-	line := whole(body)
-	events, err := d.decodeLine(nil, line.body)
+	line := jsonbody.Whole(body)
+	events, err := d.decodeLine(nil, line.Body())
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"google.golang.org/grpc/codes"
 )
 
@@ -172,10 +173,10 @@ func (e *streamEncoder) hold(delta *conversationv1.ToolCallDelta) error {
 func (e *streamEncoder) flush(dst []byte, now time.Time) []byte {
 	for i := range e.calls {
 		call := &e.calls[i]
-		list := writer{b: []byte{'['}}
+		list := writer{jsonbody.Writer{B: []byte{'['}}}
 		list.call(i, call.id, call.name, string(call.arguments))
-		list.close(']')
-		dst = append(e.content(e.line(dst, now), "", "", list.b), ",\"done\":false}\n"...)
+		list.Close(']')
+		dst = append(e.content(e.line(dst, now), "", "", list.B), ",\"done\":false}\n"...)
 	}
 	e.calls, e.held = nil, 0
 	return dst
@@ -184,15 +185,15 @@ func (e *streamEncoder) flush(dst []byte, now time.Time) []byte {
 // call writes a whole tool call as clients read it.
 func (w *writer) call(index int, id, name, arguments string) {
 	object, _ := argumentsObject(arguments)
-	w.open('{')
-	w.strField("id", id)
-	w.key("function")
-	w.open('{')
-	w.intField("index", int64(index))
-	w.strField("name", name)
-	w.rawField("arguments", object)
-	w.close('}')
-	w.close('}')
+	w.Open('{')
+	w.StrField("id", id)
+	w.Key("function")
+	w.Open('{')
+	w.IntField("index", int64(index))
+	w.StrField("name", name)
+	w.RawField("arguments", object)
+	w.Close('}')
+	w.Close('}')
 }
 
 // last writes the line that ends the answer.
@@ -243,52 +244,52 @@ func appendDone(dst []byte, reason conversationv1.FinishReason, s statistics) []
 	if reason == conversationv1.FinishReason_FINISH_REASON_LENGTH {
 		word = "length"
 	}
-	w := writer{b: append(dst, `,"done":true`...)}
+	w := writer{jsonbody.Writer{B: append(dst, `,"done":true`...)}}
 	switch reason {
 	case conversationv1.FinishReason_FINISH_REASON_LOAD:
 		word = "load"
 	case conversationv1.FinishReason_FINISH_REASON_UNLOAD:
 		word = "unload"
 	}
-	w.strField("done_reason", word)
+	w.StrField("done_reason", word)
 	if word == "stop" || word == "length" {
-		w.intField("total_duration", int64(s.total))
-		w.intField("load_duration", int64(s.load))
-		w.intField("prompt_eval_count", s.input)
-		w.intField("prompt_eval_duration", int64(s.promptEval))
-		w.intField("eval_count", s.output)
-		w.intField("eval_duration", int64(s.eval))
+		w.IntField("total_duration", int64(s.total))
+		w.IntField("load_duration", int64(s.load))
+		w.IntField("prompt_eval_count", s.input)
+		w.IntField("prompt_eval_duration", int64(s.promptEval))
+		w.IntField("eval_count", s.output)
+		w.IntField("eval_duration", int64(s.eval))
 	}
-	w.close('}')
-	return w.b
+	w.Close('}')
+	return w.B
 }
 
 func appendLogprobs(dst []byte, tokens []*conversationv1.TokenLogprob) []byte {
-	w := writer{b: dst}
+	w := writer{jsonbody.Writer{B: dst}}
 	w.logprobs(tokens)
-	return w.b
+	return w.B
 }
 
 func (w *writer) logprobs(tokens []*conversationv1.TokenLogprob) {
-	w.open('[')
+	w.Open('[')
 	for _, t := range tokens {
-		w.open('{')
-		w.strField("token", t.GetToken())
-		w.key("logprob")
-		w.float(t.GetLogprob())
+		w.Open('{')
+		w.StrField("token", t.GetToken())
+		w.Key("logprob")
+		w.Float(t.GetLogprob())
 		if len(t.GetBytes()) > 0 {
-			w.key("bytes")
-			w.open('[')
+			w.Key("bytes")
+			w.Open('[')
 			for _, b := range t.GetBytes() {
-				w.int(int64(b))
+				w.Int(int64(b))
 			}
-			w.close(']')
+			w.Close(']')
 		}
 		if len(t.GetTop()) > 0 {
-			w.key("top_logprobs")
+			w.Key("top_logprobs")
 			w.logprobs(t.GetTop())
 		}
-		w.close('}')
+		w.Close('}')
 	}
-	w.close(']')
+	w.Close(']')
 }

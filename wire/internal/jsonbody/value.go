@@ -1,6 +1,7 @@
 package jsonbody
 
 import (
+	"math"
 	"strconv"
 
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
@@ -117,16 +118,20 @@ func (v *Value) Number() (float64, error) {
 	return f, nil
 }
 
-// Integer reads a whole number.
+// Integer reads a whole number, also one that is written with a fraction of 0:
+// clients without integers send 128.0.
 func (v *Value) Integer() (int64, error) {
 	if v.Kind != jsonscan.Number {
 		return 0, v.Malformed("a whole number")
 	}
-	n, err := v.Int64(v.body)
-	if err != nil {
+	if n, err := v.Int64(v.body); err == nil {
+		return n, nil
+	}
+	f, err := v.Float64(v.body)
+	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
 		return 0, Malformed(v.Path(), "want a whole number of 64 bits")
 	}
-	return n, nil
+	return int64(f), nil
 }
 
 // Within reads a whole number of a range.

@@ -49,12 +49,32 @@ func (w *Writer) Float(f float64) {
 		w.B = append(w.B, "null"...)
 		return
 	}
+	w.B = appendFloat(w.B, f, 64)
+}
+
+// Float32 is Float for a number of 32 bits.
+func (w *Writer) Float32(f float32) {
+	w.comma()
+	if wide := float64(f); math.IsNaN(wide) || math.IsInf(wide, 0) {
+		w.B = append(w.B, "null"...)
+		return
+	}
+	w.B = appendFloat(w.B, float64(f), 32)
+}
+
+func appendFloat(dst []byte, f float64, bits int) []byte {
 	format := byte('f')
 	if a := max(f, -f); a != 0 && (a < 1e-6 || a >= 1e21) {
 		format = 'e'
 	}
-	w.B = strconv.AppendFloat(w.B, f, format, -1, 64)
+	return strconv.AppendFloat(dst, f, format, -1, bits)
 }
+
+// Int writes a whole number.
+func (w *Writer) Int(n int64) { w.comma(); w.B = strconv.AppendInt(w.B, n, 10) }
+
+// Truth writes a boolean.
+func (w *Writer) Truth(v bool) { w.comma(); w.B = strconv.AppendBool(w.B, v) }
 
 // Strings writes a list of strings.
 func (w *Writer) Strings(list []string) {
@@ -125,6 +145,14 @@ func (x *Extra) AddJSON(name, json string) {
 	x.open()
 	x.json = append(jsonscan.AppendString(x.json, name), ':')
 	x.json = append(x.json, json...)
+}
+
+// AddAll adds what another gathered.
+func (x *Extra) AddAll(other *Extra) {
+	if len(other.json) > 0 {
+		x.open()
+		x.json = append(x.json, other.json[1:]...)
+	}
 }
 
 // AddInner adds what another gathered as one member; nothing where that is
