@@ -15,7 +15,7 @@ import (
 // Bounds of what waits to be run.
 const (
 	// applyDelay is how long statements are left to gather.
-	applyDelay = 250 * time.Millisecond
+	applyDelay = time.Second
 	// applyAt is the size from which they are run at once, maxPending that from
 	// which callers wait.
 	applyAt, maxPending = 4 << 20, 32 << 20

@@ -7,6 +7,7 @@ import (
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"google.golang.org/protobuf/proto"
 )
@@ -29,7 +30,7 @@ func (s *Service) reserve(ctx context.Context, row *gptv1.Attempt, cancel contex
 	copied := proto.Clone(row).(*gptv1.Attempt)
 	go func() {
 		defer close(e.reserved)
-		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Ledger.WriteTimeout)
+		ctx, stop := callctx.Lasting(ctx, s.cfg.Ledger.WriteTimeout)
 		defer stop()
 		if e.err = s.store.Reserve(ctx, copied, s.instance); e.err != nil {
 			e.err = ledgerDown(e.err)
@@ -73,7 +74,7 @@ func (e *entryInLedger) settle(ctx context.Context) error {
 	if e.err != nil || e.settled {
 		return e.err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Ledger.WriteTimeout)
+	ctx, cancel := callctx.Lasting(ctx, s.cfg.Ledger.WriteTimeout)
 	defer cancel()
 	for {
 		mine, err := s.store.Settle(s.tellingSettled(ctx, e.row), e.row)

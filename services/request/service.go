@@ -8,6 +8,7 @@ import (
 	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
@@ -196,7 +197,7 @@ func (s *Service) runningCount() float64 {
 // lasting is a context for what must happen although the caller may leave: the
 // caller's values, and a deadline of its own.
 func lasting(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	return callctx.Lasting(ctx, timeout)
 }
 
 // Why a run is cancelled other than by its own context. Rooms in this process

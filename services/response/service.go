@@ -8,6 +8,7 @@ import (
 	"time"
 
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
@@ -185,5 +186,5 @@ func (s *Service) runningCount() float64 {
 // lasting is a context for what must happen although the caller may leave: the
 // caller's values, and a deadline of its own.
 func lasting(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	return callctx.Lasting(ctx, timeout)
 }
