@@ -140,7 +140,7 @@ func (s *Service) learnModels(ctx context.Context) {
 		s.keepModels(s.router.known(), begin, err)
 		return
 	}
-	s.keepModels(route.NewCatalogue(models, providers.GetProviders(), s.router.quality), begin, nil)
+	s.keepModels(route.NewCatalogue(models, providers.GetProviders(), s.router.quality, begin), begin, nil)
 }
 
 func (s *Service) keepModels(c *route.Catalogue, at time.Time, err error) {

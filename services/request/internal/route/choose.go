@@ -102,7 +102,7 @@ func (p *Policy) considers(t *Target) bool {
 				}
 			}
 		}
-		return !t.Test
+		return !t.Test && !t.Route
 	}
 	if matchAny(p.Candidates, t.ID, full) {
 		return true
@@ -372,8 +372,11 @@ func (q *Question) score(c *Candidate) {
 	}
 	c.Price = cheapness(c.Target, f)
 	c.Latency = 0.8 // as of 2.5 seconds, where nothing is known
-	if seen.seconds >= 0 {
+	switch {
+	case seen.seconds >= 0:
 		c.Latency = 1 / (1 + seen.seconds/10)
+	case c.First > 0: // what other processes saw; the rest as where nothing is known
+		c.Latency = 1 / (1 + (c.First.Seconds()+2)/10)
 	}
 	if r, ok := q.Recorded[c.ID]; ok {
 		c.Success, c.Latency = r.Success, r.Latency

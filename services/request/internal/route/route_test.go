@@ -10,6 +10,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 const (
@@ -42,7 +43,7 @@ func shop() *Catalogue {
 		{Name: "p-large", BaseUrl: "https://eu.large.example"}, {Name: "p-local-8b", BaseUrl: "http://127.0.0.1:11434"},
 		{Name: "p-down", BaseUrl: "https://down.example", State: gptv1.Provider_STATE_UNAVAILABLE, Reason: "left alone after repeated failures"},
 		{Name: "p-dark", BaseUrl: "https://dark.example"},
-	}, nil)
+	}, nil, time.Unix(0, 0))
 }
 
 func named(t *testing.T, name string) *Policy {
@@ -180,7 +181,7 @@ func TestConversationsStay(t *testing.T) {
 
 func TestEqualsShareTheLoad(t *testing.T) {
 	t.Parallel()
-	c := NewCatalogue([]*gptv1.Model{model("a", 1, 1, 0), model("b", 1, 1, 0), model("c", 1, 1, 0)}, nil, nil)
+	c := NewCatalogue([]*gptv1.Model{model("a", 1, 1, 0), model("b", 1, 1, 0), model("c", 1, 1, 0)}, nil, nil, time.Unix(0, 0))
 	p := named(t, Auto)
 	run := func(seed uint64) string {
 		o, random, out := NewObserved(), rand.New(rand.NewPCG(seed, 1)), ""
@@ -205,7 +206,7 @@ func TestEqualsShareTheLoad(t *testing.T) {
 
 func TestFailuresAndSlownessCount(t *testing.T) {
 	t.Parallel()
-	c := NewCatalogue([]*gptv1.Model{model("a", 1, 1, 0), model("b", 1.3, 1.3, 0)}, nil, nil)
+	c := NewCatalogue([]*gptv1.Model{model("a", 1, 1, 0), model("b", 1.3, 1.3, 0)}, nil, nil, time.Unix(0, 0))
 	p, now := named(t, Auto), time.Unix(1000, 0)
 	best := func(o *Observed, at time.Time) string {
 		f := Features{Input: 10, Output: 100, Need: 0.1, Class: "test/simple"}
@@ -345,6 +346,43 @@ func TestNames(t *testing.T) {
 	for glob, names := range map[string][2]string{"gpt-4o*": {"gpt-4o-mini", "gpt-4"}, "*/llama*:8b": {"ollama/llama3:8b", "llama3:8b"}, "a?c": {"abc", "abbc"}, "*": {"", "x"}} {
 		if !Match(glob, names[0]) || glob != "*" && Match(glob, names[1]) {
 			t.Errorf("glob %s", glob)
+		}
+	}
+}
+
+// TestTargets: a model is down where all its keys are, a route where all its
+// models are; a route is a candidate only where it is listed.
+func TestTargets(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	lanes := func(name string, states ...gptv1.Provider_State) (out []*gptv1.Target) {
+		for i, state := range states {
+			out = append(out, &gptv1.Target{Name: fmt.Sprint(name, "#", i), State: state, Reason: "refused", FirstTokenMicros: int64(1+i) * 1e6})
+		}
+		return out
+	}
+	const up, gone = gptv1.Provider_STATE_HEALTHY, gptv1.Provider_STATE_UNAVAILABLE
+	limited := lanes("p-c/c", up)
+	limited[0].AvoidedUntil = timestamppb.New(now.Add(time.Minute))
+	fast := &gptv1.Model{Id: "fast", ProviderModel: "fast", Targets: []string{"p-a/a", "p-b/b"}, Capabilities: []gptv1.Capability{chat}}
+	dead := &gptv1.Model{Id: "dead", ProviderModel: "dead", Targets: []string{"p-a/a", "p-c/c"}, Capabilities: []gptv1.Capability{chat}}
+	c := NewCatalogue([]*gptv1.Model{model("a", 1, 1, 0), model("b", 2, 2, 0), model("c", 3, 3, 0), fast, dead}, []*gptv1.Provider{
+		{Name: "p-a", Targets: lanes("p-a/a", gone, gone)}, {Name: "p-b", Targets: lanes("p-b/b", gone, up)}, {Name: "p-c", Targets: limited},
+	}, nil, now)
+	for id, want := range map[string]string{
+		"a": "it is unavailable: refused", "b": "", "c": "its provider limits it until 00:17:40", "fast": "", "dead": "all of its targets are unavailable",
+	} {
+		if got := c.Find(id).Down; got != want {
+			t.Errorf("%s: %q, want %q", id, got, want)
+		}
+	}
+	if b, r := c.Find("b"), c.Find("fast"); b.First != time.Second || r.Prices == nil || r.Quality == 0 {
+		t.Errorf("%+v %+v", b, r)
+	}
+	open, listed := Policy{}, Policy{Candidates: []string{"fast"}}
+	for p, want := range map[*Policy]int{&open: 3, &listed: 1} {
+		if got := Filter(p, c, &Features{}); len(got) != want {
+			t.Errorf("%d candidates, want %d", len(got), want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 )
@@ -34,8 +35,13 @@ type Target struct {
 	QualityFrom string
 	// Test marks models that make no real answers.
 	Test bool
-	// Down says why its provider cannot be used now. Empty where it can.
+	// Route marks a name that leads to several targets of the catalogue: a
+	// candidate only where the policy lists it.
+	Route bool
+	// Down says why it cannot be used now. Empty where it can.
 	Down string
+	// First is the time to its first token as the gpt room saw it; 0 is unknown.
+	First time.Duration
 }
 
 // Quality sets the quality of models by globs.
@@ -52,27 +58,33 @@ type Catalogue struct {
 	byName  map[string]*Target
 }
 
-// NewCatalogue makes targets of what the gpt room lists.
-func NewCatalogue(models []*gptv1.Model, providers []*gptv1.Provider, quality []Quality) *Catalogue {
+// NewCatalogue makes targets of what the gpt room lists. now tells which limits
+// of providers still hold.
+func NewCatalogue(models []*gptv1.Model, providers []*gptv1.Provider, quality []Quality, now time.Time) *Catalogue {
 	states := make(map[string]*gptv1.Provider, len(providers))
+	seen := map[string]lane{}
 	for _, p := range providers {
 		states[p.GetName()] = p
+		for _, t := range p.GetTargets() {
+			name, _, _ := strings.Cut(t.GetName(), "#")
+			name, _, _ = strings.Cut(name, "@")
+			seen[name] = seen[name].with(t, now)
+		}
 	}
 	c := &Catalogue{byName: make(map[string]*Target, 2*len(models))}
 	for _, m := range models {
 		t := &Target{
 			ID: m.GetId(), Provider: m.GetProvider(), Name: m.GetProviderModel(), Aliases: m.GetAliases(),
 			Capabilities: m.GetCapabilities(), Context: m.GetContextLength(), MaxOutput: m.GetMaxOutputTokens(),
-			Prices: m.GetPrices(), Test: m.GetTestModel(),
+			Prices: m.GetPrices(), Test: m.GetTestModel(), Route: len(m.GetTargets()) > 0,
 		}
-		if p := states[m.GetProvider()]; p != nil {
+		if p := states[m.GetProvider()]; p != nil && !t.Route {
 			t.SelfHosted, t.Region = place(p)
-			switch p.GetState() {
-			case gptv1.Provider_STATE_UNAVAILABLE, gptv1.Provider_STATE_NOT_CONFIGURED:
-				t.Down = "its provider is unavailable"
-				if p.GetReason() != "" {
-					t.Down += ": " + p.GetReason()
-				}
+			t.Down = down(p)
+		}
+		if l, ok := seen[t.Provider+"/"+t.Name]; ok && !t.Route {
+			if t.First = l.first; t.Down == "" && !l.usable {
+				t.Down = l.reason
 			}
 		}
 		t.Quality, t.QualityFrom = qualityOf(t, m, quality)
@@ -89,7 +101,73 @@ func NewCatalogue(models []*gptv1.Model, providers []*gptv1.Provider, quality []
 	for _, t := range c.Targets {
 		c.byName[t.ID] = t
 	}
+	for i, m := range models {
+		if c.Targets[i].Route {
+			c.lead(c.Targets[i], m.GetTargets())
+		}
+	}
 	return c
+}
+
+// lead gives a route what it lacks from the targets that it leads to: it is down
+// where all of them are.
+func (c *Catalogue) lead(route *Target, names []string) {
+	up, known := false, false
+	for _, name := range names {
+		t := c.byName[name]
+		if t == nil || t == route {
+			continue
+		}
+		if !known {
+			known = true
+			route.SelfHosted, route.Region, route.First = t.SelfHosted, t.Region, t.First
+			if route.Prices == nil {
+				route.Prices = t.Prices
+			}
+			if route.QualityFrom != configured {
+				route.Quality, route.QualityFrom = t.Quality, t.QualityFrom
+			}
+		}
+		up = up || t.Down == ""
+	}
+	if known && !up {
+		route.Down = "all of its targets are unavailable"
+	}
+}
+
+// down says why a provider cannot be used now; empty where it can.
+func down(p *gptv1.Provider) string {
+	switch p.GetState() {
+	case gptv1.Provider_STATE_UNAVAILABLE, gptv1.Provider_STATE_NOT_CONFIGURED:
+		if p.GetReason() != "" {
+			return "its provider is unavailable: " + p.GetReason()
+		}
+		return "its provider is unavailable"
+	}
+	return ""
+}
+
+// lane is what the gpt room saw of a model over all keys and addresses.
+type lane struct {
+	usable bool
+	reason string
+	first  time.Duration // of the quickest
+}
+
+func (l lane) with(t *gptv1.Target, now time.Time) lane {
+	first := time.Duration(t.GetFirstTokenMicros()) * time.Microsecond
+	if first > 0 && (l.first == 0 || first < l.first) {
+		l.first = first
+	}
+	switch {
+	case t.GetState() == gptv1.Provider_STATE_UNAVAILABLE:
+		l.reason = "it is unavailable: " + t.GetReason()
+	case t.GetAvoidedUntil() != nil && t.GetAvoidedUntil().AsTime().After(now):
+		l.reason = "its provider limits it until " + t.GetAvoidedUntil().AsTime().UTC().Format("15:04:05")
+	default:
+		l.usable = true
+	}
+	return l
 }
 
 // Find returns the target of an id, alias or "provider/name", or nil.
