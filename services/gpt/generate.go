@@ -30,7 +30,7 @@ func (s *Service) Generate(req *gptv1.GenerateRequest, stream grpc.ServerStreami
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 
-	plan, err := s.registry.Plan(ctx, turn.GetModel())
+	plan, err := s.registry.PlanWith(ctx, turn.GetModel(), turn.GetFallbackModels(), fallbackDefault)
 	if err != nil {
 		return s.ended(ctx, err, "")
 	}

@@ -62,7 +62,11 @@ func describeTargets(p *gptv1.Provider, entry *registry.Entry, now time.Time) {
 			}
 			if place.Breaker != nil {
 				switch seen := place.Breaker.Snapshot(); {
-				case seen.State != breaker.Closed:
+				case seen.State == breaker.Probing:
+					// Whoever chooses by this must send the next call here, or
+					// the breaker would never close.
+					t.State, t.Reason = gptv1.Provider_STATE_DEGRADED, "to be tried again: "+seen.Reason
+				case seen.State == breaker.Open:
 					open++
 					t.State, t.Reason = gptv1.Provider_STATE_UNAVAILABLE, "left alone after repeated failures: "+seen.Reason
 				case seen.Failures > 0:

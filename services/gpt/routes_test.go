@@ -138,6 +138,26 @@ func TestRouteFallsBackFromAnUnreachableProvider(t *testing.T) {
 	}
 }
 
+// TestFallbackModels: a turn can bring the models that are tried after its own;
+// what there is not is passed over.
+func TestFallbackModels(t *testing.T) {
+	t.Parallel()
+	a, b := newPlace(t, script(status(503))), newPlace(t, script(whole))
+	r := routed(t, gpt.RouteConfig{}, a, b)
+	turn := ask("a/m")
+	turn.Turn.FallbackModels = []string{"nowhere/m", "b/m"}
+	got := r.generate(t.Context(), turn)
+	rows := byNumber(t, r)
+	if got.reason() != "finished" || a.calls() != 1 || b.calls() != 1 || len(rows) != 2 || rows[1].GetCause() != gptv1.Attempt_CAUSE_FALLBACK || rows[0].GetRoute() != "" {
+		t.Errorf("%s: %v", got.reason(), rows)
+	}
+	missing := ask("nowhere/m")
+	missing.Turn.FallbackModels = []string{"b/m"}
+	if got := r.generate(t.Context(), missing); got.reason() != "finished" || b.calls() != 2 {
+		t.Errorf("%s, %d calls", got.reason(), b.calls())
+	}
+}
+
 // With a first target that is down, calls go to the second at once, but for one
 // probe each time.
 func TestBreakerIsPerTarget(t *testing.T) {

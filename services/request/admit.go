@@ -80,6 +80,10 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 		joined.turn = shallow(joined.turn)
 		joined.turn.Model = decision.GetModel()
 	}
+	if fallbacks := s.fallbacks(decision); len(fallbacks) > 0 {
+		joined.turn = shallow(joined.turn)
+		joined.turn.FallbackModels = fallbacks
+	}
 	r := &run{
 		s: s, id: ids.At("req", begin), owner: owner, submit: req, begin: begin, joined: joined,
 		makeSession: makeSession, done: make(chan struct{}),

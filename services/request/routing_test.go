@@ -13,8 +13,10 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/services/request/internal/route"
+	"github.com/gptmesh/gptmesh/services/response/responsetest"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -428,5 +430,33 @@ func TestPolicyConfigNamesTheKey(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s is not named: %v", key, err)
 		}
+	}
+}
+
+// TestFallback has the chosen model fail and the next-best answer.
+func TestFallback(t *testing.T) {
+	t.Parallel()
+	none := 0
+	w := open(t, options{gpt: &shop{}, classifier: &byWords{}, config: func(cfg *Config) {
+		cfg.Policies = map[string]route.Policy{"proud": {Fallbacks: &none}}
+	}})
+	w.response.Play(func(_ context.Context, req *responsev1.GenerateRequest, send func(...*conversationv1.Event) error) error {
+		started := responsetest.Started()
+		started.GetStarted().Target = "p-mid/mid#key"
+		return send(append([]*conversationv1.Event{started, responsetest.Text("Hello")}, responsetest.Ending()...)...)
+	})
+	g := w.submit(t.Context(), askFor("auto", easy))
+	equal(t, g.err, nil)
+	turn := w.response.Calls()[0].GetTurn()
+	equal(t, fmt.Sprint(turn.GetModel(), turn.GetFallbackModels()), "small[mid large]")
+	d := w.newest().GetDecision()
+	equal(t, d.GetModel(), "mid")
+	if !strings.Contains(d.GetReason(), "small failed, mid answered") {
+		t.Errorf("reason %q", d.GetReason())
+	}
+	w.submit(t.Context(), askFor("auto:proud", easy))
+	w.submit(t.Context(), askFor("small", easy))
+	for _, call := range w.response.Calls()[1:] {
+		equal(t, len(call.GetTurn().GetFallbackModels()), 0)
 	}
 }

@@ -180,6 +180,7 @@ func (r *run) note(events []*conversationv1.Event) {
 				r.request.Decision = proto.CloneOf(r.request.GetDecision())
 				r.request.Decision.Model = kind.Started.GetModel()
 			}
+			r.answeredBy(kind.Started)
 		case *conversationv1.Event_Usage:
 			r.request.Usage = proto.CloneOf(kind.Usage)
 		}

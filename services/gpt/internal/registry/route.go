@@ -151,6 +151,34 @@ func (r *Registry) Plan(ctx context.Context, name string) (Plan, error) {
 	return plan, nil
 }
 
+// PlanWith is Plan for a model and those that are tried, in order, where it fails:
+// a route of one call. Fallbacks that there are not are left out; a route that is
+// asked for keeps its own targets.
+func (r *Registry) PlanWith(ctx context.Context, name string, fallbacks, on []string) (Plan, error) {
+	plan, err := r.Plan(ctx, name)
+	if len(fallbacks) == 0 || plan.Route != nil || ctx.Err() != nil {
+		return plan, err
+	}
+	plan.Route = &Route{Strategy: Order, FallbackOn: on, MayContinue: true}
+	if err != nil {
+		plan.Missing = append(plan.Missing, name+" ("+err.Error()+")")
+	}
+	for i, fallback := range fallbacks {
+		target, missing := r.Resolve(ctx, fallback)
+		if missing != nil {
+			plan.Missing = append(plan.Missing, fallback+" ("+missing.Error()+")")
+			continue
+		}
+		for _, place := range target.Places() {
+			plan.Options = append(plan.Options, Option{Target: target, Place: place, Index: i + 1})
+		}
+	}
+	if len(plan.Options) == 0 {
+		return Plan{}, err
+	}
+	return plan, nil
+}
+
 // PlanFor is the plan of one target with all its keys.
 func PlanFor(target *Target) Plan {
 	places := target.Places()

@@ -42,6 +42,9 @@ type Policy struct {
 	// conversation's model may be than the best one (fit times success, 0 to 1).
 	// 0 means 0.15.
 	SwitchMargin float64 `yaml:"switch_margin"`
+	// Fallbacks is how many of the next-best candidates are tried, in order, where
+	// the chosen model fails before its first token. Absent means 2.
+	Fallbacks *int `yaml:"fallbacks"`
 	// Shadow is a policy that decides beside this one, is recorded, and does not
 	// act.
 	Shadow string `yaml:"shadow"`
@@ -186,7 +189,7 @@ func (p *Policy) Fill(budget time.Duration) {
 // Version changes with anything that steers a choice.
 func (p *Policy) Version() string {
 	q := *p
-	q.Description, q.Shadow = "", ""
+	q.Description, q.Shadow, q.Fallbacks = "", "", nil
 	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", q))
 	return hex.EncodeToString(sum[:4])
 }
@@ -211,6 +214,7 @@ func (p *Policy) Validate() error {
 		check(q >= 0 && q <= 1, key, "must be from 0 to 1")
 	}
 	check(p.Filters.MinContext >= 0, "filters.min_context", "must not be negative")
+	check(p.Fallbacks == nil || *p.Fallbacks >= 0 && *p.Fallbacks <= 8, "fallbacks", "must be from 0 to 8")
 	check(p.Budget >= 0, "budget", "must not be negative")
 	switch p.Sticky {
 	case "", StickyConversation, StickySession, StickyOff:

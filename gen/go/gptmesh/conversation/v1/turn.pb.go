@@ -271,9 +271,13 @@ type Turn struct {
 	RawPrompt bool `protobuf:"varint,18,opt,name=raw_prompt,json=rawPrompt,proto3" json:"raw_prompt,omitempty"`
 	// on_failure says what becomes of an answer that breaks off after its first
 	// token. Unspecified means ON_FAILURE_STOP.
-	OnFailure     OnFailure `protobuf:"varint,19,opt,name=on_failure,json=onFailure,proto3,enum=gptmesh.conversation.v1.OnFailure" json:"on_failure,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	OnFailure OnFailure `protobuf:"varint,19,opt,name=on_failure,json=onFailure,proto3,enum=gptmesh.conversation.v1.OnFailure" json:"on_failure,omitempty"`
+	// fallback_models are tried in this order where the model fails before its
+	// first token. They have no meaning with a model that is a route, which has
+	// targets of its own. Set by routing policies, and by native clients.
+	FallbackModels []string `protobuf:"bytes,20,rep,name=fallback_models,json=fallbackModels,proto3" json:"fallback_models,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Turn) Reset() {
@@ -437,6 +441,13 @@ func (x *Turn) GetOnFailure() OnFailure {
 		return x.OnFailure
 	}
 	return OnFailure_ON_FAILURE_UNSPECIFIED
+}
+
+func (x *Turn) GetFallbackModels() []string {
+	if x != nil {
+		return x.FallbackModels
+	}
+	return nil
 }
 
 // RawTurn is a turn as it came over a wire.
@@ -812,7 +823,7 @@ var File_gptmesh_conversation_v1_turn_proto protoreflect.FileDescriptor
 
 const file_gptmesh_conversation_v1_turn_proto_rawDesc = "" +
 	"\n" +
-	"\"gptmesh/conversation/v1/turn.proto\x12\x17gptmesh.conversation.v1\x1a\x1bbuf/validate/validate.proto\x1a%gptmesh/conversation/v1/message.proto\x1a\"gptmesh/conversation/v1/tool.proto\"\xa5\b\n" +
+	"\"gptmesh/conversation/v1/turn.proto\x12\x17gptmesh.conversation.v1\x1a\x1bbuf/validate/validate.proto\x1a%gptmesh/conversation/v1/message.proto\x1a\"gptmesh/conversation/v1/tool.proto\"\xe1\b\n" +
 	"\x04Turn\x12\x1e\n" +
 	"\x05model\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x05model\x12H\n" +
 	"\bmessages\x18\x02 \x03(\v2 .gptmesh.conversation.v1.MessageB\n" +
@@ -840,7 +851,8 @@ const file_gptmesh_conversation_v1_turn_proto_rawDesc = "" +
 	"\n" +
 	"raw_prompt\x18\x12 \x01(\bR\trawPrompt\x12K\n" +
 	"\n" +
-	"on_failure\x18\x13 \x01(\x0e2\".gptmesh.conversation.v1.OnFailureB\b\xbaH\x05\x82\x01\x02\x10\x01R\tonFailureB\x16\n" +
+	"on_failure\x18\x13 \x01(\x0e2\".gptmesh.conversation.v1.OnFailureB\b\xbaH\x05\x82\x01\x02\x10\x01R\tonFailure\x12:\n" +
+	"\x0ffallback_models\x18\x14 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\b\"\ar\x05\x10\x01\x18\x80\x02R\x0efallbackModelsB\x16\n" +
 	"\x14_parallel_tool_callsB\x14\n" +
 	"\x12_max_output_tokensB\t\n" +
 	"\a_suffix\"\xd5\x01\n" +
