@@ -9,7 +9,7 @@ import (
 
 // classifierCalibrateCommand calibrates a model anew.
 type classifierCalibrateCommand struct {
-	Model          string   `required:"" placeholder:"MODEL" help:"File of the model."`
+	Model          string   `required:"" placeholder:"MODEL" help:"File of the model, or of several; 'default' is what the program carries."`
 	Head           string   `help:"Head to calibrate, where the file holds several; the result holds it alone."`
 	Data           []string `required:"" placeholder:"FILE.jsonl" help:"Labelled rows that the model was not trained on; - is standard input."`
 	Out            string   `placeholder:"MODEL" help:"File to write; the model's own where it is not given."`

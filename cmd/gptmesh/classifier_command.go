@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/gptmesh/gptmesh/services/classifier/builtin"
 	"github.com/gptmesh/gptmesh/services/classifier/learn"
 )
 
@@ -18,6 +20,7 @@ type classifierCommand struct {
 	Calibrate classifierCalibrateCommand `cmd:"" help:"Fit a model's probabilities and thresholds on rows it was not trained on."`
 	Explain   classifierExplainCommand   `cmd:"" help:"Say what a model thinks of a text, and why."`
 	Export    classifierExportCommand    `cmd:"" help:"Print what a model says about itself, with its strongest features, as JSON."`
+	Bundle    classifierBundleCommand    `cmd:"" help:"Put models of several heads into one file."`
 }
 
 // classifierInput reads labelled rows from files, one after the other.
@@ -48,15 +51,28 @@ func classifierFile(path string, stdin io.Reader) ([]learn.Row, error) {
 	return learn.ReadRows(f, path)
 }
 
-// classifierModel loads the file of one model, or one head of a set.
-func classifierModel(path, head string) (*learn.Model, error) {
+// classifierSet loads the file of a model or of a set. "default" is the set
+// that the program carries, where there is no file of this name.
+func classifierSet(path string) (*learn.Set, error) {
 	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && path == "default" {
+		return builtin.Load()
+	}
 	if err != nil {
 		return nil, err
 	}
 	set, err := learn.LoadSet(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return set, nil
+}
+
+// classifierModel loads the file of one model, or one head of a set.
+func classifierModel(path, head string) (*learn.Model, error) {
+	set, err := classifierSet(path)
+	if err != nil {
+		return nil, err
 	}
 	models := set.Models()
 	if head == "" && len(models) == 1 {

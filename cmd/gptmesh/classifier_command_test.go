@@ -153,3 +153,23 @@ func TestClassifierRefusals(t *testing.T) {
 		t.Errorf("no model: %v", err)
 	}
 }
+
+func TestClassifierBundle(t *testing.T) {
+	t.Parallel()
+	one, _ := trainedModel(t, classifierRows(20))
+	bundle := filepath.Join(t.TempDir(), "bundle")
+	var out strings.Builder
+	c := classifierBundleCommand{Models: []string{"default", one}, Out: bundle}
+	if err := c.run(&out); err != nil || !strings.Contains(out.String(), "intent") || !strings.Contains(out.String(), "kind") {
+		t.Fatalf("bundle: %v\n%s", err, out.String())
+	}
+	out.Reset()
+	ex := classifierExplainCommand{Model: bundle, Head: "kind", Text: "crash with an error in module 3", Limit: 4}
+	if err := ex.run(nil, &out); err != nil || !strings.Contains(out.String(), "kind: bug") {
+		t.Errorf("explain one of several: %v\n%s", err, out.String())
+	}
+	ex = classifierExplainCommand{Model: "default", Text: "x"}
+	if err := ex.run(nil, &out); err == nil || !strings.Contains(err.Error(), "--head") {
+		t.Errorf("several heads and none chosen: %v", err)
+	}
+}

@@ -10,7 +10,7 @@ import (
 
 // classifierEvaluateCommand measures a model.
 type classifierEvaluateCommand struct {
-	Model  string   `required:"" placeholder:"MODEL" help:"File of the model."`
+	Model  string   `required:"" placeholder:"MODEL" help:"File of the model, or of several; 'default' is what the program carries."`
 	Head   string   `help:"Head to measure, where the file holds several."`
 	Data   []string `required:"" placeholder:"FILE.jsonl" help:"Labelled rows; - is standard input."`
 	JSON   bool     `name:"json" help:"Print the figures as JSON."`

@@ -10,7 +10,7 @@ import (
 
 // classifierExplainCommand explains one answer.
 type classifierExplainCommand struct {
-	Model string `required:"" placeholder:"MODEL" help:"File of the model."`
+	Model string `required:"" placeholder:"MODEL" help:"File of the model, or of several; 'default' is what the program carries."`
 	Head  string `help:"Head to ask, where the file holds several."`
 	Text  string `required:"" help:"Text to judge; - is standard input."`
 	Title string `help:"Title of the text."`
@@ -57,7 +57,7 @@ func (c *classifierExplainCommand) run(stdin io.Reader, stdout io.Writer) error 
 
 // classifierExportCommand prints a model's metadata.
 type classifierExportCommand struct {
-	Model string `required:"" placeholder:"MODEL" help:"File of the model."`
+	Model string `required:"" placeholder:"MODEL" help:"File of the model, or of several; 'default' is what the program carries."`
 	Head  string `help:"Head to print, where the file holds several."`
 }
 

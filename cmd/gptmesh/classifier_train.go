@@ -17,7 +17,7 @@ type classifierTrainCommand struct {
 	Data           []string `required:"" placeholder:"FILE.jsonl" help:"Labelled rows: text, optional title and group, and label or weak and strong. May be given again; - is standard input."`
 	Out            string   `required:"" placeholder:"MODEL" help:"File to write the model to."`
 	Seed           uint64   `default:"1" help:"Seed of every random choice: the same rows and seed give the same file."`
-	Groups         string   `enum:"auto,on,off" default:"auto" help:"Whether groups get features of their own: auto, on or off."`
+	Groups         string   `enum:"auto,on,off,apart" default:"auto" help:"Whether groups get features of their own: auto, on or off; apart is for rows made alike within a group, such as those of one template."`
 	OutOfScope     string   `placeholder:"LABEL" help:"Label of texts that belong to none of the others (default: oos and the like)."`
 	TargetAccuracy float64  `default:"0.9" help:"How often accepted answers shall be right; sets the threshold."`
 	MaxBytes       int      `help:"Most bytes of weights (default 1 MB, 1.5 MB with more than 50 labels)."`

@@ -74,7 +74,7 @@ func TestData(t *testing.T) {
 				t.Logf("%+v", *e.OutOfScope)
 			}
 			if e.RoutingFigures != nil {
-				t.Logf("%+v, length only %+v, %+v, cv %+v %s %v", *e.RoutingFigures, *e.LengthOnly, e.Scores, v.Scores, m.Metadata().Calibration.Score, m.Metadata().Calibration.LengthWeight)
+				t.Logf("%+v, length only %+v, %+v, cv %+v %+v%s", *e.RoutingFigures, *e.LengthOnly, e.Scores, v.Scores, m.Metadata().Calibration.Need, "")
 			}
 			for _, p := range e.Coverage {
 				if p.Coverage == 0.7 {

@@ -18,15 +18,23 @@
 // columns weak and strong (whether a weak and a strong model answered right)
 // and predicts how much a text needs the strong one.
 //
+// A head of two labels, one of which means that nothing was found ("benign"),
+// judges windows of some words and answers by the worst of them; see
+// docs/adr/0019-guards-read-windows.md.
+//
 // # At run time
 //
 // [Load] checks a file and uses its bytes in place. A [Set] holds several
 // models; [Set.Classify] passes over the text once for all of them. Models and
 // sets are immutable and safe for concurrent use; what a call needs is pooled.
+// [Live] holds a set that is replaced under use. [Model.Evidence] names the
+// strongest features of one answer.
 //
 // # Groups
 //
 // Rows may name a group (a repository, a tenant). Their features are then kept
-// twice: once for everybody and once for the group. A text of an unknown group
-// is judged by the shared features alone.
+// twice: once for everybody and once for the group. With three groups or more a
+// text of an unknown group is judged by views: how it begins, by features that
+// several groups share, with weights of their own. With fewer it is judged by
+// the shared features alone.
 package learn

@@ -18,10 +18,12 @@ func (m *Model) Evidence(d Document, limit int) []Evidence {
 	}
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	s.doc = d
+	s.begin(d, m.scaling.families)
 	defer func() { s.doc = Document{} }()
-	s.features.run(&s.doc, m.scaling.families)
 	target := m.target(m.judge(s))
+	if m.windowed {
+		return m.riskEvidence(s, m.meta.Labels[target], target, limit)
+	}
 	var strong []contribution
 	if m.strange(s) {
 		strong = m.strangeStrongest(s, target, limit)

@@ -39,8 +39,7 @@ type LabelProbability struct {
 // It is for people and for traces, slower than Classify.
 func (m *Model) Explain(d Document, limit int) Explanation {
 	s := new(scratch)
-	s.doc = d
-	s.features.run(&s.doc, m.scaling.families)
+	s.begin(d, m.scaling.families)
 	e := Explanation{Prediction: m.judge(s)}
 	for i, p := range m.Probabilities(d, nil) {
 		e.Labels = append(e.Labels, LabelProbability{m.meta.Labels[i], round(p)})

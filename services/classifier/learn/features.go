@@ -35,7 +35,7 @@ func (f *features) run(d *Document, want FamilySet) {
 	if d.Group != "" {
 		f.group = groupHash(d.Group)
 	}
-	f.clear(len(f.scan.tokens)*6 + want.pieces(len(f.scan.norm)))
+	f.clear(len(f.scan.tokens)*6 + 128 + want.pieces(len(f.scan.norm)))
 	for fam := range familyCount {
 		f.bound[fam] = len(f.keys)
 		if !want.Has(fam) {
@@ -55,6 +55,7 @@ func (f *features) run(d *Document, want FamilySet) {
 			f.shape()
 		case FamilyCode:
 			f.code()
+			f.punctuation(d)
 		case FamilySkip:
 			f.skips()
 		case FamilyChar:
@@ -251,6 +252,23 @@ func (f *features) code() {
 		f.add(k)
 		if f.naming(k) {
 			f.name(k, "code: %s", f.span(i, i))
+		}
+	}
+}
+
+// punctuation makes pairs of punctuation marks, a line end being one: they tell
+// languages of code apart.
+func (f *features) punctuation(d *Document) {
+	t := cut(d.Text, maxBody)
+	for i := 1; i < len(t); i++ {
+		a, b := t[i-1], t[i]
+		if byteClass[a] != classOther || byteClass[b] != classOther && b != '\n' {
+			continue
+		}
+		k := featureKey(uint64(a)<<8|uint64(b), saltCode)
+		f.add(k)
+		if f.naming(k) {
+			f.name(k, "code: %q", t[i-1:i+1])
 		}
 	}
 }

@@ -312,8 +312,8 @@ func (m *Model) prepare() string {
 		if m.k != routingOutputs || len(c.Slopes) != m.k || len(c.Offsets) != m.k {
 			return "a routing head has other outputs"
 		}
-		if !slices.Contains(routingScores, c.Score) {
-			return fmt.Sprintf("unknown score %q", c.Score)
+		if c.Need == nil || !finite(c.Need.Options.Strong, c.Need.Options.Length, c.Need.Open.Strong, c.Need.Open.Length) {
+			return "a routing head lacks the rules for its need"
 		}
 	default:
 		return fmt.Sprintf("unknown kind %q", meta.Kind)
@@ -328,6 +328,14 @@ func (m *Model) prepare() string {
 	}
 	if meta.Features.Pieces < 0 {
 		return "the number of pieces is negative"
+	}
+	if meta.Features.Window != 0 {
+		risk, ok := riskLabel(meta.Labels)
+		if !ok || m.dense == nil || meta.Kind != KindLabel || meta.Features.Window != windowWords || len(meta.Features.Families) != 0 || meta.Features.Grouped {
+			return "the windows are of another kind"
+		}
+		m.windowed, m.risk = true, slices.Index(meta.Labels, risk)
+		return ""
 	}
 	if len(meta.Features.Families) != len(meta.Features.Weights) || len(meta.Features.Families) == 0 {
 		return "families and their weights do not agree"

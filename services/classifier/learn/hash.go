@@ -3,7 +3,7 @@ package learn
 // extractorVersion is the version of everything that turns a text into keys:
 // scanning, placeholders, cues, hashing. A model names the version it was
 // trained with; another one refuses it.
-const extractorVersion = 2
+const extractorVersion = 3
 
 const (
 	hashSeed  = 0xcbf29ce484222325

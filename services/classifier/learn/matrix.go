@@ -18,6 +18,25 @@ type matrix struct {
 
 func (m *matrix) rows() int { return len(m.start) - 1 }
 
+// compact drops columns without entries.
+func (m *matrix) compact() {
+	place := make([]int32, len(m.keys))
+	for _, c := range m.cols {
+		place[c] = 1
+	}
+	kept := m.keys[:0:0]
+	for c, used := range place {
+		place[c] = int32(len(kept))
+		if used == 1 {
+			kept = append(kept, m.keys[c])
+		}
+	}
+	for j, c := range m.cols {
+		m.cols[j] = place[c]
+	}
+	m.keys = kept
+}
+
 // groupBias is the value of the feature that stands for the group itself.
 const groupBias = 0.3
 

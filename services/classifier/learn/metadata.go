@@ -66,6 +66,9 @@ type Training struct {
 
 // FeatureSettings says what a head looks at.
 type FeatureSettings struct {
+	// Window is how many words a windowed head looks at together; 0 for other
+	// heads. Such a head has no families.
+	Window int `json:"window,omitempty"`
 	// Families is the set, by name.
 	Families []string `json:"families"`
 	// Weights are the families' factors, in the same order.
@@ -102,11 +105,8 @@ type Calibration struct {
 	// head: 1 / (1 + exp(-(slope × score + offset))).
 	Slopes  []float64 `json:"slopes,omitempty"`
 	Offsets []float64 `json:"offsets,omitempty"`
-	// Score is how a routing head's need is made: "difference" is P(strong
-	// right) − P(weak right), "weak_fails" is 1 − P(weak right), both before
-	// calibration. LengthWeight is added per natural logarithm of the length.
-	Score        string  `json:"score,omitempty"`
-	LengthWeight float64 `json:"length_weight,omitempty"`
+	// Need is how a routing head's need is made.
+	Need *NeedRules `json:"need,omitempty"`
 }
 
 // Validation is measured by cross-validation on the training rows.
@@ -119,7 +119,8 @@ type Validation struct {
 	Routing   *RoutingFigures `json:"routing,omitempty"`
 	// UnknownGroups is what was measured on groups that were left out.
 	UnknownGroups *UnknownGroups `json:"unknown_groups,omitempty"`
-	// Scores are the APGR of every way to make a routing head's need.
+	// Scores are the APGR of P(strong right) − P(weak right), of
+	// 1 − P(weak right), and of the length alone.
 	Scores map[string]float64 `json:"scores,omitempty"`
 }
 

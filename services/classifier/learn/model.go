@@ -30,6 +30,9 @@ type Model struct {
 	entries []byte // uint8 or, when wide, uint16 for the output, and int8
 	wide    bool
 
+	windowed bool
+	risk     int // output for harmful texts, of a windowed head
+
 	scope int // index of the out-of-scope label, -1 for none
 }
 
@@ -74,6 +77,7 @@ type scratch struct {
 	features features
 	view     features // of a view, for texts of unknown groups
 	seen     Document // what the view shows
+	windows  windows
 	z        []float32
 	steps    [MaxLabels]int32 // all zero between uses
 	doc      Document
@@ -88,12 +92,20 @@ func (s *scratch) scores(k int) []float32 {
 	return s.z[:k]
 }
 
+// begin takes a text up.
+func (s *scratch) begin(d Document, families FamilySet) {
+	s.doc = d
+	s.windows.ready = false
+	if families != 0 {
+		s.features.run(&s.doc, families)
+	}
+}
+
 // Classify judges one text.
 func (m *Model) Classify(d Document) Prediction {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	s.doc = d
-	s.features.run(&s.doc, m.scaling.families)
+	s.begin(d, m.scaling.families)
 	p := m.judge(s)
 	s.doc = Document{}
 	return p
@@ -105,8 +117,7 @@ func (m *Model) Classify(d Document) Prediction {
 func (m *Model) Probabilities(d Document, dst []float64) []float64 {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	s.doc = d
-	s.features.run(&s.doc, m.scaling.families)
+	s.begin(d, m.scaling.families)
 	z, known := m.scores(s)
 	if m.meta.Kind == KindRouting {
 		for o := range z {
@@ -135,7 +146,7 @@ func (m *Model) judge(s *scratch) Prediction {
 	p := Prediction{Head: m.meta.Head, KnownGroup: known}
 	if m.meta.Kind == KindRouting {
 		p.Weak, p.Strong = m.probability(z, outputWeak), m.probability(z, outputStrong)
-		p.Need = need(c.Score, z) + c.LengthWeight*logLength(&s.doc)
+		p.Need = c.Need.of(&s.doc).need(z, &s.doc)
 		p.Confidence = p.Weak
 		p.Accepted = p.Confidence >= c.Accept
 		return p
@@ -175,6 +186,9 @@ func logLength(d *Document) float64 {
 // scores sums up the weights. It says too whether the text's group has
 // features of its own.
 func (m *Model) scores(s *scratch) ([]float32, bool) {
+	if m.windowed {
+		return m.riskScores(s), false
+	}
 	if m.strange(s) {
 		return m.strangeScores(s), false
 	}

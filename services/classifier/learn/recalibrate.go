@@ -47,8 +47,7 @@ func (m *Model) Calibrate(rows []Row, target float64) (*Model, error) {
 	var knownClass, unknownClass []int32
 	for i := range rows {
 		s := new(scratch)
-		s.doc = rows[i].Document
-		s.features.run(&s.doc, m.scaling.families)
+		s.begin(rows[i].Document, m.scaling.families)
 		z, fromGroup := m.scores(s)
 		scores[i] = z
 		class[i] = int32(slices.Index(m.meta.Labels, rows[i].Label))
@@ -80,6 +79,9 @@ func (m *Model) Calibrate(rows []Row, target float64) (*Model, error) {
 	scope := slices.Index(meta.Labels, meta.OutOfScope)
 	keepScope, keepReject := meta.Calibration.Scope, meta.Calibration.Reject
 	calibrateLabels(&meta, scores, class)
+	if m.windowed {
+		meta.Calibration.Accept = riskThreshold(scores, class, m.risk, meta.Calibration.Temperature)
+	}
 	if scope >= 0 && !slices.Contains(class, int32(scope)) {
 		meta.Calibration.Scope, meta.Calibration.Reject = keepScope, keepReject
 	}

@@ -142,8 +142,7 @@ func (s *Set) Model(head string) *Model {
 // not allocate.
 func (s *Set) Classify(d Document, dst []Prediction) []Prediction {
 	sc := scratches.Get().(*scratch)
-	sc.doc = d
-	sc.features.run(&sc.doc, s.families)
+	sc.begin(d, s.families)
 	for _, m := range s.models {
 		dst = append(dst, m.judge(sc))
 	}

@@ -9,6 +9,7 @@ type settings struct {
 	minRows     int // rows that a feature must occur in
 	folds       int
 	dense       bool
+	apart       bool // rows of a group are made alike
 	views       bool // texts of unknown groups have features of their own
 	maxBytes    int  // of the weights, where the caller sets no limit
 }
@@ -17,6 +18,7 @@ type settings struct {
 const (
 	longText   = 200  // mean bytes from which on texts are documents
 	manyLabels = 50   // labels from which on outputs are independent
+	fewRows    = 1000 // rows below which a router's naive-Bayes ratios are noise
 	manyRows   = 5000 // rows from which on rare features are dropped
 )
 
@@ -48,6 +50,9 @@ func choose(rows []Row, labels int, groups GroupUse) settings {
 		// Difficulty shows in small things: everything, gently.
 		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilySkip, FamilyChar, FamilyCue)
 		s.fitting = fitting{epochs: 10, rate: 0.05, smooth: 0.3, power: 1}
+		if len(rows) < fewRows {
+			s.fitting.power = 0 // too few for ratios
+		}
 		s.minRows = 3
 		s.independent = true
 	case bytes/len(rows) >= longText:
@@ -61,7 +66,7 @@ func choose(rows []Row, labels int, groups GroupUse) settings {
 		s.fitting = fitting{epochs: 8, rate: 0.3, smooth: 1, power: 0.5}
 		s.independent = true
 	default:
-		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilySkip, FamilyChar, FamilyCue)
+		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilySkip, FamilyChar, FamilyCue, FamilyCode)
 		s.fitting = fitting{epochs: 12, rate: 0.1, smooth: 1, power: 1}
 	}
 	// A router does not know the subject of a text: groups are for labels.
@@ -69,6 +74,9 @@ func choose(rows []Row, labels int, groups GroupUse) settings {
 	case GroupsOn:
 		s.scaling.grouped = grouped > 0
 	case GroupsOff:
+	case GroupsApart:
+		s.apart = true
+		s.fitting.drop = 0.3
 	default:
 		s.scaling.grouped = !rows[0].Routed && grouped*2 > len(rows)
 	}

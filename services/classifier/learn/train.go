@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -27,6 +28,10 @@ const (
 	GroupsOn GroupUse = "on"
 	// GroupsOff ignores groups.
 	GroupsOff GroupUse = "off"
+	// GroupsApart is for rows that were made alike within a group, such as
+	// those of one template: what is measured is measured on groups that were
+	// left out whole, and a feature must occur in two groups.
+	GroupsApart GroupUse = "apart"
 )
 
 // TrainConfig is what Train is told. The zero value of every field but Head is
@@ -76,7 +81,7 @@ func Train(ctx context.Context, rows []Row, cfg TrainConfig) (*Model, error) {
 		return nil, fmt.Errorf("the size of a model must be from %d to %d bytes", 1<<10, maxModelBytes/2)
 	}
 	switch cfg.Groups {
-	case "", GroupsAuto, GroupsOn, GroupsOff:
+	case "", GroupsAuto, GroupsOn, GroupsOff, GroupsApart:
 	default:
 		return nil, fmt.Errorf("unknown use of groups %q", cfg.Groups)
 	}
@@ -84,7 +89,13 @@ func Train(ctx context.Context, rows []Row, cfg TrainConfig) (*Model, error) {
 		return nil, fmt.Errorf("%w: %d, the least is %d", ErrTooFew, len(rows), MinRows)
 	}
 	t := &training{cfg: cfg}
-	if err := t.prepare(rows); err != nil {
+	if err := t.sort(rows); err != nil {
+		return nil, err
+	}
+	if risk, ok := riskLabel(t.labels); ok && !t.rows[0].Routed {
+		return t.runWindows(ctx, risk)
+	}
+	if err := t.prepare(); err != nil {
 		return nil, err
 	}
 	return t.run(ctx)
@@ -101,10 +112,9 @@ type training struct {
 	mu       sync.Mutex
 }
 
-// prepare sorts rows out and makes their vectors.
-func (t *training) prepare(rows []Row) error {
+// sort puts the rows in order and finds their labels.
+func (t *training) sort(rows []Row) error {
 	t.rows, t.digest = canonical(rows)
-	t.progress("features", 0, 1)
 	if t.rows[0].Routed {
 		t.labels = routingLabels
 		for i := range t.rows {
@@ -125,6 +135,12 @@ func (t *training) prepare(rows []Row) error {
 			return fmt.Errorf("there are %d labels; the limit is %d", len(t.labels), MaxLabels)
 		}
 	}
+	return nil
+}
+
+// prepare chooses the settings and makes the vectors.
+func (t *training) prepare() error {
+	t.progress("features", 0, 1)
 	t.settings = choose(t.rows, len(t.labels), t.cfg.Groups)
 	t.settings.fitting.seed = t.cfg.Seed
 	if t.cfg.MaxBytes != 0 {
@@ -133,6 +149,11 @@ func (t *training) prepare(rows []Row) error {
 	p := &t.problem
 	p.k = len(t.labels)
 	p.x = newMatrix(t.rows, &t.settings.scaling, t.settings.minRows)
+	if t.settings.apart {
+		v := &viewed{x: p.x, groups: t.groupNumbers()}
+		p.x = v.shared(every(len(t.rows)))
+		p.x.compact()
+	}
 	if len(p.x.keys) == 0 {
 		return fmt.Errorf("%w: no word occurs in two of them", ErrTooFew)
 	}
@@ -240,8 +261,47 @@ func (t *training) crossValidate(ctx context.Context) (*heldOut, error) {
 	return out, nil
 }
 
+// groupNumbers numbers the rows' groups.
+func (t *training) groupNumbers() []int32 {
+	number := map[string]int32{}
+	out := make([]int32, len(t.rows))
+	for i := range t.rows {
+		g, ok := number[t.rows[i].Group]
+		if !ok {
+			g = int32(len(number))
+			number[t.rows[i].Group] = g
+		}
+		out[i] = g
+	}
+	return out
+}
+
+// splitApart deals whole groups into folds, the groups of every label evenly.
+func (t *training) splitApart(folds int) []int {
+	rng := rand.New(rand.NewPCG(t.cfg.Seed, 0x666f6c64))
+	label := map[string]string{}
+	for i := range t.rows {
+		label[t.rows[i].Group] = t.rows[i].Label
+	}
+	names := slices.Sorted(maps.Keys(label))
+	rng.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(label[a], label[b]) })
+	fold := map[string]int{}
+	for i, g := range names {
+		fold[g] = i % folds
+	}
+	part := make([]int, len(t.rows))
+	for i := range t.rows {
+		part[i] = fold[t.rows[i].Group]
+	}
+	return part
+}
+
 // split deals the rows into folds, every label evenly.
 func (t *training) split(folds int) []int {
+	if t.settings.apart {
+		return t.splitApart(folds)
+	}
 	rng := rand.New(rand.NewPCG(t.cfg.Seed, 0x666f6c64))
 	order := rng.Perm(len(t.rows))
 	if !t.rows[0].Routed {

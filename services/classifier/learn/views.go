@@ -47,24 +47,15 @@ func viewSalt(i int) uint64 { return groupHash("\x00view") + uint64(i)*2 + 1 }
 type viewed struct {
 	x      *matrix
 	groups []int32 // row → group
-	group  int     // how many
 }
 
 func (t *training) newViewed(v View) *viewed {
 	sc := viewScaling(t.settings.scaling)
 	rows := make([]Row, len(t.rows))
-	number := map[string]int32{}
-	out := &viewed{}
 	for i := range t.rows {
 		rows[i].Document = v.cut(&t.rows[i].Document)
-		g, ok := number[t.rows[i].Group]
-		if !ok {
-			g = int32(len(number))
-			number[t.rows[i].Group] = g
-		}
-		out.groups = append(out.groups, g)
 	}
-	out.group = len(number)
+	out := &viewed{groups: t.groupNumbers()}
 	out.x = newMatrix(rows, &sc, t.settings.minRows)
 	return out
 }

@@ -13,15 +13,17 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/gptmesh/gptmesh/services/classifier/builtin"
+	"github.com/gptmesh/gptmesh/services/classifier/corpus"
 	"github.com/gptmesh/gptmesh/services/classifier/learn"
 )
 
 func main() {
 	data := flag.String("data", "", "folder of the public data: the files NAME.jsonl, or train/NAME.jsonl")
 	out := flag.String("out", "services/classifier/builtin/default.model.deflate", "file to write")
-	only := flag.String("head", "", "train this head alone and keep the others")
+	only := flag.String("head", "", "train these heads alone, with commas between them, and keep the others")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, *data, *out, *only)
@@ -82,15 +84,12 @@ func (r *recipe) model(ctx context.Context, dir, only string, before *learn.Set)
 	if before != nil {
 		kept = before.Model(head)
 	}
-	if only != "" && only != head && kept != nil {
+	if only != "" && !slices.Contains(strings.Split(only, ","), head) {
 		return kept, nil
 	}
-	var rows []learn.Row
-	if r.own != nil {
-		rows = r.own()
-	}
+	var public []learn.Row
 	for _, name := range r.public {
-		more, looked, err := public(dir, name)
+		more, looked, err := read(dir, name)
 		if err != nil {
 			return nil, err
 		}
@@ -103,22 +102,56 @@ func (r *recipe) model(ctx context.Context, dir, only string, before *learn.Set)
 			return kept, nil
 		}
 		if r.convert != nil {
-			more = r.convert(more)
+			more = r.convert(name, more)
 		}
-		rows = append(rows, more...)
+		public = append(public, more...)
+	}
+	rows := public
+	if r.own {
+		h, err := corpus.Rows(head)
+		if err != nil {
+			return nil, err
+		}
+		if err := apart(ctx, r.config, slices.Concat(public, h.Train), h.Kept); err != nil {
+			return nil, err
+		}
+		rows = slices.Concat(public, h.Train, h.Kept)
 	}
 	m, err := learn.Train(ctx, rows, r.config)
 	if err != nil {
 		return nil, err
 	}
 	v := m.Metadata().Validation
-	fmt.Printf("%s: %d rows, %d labels, %d bytes, cross-validated accuracy %.3f, macro F1 %.3f\n", head, len(rows), len(m.Metadata().Labels), len(m.Bytes()), v.Accuracy, v.MacroF1)
+	fmt.Printf("%s: %d rows, %d labels, %d bytes; cross-validated accuracy %.3f, macro F1 %.3f, calibration error %.3f", head, len(rows), len(m.Metadata().Labels), len(m.Bytes()), v.Accuracy, v.MacroF1, v.ECE)
+	if v.Routing != nil {
+		fmt.Printf(", APGR %.3f (length alone %.3f)", v.Routing.APGR, v.Scores["length_only"])
+	}
+	fmt.Println()
 	return m, nil
 }
 
-// public reads the rows of a public file; nil where it is not there. looked
+// apart measures a model of the training templates on the templates that were
+// kept apart. The default model is then trained on both.
+func apart(ctx context.Context, cfg learn.TrainConfig, train, kept []learn.Row) error {
+	m, err := learn.Train(ctx, train, cfg)
+	if err != nil {
+		return err
+	}
+	e, err := m.Evaluate(kept)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: templates kept apart: %d rows, accuracy %.3f, macro F1 %.3f, calibration error %.3f; recall", cfg.Head, e.Rows, e.Accuracy, e.MacroF1, e.ECE)
+	for _, c := range e.Classes {
+		fmt.Printf(" %s %.2f", c.Label, c.Recall)
+	}
+	fmt.Println()
+	return nil
+}
+
+// read reads the rows of a public file; nil where it is not there. looked
 // are the places.
-func public(dir, name string) (rows []learn.Row, looked []string, err error) {
+func read(dir, name string) (rows []learn.Row, looked []string, err error) {
 	if dir == "" {
 		return nil, []string{"(no folder given)"}, nil
 	}
