@@ -6,7 +6,7 @@ BIN := $(CURDIR)/bin
 export PATH := $(BIN):$(PATH)
 MODULES := . gen tests
 
-.PHONY: run build test lint tools protodeps generate contracts fuzz bench profile bench-go clean
+.PHONY: run build test lint tools protodeps generate contracts fuzz bench bench-short bench-diff profile bench-go clean
 
 run: build ## build and start the whole mesh on embedded stores
 	$(BIN)/gptmesh up
@@ -56,9 +56,26 @@ fuzz: ## every fuzz test for FUZZTIME each
 		done; \
 	done
 
-bench: ## the mesh beside the standard reverse proxy, in one run
+bench: ## the mesh beside the standard reverse proxy, in one run: the whole matrix
 	CGO_ENABLED=0 go build -trimpath -o $(BIN)/gptmesh ./cmd/gptmesh
-	go run ./tests/load -gptmesh $(BIN)/gptmesh
+	go run ./tests/load -gptmesh $(BIN)/gptmesh -all
+	go run ./tests/load -gptmesh $(BIN)/gptmesh -sessions -only 4KB
+	go run ./tests/load -gptmesh $(BIN)/gptmesh -shape lean -only x64
+	go run ./tests/load -gptmesh $(BIN)/gptmesh -shape full -only x64
+
+bench-short: ## the scenarios of the bars, a few seconds each
+	CGO_ENABLED=0 go build -trimpath -o $(BIN)/gptmesh ./cmd/gptmesh
+	go run ./tests/load -gptmesh $(BIN)/gptmesh -rounds 3 -duration 2s
+
+BEFORE ?= origin/main
+bench-diff: ## Go benchmarks of this tree beside those of the commit BEFORE
+	@mkdir -p $(BIN)
+	@rm -rf $(BIN)/before && git worktree prune && git worktree add -q --detach $(BIN)/before $(BEFORE)
+	-cd $(BIN)/before && go test -run xxx -bench . -benchmem -count 6 -benchtime 100ms $(HOT) > $(BIN)/before.txt
+	-go test -run xxx -bench . -benchmem -count 6 -benchtime 100ms $(HOT) > $(BIN)/after.txt
+	git worktree remove --force $(BIN)/before
+	go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da $(BIN)/before.txt $(BIN)/after.txt
+HOT := ./gen/caller ./pkg/... ./wire/openai ./gateway/openai ./services/response/internal/...
 
 profile: ## a CPU profile of each scenario, in bin/profiles
 	CGO_ENABLED=0 go build -trimpath -o $(BIN)/gptmesh ./cmd/gptmesh

@@ -24,6 +24,8 @@ type scenario struct {
 	promptBytes int
 	script      string // what the provider is to do
 	tokens      int    // events with text that each stream must have
+	rate        int    // requests per second, of all connections; 0 means as many as can be
+	sessions    bool   // keep each turn in a session
 }
 
 // result is what one round of a scenario gave.
@@ -48,8 +50,10 @@ func (r *result) perEvent() time.Duration {
 }
 func (r *result) rate() float64 { return float64(r.requests) / r.elapsed.Seconds() }
 
-// load runs a scenario against a program in a closed loop and checks every
-// answer.
+// load runs a scenario against a program and checks every answer: in a closed
+// loop, or with requests that are due at times of their own. What such a request
+// waits for a free connection is part of its time, so that a slow answer does not
+// hide those that it held up.
 func load(ctx context.Context, s scenario, p *process) (*result, error) {
 	client, err := upstream.New(upstream.Config{})
 	if err != nil {
@@ -66,9 +70,11 @@ func load(ctx context.Context, s scenario, p *process) (*result, error) {
 		body = bytes.Replace(body, []byte(`"stream_options":{"include_usage":true},`), nil, 1)
 	}
 	request := func() *upstream.Request {
-		return &upstream.Request{Method: "POST", Target: target, Body: body, Header: []upstream.Field{
-			{Name: "Content-Type", Value: "application/json"}, {Name: "Authorization", Value: "Bearer bench"},
-		}}
+		header := []upstream.Field{{Name: "Content-Type", Value: "application/json"}, {Name: "Authorization", Value: "Bearer bench"}}
+		if s.sessions {
+			header = append(header, upstream.Field{Name: "X-Gptmesh-Session", Value: "new"})
+		}
+		return &upstream.Request{Method: "POST", Target: target, Body: body, Header: header}
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.duration)
 	defer cancel()
@@ -78,12 +84,21 @@ func load(ctx context.Context, s scenario, p *process) (*result, error) {
 	var wg sync.WaitGroup
 	counts := p.counts()
 	start, cpu := time.Now(), p.cpu()
-	for range s.connections {
+	for i := range s.connections {
 		wg.Go(func() {
 			mine := &result{}
-			for ctx.Err() == nil {
+			for turn := i; ctx.Err() == nil; turn += s.connections {
+				begin := time.Now()
+				if s.rate > 0 {
+					begin = start.Add(time.Duration(turn) * time.Second / time.Duration(s.rate))
+					select {
+					case <-time.After(time.Until(begin)):
+					case <-ctx.Done():
+						continue
+					}
+				}
 				// A request that has begun is finished: only whole ones count.
-				if err := once(context.WithoutCancel(ctx), client, request(), s, mine); err != nil {
+				if err := once(context.WithoutCancel(ctx), client, request(), s, begin, mine); err != nil {
 					mu.Lock()
 					failed = errors.Join(failed, err)
 					mu.Unlock()
@@ -106,8 +121,7 @@ func load(ctx context.Context, s scenario, p *process) (*result, error) {
 	return out, failed
 }
 
-func once(ctx context.Context, client upstream.Doer, request *upstream.Request, s scenario, r *result) error {
-	begin := time.Now()
+func once(ctx context.Context, client upstream.Doer, request *upstream.Request, s scenario, begin time.Time, r *result) error {
 	resp, err := client.Do(ctx, request)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -33,11 +34,18 @@ func run(args []string) error {
 	rounds := flags.Int("rounds", 5, "rounds of each scenario")
 	length := flags.Duration("duration", 3*time.Second, "length of a round")
 	only := flags.String("only", "", "scenarios whose name contains this")
+	all := flags.Bool("all", false, "every scenario of the matrix, not only the short list")
+	shape := flags.String("shape", "up", "the mesh's processes: up, lean or full")
+	database := flags.String("database", "", "a PostgreSQL to keep rows in; empty means the embedded stores")
+	sessions := flags.Bool("sessions", false, "keep each turn in a session")
 	profiles := flags.String("profiles", "", "write profiles of CPU and allocations of each scenario into this folder, and measure nothing else")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	return measure(plan{binary: *binary, before: *before, rounds: *rounds, length: *length, only: *only, profiles: *profiles})
+	return measure(plan{
+		binary: *binary, before: *before, rounds: *rounds, length: *length, only: *only, profiles: *profiles,
+		all: *all, shape: *shape, database: *database, sessions: *sessions,
+	})
 }
 
 // plan is what one run does.
@@ -48,23 +56,46 @@ type plan struct {
 	length   time.Duration
 	only     string
 	profiles string
+	all      bool
+	shape    string
+	database string // empty means the embedded stores
+	sessions bool
 }
 
-func scenarios(length time.Duration) []scenario {
-	json := func(name string, kilobytes, connections int) scenario {
-		return scenario{name: name, connections: connections, duration: length, promptBytes: kilobytes << 10, script: "?size=1300"}
+func scenarios(p plan) []scenario {
+	json := func(kilobytes, connections int) scenario {
+		return scenario{
+			name: fmt.Sprintf("json %dKB x%d", kilobytes, connections), connections: connections, duration: p.length,
+			promptBytes: kilobytes << 10, script: "?size=1300", sessions: p.sessions,
+		}
 	}
-	sse := func(name string, connections int, gap string) scenario {
-		return scenario{name: name, stream: true, connections: connections, duration: length, promptBytes: 1 << 10,
-			script: "?tokens=200&gap=" + gap, tokens: 200}
+	sse := func(name, gap string, connections int) scenario {
+		return scenario{
+			name: fmt.Sprintf("sse %s x%d", name, connections), stream: true, connections: connections, duration: p.length, promptBytes: 1 << 10,
+			script: "?tokens=200&gap=" + gap, tokens: 200, sessions: p.sessions,
+		}
 	}
 	// Longer than a row may wait for its turn's end: see docs/adr/0008.
-	slow := json("json 4KB slow x64", 4, 64)
-	slow.script += "&first=200ms"
-	return []scenario{
-		json("json 1KB x1", 1, 1), json("json 4KB x1", 4, 1), json("json 4KB x64", 4, 64), json("json 64KB x32", 64, 32), slow,
-		sse("sse burst x32", 32, "0s"), sse("sse 5ms x32", 32, "5ms"), sse("sse 20ms x256", 256, "20ms"),
+	slow := json(4, 64)
+	slow.name, slow.script = "json 4KB slow x64", slow.script+"&first=200ms"
+	// Requests begin by the clock, whatever became of those before.
+	constant := json(4, 64)
+	constant.name, constant.rate = "json 4KB 200/s", 200
+	list := []scenario{
+		json(1, 1), json(4, 1), json(4, 64), json(64, 32), slow, constant,
+		sse("burst", "0s", 32), sse("5ms", "5ms", 32), sse("20ms", "20ms", 256),
 	}
+	if !p.all {
+		return list
+	}
+	for _, kilobytes := range []int{1, 4, 64} {
+		for _, connections := range []int{1, 32, 256} {
+			if s := json(kilobytes, connections); !slices.ContainsFunc(list, func(other scenario) bool { return other.name == s.name }) {
+				list = append(list, s)
+			}
+		}
+	}
+	return append(list, sse("burst", "0s", 256), sse("20ms", "20ms", 32), sse("100ms", "100ms", 2000))
 }
 
 func measure(p plan) error {
@@ -88,7 +119,7 @@ func measure(p plan) error {
 		return err
 	}
 	defer os.RemoveAll(data)
-	mesh, err := spawnMesh(p.binary, upstream, data)
+	mesh, err := spawnMesh(p, p.binary, upstream, data)
 	if err != nil {
 		return err
 	}
@@ -100,7 +131,7 @@ func measure(p plan) error {
 			return err
 		}
 		defer os.RemoveAll(older)
-		before, err := spawnMesh(p.before, upstream, older)
+		before, err := spawnMesh(p, p.before, upstream, older)
 		if err != nil {
 			return err
 		}
@@ -109,10 +140,11 @@ func measure(p plan) error {
 		programs = append(programs, before)
 	}
 
-	fmt.Printf("idle memory of gptmesh: %.1f MB\n\n", float64(mesh.memory())/(1<<20))
+	fmt.Printf("%s, GOMAXPROCS %d, %s; shape %s, sessions %t, PostgreSQL %t; idle memory of gptmesh: %.1f MB\n\n", time.Now().Format(time.DateOnly),
+		runtime.GOMAXPROCS(0), loadAverage(), p.shape, p.sessions, p.database != "", float64(mesh.memory())/(1<<20))
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "scenario\tof\treq/s\tCPU/req\tCPU/event\tp50\tp99\tfirst p50\tfirst p99\tevent p99\tpeak MB\tallocs/req\tKB/req\twrites/req\twrites/commit\t")
-	for _, s := range scenarios(p.length) {
+	for _, s := range scenarios(p) {
 		if !strings.Contains(s.name, p.only) {
 			continue
 		}
@@ -128,6 +160,16 @@ func measure(p plan) error {
 		w.Flush()
 	}
 	return nil
+}
+
+// loadAverage tells how busy the machine is with other work.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "load unknown"
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	return "load " + first
 }
 
 // profile runs a scenario against the mesh while its CPU and its allocations are
@@ -163,6 +205,13 @@ func compare(w *tabwriter.Writer, s scenario, rounds int, programs []*process) e
 		row(w, s.name, name, results[i])
 	}
 	for i, mesh := range results[2:] {
+		added := func(q float64, of func(*result) *histogram) time.Duration {
+			quantile := func(r *result) float64 { return float64(of(r).quantile(q)) }
+			return time.Duration(median(mesh, quantile) - median(results[0], quantile)).Round(100 * time.Nanosecond)
+		}
+		total, first, event := func(r *result) *histogram { return &r.total }, func(r *result) *histogram { return &r.first }, func(r *result) *histogram { return &r.event }
+		fmt.Fprintf(w, "%s\t%s added\t\t\t\t%v\t%v\t%v\t%v\t%v\t\t\t\t\t\t\n", s.name, programs[i+2].name,
+			added(0.5, total), added(0.99, total), added(0.5, first), added(0.99, first), added(0.99, event))
 		ratio := func(of func(*result) float64) float64 { return median(mesh, of) / max(median(results[1], of), 1e-9) }
 		fmt.Fprintf(w, "%s\t%s ratio\t%.2f\t%.2f\t%.2f\t\t\t\t\t\t\t\t\t\t\t\n", s.name, programs[i+2].name, ratio((*result).rate),
 			ratio(func(r *result) float64 { return float64(r.perRequest()) }), ratio(func(r *result) float64 { return float64(r.perEvent()) }))

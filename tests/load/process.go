@@ -10,19 +10,24 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// process is one measured program.
+// process is one measured program: one process, or those of a mesh.
 type process struct {
 	name    string
 	address string
 	admin   string // where profiles are; empty without
 	cmd     *exec.Cmd
+	others  []*process // of the same mesh
 }
+
+// all are the processes of the program.
+func (p *process) all() []*process { return append([]*process{p}, p.others...) }
 
 // spawn starts a program that prints its address on its first line.
 func spawn(name string, args ...string) (*process, error) {
@@ -43,8 +48,62 @@ func spawn(name string, args ...string) (*process, error) {
 	return &process{name: name, address: strings.TrimSpace(line), cmd: cmd}, nil
 }
 
-// spawnMesh starts gptmesh on a free port and waits until it is ready.
-func spawnMesh(binary, upstream, data string, extra ...string) (*process, error) {
+// shapes say which rooms share a process; the first has the HTTP listener.
+var shapes = map[string][][]string{
+	"up":   {{"gateway", "request", "response", "gpt", "session", "classifier"}},
+	"lean": {{"gateway", "request", "response"}, {"gpt"}, {"session"}, {"classifier"}},
+	"full": {{"gateway"}, {"request"}, {"response"}, {"gpt"}, {"session"}, {"classifier"}},
+}
+
+// spawnMesh starts gptmesh in a shape on free ports and waits until all of it is
+// ready.
+func spawnMesh(p plan, binary, upstream, data string) (*process, error) {
+	groups, ok := shapes[p.shape]
+	if !ok {
+		return nil, fmt.Errorf("unknown shape %q: want up, lean or full", p.shape)
+	}
+	env := append(os.Environ(), "OPENAI_API_KEY=k", "OPENAI_BASE_URL="+upstream+"/v1", "GPTMESH_API_KEYS=bench", "GPTMESH_LOG_FORMAT=json")
+	if p.database != "" {
+		env = append(env, "GPTMESH_DATABASE_URL="+p.database)
+	}
+	at := make([]string, len(groups))
+	for i, group := range groups {
+		var err error
+		if at[i], err = freeAddress(); err != nil {
+			return nil, err
+		}
+		for _, room := range group {
+			if len(groups) > 1 && room != "gateway" {
+				env = append(env, "GPTMESH_"+strings.ToUpper(room)+"_ADDR="+at[i])
+			}
+		}
+	}
+	var mesh *process
+	for i := len(groups) - 1; i >= 0; i-- { // those who are called come first
+		one, err := spawnRooms(binary, groups[i], len(groups) == 1, at[i], filepath.Join(data, strconv.Itoa(i)), env)
+		if err != nil {
+			if mesh != nil {
+				mesh.stop()
+			}
+			return nil, err
+		}
+		if mesh != nil {
+			one.others = append(mesh.others, mesh)
+			mesh.others = nil
+		}
+		mesh = one
+	}
+	for _, one := range mesh.all() {
+		if err := one.ready(); err != nil {
+			mesh.stop()
+			return nil, fmt.Errorf("%w: see %s", err, data)
+		}
+	}
+	return mesh, nil
+}
+
+// spawnRooms starts one process of a mesh.
+func spawnRooms(binary string, rooms []string, alone bool, grpc, data string, env []string) (*process, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -53,10 +112,18 @@ func spawnMesh(binary, upstream, data string, extra ...string) (*process, error)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(binary, "up", "--http", address, "--grpc", "127.0.0.1:0", "--admin", admin, "--data", data)
-	cmd.Env = append(os.Environ(), append([]string{
-		"OPENAI_API_KEY=k", "OPENAI_BASE_URL=" + upstream + "/v1", "GPTMESH_API_KEYS=bench", "GPTMESH_LOG_FORMAT=json",
-	}, extra...)...)
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, err
+	}
+	args := append([]string{"serve"}, rooms...)
+	if alone {
+		args = []string{"up"}
+	}
+	if rooms[0] == "gateway" {
+		args = append(args, "--http", address)
+	}
+	cmd := exec.Command(binary, append(args, "--grpc", grpc, "--admin", admin, "--data", data)...)
+	cmd.Env = env
 	log, err := os.Create(data + "/log")
 	if err != nil {
 		return nil, err
@@ -67,22 +134,25 @@ func spawnMesh(binary, upstream, data string, extra ...string) (*process, error)
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{name: "gptmesh", address: address, admin: admin, cmd: cmd}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	return &process{name: "gptmesh", address: address, admin: admin, cmd: cmd}, nil
+}
+
+// ready waits until one process is ready.
+func (p *process) ready() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	for {
-		resp, err := http.Get("http://" + address + "/readyz")
+		resp, err := http.Get("http://" + p.admin + "/readyz")
 		if err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
-				return p, nil
+				return nil
 			}
 		}
 		select {
 		case <-ctx.Done():
-			p.stop()
-			return nil, fmt.Errorf("gptmesh is not ready: see %s/log", data)
-		case <-time.After(20 * time.Millisecond):
+			return errors.New("gptmesh is not ready")
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }
@@ -113,6 +183,9 @@ func (p *process) profile(kind string, length time.Duration, file string) error 
 }
 
 func (p *process) stop() {
+	for _, other := range p.others {
+		defer other.stop()
+	}
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	done := make(chan struct{})
 	go func() { defer close(done); _ = p.cmd.Wait() }()
@@ -127,6 +200,14 @@ func (p *process) stop() {
 // cpu is the time that all threads of the process have run, from the
 // scheduler's own count in nanoseconds.
 func (p *process) cpu() time.Duration {
+	var total time.Duration
+	for _, one := range p.all() {
+		total += one.ran()
+	}
+	return total
+}
+
+func (p *process) ran() time.Duration {
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", p.cmd.Process.Pid))
 	if err != nil {
 		return 0
@@ -154,6 +235,18 @@ func (c counters) minus(before counters) counters {
 // counts reads the counters from the program's metrics.
 func (p *process) counts() counters {
 	var c counters
+	for _, one := range p.all() {
+		c = c.plus(one.counted())
+	}
+	return c
+}
+
+func (c counters) plus(o counters) counters {
+	return counters{c.allocations + o.allocations, c.allocated + o.allocated, c.commits + o.commits, c.writes + o.writes}
+}
+
+func (p *process) counted() counters {
+	var c counters
 	if p.admin == "" {
 		return c
 	}
@@ -171,9 +264,9 @@ func (p *process) counts() counters {
 			c.allocations += n
 		case "go_memstats_alloc_bytes_total":
 			c.allocated += n
-		case "gptmesh_sqlite_commits_total":
+		case "gptmesh_sqlite_commits_total", "gptmesh_journal_flushes_total":
 			c.commits += n
-		case "gptmesh_sqlite_writes_total":
+		case "gptmesh_sqlite_writes_total", "gptmesh_journal_records_total":
 			c.writes += n
 		}
 	}
@@ -182,6 +275,14 @@ func (p *process) counts() counters {
 
 // memory is the largest resident set so far, in bytes.
 func (p *process) memory() int64 {
+	var total int64
+	for _, one := range p.all() {
+		total += one.resident()
+	}
+	return total
+}
+
+func (p *process) resident() int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return 0
