@@ -75,12 +75,10 @@ type Stats struct {
 // Flight is a group of records on their way to the disk.
 type Flight struct {
 	done    chan struct{}
+	wake    chan<- struct{} // makes the journal write what it has
 	records uint64
 	err     error // read after done is closed
 }
-
-// Done is closed when the records are durable, or are not and never will be.
-func (f *Flight) Done() <-chan struct{} { return f.done }
 
 // Wait returns nil when the records are durable, an error when they are not, or
 // that of ctx.
@@ -89,6 +87,12 @@ func (f *Flight) Wait(ctx context.Context) error {
 	case <-f.done:
 		return f.err
 	default:
+	}
+	// Records that nobody waits for yet go with those that somebody does: a caller
+	// who writes several and waits for the last takes one flush.
+	select {
+	case f.wake <- struct{}{}:
+	default: // it is about to look
 	}
 	select {
 	case <-f.done:
@@ -164,7 +168,7 @@ func (j *Journal) Attach(store string, position uint64) []Record {
 }
 
 // Append adds a record and returns its number and the group that it goes to the
-// disk with. Records of one store must be added in their order; they become
+// disk with, as soon as somebody waits for one of the group. Records of one store must be added in their order; they become
 // durable in the order of their numbers. The body is not kept.
 func (j *Journal) Append(store string, replaces uint64, body Body) (uint64, *Flight) {
 	j.mu.Lock()
@@ -178,14 +182,15 @@ func (j *Journal) Append(store string, replaces uint64, body Body) (uint64, *Fli
 	sequence := j.last
 	j.buffer = appendRecord(j.buffer, sequence, replaces, store, body)
 	j.newest[store] = sequence
-	f, first := j.next, j.next == nil
-	if first {
-		f = &Flight{done: make(chan struct{})}
+	f := j.next
+	if f == nil {
+		f = &Flight{done: make(chan struct{}), wake: j.wake}
 		j.next = f
 	}
 	f.records++
+	large := len(j.buffer) > maxBuffer
 	j.mu.Unlock()
-	if first {
+	if large {
 		select {
 		case j.wake <- struct{}{}:
 		default:

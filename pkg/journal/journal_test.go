@@ -204,6 +204,19 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
+func TestOneFlushForThoseNobodyWaitsFor(t *testing.T) {
+	t.Parallel()
+	j := start(t, Config{})
+	j.Attach("a", 0)
+	for range 5 {
+		j.Append("a", 0, text("x"))
+	}
+	add(t, j, "a", 0, "last")
+	if s := j.Stats(); s.Records != 6 || s.Flushes != 1 {
+		t.Errorf("%d records took %d flushes", s.Records, s.Flushes)
+	}
+}
+
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -7,8 +7,12 @@ import (
 	"runtime"
 )
 
-// maxKept is the largest buffer that is kept for reuse.
-const maxKept = 4 << 20
+const (
+	// maxBuffer is from which size records are written though nobody waits.
+	maxBuffer = 1 << 20
+	// maxKept is the largest buffer that is kept for reuse.
+	maxKept = 4 << 20
+)
 
 // loop writes groups until Close.
 func (j *Journal) loop() {
