@@ -22,6 +22,7 @@ func (s *Service) Start(ctx context.Context) error {
 	if err := s.sweep(ctx); err != nil {
 		return storeFault(err, "")
 	}
+	s.beaten = time.Now()
 	s.work.Go(func() { s.every(s.cfg.HeartbeatInterval, s.beat) })
 	s.work.Go(func() { s.every(s.cfg.RetryInterval, s.saveLeft) })
 	s.work.Go(func() { s.every(s.cfg.RetryInterval, s.settleOpen) })
@@ -52,12 +53,24 @@ func (s *Service) beat(ctx context.Context) error {
 		if err := s.heartbeat(ctx); err != nil {
 			return err
 		}
+		// Where the store was away for all, the others come back in their turn:
+		// until then none of them is dead.
+		if time.Since(s.beaten) > 2*s.cfg.HeartbeatInterval {
+			s.quiet = time.Now().Add(s.cfg.DeadAfter)
+		}
+		if s.beaten = time.Now(); s.beaten.Before(s.quiet) {
+			return nil
+		}
 	}
 	return s.sweep(ctx)
 }
 
+// A clock that jumps makes no process look dead: the store's is asked.
 func (s *Service) heartbeat(ctx context.Context) error {
-	now := s.deps.Clock()
+	now, err := s.store.Now(ctx)
+	if err != nil {
+		return err
+	}
 	// A process that was only slow is not forgotten at once.
 	return s.store.Heartbeat(ctx, s.instance, now, now.Add(-100*s.cfg.DeadAfter))
 }
@@ -100,7 +113,11 @@ func (s *Service) saveLeft(ctx context.Context) error {
 func (s *Service) sweep(ctx context.Context) error {
 	const batch = 500
 	for {
-		orphans, err := s.store.Orphans(ctx, s.instance, s.deps.Clock().Add(-s.cfg.DeadAfter), !s.shared, batch)
+		now, err := s.store.Now(ctx)
+		if err != nil {
+			return err
+		}
+		orphans, err := s.store.Orphans(ctx, s.instance, now.Add(-s.cfg.DeadAfter), !s.shared, batch)
 		if err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ func TestReplicas(t *testing.T) {
 	t.Parallel()
 	url := pgtest.DB(t)
 	response, session := responsetest.New(), sessiontest.New()
-	replica := func() *world {
+	replica := func(ahead time.Duration) *world {
 		db, err := postgres.Open(t.Context(), postgres.Config{URL: url, Schema: "request"})
 		if err != nil {
 			t.Fatal(err)
@@ -35,6 +35,7 @@ func TestReplicas(t *testing.T) {
 		cfg.PollInterval, cfg.HeartbeatInterval, cfg.DeadAfter = 5*time.Millisecond, 100*time.Millisecond, 2*time.Second
 		if w.Service, err = New(cfg, Deps{
 			Postgres: db, Response: responsev1.LocalResponseService(response, nil), Session: sessionv1.LocalSessionService(session, nil), Codec: codec,
+			Clock: func() time.Time { return time.Now().Add(ahead) },
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +51,7 @@ func TestReplicas(t *testing.T) {
 		}
 		return w
 	}
-	both := []*world{replica(), replica()}
+	both := []*world{replica(2 * time.Hour), replica(0)} // a clock has jumped
 	reached, goOn := make(chan struct{}, 9), make(chan struct{})
 	response.Play(waits(reached, goOn, "a"))
 	req := ask("hi")

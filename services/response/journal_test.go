@@ -138,7 +138,7 @@ func TestKilledProcess(t *testing.T) {
 		return err == nil && len(frames) > 0
 	})
 	// The others take it for dead; that it is not changes nothing any more.
-	sweep := two.sweepOf(t.Context())
+	sweep := two.sweepOf(t.Context(), time.Now())
 	sweep.All = true
 	if n, err := two.store.Interrupt(t.Context(), sweep); n != 1 || err != nil {
 		t.Fatal(n, err)
@@ -205,4 +205,31 @@ func TestJournalCatchesUp(t *testing.T) {
 	if w.journaled("resp_1") != 0 {
 		t.Error("the journal outlived the answer")
 	}
+}
+
+// TestClocksThatJump: a process whose clock is hours ahead, or behind, takes no
+// other one for dead.
+func TestClocksThatJump(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t)
+	one := replica(t, url, "one")
+	step := make(chan struct{})
+	one.model.plays(steps(step))
+	var all sync.WaitGroup
+	var made string
+	all.Go(func() {
+		chunks, err := one.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_1"})
+		made = show(chunks) + reason(err)
+	})
+	step <- struct{}{}
+	for i, ahead := range []time.Duration{2 * time.Hour, -2 * time.Hour} {
+		other := replica(t, url, fmt.Sprint("other", i), ahead) // it sweeps at its start
+		if err := other.sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, other.get("resp_1").GetState().String(), "STATE_RUNNING")
+	}
+	close(step)
+	all.Wait()
+	equal(t, made, "1:^{0} 2:{1} 3:#${.}")
 }

@@ -42,6 +42,7 @@ func (s *Service) Start(ctx context.Context) error {
 func (s *Service) beat() {
 	ticker := time.NewTicker(s.cfg.HeartbeatInterval)
 	defer ticker.Stop()
+	last, quiet := time.Now(), time.Time{}
 	for {
 		select {
 		case <-ticker.C:
@@ -49,15 +50,30 @@ func (s *Service) beat() {
 			return
 		}
 		ctx, cancel := context.WithTimeout(s.life, s.cfg.HeartbeatInterval)
-		if err := errors.Join(s.heartbeat(ctx), s.cancelAsked(ctx), s.sweep(ctx)); err != nil && s.life.Err() == nil {
+		err := errors.Join(s.heartbeat(ctx), s.cancelAsked(ctx))
+		if err == nil {
+			// Where the store was away for all, the others come back in their turn:
+			// until then none of them is dead.
+			if time.Since(last) > 2*s.cfg.HeartbeatInterval {
+				quiet = time.Now().Add(s.cfg.DeadAfter)
+			}
+			if last = time.Now(); last.After(quiet) {
+				err = s.sweep(ctx)
+			}
+		}
+		if err != nil && s.life.Err() == nil {
 			s.deps.Logger.Warn("heartbeat", "error", err)
 		}
 		cancel()
 	}
 }
 
+// A clock that jumps makes no process look dead: the store's is asked.
 func (s *Service) heartbeat(ctx context.Context) error {
-	now := s.deps.Clock()
+	now, err := s.store.Now(ctx)
+	if err != nil {
+		return err
+	}
 	// A process that was only slow is not forgotten at once.
 	return s.store.Heartbeat(ctx, s.instance, now, now.Add(-100*s.cfg.DeadAfter))
 }
@@ -82,7 +98,11 @@ func (s *Service) cancelAsked(ctx context.Context) error {
 func (s *Service) sweep(ctx context.Context) error {
 	for {
 		ctx := outbox.Open(ctx)
-		sweep := s.sweepOf(ctx)
+		now, err := s.store.Now(ctx)
+		if err != nil {
+			return err
+		}
+		sweep := s.sweepOf(ctx, now)
 		n, err := s.store.Interrupt(ctx, sweep)
 		if err != nil {
 			return err
@@ -96,12 +116,11 @@ func (s *Service) sweep(ctx context.Context) error {
 	}
 }
 
-// sweepOf is one sweep as of now. It is small, since what was journaled is
-// decoded within its transaction.
-func (s *Service) sweepOf(ctx context.Context) store.Sweep {
-	now := s.deps.Clock()
+// sweepOf is one sweep as of now by the store's clock. It is small, since what
+// was journaled is decoded within its transaction.
+func (s *Service) sweepOf(ctx context.Context, now time.Time) store.Sweep {
 	return store.Sweep{
-		DeadBefore: now.Add(-s.cfg.DeadAfter), Except: s.instance, All: !s.shared, Now: now, Limit: 50,
+		DeadBefore: now.Add(-s.cfg.DeadAfter), Except: s.instance, All: !s.shared, Now: s.deps.Clock(), Limit: 50,
 		End: func(r *responsev1.Response, frames []byte) []byte {
 			log := s.endInterrupted(r, frames)
 			outbox.Add(ctx, s.ending(ctx, r))

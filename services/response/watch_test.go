@@ -286,8 +286,8 @@ func TestListIsTheCallersOwn(t *testing.T) {
 	}
 }
 
-// replica is one of several processes on a database.
-func replica(t *testing.T, url, name string) *world {
+// replica is one of several processes on a database, whose clock may be ahead.
+func replica(t *testing.T, url, name string, ahead ...time.Duration) *world {
 	t.Helper()
 	db, err := postgres.Open(t.Context(), postgres.Config{URL: url, Schema: "response"})
 	if err != nil {
@@ -304,6 +304,13 @@ func replica(t *testing.T, url, name string) *world {
 	if w.Service, err = New(cfg, Deps{
 		Postgres: db, GPT: gptv1.LocalGPTService(w.model, nil), Session: sessionv1.LocalSessionService(w.session, nil),
 		Codec: func(conversationv1.Wire) wire.Codec { return lineCodec{} }, Instance: name,
+		Clock: func() time.Time {
+			now := time.Now()
+			for _, d := range ahead {
+				now = now.Add(d)
+			}
+			return now
+		},
 	}); err != nil {
 		t.Fatal(err)
 	}

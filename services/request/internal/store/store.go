@@ -52,6 +52,10 @@ type Store interface {
 	// create time and id.
 	List(ctx context.Context, filter Filter, limit int) ([]*requestv1.Request, error)
 
+	// Now is the time by which heartbeats are compared: the database's where several
+	// processes, whose clocks may differ, share it.
+	Now(ctx context.Context) (time.Time, error)
+
 	// Heartbeat says that instance lives as of now, and removes instances not
 	// seen since deadBefore.
 	Heartbeat(ctx context.Context, instance string, now, deadBefore time.Time) error

@@ -81,6 +81,10 @@ type Store interface {
 	// not there are passed over.
 	Settle(ctx context.Context, ids []string, note string) error
 
+	// Now is the time by which heartbeats are compared: the database's where several
+	// processes, whose clocks may differ, share it.
+	Now(ctx context.Context) (time.Time, error)
+
 	// Heartbeat says that instance lives as of now, and removes instances not
 	// seen since deadBefore.
 	Heartbeat(ctx context.Context, instance string, now, deadBefore time.Time) error

@@ -168,6 +168,12 @@ func collect(rows pgx.Rows) ([]*requestv1.Request, error) {
 	return list, rows.Err()
 }
 
+// Now implements store.Store.
+func (s *Store) Now(ctx context.Context) (now time.Time, err error) {
+	err = s.db.Pool().QueryRow(ctx, "select clock_timestamp()").Scan(&now)
+	return now, err
+}
+
 // Heartbeat implements store.Store.
 func (s *Store) Heartbeat(ctx context.Context, instance string, now, deadBefore time.Time) error {
 	return s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {

@@ -279,6 +279,9 @@ func collect(next func() bool, scan func(...any) error, failed func() error) ([]
 	return list, failed()
 }
 
+// Now implements store.Store.
+func (s *Store) Now(context.Context) (time.Time, error) { return time.Now(), nil }
+
 // Heartbeat implements store.Store.
 func (s *Store) Heartbeat(ctx context.Context, instance string, now, deadBefore time.Time) error {
 	return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {

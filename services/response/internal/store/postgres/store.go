@@ -257,6 +257,12 @@ func (s *Store) Settle(ctx context.Context, ids []string, note string) error {
 	})
 }
 
+// Now implements store.Store.
+func (s *Store) Now(ctx context.Context) (now time.Time, err error) {
+	err = s.db.Pool().QueryRow(ctx, "select clock_timestamp()").Scan(&now)
+	return now, err
+}
+
 // Heartbeat implements store.Store.
 func (s *Store) Heartbeat(ctx context.Context, instance string, now, deadBefore time.Time) error {
 	return s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {

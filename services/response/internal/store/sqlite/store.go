@@ -361,6 +361,9 @@ func (s *Store) Settle(ctx context.Context, ids []string, note string) error {
 	return later.Join(ctx)
 }
 
+// Now implements store.Store.
+func (s *Store) Now(context.Context) (time.Time, error) { return time.Now(), nil }
+
 // Heartbeat implements store.Store.
 func (s *Store) Heartbeat(ctx context.Context, instance string, now, deadBefore time.Time) error {
 	return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
