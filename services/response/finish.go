@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
@@ -25,6 +26,23 @@ type finishing struct {
 	failure  *fault.Fault // nil where completed
 	whole    bool         // there is no row yet
 	append   *sessionv1.AppendMessagesRequest
+	kept     bool    // it waits to be stored
+	lent     *[]byte // what final.Log lies in, where that is given back
+}
+
+// logs are buffers for logs on their way into the store, which keeps its own
+// packed form of them.
+var logs = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxLent is the largest buffer that is kept for reuse.
+const maxLent = 1 << 20
+
+// release gives the log's buffer back.
+func (f *finishing) release() {
+	if f.lent != nil && cap(*f.lent) <= maxLent {
+		logs.Put(f.lent)
+	}
+	f.lent, f.final.Log = nil, nil
 }
 
 // finish brings an answer to its end after the model call ended with err: row,
@@ -67,7 +85,11 @@ func (r *run) finish(ctx context.Context, err error) error {
 	if r.s.cache != nil && r.ttl > 0 && r.kept == nil && r.response.GetState() == responsev1.Response_STATE_COMPLETED {
 		r.s.cache.put(r.key, r.keep(f))
 	}
-	return r.conclude(ctx, f)
+	err = r.conclude(ctx, f)
+	if !f.kept {
+		f.release()
+	}
+	return err
 }
 
 // process runs the rules over the last events. Only an answer that the model
@@ -236,6 +258,7 @@ func (r *run) save(ctx context.Context, f *finishing) {
 	default:
 		r.s.deps.Logger.Error("an answer cannot be stored", "response_id", r.id, "error", err)
 		r.fail(f, fault.From(storeFault(err, r.id)))
+		f.kept, f.lent = true, nil
 		if err := r.frame(f); err == nil {
 			f.final.Journaled = r.journals.Load()
 			select {
@@ -262,7 +285,15 @@ func (r *run) frame(f *finishing) error {
 		return err
 	}
 	f.last = last
-	f.final.Log = answerlog.Frames(nil, append(r.log.Entries(), last)...)
+	buffer := []byte(nil)
+	if f.lent == nil && r.ttl == 0 { // the cache keeps it
+		f.lent = logs.Get().(*[]byte)
+		buffer = (*f.lent)[:0]
+	}
+	f.final.Log = answerlog.Frames(buffer, append(r.log.Entries(), last)...)
+	if f.lent != nil {
+		*f.lent = f.final.Log
+	}
 	return nil
 }
 
