@@ -2,6 +2,7 @@ package answer
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +35,7 @@ const (
 	headerAttempts = "X-Gptmesh-Attempts"
 	headerDropped  = "X-Gptmesh-Dropped"
 	headerCached   = "X-Gptmesh-Cached"
+	headerGuard    = "X-Gptmesh-Guard"
 )
 
 // Bounds of header values; those of the contract.
@@ -196,6 +198,22 @@ func (a *answerHeaders) request(h http.Header, request *requestv1.Request) {
 	a.set(h, headerRequest, request.GetId())
 	a.set(h, headerSession, request.GetSessionId())
 	a.set(h, headerResponse, request.GetResponseId())
+	if report := request.GetGuard(); len(report.GetFindings()) > 0 {
+		h[headerGuard] = []string{guardValue(report)}
+	}
+}
+
+// guardValue is like "flagged; injection; jailbreak".
+func guardValue(report *conversationv1.GuardReport) string {
+	value := strings.ToLower(strings.TrimPrefix(report.GetAction().String(), "GUARD_ACTION_"))
+	var risks []string
+	for _, f := range report.GetFindings() {
+		if !slices.Contains(risks, f.GetRisk()) {
+			risks = append(risks, f.GetRisk())
+		}
+	}
+	slices.Sort(risks)
+	return value + "; " + strings.Join(risks, "; ")
 }
 
 // started names who answers.

@@ -13,7 +13,7 @@ var (
 	trueValue     = []string{"true"}
 	exposeHeaders = []string{"X-Request-Id, Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, " +
 		"X-Gptmesh-Session, X-Gptmesh-Request, X-Gptmesh-Response, X-Gptmesh-Model, X-Gptmesh-Provider, X-Gptmesh-Target, X-Gptmesh-Attempts, " +
-		"X-Gptmesh-Dropped, X-Gptmesh-Cached, X-Gptmesh-Version"}
+		"X-Gptmesh-Dropped, X-Gptmesh-Cached, X-Gptmesh-Guard, X-Gptmesh-Version"}
 )
 
 // allowOrigin lets a page of origin read the answer.

@@ -61,7 +61,11 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 			return nil, earlier, err
 		}
 	}
-	joined, err := s.joinSession(ctx, req.GetTurn(), req.GetSessionId())
+	turn, guard, err := s.guardNow(ctx, req.GetTurn(), owner)
+	if err != nil {
+		return nil, nil, err
+	}
+	joined, err := s.joinSession(ctx, turn, req.GetSessionId())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -95,6 +99,7 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 			Id: r.id, Owner: owner, UserId: userOf(req), SessionId: session, ResponseId: response,
 			State: accepted, IdempotencyKey: req.GetIdempotencyKey(), Model: req.GetTurn().GetModel(), Decision: decision,
 			Metadata: req.GetMetadata(), CreateTime: created, UpdateTime: created, Warnings: warnings, Detached: detached,
+			Guard: guard,
 		}
 	}
 	r.request = fresh()
@@ -102,6 +107,7 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 		return nil, nil, err
 	}
 	r.observe()
+	r.flag(ctx, owner)
 	accept := func() error {
 		lasting, cancel := lasting(ctx, s.cfg.StoreTimeout)
 		defer cancel()

@@ -3,6 +3,7 @@ package request
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gptmesh/gptmesh/services/request/internal/route"
@@ -60,6 +61,8 @@ type Config struct {
 	HeartbeatInterval time.Duration `yaml:"heartbeat_interval"`
 	// DeadAfter is the silence after which a process is dead. PostgreSQL only.
 	DeadAfter time.Duration `yaml:"dead_after"`
+	// Guard says what happens to turns that are a danger to a model.
+	Guard Guard `yaml:"guard"`
 	// Bounds are the room's own bounds of typed turns.
 	Bounds Bounds `yaml:"bounds"`
 	// Auto says which models "auto" prefers by the complexity of the work: a
@@ -137,6 +140,7 @@ func DefaultConfig() Config {
 		RowDelay:      100 * time.Millisecond,
 		ResumeTimeout: 5 * time.Second, KeyLifetime: 24 * time.Hour, Retention: 30 * 24 * time.Hour, SweepInterval: 10 * time.Minute, RetryInterval: 2 * time.Second,
 		PollInterval: 100 * time.Millisecond, HeartbeatInterval: 5 * time.Second, DeadAfter: 15 * time.Second,
+		Guard:  Guard{Mode: guardFlag, Timeout: 100 * time.Millisecond, FlagRate: 100},
 		Bounds: Bounds{TemperatureMax: 1, TemperatureWarnBelow: 0.2, TemperatureWarnAbove: 0.8},
 	}
 }
@@ -163,6 +167,9 @@ func (c Config) Validate() error {
 	check(c.MaxTimeout >= c.Timeout, "max_timeout", "must not be less than timeout")
 	check(c.MaxTurnBytes > 0, "max_turn_bytes", "must be positive")
 	check(c.MaxContextTokens >= 0, "max_context_tokens", "must not be negative")
+	check(slices.Contains(guardModes, c.Guard.Mode), "guard.mode", "must be off, flag, redact or refuse")
+	check(c.Guard.Timeout > 0, "guard.timeout", "must be positive")
+	check(c.Guard.FlagRate >= 0, "guard.flag_rate", "must not be negative")
 	check(c.MaxRunning > 0, "max_running", "must be positive")
 	check(c.MaxDetached > 0, "max_detached", "must be positive")
 	check(c.DeadAfter > 2*c.HeartbeatInterval, "dead_after", "must be more than twice heartbeat_interval")

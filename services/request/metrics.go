@@ -15,6 +15,7 @@ type metrics struct {
 	routed    *prometheus.CounterVec
 	routing   prometheus.Histogram
 	keys      *prometheus.CounterVec
+	guard     *prometheus.CounterVec
 	admission prometheus.Histogram
 	duration  prometheus.Histogram
 }
@@ -35,6 +36,8 @@ func newMetrics(registry prometheus.Registerer, running func() float64) (*metric
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .02, .05, .1, .25, 1}}),
 		keys: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gptmesh_request_idempotency_total", Help: "Requests with an idempotency key: first, again, attached, failure or conflict."}, []string{"result"}),
+		guard: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gptmesh_request_guard_total", Help: "Turns that the guard saw or should have seen: passed, flagged, redacted, refused, skipped or unanswered."}, []string{"outcome"}),
 		admission: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "gptmesh_request_admission_seconds", Help: "Time from the call to the call of the response room.", Buckets: seconds}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{

@@ -460,3 +460,21 @@ func TestFallback(t *testing.T) {
 		equal(t, len(call.GetTurn().GetFallbackModels()), 0)
 	}
 }
+
+// Screen finds nothing.
+func (byWords) Screen(_ context.Context, req *classifierv1.ScreenRequest) (*classifierv1.ScreenResponse, error) {
+	resp := &classifierv1.ScreenResponse{}
+	for range req.GetTexts() {
+		resp.Risks = append(resp.Risks, &classifierv1.Risk{})
+	}
+	return resp, nil
+}
+
+// Screen finds nothing.
+func (deaf) Screen(_ context.Context, req *classifierv1.ScreenRequest) (*classifierv1.ScreenResponse, error) {
+	resp := &classifierv1.ScreenResponse{}
+	for range req.GetTexts() {
+		resp.Risks = append(resp.Risks, &classifierv1.Risk{})
+	}
+	return resp, nil
+}

@@ -44,6 +44,8 @@ type run struct {
 
 	send func(*requestv1.Request, *conversationv1.Chunk) error // nil without a client
 
+	guard <-chan *conversationv1.GuardReport // of a look beside the answer; nil where there is none to come
+
 	watched string    // the model whose answers are observed; empty where none
 	firstAt time.Time // when the first chunk came, where watched
 
@@ -144,6 +146,9 @@ func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
 		}
 	}
 	r.note(chunk.GetEvents())
+	if first && last == nil {
+		r.noteGuard(0)
+	}
 	var request *requestv1.Request
 	if last != nil {
 		var err error
@@ -258,6 +263,7 @@ func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *
 	if !legal(from, state) {
 		return fault.Internal(illegal(from, state))
 	}
+	r.noteGuard(guardGrace)
 	r.end(state, failure)
 	end := unsavedEnd{r.request, answered, whole}
 	err := r.s.finish(ctx, end)

@@ -35,6 +35,8 @@ type Service struct {
 	end  context.CancelFunc
 	work sync.WaitGroup // goroutines of the room
 
+	flagging allowance // of turns that the guard looks at beside their answer
+
 	unsaved chan unsavedEnd // final states that could not be stored
 	open    chan openEnd    // requests whose answers' ends are not known yet
 

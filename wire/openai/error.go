@@ -53,6 +53,7 @@ var errorShapes = map[meshv1.ErrorReason]errorShape{
 	meshv1.ErrorReason_ERROR_REASON_CONTEXT_LENGTH_EXCEEDED: {http.StatusBadRequest, invalidRequest, "messages", "context_length_exceeded"},
 	meshv1.ErrorReason_ERROR_REASON_CONTENT_FILTERED:        {http.StatusBadRequest, invalidRequest, "", "content_filter"},
 	meshv1.ErrorReason_ERROR_REASON_BLOCKED:                 {http.StatusBadRequest, invalidRequest, "", "content_policy_violation"},
+	meshv1.ErrorReason_ERROR_REASON_GUARD_REFUSED:           {http.StatusBadRequest, invalidRequest, "", "content_policy_violation"},
 	meshv1.ErrorReason_ERROR_REASON_CANCELLED:               {statusClientClosed, invalidRequest, "", "cancelled"},
 	// The key and the address are the mesh's, not the client's: neither a 401
 	// nor a retry would help.

@@ -134,7 +134,9 @@ type Request struct {
 	// warnings are remarks on the request that did not stop it.
 	Warnings []string `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	// detached says that it was submitted without a stream.
-	Detached      bool `protobuf:"varint,17,opt,name=detached,proto3" json:"detached,omitempty"`
+	Detached bool `protobuf:"varint,17,opt,name=detached,proto3" json:"detached,omitempty"`
+	// guard is what the guard said of the turn. Absent where it did not look.
+	Guard         *v1.GuardReport `protobuf:"bytes,30,opt,name=guard,proto3" json:"guard,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -286,6 +288,13 @@ func (x *Request) GetDetached() bool {
 		return x.Detached
 	}
 	return false
+}
+
+func (x *Request) GetGuard() *v1.GuardReport {
+	if x != nil {
+		return x.Guard
+	}
+	return nil
 }
 
 // Decision is the trace of choosing a model.
@@ -842,7 +851,7 @@ var File_gptmesh_request_v1_request_proto protoreflect.FileDescriptor
 
 const file_gptmesh_request_v1_request_proto_rawDesc = "" +
 	"\n" +
-	" gptmesh/request/v1/request.proto\x12\x12gptmesh.request.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#gptmesh/conversation/v1/event.proto\x1a#gptmesh/conversation/v1/usage.proto\x1a\x1agptmesh/gpt/v1/model.proto\"\xba\a\n" +
+	" gptmesh/request/v1/request.proto\x12\x12gptmesh.request.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#gptmesh/conversation/v1/event.proto\x1a#gptmesh/conversation/v1/guard.proto\x1a#gptmesh/conversation/v1/usage.proto\x1a\x1agptmesh/gpt/v1/model.proto\"\xf6\a\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x17\n" +
@@ -866,7 +875,8 @@ const file_gptmesh_request_v1_request_proto_rawDesc = "" +
 	"\vfinish_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"finishTime\x12\x1a\n" +
 	"\bwarnings\x18\x10 \x03(\tR\bwarnings\x12\x1a\n" +
-	"\bdetached\x18\x11 \x01(\bR\bdetached\x1a;\n" +
+	"\bdetached\x18\x11 \x01(\bR\bdetached\x12:\n" +
+	"\x05guard\x18\x1e \x01(\v2$.gptmesh.conversation.v1.GuardReportR\x05guard\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x98\x01\n" +
@@ -965,7 +975,8 @@ var file_gptmesh_request_v1_request_proto_goTypes = []any{
 	(*v1.Usage)(nil),              // 7: gptmesh.conversation.v1.Usage
 	(*v1.Failure)(nil),            // 8: gptmesh.conversation.v1.Failure
 	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(v11.Capability)(0),           // 10: gptmesh.gpt.v1.Capability
+	(*v1.GuardReport)(nil),        // 10: gptmesh.conversation.v1.GuardReport
+	(v11.Capability)(0),           // 11: gptmesh.gpt.v1.Capability
 }
 var file_gptmesh_request_v1_request_proto_depIdxs = []int32{
 	0,  // 0: gptmesh.request.v1.Request.state:type_name -> gptmesh.request.v1.Request.State
@@ -976,16 +987,17 @@ var file_gptmesh_request_v1_request_proto_depIdxs = []int32{
 	9,  // 5: gptmesh.request.v1.Request.create_time:type_name -> google.protobuf.Timestamp
 	9,  // 6: gptmesh.request.v1.Request.update_time:type_name -> google.protobuf.Timestamp
 	9,  // 7: gptmesh.request.v1.Request.finish_time:type_name -> google.protobuf.Timestamp
-	5,  // 8: gptmesh.request.v1.Decision.candidates:type_name -> gptmesh.request.v1.Candidate
-	3,  // 9: gptmesh.request.v1.Decision.features:type_name -> gptmesh.request.v1.RoutingFeatures
-	4,  // 10: gptmesh.request.v1.Decision.experiments:type_name -> gptmesh.request.v1.ExperimentAssignment
-	10, // 11: gptmesh.request.v1.RoutingFeatures.required:type_name -> gptmesh.gpt.v1.Capability
-	10, // 12: gptmesh.request.v1.RoutingFeatures.wanted:type_name -> gptmesh.gpt.v1.Capability
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	10, // 8: gptmesh.request.v1.Request.guard:type_name -> gptmesh.conversation.v1.GuardReport
+	5,  // 9: gptmesh.request.v1.Decision.candidates:type_name -> gptmesh.request.v1.Candidate
+	3,  // 10: gptmesh.request.v1.Decision.features:type_name -> gptmesh.request.v1.RoutingFeatures
+	4,  // 11: gptmesh.request.v1.Decision.experiments:type_name -> gptmesh.request.v1.ExperimentAssignment
+	11, // 12: gptmesh.request.v1.RoutingFeatures.required:type_name -> gptmesh.gpt.v1.Capability
+	11, // 13: gptmesh.request.v1.RoutingFeatures.wanted:type_name -> gptmesh.gpt.v1.Capability
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_gptmesh_request_v1_request_proto_init() }

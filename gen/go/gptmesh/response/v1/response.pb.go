@@ -354,7 +354,9 @@ type Response struct {
 	// json_output is the JSON that post-processing extracted. Empty without it.
 	JsonOutput string `protobuf:"bytes,17,opt,name=json_output,json=jsonOutput,proto3" json:"json_output,omitempty"`
 	// redactions are the rules that were hit, with counts.
-	Redactions    []*RedactionHit `protobuf:"bytes,18,rep,name=redactions,proto3" json:"redactions,omitempty"`
+	Redactions []*RedactionHit `protobuf:"bytes,18,rep,name=redactions,proto3" json:"redactions,omitempty"`
+	// guard is what the guard said of the answer. Absent where it did not look.
+	Guard         *v1.GuardReport `protobuf:"bytes,30,opt,name=guard,proto3" json:"guard,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -511,6 +513,13 @@ func (x *Response) GetJsonOutput() string {
 func (x *Response) GetRedactions() []*RedactionHit {
 	if x != nil {
 		return x.Redactions
+	}
+	return nil
+}
+
+func (x *Response) GetGuard() *v1.GuardReport {
+	if x != nil {
+		return x.Guard
 	}
 	return nil
 }
@@ -843,7 +852,7 @@ var File_gptmesh_response_v1_response_proto protoreflect.FileDescriptor
 
 const file_gptmesh_response_v1_response_proto_rawDesc = "" +
 	"\n" +
-	"\"gptmesh/response/v1/response.proto\x12\x13gptmesh.response.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#gptmesh/conversation/v1/event.proto\x1a%gptmesh/conversation/v1/message.proto\x1a#gptmesh/conversation/v1/usage.proto\"\x93\a\n" +
+	"\"gptmesh/response/v1/response.proto\x12\x13gptmesh.response.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#gptmesh/conversation/v1/event.proto\x1a#gptmesh/conversation/v1/guard.proto\x1a%gptmesh/conversation/v1/message.proto\x1a#gptmesh/conversation/v1/usage.proto\"\xcf\a\n" +
 	"\bResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -870,7 +879,8 @@ const file_gptmesh_response_v1_response_proto_rawDesc = "" +
 	"jsonOutput\x12A\n" +
 	"\n" +
 	"redactions\x18\x12 \x03(\v2!.gptmesh.response.v1.RedactionHitR\n" +
-	"redactions\"\x84\x01\n" +
+	"redactions\x12:\n" +
+	"\x05guard\x18\x1e \x01(\v2$.gptmesh.conversation.v1.GuardReportR\x05guard\"\x84\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_RUNNING\x10\x01\x12\x13\n" +
@@ -951,9 +961,10 @@ var file_gptmesh_response_v1_response_proto_goTypes = []any{
 	(*v1.Usage)(nil),              // 11: gptmesh.conversation.v1.Usage
 	(*v1.Failure)(nil),            // 12: gptmesh.conversation.v1.Failure
 	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*v1.Message)(nil),            // 14: gptmesh.conversation.v1.Message
-	(v1.FinishReason)(0),          // 15: gptmesh.conversation.v1.FinishReason
-	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
+	(*v1.GuardReport)(nil),        // 14: gptmesh.conversation.v1.GuardReport
+	(*v1.Message)(nil),            // 15: gptmesh.conversation.v1.Message
+	(v1.FinishReason)(0),          // 16: gptmesh.conversation.v1.FinishReason
+	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
 }
 var file_gptmesh_response_v1_response_proto_depIdxs = []int32{
 	1,  // 0: gptmesh.response.v1.Response.state:type_name -> gptmesh.response.v1.Response.State
@@ -964,18 +975,19 @@ var file_gptmesh_response_v1_response_proto_depIdxs = []int32{
 	13, // 5: gptmesh.response.v1.Response.first_event_time:type_name -> google.protobuf.Timestamp
 	13, // 6: gptmesh.response.v1.Response.finish_time:type_name -> google.protobuf.Timestamp
 	9,  // 7: gptmesh.response.v1.Response.redactions:type_name -> gptmesh.response.v1.RedactionHit
-	14, // 8: gptmesh.response.v1.Choice.message:type_name -> gptmesh.conversation.v1.Message
-	15, // 9: gptmesh.response.v1.Choice.finish_reason:type_name -> gptmesh.conversation.v1.FinishReason
-	2,  // 10: gptmesh.response.v1.PostProcessing.format:type_name -> gptmesh.response.v1.PostProcessing.Format
-	3,  // 11: gptmesh.response.v1.PostProcessing.reasoning:type_name -> gptmesh.response.v1.PostProcessing.Reasoning
-	8,  // 12: gptmesh.response.v1.PostProcessing.redactions:type_name -> gptmesh.response.v1.RedactionRule
-	4,  // 13: gptmesh.response.v1.RedactionRule.action:type_name -> gptmesh.response.v1.RedactionRule.Action
-	16, // 14: gptmesh.response.v1.CachePolicy.ttl:type_name -> google.protobuf.Duration
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	14, // 8: gptmesh.response.v1.Response.guard:type_name -> gptmesh.conversation.v1.GuardReport
+	15, // 9: gptmesh.response.v1.Choice.message:type_name -> gptmesh.conversation.v1.Message
+	16, // 10: gptmesh.response.v1.Choice.finish_reason:type_name -> gptmesh.conversation.v1.FinishReason
+	2,  // 11: gptmesh.response.v1.PostProcessing.format:type_name -> gptmesh.response.v1.PostProcessing.Format
+	3,  // 12: gptmesh.response.v1.PostProcessing.reasoning:type_name -> gptmesh.response.v1.PostProcessing.Reasoning
+	8,  // 13: gptmesh.response.v1.PostProcessing.redactions:type_name -> gptmesh.response.v1.RedactionRule
+	4,  // 14: gptmesh.response.v1.RedactionRule.action:type_name -> gptmesh.response.v1.RedactionRule.Action
+	17, // 15: gptmesh.response.v1.CachePolicy.ttl:type_name -> google.protobuf.Duration
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_gptmesh_response_v1_response_proto_init() }
