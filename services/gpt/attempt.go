@@ -33,6 +33,7 @@ type attempt struct {
 
 	ctx         context.Context // of the call to the provider
 	begun       time.Time
+	noted       int64 // the beat of the last checkpoint
 	sent        bool  // something of it reached the client
 	terminal    bool  // the last chunk was sent, or tried to be
 	failure     error // why the attempt failed; nil where it did not
@@ -85,7 +86,7 @@ func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err erro
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 
-	a.begun = s.deps.Clock()
+	a.begun, a.noted = s.deps.Clock(), s.progress.beat.Load()+1
 	a.row.Id, a.row.Owner = ids.At("att", a.begun), callctx.Owner(parent)
 	a.row.ReserveTime = timestamppb.New(a.begun)
 	a.row.QueueMicros = a.begun.Sub(a.call.arrived).Microseconds()
@@ -159,6 +160,10 @@ func (a *attempt) sink(ctx context.Context, chunk *conversationv1.Chunk) error {
 	}
 	a.name(chunk)
 	a.meter.add(chunk)
+	if beat, due := a.call.service.progress.due(a.noted); due {
+		a.noted = beat
+		a.checkpoint()
+	}
 	if a.way.cause == gptv1.Attempt_CAUSE_CONTINUATION && !a.sent {
 		a.call.seam.join(a, chunk)
 	}

@@ -36,7 +36,8 @@ type Service struct {
 	doer     upstream.Doer
 	ownDoer  bool
 
-	calls calls
+	calls    calls
+	progress progress
 
 	cancel context.CancelFunc // ends what Start began
 	group  sync.WaitGroup
@@ -124,6 +125,7 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	s.registry.Warm()
 	s.group.Go(func() { s.discover(background) })
+	s.group.Go(func() { s.writeCheckpoints(background) })
 	if s.deps.Postgres != nil {
 		s.group.Go(func() { s.beat(background) })
 	}

@@ -114,7 +114,10 @@ func (s *Store) Checkpoint(ctx context.Context, progress []store.Progress) error
 	for i, p := range progress {
 		statements[i] = sqlite.Stmt{Query: checkpointSQL, Args: []any{p.InputTokens, p.OutputTokens, p.CostNanos, p.ID}}
 	}
-	_, err := s.db.Later(ctx, statements...)
+	later, err := s.db.Later(ctx, statements...)
+	if err == nil {
+		err = later.Wait(ctx)
+	}
 	return wrap(err)
 }
 
