@@ -18,7 +18,7 @@ func (m *Model) Evidence(d Document, limit int) []Evidence {
 	}
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	s.begin(d, m.scaling.families)
+	s.begin(d, m.scaling.families, m.scaling.pieces)
 	defer func() { s.doc = Document{} }()
 	target := m.target(m.judge(s))
 	if m.windowed {

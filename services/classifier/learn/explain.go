@@ -39,7 +39,7 @@ type LabelProbability struct {
 // It is for people and for traces, slower than Classify.
 func (m *Model) Explain(d Document, limit int) Explanation {
 	s := new(scratch)
-	s.begin(d, m.scaling.families)
+	s.begin(d, m.scaling.families, m.scaling.pieces)
 	e := Explanation{Prediction: m.judge(s)}
 	for i, p := range m.Probabilities(d, nil) {
 		e.Labels = append(e.Labels, LabelProbability{m.meta.Labels[i], round(p)})

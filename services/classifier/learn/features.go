@@ -13,6 +13,8 @@ type features struct {
 	// bound[f] to bound[f+1] are the features of family f.
 	bound [familyCount + 1]int
 	group uint64 // groupHash, 0 for none
+	// pieces, where not zero, is how many pieces of words are enough.
+	pieces int
 
 	slots []uint64 // key<<32 | stamp<<16
 	mask  uint32
@@ -277,7 +279,11 @@ func (f *features) punctuation(d *Document) {
 // it, reaching into the word after it.
 func (f *features) chars() {
 	norm := f.scan.norm
+	from := len(f.keys)
 	for i := range f.scan.tokens {
+		if f.pieces > 0 && len(f.keys)-from >= f.pieces {
+			return
+		}
 		t := &f.scan.tokens[i]
 		if !t.plain || t.zone >= zoneCode {
 			continue

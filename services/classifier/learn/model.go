@@ -93,7 +93,8 @@ func (s *scratch) scores(k int) []float32 {
 }
 
 // begin takes a text up.
-func (s *scratch) begin(d Document, families FamilySet) {
+func (s *scratch) begin(d Document, families FamilySet, pieces int) {
+	s.features.pieces = pieces
 	s.doc = d
 	s.windows.ready = false
 	if families != 0 {
@@ -105,7 +106,7 @@ func (s *scratch) begin(d Document, families FamilySet) {
 func (m *Model) Classify(d Document) Prediction {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	s.begin(d, m.scaling.families)
+	s.begin(d, m.scaling.families, m.scaling.pieces)
 	p := m.judge(s)
 	s.doc = Document{}
 	return p
@@ -117,7 +118,7 @@ func (m *Model) Classify(d Document) Prediction {
 func (m *Model) Probabilities(d Document, dst []float64) []float64 {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	s.begin(d, m.scaling.families)
+	s.begin(d, m.scaling.families, m.scaling.pieces)
 	z, known := m.scores(s)
 	if m.meta.Kind == KindRouting {
 		for o := range z {

@@ -47,7 +47,7 @@ func (m *Model) Calibrate(rows []Row, target float64) (*Model, error) {
 	var knownClass, unknownClass []int32
 	for i := range rows {
 		s := new(scratch)
-		s.begin(rows[i].Document, m.scaling.families)
+		s.begin(rows[i].Document, m.scaling.families, m.scaling.pieces)
 		z, fromGroup := m.scores(s)
 		scores[i] = z
 		class[i] = int32(slices.Index(m.meta.Labels, rows[i].Label))

@@ -19,6 +19,7 @@ const (
 type Set struct {
 	models   []*Model
 	families FamilySet
+	pieces   int // of words that are enough for every model, 0 for all
 }
 
 // NewSet makes a set of models with different heads.
@@ -27,13 +28,21 @@ func NewSet(models ...*Model) (*Set, error) {
 		return nil, fmt.Errorf("%d heads; the limit is %d", len(models), maxHeads)
 	}
 	s := &Set{models: slices.Clone(models)}
+	all := false
 	for i, m := range models {
 		s.families |= m.scaling.families
+		if m.scaling.families.Has(FamilyChar) {
+			all = all || m.scaling.pieces == 0
+			s.pieces = max(s.pieces, m.scaling.pieces)
+		}
 		for _, other := range models[:i] {
 			if other.meta.Head == m.meta.Head {
 				return nil, fmt.Errorf("two models have the head %q", m.meta.Head)
 			}
 		}
+	}
+	if all {
+		s.pieces = 0
 	}
 	return s, nil
 }
@@ -142,7 +151,7 @@ func (s *Set) Model(head string) *Model {
 // not allocate.
 func (s *Set) Classify(d Document, dst []Prediction) []Prediction {
 	sc := scratches.Get().(*scratch)
-	sc.begin(d, s.families)
+	sc.begin(d, s.families, s.pieces)
 	for _, m := range s.models {
 		dst = append(dst, m.judge(sc))
 	}

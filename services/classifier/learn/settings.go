@@ -14,6 +14,10 @@ type settings struct {
 	maxBytes    int  // of the weights, where the caller sets no limit
 }
 
+// mostPieces is how many pieces of words are looked at, the first of the text:
+// they are most of the work.
+const mostPieces = 512
+
 // Where the shape of the data changes the settings.
 const (
 	longText   = 200  // mean bytes from which on texts are documents
@@ -45,6 +49,7 @@ func choose(rows []Row, labels int, groups GroupUse) settings {
 		w[f] = 1
 	}
 	w[FamilyCue] = 2
+	s.scaling.pieces = mostPieces
 	switch {
 	case rows[0].Routed:
 		// Difficulty shows in small things: everything, gently.
@@ -55,6 +60,7 @@ func choose(rows []Row, labels int, groups GroupUse) settings {
 		}
 		s.minRows = 3
 		s.independent = true
+		s.scaling.pieces = 3 * mostPieces
 	case bytes/len(rows) >= longText:
 		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilyZone, FamilyLine, FamilyCue)
 		w[FamilyZone], w[FamilyBigram] = 1.5, 0.7
@@ -62,7 +68,6 @@ func choose(rows []Row, labels int, groups GroupUse) settings {
 	case labels > manyLabels:
 		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilySkip, FamilyChar)
 		w[FamilyChar] = 0.7
-		s.scaling.pieces = 512
 		s.fitting = fitting{epochs: 8, rate: 0.3, smooth: 1, power: 0.5}
 		s.independent = true
 	default:
@@ -76,6 +81,9 @@ func choose(rows []Row, labels int, groups GroupUse) settings {
 	case GroupsOff:
 	case GroupsApart:
 		s.apart = true
+		if labels == 2 {
+			s.scaling.families &^= familySet(FamilyChar, FamilySkip)
+		}
 		s.fitting.drop = 0.3
 	default:
 		s.scaling.grouped = !rows[0].Routed && grouped*2 > len(rows)
