@@ -8,6 +8,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -27,6 +28,9 @@ type joined struct {
 func (s *Service) joinSession(ctx context.Context, turn *conversationv1.Turn, sessionID string) (joined, error) {
 	var stored *sessionv1.GetContextResponse
 	if sessionID != "" && sessionID != newSession {
+		if f := s.ended.refusal(callctx.Owner(ctx), sessionID); f != nil {
+			return joined{}, f
+		}
 		var err error
 		bounded, cancel := context.WithTimeout(ctx, s.cfg.SessionTimeout)
 		defer cancel()

@@ -24,6 +24,9 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	s.beaten = time.Now()
 	s.work.Go(func() { s.every(s.cfg.HeartbeatInterval, s.beat) })
+	if s.deps.Subscriber != nil {
+		s.work.Go(s.hearOfSessions)
+	}
 	s.work.Go(func() { s.every(s.cfg.RetryInterval, s.saveLeft) })
 	s.work.Go(func() { s.every(s.cfg.RetryInterval, s.settleOpen) })
 	s.work.Go(func() { s.every(s.cfg.SweepInterval, s.expire) })

@@ -37,6 +37,7 @@ type Service struct {
 
 	flagging allowance // of turns that the guard looks at beside their answer
 
+	ended   *endedSessions  // sessions
 	unsaved chan unsavedEnd // final states that could not be stored
 	open    chan openEnd    // requests whose answers' ends are not known yet
 
@@ -70,7 +71,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, deps: deps, instance: ids.New(deps.Instance), running: map[string]*run{},
-		unsaved: make(chan unsavedEnd, 1024), open: make(chan openEnd, 1024), idle: make(chan struct{}),
+		ended: newEndedSessions(), unsaved: make(chan unsavedEnd, 1024), open: make(chan openEnd, 1024), idle: make(chan struct{}),
 	}
 	if deps.SQLite != nil {
 		db := sqlite.New(deps.SQLite)
