@@ -126,16 +126,31 @@ func (o *Observed) End(model string, out Outcome, now time.Time) {
 			t.add(out.Whole, now)
 		}
 	}
-	if !out.Whole || out.Output <= 0 {
-		return
-	}
-	if out.Streamed && out.First > 0 {
+	switch {
+	case !out.Whole:
+	case out.Output < paced: // too short to tell the pace
+		r.first.add(out.began().Seconds())
+	case out.Streamed && out.First > 0:
 		r.first.add(out.First.Seconds())
 		r.perToken.add(max(0, (out.Total-out.First).Seconds()) / float64(out.Output))
-	} else {
-		// One chunk: all of it is pace.
+	default: // one chunk: all of it is pace
 		r.perToken.add(out.Total.Seconds() / float64(out.Output))
 	}
+}
+
+// paced is how many tokens an answer needs to tell the pace, and pace what is
+// assumed until one did, in seconds per token.
+const (
+	paced = 16
+	pace  = 0.02
+)
+
+// began is the time until something came.
+func (o Outcome) began() time.Duration {
+	if o.Streamed && o.First > 0 {
+		return o.First
+	}
+	return o.Total
 }
 
 // view is what a choice needs of one model.
@@ -169,8 +184,12 @@ func (o *Observed) look(model, class string, output int64, now time.Time) view {
 		// The model's share stands for five requests of the class.
 		v.success = (t.good + 5*v.success) / (t.good + t.bad + 5)
 	}
-	if r.perToken.weight > 0 {
-		v.seconds = r.first.value + r.perToken.value*float64(output)
+	if r.first.weight+r.perToken.weight > 0 {
+		perToken := pace
+		if r.perToken.weight > 0 {
+			perToken = r.perToken.value
+		}
+		v.seconds = r.first.value + perToken*float64(output)
 	}
 	return v
 }
