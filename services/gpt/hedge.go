@@ -36,6 +36,13 @@ func (r *race) claim(a *attempt) bool {
 	return true
 }
 
+// decided is the attempt whose answer it is, or nil.
+func (r *race) decided() *attempt {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.winner
+}
+
 // hedgeAfter is how long the first attempt may be silent before a second one is
 // started beside it. 0 means for ever.
 func (c *call) hedgeAfter(w *way) time.Duration {
@@ -86,9 +93,7 @@ func (c *call) hedged(ctx context.Context, first *way, wait time.Duration) resul
 		select {
 		case got := <-results:
 			running--
-			if last.attempt == nil || got.attempt == c.race.winner {
-				last = got
-			} else if last.attempt != c.race.winner {
+			if winner := c.race.decided(); last.attempt == nil || last.attempt != winner {
 				last = got
 			}
 		case <-timer.C:
@@ -104,12 +109,9 @@ func (c *call) hedged(ctx context.Context, first *way, wait time.Duration) resul
 // enterHedge takes the right to call a second target, where one is free and the
 // budget allows it. It waits for nothing.
 func (c *call) enterHedge(ctx context.Context) *way {
-	c.race.mu.Lock()
-	decided := c.race.winner != nil
-	c.race.mu.Unlock()
 	now := c.service.deps.Clock()
 	i, decision := c.choose(now)
-	if decided || i < 0 {
+	if i < 0 || c.race.decided() != nil {
 		return nil
 	}
 	if rank, _ := c.fitness(i, now); rank != fit || !c.pay(c.plan.Options[i].Target.Entry) {
