@@ -21,6 +21,14 @@ type classifierCommand struct {
 	Explain   classifierExplainCommand   `cmd:"" help:"Say what a model thinks of a text, and why."`
 	Export    classifierExportCommand    `cmd:"" help:"Print what a model says about itself, with its strongest features, as JSON."`
 	Bundle    classifierBundleCommand    `cmd:"" help:"Put models of several heads into one file."`
+
+	Classify classifierClassifyCommand `cmd:"" help:"Label a text: kind of work, complexity, and what every head says."`
+	Feedback classifierFeedbackCommand `cmd:"" help:"Say what a label should have been, or whether it helped."`
+	Retrain  classifierRetrainCommand  `cmd:"" help:"Train a head anew from feedback and finished tasks."`
+	Versions classifierVersionsCommand `cmd:"" help:"List the versions of models."`
+	Activate classifierActivateCommand `cmd:"" help:"Make a version the active one of its head, or the canary."`
+	Rollback classifierRollbackCommand `cmd:"" help:"Make the version active that was active before."`
+	Import   classifierImportCommand   `cmd:"" help:"Give a model file to the mesh, as a candidate."`
 }
 
 // classifierInput reads labelled rows from files, one after the other.

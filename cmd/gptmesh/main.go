@@ -24,7 +24,7 @@ type commands struct {
 	Migrate    migrateCommand    `cmd:"" help:"Bring the stores to this version, or show where they are."`
 	Doctor     doctorCommand     `cmd:"" help:"Say what is wrong and what to do."`
 	Certs      certsCommand      `cmd:"" help:"Make a development CA and certificates for mutual TLS between rooms."`
-	Classifier classifierCommand `cmd:"" help:"Train, evaluate and explain the classifier's models."`
+	Classifier classifierCommand `cmd:"" help:"Ask and teach the classifier; train and measure its models."`
 	Events     eventsCommand     `cmd:"" help:"Follow, replay and publish events of a running mesh."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
