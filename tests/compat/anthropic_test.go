@@ -29,7 +29,7 @@ func message(model, scene string) anthropic.MessageNewParams {
 func TestAnthropicSDK(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	runAll(t, w, "anthropic-sdk-go", []feature{
+	runAll(t, w, client{"anthropic-sdk-go", "/v1/messages", []string{"github.com/anthropics/anthropic-sdk-go"}}, []feature{
 		{"message", nil, anthropicMessage},
 		{"message, streamed", nil, anthropicStream},
 		{"thinking, streamed", nil, anthropicThinking},

@@ -47,13 +47,22 @@ type feature struct {
 	run   func(t *testing.T, w *world, model, scene string)
 }
 
-// runAll runs features over every wire and tells the outcome as a table.
-func runAll(t *testing.T, w *world, client string, features []feature) {
+// client is a library, or parsers, under test.
+type client struct {
+	title string
+	face  string // the path of the mesh that it speaks to
+	// packages are its modules, whose versions the matrix has.
+	packages []string
+}
+
+// runAll runs features over every wire and tells the outcome as a table, and as
+// cells of the matrix where it is written.
+func runAll(t *testing.T, w *world, c client, features []feature) {
 	var mu sync.Mutex
 	outcome := map[string]string{}
 	t.Cleanup(func() {
 		var table strings.Builder
-		fmt.Fprintf(&table, "\n%-34s", client)
+		fmt.Fprintf(&table, "\n%-34s", c.title)
 		for _, wire := range wires {
 			fmt.Fprintf(&table, "%-11s", wire.name)
 		}
@@ -64,6 +73,7 @@ func runAll(t *testing.T, w *world, client string, features []feature) {
 			}
 		}
 		t.Log(table.String())
+		record(t, c, features, outcome)
 	})
 	for _, f := range features {
 		for _, wire := range wires {

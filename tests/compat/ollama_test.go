@@ -31,7 +31,7 @@ func chat(model, scene string) *api.ChatRequest {
 func TestOllamaClient(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	runAll(t, w, "ollama/api", []feature{
+	runAll(t, w, client{"ollama/api (Go)", "/api/chat", []string{"github.com/ollama/ollama"}}, []feature{
 		{"version, heartbeat, ps", nil, ollamaServer},
 		{"list and show", nil, ollamaModels},
 		{"chat, streamed", nil, ollamaChat},

@@ -28,7 +28,7 @@ func say(model, scene string) openai.ChatCompletionNewParams {
 func TestOpenAISDK(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	runAll(t, w, "openai-go", []feature{
+	runAll(t, w, client{"openai-go", "/v1/chat/completions", []string{"github.com/openai/openai-go/v3"}}, []feature{
 		{"chat", nil, openAIChat},
 		{"chat, streamed", nil, openAIStream},
 		{"usage only when asked for", nil, openAIUsage},

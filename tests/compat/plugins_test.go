@@ -22,7 +22,7 @@ import (
 func TestPlugins(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	runAll(t, w, "plugins (strict decoders)", []feature{
+	runAll(t, w, client{"Editors' parsers", "/api/*, /v1/*", nil}, []feature{
 		{"Zed, ollama", nil, zedOllama},
 		{"Zed, OpenAI-compatible", nil, zedOpenAI},
 		{"Roo Code, ollama", nil, rooOllama},

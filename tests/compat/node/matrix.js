@@ -8,10 +8,10 @@ const marks = { passes: '✓', fails: '✗', alike: '≈', none: '–' };
 
 const intro = `# Compatibility
 
-*Written by \`make compat\` from a run of [tests/compat/node](../tests/compat/node); do not edit.*
+*Written by \`make compat\` from a run of [tests/compat](../tests/compat); do not edit.*
 
-Client libraries of Node, unmodified, against a running mesh: one cell is one library, one capability and one provider wire. The provider
-is a [scripted server](../tests/compat/node/provider) that answers as OpenAI, Anthropic or Ollama does, so that every face meets every wire:
+Client libraries of Node and Go, unmodified, and parsers as strict as those of editors' plugins, against a running mesh: one cell is one library, one capability and one provider wire. The provider
+is a scripted server ([for Node](../tests/compat/node/provider), [for Go](../tests/harness/provider)) that answers as OpenAI, Anthropic or Ollama does, so that every face meets every wire:
 an OpenAI library over an Anthropic model, an Anthropic library over Ollama, and so on. Where the mesh has to pass something on, the test
 also looks at what the provider was sent. The libraries' own retries are off where they can be, and so are the mesh's.
 
@@ -22,7 +22,7 @@ also looks at what the provider was sent. The libraries' own retries are off whe
 | ≈ | fails alike without a mesh, against the provider itself: the library's own limit |
 | – | the library or the provider has no such thing |
 
-Libraries for Go are run by \`go test ./tests/compat/...\`.
+The Go part alone: \`go test ./tests/compat\`; it is a part of \`make test\`.
 `;
 
 const escape = (text) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');

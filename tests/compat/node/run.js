@@ -1,5 +1,5 @@
-// Runs the suites and writes the matrix. With names of files it runs these and
-// writes nothing.
+// Runs the suites, those in Go too, and writes the matrix. With names of files
+// it runs these and writes nothing.
 
 import { spawn } from 'node:child_process';
 import { readFileSync, readdirSync, rmSync } from 'node:fs';
@@ -20,6 +20,11 @@ const child = spawn(process.execPath, ['--test', '--test-concurrency=2', '--test
   cwd: here, stdio: 'inherit', env: { ...process.env, COMPAT_RESULTS: results },
 });
 const [code, signal] = await once(child, 'exit');
+let goCode = 0;
+if (!chosen.length) {
+  const go = spawn('go', ['test', '-count=1', '-timeout=20m', '.'], { cwd: path.dirname(here), stdio: 'inherit', env: { ...process.env, COMPAT_RESULTS: results } });
+  [goCode] = await once(go, 'exit');
+}
 const cells = readFileSync(results, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line));
 rmSync(dir, { recursive: true });
 
@@ -27,4 +32,4 @@ const count = (result) => cells.filter((cell) => cell.result === result).length;
 console.log(`${count('passes')} cells pass, ${count('fails')} fail, ${count('alike')} fail without a mesh too`);
 for (const cell of cells.filter((one) => one.result === 'fails')) console.log(`  ${cell.title}: ${cell.capability}, over ${cell.wire}: ${cell.reason}`);
 if (!chosen.length) writeMatrix(path.join(here, '../../../docs/compatibility.md'), cells);
-process.exitCode = signal ? 1 : code;
+process.exitCode = signal ? 1 : code || goCode;
