@@ -43,7 +43,17 @@ func (c modelsCommand) Run() error {
 	for _, p := range resp.GetUnreachable() {
 		fmt.Printf("\n%s is not reachable: %s\n", p.GetName(), p.GetReason())
 	}
-	return nil
+	known, err := gptv1.RemoteGPTService(conn).ListProviders(ctx, &gptv1.ListProvidersRequest{Known: true})
+	if err != nil {
+		return c.explain(err)
+	}
+	fmt.Println("\nNot configured:")
+	for _, p := range known.GetProviders() {
+		if p.GetState() == gptv1.Provider_STATE_NOT_CONFIGURED {
+			fmt.Fprintf(w, "  %s\t%s\n", p.GetName(), p.GetReason())
+		}
+	}
+	return w.Flush()
 }
 
 func length(tokens int64) string {

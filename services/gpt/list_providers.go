@@ -9,19 +9,45 @@ import (
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	"github.com/gptmesh/gptmesh/pkg/breaker"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/services/gpt/internal/catalog"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/registry"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // ListProviders implements gptv1.GPTServiceServer. It tells what is known and
 // asks no provider.
-func (s *Service) ListProviders(context.Context, *gptv1.ListProvidersRequest) (*gptv1.ListProvidersResponse, error) {
+func (s *Service) ListProviders(_ context.Context, req *gptv1.ListProvidersRequest) (*gptv1.ListProvidersResponse, error) {
 	resp := &gptv1.ListProvidersResponse{}
 	for _, entry := range s.registry.Entries() {
 		resp.Providers = append(resp.Providers, describe(entry, s.deps.Clock()))
 	}
+	if req.GetKnown() {
+		known, err := catalog.Load()
+		if err != nil {
+			return nil, fault.Internal(err)
+		}
+		for i := range known.Providers {
+			p := unconfigured(&known.Providers[i])
+			if !slices.ContainsFunc(resp.Providers, func(other *gptv1.Provider) bool { return other.GetName() == p.GetName() }) {
+				resp.Providers = append(resp.Providers, p)
+			}
+		}
+	}
 	slices.SortFunc(resp.Providers, func(a, b *gptv1.Provider) int { return strings.Compare(a.GetName(), b.GetName()) })
 	return resp, nil
+}
+
+// unconfigured tells what a provider of the catalogue lacks.
+func unconfigured(p *catalog.Provider) *gptv1.Provider {
+	reason := "set gpt.providers." + p.Name + " in the configuration"
+	switch {
+	case p.Explicit:
+	case p.KeyEnv != "" && !p.KeyOptional:
+		reason = "set " + p.KeyEnv
+	case len(p.BaseURLEnv) > 0:
+		reason = "set " + p.BaseURLEnv[0]
+	}
+	return &gptv1.Provider{Name: p.Name, Kind: p.Kind, BaseUrl: p.BaseURL, State: gptv1.Provider_STATE_NOT_CONFIGURED, Reason: reason}
 }
 
 // describe tells a provider's state.

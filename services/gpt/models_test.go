@@ -196,6 +196,28 @@ func TestAMissingKeyIsShown(t *testing.T) {
 	}
 }
 
+// Who asks for all that is known by name is told what each lacks, once.
+func TestKnownProvidersAreShown(t *testing.T) {
+	t.Parallel()
+	r := start(t, setup{config: func(c *gpt.Config) { c.Providers = map[string]gpt.ProviderConfig{"openai": {}} }})
+	resp, err := r.ListProviders(t.Context(), &gptv1.ListProvidersRequest{Known: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]string{}
+	for _, p := range resp.GetProviders() {
+		if _, twice := seen[p.GetName()]; twice {
+			t.Errorf("%s is there twice", p.GetName())
+		}
+		if seen[p.GetName()] = p.GetReason(); p.GetState() == gptv1.Provider_STATE_NOT_CONFIGURED && !strings.HasPrefix(p.GetReason(), "set ") {
+			t.Errorf("%v", p)
+		}
+	}
+	if len(seen) < 30 || seen["groq"] != "set GROQ_API_KEY" || !strings.Contains(seen["openai"], "OPENAI_API_KEY") {
+		t.Errorf("%v", seen)
+	}
+}
+
 func TestCatalogueFillsWhatTheListLeavesOut(t *testing.T) {
 	t.Parallel()
 	r := start(t, setup{config: func(c *gpt.Config) {

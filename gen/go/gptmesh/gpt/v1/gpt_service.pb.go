@@ -1105,9 +1105,12 @@ func (x *CountTokensResponse) GetTokenizer() string {
 	return ""
 }
 
-// ListProvidersRequest has no fields.
+// ListProvidersRequest lists providers.
 type ListProvidersRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// known lists also the providers that the mesh knows by name and that nobody
+	// configured: STATE_NOT_CONFIGURED, with what to set as reason.
+	Known         bool `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1140,6 +1143,13 @@ func (x *ListProvidersRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ListProvidersRequest.ProtoReflect.Descriptor instead.
 func (*ListProvidersRequest) Descriptor() ([]byte, []int) {
 	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ListProvidersRequest) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
 }
 
 // ListProvidersResponse is all providers.
@@ -1416,8 +1426,9 @@ const file_gptmesh_gpt_v1_gpt_service_proto_rawDesc = "" +
 	"\x13CountTokensResponse\x12!\n" +
 	"\finput_tokens\x18\x01 \x01(\x03R\vinputTokens\x12\x14\n" +
 	"\x05exact\x18\x02 \x01(\bR\x05exact\x12\x1c\n" +
-	"\ttokenizer\x18\x03 \x01(\tR\ttokenizer\"\x16\n" +
-	"\x14ListProvidersRequest\"O\n" +
+	"\ttokenizer\x18\x03 \x01(\tR\ttokenizer\",\n" +
+	"\x14ListProvidersRequest\x12\x14\n" +
+	"\x05known\x18\x01 \x01(\bR\x05known\"O\n" +
 	"\x15ListProvidersResponse\x126\n" +
 	"\tproviders\x18\x01 \x03(\v2\x18.gptmesh.gpt.v1.ProviderR\tproviders\"\x81\x02\n" +
 	"\x13ListAttemptsRequest\x12\x1d\n" +
