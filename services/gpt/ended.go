@@ -45,6 +45,11 @@ func (s *Service) ended(ctx context.Context, err error, provider string) error {
 	case errors.Is(cause, errTotal):
 		return slow(meshv1.ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED,
 			"the call took longer than the gpt room allows", s.cfg.Timeouts.Total)
+	case errors.Is(cause, errCaller) && provider != "":
+		return slow(meshv1.ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED,
+			"the caller's deadline ran out while the provider "+provider+" was at work", 0)
+	case errors.Is(cause, errCaller):
+		return slow(meshv1.ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED, "the caller's deadline ran out in the gpt room", 0)
 	case errors.Is(cause, errStopping):
 		return shuttingDown()
 	case errors.Is(cause, context.DeadlineExceeded):

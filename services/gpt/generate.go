@@ -63,10 +63,21 @@ func (s *Service) chat(ctx context.Context, to *registry.Option, turn *conversat
 // errTotal is the cause of calls that took longer than the room allows.
 var errTotal = errors.New("the call took longer than allowed")
 
+// errCaller is the cause of calls that end shortly before the caller's deadline:
+// in time to say that it was the provider that took so long.
+var errCaller = errors.New("the caller's deadline is about to run out")
+
 // bounded gives a call its longest time.
 func (s *Service) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit, cause := s.cfg.Timeouts.Total, errTotal
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline)
+		if left -= min(left/20, 20*time.Millisecond); left < limit {
+			limit, cause = left, errCaller
+		}
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(s.cfg.Timeouts.Total, func() { cancel(errTotal) })
+	timer := time.AfterFunc(limit, func() { cancel(cause) })
 	return ctx, func() {
 		timer.Stop()
 		cancel(nil)
