@@ -170,7 +170,14 @@ var callees = map[string][]string{
 
 // calls says whether a room calls another only because of its configuration.
 func (h *host) calls(room, other string) bool {
-	return room == "classifier" && other == "gpt" && h.settings.Classifier.LLM.Model != ""
+	switch room + " " + other {
+	case "classifier gpt":
+		return h.settings.Classifier.LLM.Model != ""
+	case "response classifier":
+		// Flagging is no reason not to start.
+		return h.settings.Response.Guard.Mode != "off" && h.address("classifier") != ""
+	}
+	return false
 }
 
 // dial connects to a room of another process, where a room of this one calls it.

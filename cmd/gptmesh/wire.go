@@ -73,7 +73,7 @@ func wire(ctx context.Context, s *settings, h *host) error {
 			return nil, nil, err
 		}
 		svc, err := response.New(s.Response, response.Deps{
-			SQLite: sqlite, Postgres: postgres, GPT: models, Session: sessions, Events: h.events.recorder("response"),
+			SQLite: sqlite, Postgres: postgres, GPT: models, Session: sessions, Classifier: labels, Events: h.events.recorder("response"),
 			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
 		})
 		return svc, responsev1.LocalResponseService(svc, h.local), err

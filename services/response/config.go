@@ -21,6 +21,8 @@ type Config struct {
 	// client may have no row. One that ends sooner is written once, with its end;
 	// 0 writes every row at once.
 	RowDelay time.Duration `yaml:"row_delay"`
+	// Guard says what happens to answers that are a danger to a model.
+	Guard Guard `yaml:"guard"`
 	// SessionTimeout bounds one append to a session.
 	SessionTimeout time.Duration `yaml:"session_timeout"`
 	// RetryInterval is the pause between rounds of appends and final rows that
@@ -56,7 +58,7 @@ func DefaultConfig() Config {
 		StoreTimeout: 10 * time.Second, RowDelay: 100 * time.Millisecond, SessionTimeout: 5 * time.Second, RetryInterval: 2 * time.Second,
 		JournalInterval: 100 * time.Millisecond, WatchPollInterval: 250 * time.Millisecond,
 		Retention: 30 * 24 * time.Hour, SweepInterval: 10 * time.Minute, HeartbeatInterval: 5 * time.Second, DeadAfter: 15 * time.Second,
-		CacheMaxBytes: 64 << 20,
+		CacheMaxBytes: 64 << 20, Guard: Guard{Mode: guardFlag, Timeout: 20 * time.Millisecond, FlagRate: 50},
 	}
 }
 
@@ -69,6 +71,9 @@ func (c Config) Validate() error {
 		}
 	}
 	check(c.MaxAnswerBytes > 0, "max_answer_bytes", "must be positive")
+	check(c.Guard.Mode == guardOff || c.Guard.Mode == guardFlag, "guard.mode", "must be off or flag")
+	check(c.Guard.Timeout > 0, "guard.timeout", "must be positive")
+	check(c.Guard.FlagRate >= 0, "guard.flag_rate", "must not be negative")
 	check(c.MaxRunning > 0, "max_running", "must be positive")
 	for key, d := range map[string]time.Duration{
 		"max_duration": c.MaxDuration, "store_timeout": c.StoreTimeout, "session_timeout": c.SessionTimeout,

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
@@ -26,6 +27,8 @@ type Deps struct {
 	GPT gptv1.GPTServiceCaller
 	// Session keeps conversations. Required.
 	Session sessionv1.SessionServiceCaller
+	// Classifier looks at answers for the guard; nil means that nobody does.
+	Classifier classifierv1.ClassifierServiceCaller
 	// Events records what is told of answers; nil tells nothing.
 	Events *events.Recorder
 	// Codec finds the codec of a wire, nil where there is none. Nil means the

@@ -69,6 +69,9 @@ func (r *run) finish(ctx context.Context, err error) error {
 		events, raw = nil, nil
 	}
 	f := r.assemble(state, failure, events, raw)
+	if state == responsev1.Response_STATE_COMPLETED {
+		r.response.Guard = r.guard(ctx)
+	}
 
 	lastingCtx, cancel := lasting(ctx, r.s.cfg.StoreTimeout)
 	defer cancel()

@@ -19,6 +19,7 @@ type metrics struct {
 	watchers   prometheus.Gauge
 	journal    *prometheus.CounterVec
 	expired    prometheus.Counter
+	guard      *prometheus.CounterVec
 }
 
 func newMetrics(registry prometheus.Registerer, running func() float64) (*metrics, error) {
@@ -40,13 +41,15 @@ func newMetrics(registry prometheus.Registerer, running func() float64) (*metric
 			Name: "gptmesh_response_watchers", Help: "Calls of WatchResponse under way."}),
 		journal: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gptmesh_response_journal_pieces_total", Help: "Pieces of running answers by result: stored, or failed, to be tried again."}, []string{"result"}),
+		guard: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gptmesh_response_guard_total", Help: "Answers that the guard saw or should have seen: passed, flagged, skipped or unanswered."}, []string{"outcome"}),
 		expired: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gptmesh_response_expired_total", Help: "Answers removed after their retention."}),
 	}
 	if registry == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.answers, m.firstChunk, m.duration, m.finish, m.cache, m.appends, m.watchers, m.journal, m.expired,
+	for _, c := range []prometheus.Collector{m.answers, m.firstChunk, m.duration, m.finish, m.cache, m.appends, m.watchers, m.journal, m.expired, m.guard,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "gptmesh_response_running", Help: "Answers that are being made."}, running),
 	} {

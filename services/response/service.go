@@ -33,7 +33,9 @@ type Service struct {
 	end  context.CancelFunc
 	work sync.WaitGroup // goroutines of the room
 
-	settled chan string     // answers whose intent is done
+	settled  chan string // answers whose intent is done
+	flagging allowance   // of answers that the guard looks at
+
 	unsaved chan *finishing // final rows that could not be committed
 	begun   chan struct{}   // a signal to the journal: an answer runs
 

@@ -1,0 +1,118 @@
+package response
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+)
+
+// The modes of the guard.
+const (
+	guardOff  = "off"
+	guardFlag = "flag"
+)
+
+const (
+	maxScreenLen = 200_000         // bytes of one choice that are looked at
+	guardPause   = 5 * time.Second // without looks, after one that got no answer
+)
+
+// Guard says what happens to answers that seem to hold orders to a model, such
+// as one that reads them later, or what a jailbreak brings about.
+type Guard struct {
+	// Mode is off, or flag: noted in the answer.
+	Mode string `yaml:"mode"`
+	// Timeout bounds the look, which comes when the model has ended, before the
+	// answer's end is passed on.
+	Timeout time.Duration `yaml:"timeout"`
+	// FlagRate is how many answers a second are looked at; others go on unseen.
+	// It bounds what flagging costs.
+	FlagRate int `yaml:"flag_rate"`
+}
+
+// allowance lets so many looks happen in a second, and none for a while after
+// one that got no answer. It is safe for concurrent use.
+type allowance struct {
+	mu     sync.Mutex
+	second int64
+	used   int
+	paused time.Time // until then
+}
+
+func (a *allowance) take(limit int, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if second := now.Unix(); second != a.second {
+		a.second, a.used = second, 0
+	}
+	a.used++
+	return a.used <= limit && !now.Before(a.paused)
+}
+
+func (a *allowance) pause(until time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.paused = until
+}
+
+// guard looks at a whole answer; nil where it does not look.
+func (r *run) guard(ctx context.Context) *conversationv1.GuardReport {
+	s := r.s
+	if s.cfg.Guard.Mode != guardFlag || s.deps.Classifier == nil || r.kept != nil {
+		return nil
+	}
+	if now := s.deps.Clock(); !s.flagging.take(s.cfg.Guard.FlagRate, now) {
+		s.metrics.guard.WithLabelValues("skipped").Inc()
+		return nil
+	}
+	req := &classifierv1.ScreenRequest{Key: r.owner}
+	for _, choice := range r.response.GetChoices() {
+		var text strings.Builder
+		for _, part := range choice.GetMessage().GetParts() {
+			text.WriteString(part.GetText())
+		}
+		if strings.TrimSpace(text.String()) != "" && len(req.GetTexts()) < 64 {
+			req.Texts = append(req.Texts, strings.ToValidUTF8(text.String()[:min(text.Len(), maxScreenLen)], ""))
+		}
+	}
+	if len(req.GetTexts()) == 0 {
+		return nil
+	}
+	begin := time.Now()
+	bounded, cancel := context.WithTimeout(ctx, s.cfg.Guard.Timeout)
+	defer cancel()
+	resp, err := s.deps.Classifier.Screen(bounded, req)
+	report := &conversationv1.GuardReport{ElapsedMicros: time.Since(begin).Microseconds()}
+	if err != nil {
+		s.flagging.pause(s.deps.Clock().Add(guardPause))
+		s.metrics.guard.WithLabelValues("unanswered").Inc()
+		report.Note = "the classifier did not answer in time"
+		return report
+	}
+	report.Screened = int32(len(req.GetTexts()))
+	for _, risk := range resp.GetRisks() {
+		for _, score := range risk.GetScores() {
+			if !score.GetFlagged() {
+				continue
+			}
+			finding := &conversationv1.GuardFinding{
+				Place: "answer", Risk: strings.ToLower(strings.TrimPrefix(score.GetKind().String(), "RISK_KIND_")),
+				Probability: score.GetProbability(), ModelVersion: score.GetModelVersion(),
+			}
+			for _, e := range score.GetEvidence() {
+				finding.Evidence = append(finding.Evidence, e.GetFeature())
+			}
+			report.Findings = append(report.Findings, finding)
+		}
+	}
+	outcome := "passed"
+	if len(report.GetFindings()) > 0 {
+		report.Action, outcome = conversationv1.GuardAction_GUARD_ACTION_FLAGGED, "flagged"
+	}
+	s.metrics.guard.WithLabelValues(outcome).Inc()
+	return report
+}
