@@ -41,7 +41,6 @@ type results struct {
 
 // variant sums up the requests of one variant.
 type variant struct {
-	policy                         string
 	requests                       int64
 	success, latency, cost, rating route.Sample
 	models                         map[string]int64
