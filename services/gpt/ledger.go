@@ -8,7 +8,9 @@ import (
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/services/gpt/internal/store"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -18,7 +20,8 @@ type entryInLedger struct {
 	service  *Service
 	row      *gptv1.Attempt
 	reserved chan struct{}
-	err      error // of the reservation; read after reserved is closed
+	write    durable.Write // of the reservation, where nobody else waits for it; read after reserved is closed
+	err      error         // of the reservation; read after reserved is closed
 	settled  bool
 }
 
@@ -26,6 +29,15 @@ type entryInLedger struct {
 // where it fails, cancel ends the call.
 func (s *Service) reserve(ctx context.Context, row *gptv1.Attempt, cancel context.CancelCauseFunc) *entryInLedger {
 	e := &entryInLedger{service: s, row: row, reserved: make(chan struct{})}
+	if deferring, ok := s.store.(store.Deferring); ok {
+		defer close(e.reserved)
+		var err error
+		if e.write, err = deferring.ReserveLater(ctx, row, s.instance); err != nil {
+			e.err = ledgerDown(err)
+			cancel(e.err)
+		}
+		return e
+	}
 	// The row is written to while the call runs.
 	copied := proto.Clone(row).(*gptv1.Attempt)
 	go func() {
@@ -51,15 +63,27 @@ func unkept() *entryInLedger {
 func (e *entryInLedger) wait(ctx context.Context) error {
 	select {
 	case <-e.reserved:
-		return e.err
+		return e.committed(ctx)
 	default:
 	}
 	select {
 	case <-e.reserved:
-		return e.err
+		return e.committed(ctx)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// committed waits for a row that was reserved.
+func (e *entryInLedger) committed(ctx context.Context) error {
+	if e.err != nil || e.write == nil {
+		return e.err
+	}
+	err := e.write.Wait(ctx)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return ledgerDown(err)
 }
 
 // settleAgain is the pause between tries while the store is away.
@@ -76,6 +100,9 @@ func (e *entryInLedger) settle(ctx context.Context) error {
 	}
 	ctx, cancel := callctx.Lasting(ctx, s.cfg.Ledger.WriteTimeout)
 	defer cancel()
+	if err := e.committed(ctx); err != nil {
+		return err
+	}
 	for {
 		mine, err := s.store.Settle(s.tellingSettled(ctx, e.row), e.row)
 		if err == nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	"github.com/gptmesh/gptmesh/pkg/durable"
 )
 
 // Store is the ledger. It is safe for concurrent use. What a write
@@ -48,6 +49,15 @@ type Store interface {
 	// alone. A store that only one process may open calls every instance but
 	// self dead.
 	SettleOrphans(ctx context.Context, self string, grace time.Duration, now time.Time) (int, error)
+}
+
+// Deferring is a Store whose reservations need nobody to wait beside them.
+type Deferring interface {
+	Store
+
+	// ReserveLater is Reserve, but that the caller waits by himself until the row
+	// is committed. Nothing of attempt is kept.
+	ReserveLater(ctx context.Context, attempt *gptv1.Attempt, instance string) (durable.Write, error)
 }
 
 // Filter selects rows. Zero fields select all.

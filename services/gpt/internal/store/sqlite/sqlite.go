@@ -13,6 +13,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/store"
@@ -43,7 +44,7 @@ type reservation struct {
 	instance string
 }
 
-var _ store.Store = (*Store)(nil)
+var _ store.Deferring = (*Store)(nil)
 
 // New returns the ledger in db, which must be migrated.
 func New(db *sqlite.DB) *Store {
@@ -52,22 +53,58 @@ func New(db *sqlite.DB) *Store {
 
 // Reserve implements store.Store.
 func (s *Store) Reserve(ctx context.Context, attempt *gptv1.Attempt, instance string) error {
+	w, err := s.ReserveLater(ctx, attempt, instance)
+	if err != nil {
+		return err
+	}
+	return w.Wait(context.WithoutCancel(ctx))
+}
+
+// ReserveLater implements store.Deferring.
+func (s *Store) ReserveLater(ctx context.Context, attempt *gptv1.Attempt, instance string) (durable.Write, error) {
 	values := append(store.ReserveValues(attempt), instance)
 	if !s.fresh.Claim(attempt.GetId()) {
 		_, err := s.db.Exec(ctx, reserveSQL, values...)
-		return wrap(err)
+		return &reserving{over: true, err: wrap(err)}, nil
 	}
 	later, err := s.db.Later(ctx, sqlite.Stmt{Query: reserveSQL, Args: values})
-	if err == nil {
-		err = later.Wait(context.WithoutCancel(ctx))
-	}
 	if err != nil {
-		return wrap(err)
+		return nil, wrap(err)
 	}
 	s.mu.Lock()
 	s.reserved[attempt.GetId()] = reservation{later: later, values: values, instance: instance}
 	s.mu.Unlock()
-	return nil
+	return &reserving{store: s, id: attempt.GetId(), later: later}, nil
+}
+
+// reserving is a row on its way.
+type reserving struct {
+	store *Store
+	id    string
+	later *sqlite.Later
+
+	mu   sync.Mutex
+	over bool
+	err  error // once over
+}
+
+// Wait implements durable.Write.
+func (r *reserving) Wait(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return r.err
+	}
+	err := r.later.Wait(ctx)
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+	r.over = true
+	if err != nil {
+		r.store.take(r.id) // there is no row to settle
+		r.err = wrap(err)
+	}
+	return r.err
 }
 
 // Settle implements store.Store.
