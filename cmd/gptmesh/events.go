@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	eventv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/event/v1"
 	"github.com/gptmesh/gptmesh/pkg/events"
@@ -21,15 +20,8 @@ import (
 // eventSettings say what becomes of domain events.
 type eventSettings struct {
 	// Driver is what carries events to the rooms that wait for them: "embedded"
-	// needs no server; "nats", "kafka" and "amqp" use one, see URL; "none" turns
-	// events off.
+	// needs no server; "none" turns events off.
 	Driver string `yaml:"driver"`
-	// URL is the server: "nats://host:4222", "kafka://host:9092,host2:9092",
-	// "amqp://user:password@host:5672/". Required with a driver that needs one.
-	URL string `yaml:"url" secret:"true"`
-	// Prefix begins the names of streams, topics, exchanges and queues on the
-	// server.
-	Prefix string `yaml:"prefix"`
 
 	embedded.Config `yaml:",inline"`
 }
@@ -37,15 +29,8 @@ type eventSettings struct {
 func (s eventSettings) validate() error {
 	switch s.Driver {
 	case "embedded", "none":
-	case "nats", "kafka", "amqp":
-		if s.URL == "" {
-			return fmt.Errorf("url: driver %q needs the URL of a server", s.Driver)
-		}
 	default:
-		return fmt.Errorf("driver: %q: want embedded, nats, kafka, amqp or none", s.Driver)
-	}
-	if s.Prefix == "" || strings.ContainsAny(s.Prefix, ".*> \t") {
-		return fmt.Errorf("prefix: %q: want a word", s.Prefix)
+		return fmt.Errorf("driver: %q: want embedded or none", s.Driver)
 	}
 	return s.Config.Validate()
 }
@@ -53,17 +38,16 @@ func (s eventSettings) validate() error {
 // eventHub is the events of a process: the log of what its rooms tell, and the
 // broker that carries it to rooms that wait for it.
 type eventHub struct {
-	h         *host
-	lite      map[string]*sqlite.DB
-	pg        map[string]*postgres.DB
-	log       *embedded.Broker
-	broker    events.Broker // log, or one with a server
-	service   *eventserver.Service
-	ready     chan struct{} // closed when log and broker are there
-	life      context.Context
-	end       context.CancelFunc
-	relaying  sync.WaitGroup
-	openAgain time.Duration
+	h        *host
+	lite     map[string]*sqlite.DB
+	pg       map[string]*postgres.DB
+	log      *embedded.Broker
+	broker   events.Broker // log, or one with a server
+	service  *eventserver.Service
+	ready    chan struct{} // closed when log and broker are there
+	life     context.Context
+	end      context.CancelFunc
+	relaying sync.WaitGroup
 }
 
 func newEventHub(h *host) *eventHub {
@@ -117,11 +101,6 @@ func (e *eventHub) open(ctx context.Context) error {
 		return err
 	}
 	e.broker = e.log
-	if s.Driver != "embedded" {
-		if e.broker, err = openBroker(s, h.instance, h.logger); err != nil {
-			return fmt.Errorf("events: %w", err)
-		}
-	}
 	e.service = eventserver.New(e.log, e.broker)
 	e.service.Register(h.server)
 	h.group.Add(lifecycle.Component{Name: "events", Start: e.start, Close: e.close})
