@@ -76,7 +76,7 @@ func (s *shell) invoke(method, request string) ([]map[string]any, codes.Code) {
 var services = map[string][]string{
 	"session": {"gptmesh.session.v1.SessionService"}, "response": {"gptmesh.response.v1.ResponseService"},
 	"request":    {"gptmesh.request.v1.RequestService", "gptmesh.request.v1.RoutingService"},
-	"gpt":        {"gptmesh.gpt.v1.GPTService"},
+	"gpt":        {"gptmesh.gpt.v1.GPTService", "gptmesh.gpt.v1.UsageService"},
 	"classifier": {"gptmesh.classifier.v1.ClassifierService", "gptmesh.classifier.v1.LearningService"},
 }
 
