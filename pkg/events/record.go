@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/ids"
@@ -63,22 +65,27 @@ func (r *Recorder) Record(ctx context.Context, drafts ...Draft) []byte {
 			event.CausationId = before
 		}
 		before = event.Id
-		payload, err := anypb.New(d.Payload)
-		if err != nil {
-			panic(err) // a message that the program made itself
-		}
-		event.Payload = payload
+		// What cannot be encoded is text that is not UTF-8, which a client chose:
+		// that it happened is told all the same.
+		event.Payload, _ = anypb.New(d.Payload)
 		out = AppendRecord(out, event)
 	}
 	return out
 }
 
-// AppendRecord appends an event to a record.
+// AppendRecord appends an event to a record. Text of it that is not UTF-8 is
+// mended.
 func AppendRecord(record []byte, event *Event) []byte {
+	if !utf8.ValidString(event.GetKey()) || !utf8.ValidString(event.GetCorrelationId()) || !utf8.ValidString(event.GetCausationId()) || !utf8.ValidString(event.GetOwner()) {
+		event = proto.CloneOf(event)
+		for _, text := range []*string{&event.Key, &event.CorrelationId, &event.CausationId, &event.Owner} {
+			*text = strings.ToValidUTF8(*text, "\uFFFD")
+		}
+	}
 	record = binary.AppendUvarint(record, uint64(proto.Size(event)))
 	record, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(record, event)
 	if err != nil {
-		panic(err) // strings that are not UTF-8: refused where they come in
+		panic(err) // the other fields are the program's own, or were decoded
 	}
 	return record
 }
