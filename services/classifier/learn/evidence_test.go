@@ -10,8 +10,9 @@ import (
 	"github.com/gptmesh/gptmesh/services/classifier/learn"
 )
 
-// TestEvidenceAgreesWithExplain: the quick way names the same features.
-func TestEvidenceAgreesWithExplain(t *testing.T) {
+// TestEvidenceIsTheStrongest: a few pieces of evidence are the first of all, and
+// all have names.
+func TestEvidenceIsTheStrongest(t *testing.T) {
 	t.Parallel()
 	for name, m := range map[string]*learn.Model{
 		"groups":  train(t, labelled(1, 200, 0.1, "a", "b"), learn.TrainConfig{Head: "kind", Seed: 1}),
