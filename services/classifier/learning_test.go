@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -345,7 +344,6 @@ func TestFeedback(t *testing.T) {
 
 // bus delivers what is pushed, each event as often as it is asked to.
 type bus struct {
-	mu      sync.Mutex
 	handle  events.Handler
 	ready   chan struct{}
 	subject string
