@@ -10,6 +10,7 @@ import (
 	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	eventv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/event/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
@@ -28,6 +29,7 @@ type report struct {
 
 	ProviderCalls int
 	LedgerRows    int
+	Events        int // ends of requests that events must tell
 
 	// These must be 0.
 	Missing     int // acknowledged, and not there
@@ -35,6 +37,7 @@ type report struct {
 	Unledgered  int // provider calls without a row
 	Unsettled   int // rows, requests or answers that never came to an end
 	Disagreeing int // request and answer that do not say the same
+	Untold      int // requests whose end no event tells
 }
 
 func (r *report) String() string {
@@ -44,8 +47,8 @@ func (r *report) String() string {
 		fmt.Fprintf(&b, ", %s %d", o, r.Outcomes[o])
 	}
 	fmt.Fprintf(&b, "\nprovider calls %d, ledger rows %d", r.ProviderCalls, r.LedgerRows)
-	fmt.Fprintf(&b, "\nacknowledged but missing %d, doubled %d, provider calls without ledger row %d, never ended %d, request and answer disagree %d",
-		r.Missing, r.Doubled, r.Unledgered, r.Unsettled, r.Disagreeing)
+	fmt.Fprintf(&b, "\nacknowledged but missing %d, doubled %d, provider calls without ledger row %d, never ended %d, request and answer disagree %d, events lost %d of %d",
+		r.Missing, r.Doubled, r.Unledgered, r.Unsettled, r.Disagreeing, r.Untold, r.Events)
 	b.WriteString("\nfaults:")
 	var names []string
 	for name := range r.Faults {
@@ -65,6 +68,7 @@ type checker struct {
 	provider *provider.Provider
 	report   *report
 	mu       sync.Mutex
+	ends     map[string]string // type of event by request
 }
 
 func (c *checker) count(n *int, what string, args ...any) {
@@ -93,6 +97,53 @@ func (c *checker) check(ctx context.Context, turns []*turn) {
 	}
 	close(work)
 	all.Wait()
+	c.events(ctx)
+}
+
+// events reads the log of events from its beginning: the end of every request
+// is told.
+func (c *checker) events(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	told := map[string]map[string]bool{}
+	err := eventv1.RemoteEventService(c.mesh.Conn("request")).Subscribe(ctx, &eventv1.SubscribeRequest{
+		Subjects: []string{"request.*"}, Start: &eventv1.Start{At: &eventv1.Start_Earliest{Earliest: true}}, UntilNow: true,
+	}, func(m *eventv1.SubscribeResponse) error {
+		if m.GetEvent() == nil {
+			return nil
+		}
+		payload, err := m.GetEvent().GetPayload().UnmarshalNew()
+		if err != nil {
+			return err
+		}
+		if of, ok := payload.(interface{ GetRequestId() string }); ok {
+			if told[of.GetRequestId()] == nil {
+				told[of.GetRequestId()] = map[string]bool{}
+			}
+			told[of.GetRequestId()][m.GetEvent().GetType()] = true
+		}
+		return nil
+	})
+	if err != nil {
+		c.t.Errorf("the log of events cannot be read: %v", err)
+	}
+	c.report.Events = len(c.ends)
+	for id, want := range c.ends {
+		if !told[id][want] {
+			c.count(&c.report.Untold, "request %s ended with %s, and its events are %v", id, want, told[id])
+		}
+	}
+}
+
+// endOf is the type of the event that tells a request's end.
+func endOf(r *requestv1.Request) string {
+	switch r.GetState() {
+	case requestv1.Request_STATE_COMPLETED:
+		return "request.completed"
+	case requestv1.Request_STATE_CANCELLED:
+		return "request.cancelled"
+	}
+	return "request.failed"
 }
 
 // settled waits until all requests of a turn are final.
@@ -121,6 +172,14 @@ func (c *checker) turn(ctx context.Context, t *turn) {
 	rows, whole, completed := 0, 0, 0
 	for _, r := range requests {
 		rows += c.ledger(ctx, t, r)
+		if r.GetFinishTime() != nil {
+			c.mu.Lock()
+			if c.ends == nil {
+				c.ends = map[string]string{}
+			}
+			c.ends[r.GetId()] = endOf(r)
+			c.mu.Unlock()
+		}
 		if r.GetState() == requestv1.Request_STATE_COMPLETED {
 			completed++
 		}
