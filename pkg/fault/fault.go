@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -198,9 +199,22 @@ func fromStatus(s *status.Status, err error) *Fault {
 	return f
 }
 
-// CallBegun is the metadata "call" of ROOM_UNAVAILABLE where the room may have
-// begun what it was asked for, in contrast to a room that was not reached.
+// CallBegun is the metadata "call" of a failure after which what was asked for
+// may have been begun: ROOM_UNAVAILABLE of a room that was reached,
+// STORE_UNAVAILABLE after the provider was called.
 const CallBegun = "begun"
+
+// AfterCall marks a failure as one that came when what was asked for had begun.
+// f is left as it is.
+func AfterCall(f *Fault) *Fault {
+	out := *f
+	out.Metadata = maps.Clone(f.Metadata)
+	if out.Metadata == nil {
+		out.Metadata = map[string]string{}
+	}
+	out.Metadata["call"] = CallBegun
+	return &out
+}
 
 // BrokeOff says that the connection to a room broke after it was asked: what
 // became of the call is not known here.

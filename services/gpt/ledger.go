@@ -115,7 +115,7 @@ func (e *entryInLedger) settle(ctx context.Context) error {
 		if ctx.Err() != nil || fault.From(err).Reason != meshv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE {
 			s.metrics.unsettled.Inc()
 			s.deps.Logger.ErrorContext(ctx, "an attempt cannot be settled", "room", "gpt", "attempt_id", e.row.GetId(), "error", err)
-			return ledgerDown(err)
+			return fault.AfterCall(fault.From(ledgerDown(err)))
 		}
 		timer := time.NewTimer(settleAgain)
 		select {

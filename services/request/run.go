@@ -216,6 +216,10 @@ func (r *run) finish(ctx context.Context, chunk *conversationv1.Chunk, last *con
 	if f := last.GetFailed(); f != nil {
 		state = stateOf(f)
 	}
+	if f := last.GetFailed(); unkept(f) {
+		_ = r.settleNow(ctx, state, f, false) // the failure is told as it is
+		return chunk, nil
+	}
 	if err := r.save(ctx, state, last.GetFailed()); err != nil {
 		return r.failing(chunk.GetSequence(), chunk.GetEvents(), fault.From(err)), err
 	}
@@ -230,7 +234,16 @@ func stateOf(f *conversationv1.Failure) requestv1.Request_State {
 	case meshv1.ErrorReason_ERROR_REASON_INTERRUPTED:
 		return interrupted
 	}
+	if f.GetMetadata()["call"] == fault.CallBegun {
+		return interrupted // the provider may have been paid: it is not made again
+	}
 	return failed
+}
+
+// unkept says that an answer failed because the response room's store was away:
+// the room may store it yet.
+func unkept(f *conversationv1.Failure) bool {
+	return f.GetReason() == meshv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE && f.GetMetadata()["room"] == "response"
 }
 
 // failing is a terminal chunk of the room's own.
@@ -243,8 +256,8 @@ func (r *run) failing(sequence int64, events []*conversationv1.Event, f *fault.F
 	return out
 }
 
-// save commits a final state. When it cannot, the request has failed, and the
-// room goes on trying to store that.
+// save commits a final state. When it cannot, the client is told so, and the
+// room goes on trying to store it.
 func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *conversationv1.Failure) error {
 	ctx, cancel := lasting(ctx, r.s.cfg.StoreTimeout)
 	defer cancel()
@@ -281,12 +294,12 @@ func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *
 		return f
 	}
 	r.s.deps.Logger.Error("a request's end cannot be stored", "request_id", r.id, "error", err)
-	err = storeFault(err, r.id)
-	r.end(failed, wire.Failure(err))
 	select {
 	case r.s.unsaved <- unsavedEnd{proto.CloneOf(r.request), answered, whole}:
 	default: // the sweep finds the row once this process is gone
 	}
+	err = storeFault(err, r.id)
+	r.end(failed, wire.Failure(err))
 	r.s.metrics.ended(r.request, r.s.deps.Clock().Sub(r.begin))
 	return err
 }
@@ -345,7 +358,7 @@ func (r *run) conclude(ctx, runCtx context.Context, err error) error {
 	}
 	failure := wire.Failure(f)
 	var saveErr error
-	if wanted := errors.Is(cause, errCancelled) || r.gone || errors.Is(ctx.Err(), context.Canceled); r.broken == nil && (wanted || r.lost) {
+	if wanted := errors.Is(cause, errCancelled) || r.gone || errors.Is(ctx.Err(), context.Canceled); r.broken == nil && (wanted || r.lost || unkept(failure)) {
 		// The answer may have come to its end for all that: its row says so.
 		saveErr = r.settleNow(ctx, stateOf(failure), failure, wanted)
 	} else {

@@ -28,6 +28,8 @@ type openEnd struct {
 	answered bool
 	// wanted says that somebody ended the request, rather than lost it.
 	wanted bool
+	// patience is until when an answer that is not there may come yet.
+	patience time.Time
 }
 
 // settleOpen finishes what is open, by what the response room says now.
@@ -53,7 +55,7 @@ func (s *Service) settleOpen(ctx context.Context) error {
 func (s *Service) settle(ctx context.Context, end openEnd) (bool, error) {
 	request := end.request
 	answer, known := s.lookUp(ctx, request)
-	if !known {
+	if !known || answer == nil && s.deps.Clock().Before(end.patience) {
 		return false, nil
 	}
 	request.State, request.Failure = end.verdict(answer)
@@ -162,9 +164,12 @@ func (r *run) settleNow(ctx context.Context, state requestv1.Request_State, fail
 	ctx, cancel := lasting(ctx, r.s.cfg.StoreTimeout)
 	defer cancel()
 	end := openEnd{request: r.request, state: state, failure: failure, answered: r.sequence > 0, wanted: wanted}
+	if unkept(failure) {
+		end.patience = r.s.deps.Clock().Add(2 * r.s.cfg.StoreTimeout)
+	}
 	// A cancellation is on its way to the response room.
 	for tries := 0; tries < 8; tries++ {
-		if answer, known := r.s.lookUp(ctx, r.request); known {
+		if answer, known := r.s.lookUp(ctx, r.request); known && (answer != nil || end.patience.IsZero()) {
 			if answer.GetUsage() != nil {
 				r.request.Usage = answer.GetUsage()
 			}

@@ -34,7 +34,8 @@
 // nothing.
 //
 // Where the final row cannot be committed the answer ends with
-// STORE_UNAVAILABLE, and the room goes on trying to store that it failed.
+// STORE_UNAVAILABLE for its caller, and the room goes on trying to store it: the
+// provider was paid, and whoever asks again gets what it gave.
 //
 // # Raw answers
 //

@@ -237,7 +237,7 @@ func (r *run) save(ctx context.Context, f *finishing) {
 	if err != nil {
 		// There is no row, or none of this answer: nothing to finish.
 		if f.failure == nil {
-			r.fail(f, fault.From(err))
+			r.fail(f, fault.AfterCall(fault.From(err)))
 		}
 		f.append = nil
 		return
@@ -260,15 +260,14 @@ func (r *run) save(ctx context.Context, f *finishing) {
 		r.fail(f, interrupted(r.id, r.sequence))
 	default:
 		r.s.deps.Logger.Error("an answer cannot be stored", "response_id", r.id, "error", err)
-		r.fail(f, fault.From(storeFault(err, r.id)))
+		// What the model gave is kept for the store: whoever asks again gets it.
+		end := *f
 		f.kept, f.lent = true, nil
-		if err := r.frame(f); err == nil {
-			f.final.Journaled = r.journals.Load()
-			select {
-			case r.s.unsaved <- f:
-			default: // the sweep will find the row running, and its process dead
-			}
+		select {
+		case r.s.unsaved <- &end:
+		default: // the sweep will find the row running, and its process dead
 		}
+		r.fail(f, fault.AfterCall(fault.From(storeFault(err, r.id))))
 	}
 }
 

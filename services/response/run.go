@@ -201,6 +201,9 @@ func (r *run) ending(ctx context.Context, err error) (responsev1.Response_State,
 	cause := context.Cause(ctx)
 	switch {
 	case r.broken != nil && !isContextError(r.broken):
+		if fault.Is(r.broken, meshv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE) {
+			return failed(fault.AfterCall(fault.From(r.broken)))
+		}
 		return failed(r.broken)
 	case r.held != nil && wire.Last(r.held).GetFinished() != nil:
 		return responsev1.Response_STATE_COMPLETED, nil

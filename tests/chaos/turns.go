@@ -119,6 +119,9 @@ func (t *turn) run(ctx context.Context, mesh *harness.Mesh) {
 	begin := time.Now()
 	defer func() { t.took = time.Since(begin) }()
 	over := begin.Add(turnLimit)
+	if *long {
+		over = begin.Add(3 * turnLimit)
+	}
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		bounded, cancel := context.WithTimeout(ctx, askLimit)
 		t.calls++
