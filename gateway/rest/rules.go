@@ -39,7 +39,7 @@ func loadRules() (rules, error) {
 		sessionv1.File_gptmesh_session_v1_session_service_proto, requestv1.File_gptmesh_request_v1_request_service_proto,
 		responsev1.File_gptmesh_response_v1_response_service_proto, gptv1.File_gptmesh_gpt_v1_gpt_service_proto,
 		classifierv1.File_gptmesh_classifier_v1_classifier_service_proto, classifierv1.File_gptmesh_classifier_v1_learning_service_proto,
-		requestv1.File_gptmesh_request_v1_routing_service_proto,
+		requestv1.File_gptmesh_request_v1_routing_service_proto, gptv1.File_gptmesh_gpt_v1_usage_service_proto,
 	} {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()
