@@ -44,8 +44,10 @@ func (c Config) policies() (map[string]*policy, error) {
 			errs = append(errs, fmt.Errorf("%s: a policy's name is of letters, digits, \"-\", \"_\" and \".\", at most 64, and not \"latest\"", key))
 			continue
 		}
-		if err := p.Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("%s.%w", key, err))
+		if wrong := p.Validate(); len(wrong) > 0 {
+			for _, err := range wrong {
+				errs = append(errs, fmt.Errorf("%s.%w", key, err))
+			}
 			continue
 		}
 		out[name] = &policy{Policy: p, name: name}

@@ -42,6 +42,10 @@ type listing struct {
 	at time.Time
 }
 
+// staleFor is how many lifetimes old a catalogue may be and still be used while
+// it is renewed.
+const staleFor = 12
+
 // maxClassifying bounds the calls of the classifier under way.
 const maxClassifying = 256
 
@@ -90,7 +94,9 @@ func (s *Service) models(ctx context.Context) *route.Catalogue {
 	if ok {
 		return l.Catalogue
 	}
-	if l != nil && l.Catalogue != nil {
+	// One of long ago, or without a model to choose, is no answer: wait.
+	usable := l != nil && l.Catalogue.Real() && (l.at.IsZero() || s.deps.Clock().Sub(l.at) < staleFor*s.cfg.CatalogueTTL)
+	if usable {
 		select {
 		case r.listing <- struct{}{}:
 			lasting, cancel := lasting(ctx, s.cfg.CatalogueTimeout)
@@ -109,7 +115,7 @@ func (s *Service) models(ctx context.Context) *route.Catalogue {
 	case r.listing <- struct{}{}:
 		defer func() { <-r.listing }()
 	case <-bounded.Done():
-		return nil
+		return r.known()
 	}
 	if l, ok := fresh(); ok {
 		return l.Catalogue

@@ -3,7 +3,6 @@ package route
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -194,8 +193,8 @@ func (p *Policy) Version() string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// Validate says which key is wrong.
-func (p *Policy) Validate() error {
+// Validate says which keys are wrong, one error each.
+func (p *Policy) Validate() []error {
 	var errs []error
 	check := func(ok bool, key, rule string) {
 		if !ok {
@@ -230,7 +229,7 @@ func (p *Policy) Validate() error {
 	}
 	_, reserved := Name(p.Default)
 	check(!reserved, "default", "must be a model, not a policy")
-	return errors.Join(errs...)
+	return errs
 }
 
 // ValidName says whether a policy may be called so.

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -390,7 +391,7 @@ func TestTargets(t *testing.T) {
 func TestPolicyValidate(t *testing.T) {
 	t.Parallel()
 	p := Policy{Weights: Weights{Price: -1}, Sticky: "forever", Filters: Filters{MinQuality: 2}, Candidates: []string{""}, Default: "auto:cheap", Budget: -1}
-	err := p.Validate()
+	err := errors.Join(p.Validate()...)
 	for _, key := range []string{"weights.price", "sticky", "filters.min_quality", "candidates[0]", "default", "budget"} {
 		if err == nil || !strings.Contains(err.Error(), key+":") {
 			t.Errorf("%s is not named: %v", key, err)

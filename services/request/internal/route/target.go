@@ -170,6 +170,19 @@ func (l lane) with(t *gptv1.Target, now time.Time) lane {
 	return l
 }
 
+// Real says whether there is any model that is no test model.
+func (c *Catalogue) Real() bool {
+	if c == nil {
+		return false
+	}
+	for _, t := range c.Targets {
+		if !t.Test {
+			return true
+		}
+	}
+	return false
+}
+
 // Find returns the target of an id, alias or "provider/name", or nil.
 func (c *Catalogue) Find(name string) *Target {
 	if c == nil {
