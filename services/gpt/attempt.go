@@ -30,6 +30,7 @@ type attempt struct {
 	ledger *entryInLedger
 	meter  meter
 	watch  *watchdog
+	span   attemptSpan
 
 	ctx         context.Context // of the call to the provider
 	begun       time.Time
@@ -91,8 +92,8 @@ func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err erro
 	a.row.ReserveTime = timestamppb.New(a.begun)
 	a.row.QueueMicros = a.begun.Sub(a.call.arrived).Microseconds()
 	price(a.row, a.way.option.Target.Model)
-	ctx, span := s.startSpan(ctx, a.row, a.call.operation)
-	defer func() { span.end(a.row, err) }()
+	ctx, a.span = s.startSpan(ctx, a.row, a.call.operation)
+	defer func() { a.span.end(a.row, err) }()
 
 	if a.ledger = unkept(); !a.call.free {
 		a.ledger = s.reserve(ctx, a.row, cancel)
@@ -180,6 +181,7 @@ func (a *attempt) name(chunk *conversationv1.Chunk) {
 			started.AttemptId, started.SessionId = a.row.GetId(), a.row.GetSessionId()
 			started.Target, started.AttemptNumber = a.row.GetTarget(), a.row.GetNumber()
 			a.row.ProviderResponseId = started.GetProviderResponseId()
+			a.span.dropped(started.GetDroppedFields())
 			return
 		}
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/pgtest"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/services/gpt"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
 )
@@ -167,5 +169,31 @@ func TestTraceReachesTheProvider(t *testing.T) {
 	h := <-header
 	if !strings.Contains(h.Get("Traceparent"), id.String()) || h.Get("User-Agent") != "gptmesh/dev" {
 		t.Errorf("%v", h)
+	}
+}
+
+// What a provider's dialect cannot carry is named by the attempt's span.
+func TestSpanNamesDroppedFields(t *testing.T) {
+	t.Parallel()
+	spans := tracetest.NewSpanRecorder()
+	r := start(t, setup{env: openai(t, script(whole)), tracer: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("test")})
+	plain, lossy := ask("m"), ask("m")
+	lossy.Turn.ExtraWire, lossy.Turn.ExtraJson = conversationv1.Wire_WIRE_ANTHROPIC_MESSAGES, `{"mcp_servers":[],"container":"c"}`
+	for i, c := range []struct {
+		req  *gptv1.GenerateRequest
+		want string
+	}{{plain, ""}, {lossy, `["mcp_servers","container"]`}} {
+		if got := r.generate(t.Context(), c.req); got.reason() != "finished" {
+			t.Fatal(got.reason(), got.err)
+		}
+		got := ""
+		for _, a := range spans.Ended()[i].Attributes() {
+			if a.Key == "gptmesh.dropped_fields" {
+				got = a.Value.Emit()
+			}
+		}
+		if got != c.want {
+			t.Errorf("the span says %q was dropped, want %q", got, c.want)
+		}
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/gpt"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -40,6 +41,7 @@ type setup struct {
 	env    map[string]string
 	db     *sqlite.DB
 	pg     *postgres.DB
+	tracer trace.Tracer
 }
 
 func start(t *testing.T, s setup) *rig {
@@ -56,7 +58,7 @@ func start(t *testing.T, s setup) *rig {
 	}
 	var err error
 	r.room, err = gpt.New(cfg, gpt.Deps{
-		SQLite: r.db, Postgres: s.pg, Metrics: r.metrics, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Instance: "test",
+		SQLite: r.db, Postgres: s.pg, Metrics: r.metrics, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Instance: "test", Tracer: s.tracer,
 		Getenv: func(name string) string { return s.env[name] },
 	})
 	if err != nil {

@@ -27,6 +27,17 @@ func (s *Service) startSpan(ctx context.Context, row *gptv1.Attempt, operation s
 	return ctx, attemptSpan{span}
 }
 
+// maxDropped bounds how many members an attempt's span names.
+const maxDropped = 64
+
+// dropped names what the provider's dialect could not carry.
+func (a attemptSpan) dropped(fields []string) {
+	if a.span == nil || len(fields) == 0 {
+		return
+	}
+	a.span.SetAttributes(attribute.StringSlice("gptmesh.dropped_fields", fields[:min(len(fields), maxDropped)]))
+}
+
 func (a attemptSpan) end(row *gptv1.Attempt, err error) {
 	if a.span == nil {
 		return

@@ -3,6 +3,7 @@ package request
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -185,11 +186,25 @@ func (r *run) note(events []*conversationv1.Event) {
 				r.request.Decision = proto.CloneOf(r.request.GetDecision())
 				r.request.Decision.Model = kind.Started.GetModel()
 			}
+			r.dropped(kind.Started.GetDroppedFields())
 			r.answeredBy(kind.Started)
 		case *conversationv1.Event_Usage:
 			r.request.Usage = proto.CloneOf(kind.Usage)
 		}
 	}
+}
+
+// maxDropped bounds how many members are named that a provider could not take.
+const maxDropped = 64
+
+// dropped keeps which members of the turn the provider who answers could not
+// take. Another provider, where the first failed, may take them.
+func (r *run) dropped(fields []string) {
+	if len(fields) == 0 && len(r.request.GetDecision().GetDroppedFields()) == 0 {
+		return
+	}
+	r.request.Decision = proto.CloneOf(r.request.GetDecision()) // it may be on its way into the store
+	r.request.Decision.DroppedFields = slices.Clone(fields[:min(len(fields), maxDropped)])
 }
 
 // awaitAccept waits for the commit of the row.

@@ -95,6 +95,25 @@ func TestSubmit(t *testing.T) {
 	equal(t, g.requests[1].GetDecision().GetPolicy()+g.requests[1].GetDecision().GetModel(), "defaultm-1")
 }
 
+// The decision says what the provider who answered could not take.
+func TestDroppedFields(t *testing.T) {
+	t.Parallel()
+	w := open(t, options{})
+	w.response.Play(func(_ context.Context, _ *responsev1.GenerateRequest, send func(...*conversationv1.Event) error) error {
+		started := responsetest.Started()
+		started.GetStarted().DroppedFields = []string{"top_k", "tools[].strict"}
+		if err := send(started, responsetest.Text("a")); err != nil {
+			return err
+		}
+		return send(responsetest.Ending()...)
+	})
+	g := w.submit(t.Context(), ask("hi"))
+	want := "[top_k tools[].strict]"
+	equal(t, fmt.Sprint(g.requests[0].GetDecision().GetDroppedFields()), want)
+	stored := w.get(g.requests[1].GetId())
+	equal(t, fmt.Sprint(stored.GetState(), stored.GetDecision().GetDroppedFields()), "STATE_COMPLETED "+want)
+}
+
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -341,8 +341,12 @@ type Decision struct {
 	// cost_estimate_nanos is what the turn was expected to cost with the chosen
 	// model, in billionths of a currency unit. 0 where no price is known.
 	CostEstimateNanos int64 `protobuf:"varint,19,opt,name=cost_estimate_nanos,json=costEstimateNanos,proto3" json:"cost_estimate_nanos,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// dropped_fields are members of the turn that the dialect of the provider who
+	// answered cannot carry: the way to each, in the words of the dialect that
+	// the client spoke. Known once the answer has begun; 64 at the most.
+	DroppedFields []string `protobuf:"bytes,20,rep,name=dropped_fields,json=droppedFields,proto3" json:"dropped_fields,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Decision) Reset() {
@@ -506,6 +510,13 @@ func (x *Decision) GetCostEstimateNanos() int64 {
 		return x.CostEstimateNanos
 	}
 	return 0
+}
+
+func (x *Decision) GetDroppedFields() []string {
+	if x != nil {
+		return x.DroppedFields
+	}
+	return nil
 }
 
 // RoutingFeatures are what a policy knows of a turn.
@@ -887,7 +898,7 @@ const file_gptmesh_request_v1_request_proto_rawDesc = "" +
 	"\x0fSTATE_COMPLETED\x10\x03\x12\x10\n" +
 	"\fSTATE_FAILED\x10\x04\x12\x13\n" +
 	"\x0fSTATE_CANCELLED\x10\x05\x12\x15\n" +
-	"\x11STATE_INTERRUPTED\x10\x06\"\xf1\x05\n" +
+	"\x11STATE_INTERRUPTED\x10\x06\"\x98\x06\n" +
 	"\bDecision\x12'\n" +
 	"\x0frequested_model\x18\x01 \x01(\tR\x0erequestedModel\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x16\n" +
@@ -914,7 +925,8 @@ const file_gptmesh_request_v1_request_proto_rawDesc = "" +
 	"\x06sticky\x18\x10 \x01(\bR\x06sticky\x12\x1c\n" +
 	"\tdefaulted\x18\x11 \x01(\bR\tdefaulted\x12J\n" +
 	"\vexperiments\x18\x12 \x03(\v2(.gptmesh.request.v1.ExperimentAssignmentR\vexperiments\x12.\n" +
-	"\x13cost_estimate_nanos\x18\x13 \x01(\x03R\x11costEstimateNanos\"\xd2\x02\n" +
+	"\x13cost_estimate_nanos\x18\x13 \x01(\x03R\x11costEstimateNanos\x12%\n" +
+	"\x0edropped_fields\x18\x14 \x03(\tR\rdroppedFields\"\xd2\x02\n" +
 	"\x0fRoutingFeatures\x12!\n" +
 	"\finput_tokens\x18\x01 \x01(\x03R\vinputTokens\x12*\n" +
 	"\x11max_output_tokens\x18\x02 \x01(\x03R\x0fmaxOutputTokens\x124\n" +
