@@ -121,7 +121,7 @@ func TestChaos(t *testing.T) {
 			// In turn, so that each room dies in the short form too.
 			process := mesh.Processes[n/2%len(mesh.Processes)]
 			process.Kill()
-			process.Restart(t)
+			revive(t, process)
 			result.Faults["kill -9 of "+process.Name]++
 		default:
 			result.Faults["link: "+lines.harm(random, time.Duration(200+random.IntN(800))*time.Millisecond)]++
@@ -151,6 +151,27 @@ func TestChaos(t *testing.T) {
 			t.Errorf("%s holds more than at its start", process.Name)
 		}
 	}
+}
+
+// revive starts a process as a supervisor does: again, where it ends at its
+// start because the database is away at that moment.
+func revive(t *testing.T, p *harness.Process) {
+	t.Helper()
+	p.Begin(t)
+	harness.Poll(t, func() bool {
+		select {
+		case <-p.Exited():
+			p.Begin(t)
+			return false
+		default:
+		}
+		resp, err := http.Get("http://" + p.Admin + "/readyz")
+		if err != nil {
+			return false
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	}, func() string { return p.Name + " does not come back" })
 }
 
 // crashes is how often the database crashes in a run.

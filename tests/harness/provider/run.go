@@ -35,6 +35,7 @@ type run struct {
 	ctx     context.Context
 
 	opened  bool
+	spoilt  bool // nobody can read it
 	said    string
 	thought string
 	tools   []Tool
@@ -91,6 +92,7 @@ func (a *run) steps() {
 			if a.call.Stream {
 				a.open()
 			}
+			a.spoilt = true
 			a.send(step.text)
 		default:
 			a.say(step)
@@ -98,7 +100,7 @@ func (a *run) steps() {
 	}
 	if a.ctx.Err() == nil {
 		a.end()
-		a.call.whole.Store(true)
+		a.call.whole.Store(!a.spoilt)
 	}
 }
 
