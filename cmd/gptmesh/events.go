@@ -20,8 +20,13 @@ import (
 // eventSettings say what becomes of domain events.
 type eventSettings struct {
 	// Driver is what carries events to the rooms that wait for them: "embedded"
-	// needs no server; "none" turns events off.
+	// needs no server; "nats" uses one, see URL; "none" turns events off.
 	Driver string `yaml:"driver"`
+	// URL is the server, or several with commas: "nats://host:4222". Required
+	// with a driver that needs one.
+	URL string `yaml:"url" secret:"true"`
+	// Prefix begins the names of streams and subjects on the server.
+	Prefix string `yaml:"prefix"`
 
 	embedded.Config `yaml:",inline"`
 }
@@ -29,8 +34,15 @@ type eventSettings struct {
 func (s eventSettings) validate() error {
 	switch s.Driver {
 	case "embedded", "none":
+	case "nats":
+		if s.URL == "" {
+			return fmt.Errorf("url: driver %q needs the URL of a server", s.Driver)
+		}
 	default:
-		return fmt.Errorf("driver: %q: want embedded or none", s.Driver)
+		return fmt.Errorf("driver: %q: want embedded, nats or none", s.Driver)
+	}
+	if s.Prefix == "" || strings.ContainsAny(s.Prefix, ".*> \t") {
+		return fmt.Errorf("prefix: %q: want a word", s.Prefix)
 	}
 	return s.Config.Validate()
 }
@@ -101,6 +113,11 @@ func (e *eventHub) open(ctx context.Context) error {
 		return err
 	}
 	e.broker = e.log
+	if s.Driver != "embedded" {
+		if e.broker, err = openBroker(s, h.instance, h.logger); err != nil {
+			return fmt.Errorf("events: %w", err)
+		}
+	}
 	e.service = eventserver.New(e.log, e.broker)
 	e.service.Register(h.server)
 	h.group.Add(lifecycle.Component{Name: "events", Start: e.start, Close: e.close})

@@ -89,7 +89,7 @@ func defaultSettings() settings {
 		HTTP: "127.0.0.1:4700", GRPC: "127.0.0.1:4701", Admin: "127.0.0.1:4702", Data: defaultData(),
 		RateLimits: ratelimit.DefaultConfig(),
 		Database:   databaseSettings{MaxConns: 16},
-		Events:     eventSettings{Driver: "embedded"},
+		Events:     eventSettings{Driver: "embedded", Prefix: "gptmesh"},
 		Log:        telemetry.LogConfig{Level: "info", Format: "text"},
 		Traces:     telemetry.TraceConfig{SampleRatio: 1},
 		Shutdown:   shutdownSettings{DrainTimeout: 30 * time.Second},
