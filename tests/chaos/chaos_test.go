@@ -195,6 +195,7 @@ func settle(t *testing.T, mesh *harness.Mesh, p *provider.Provider, random *rand
 		}
 	}
 	mesh.HTTP().CloseIdleConnections()
+	p.CloseIdle()
 	time.Sleep(2 * time.Second) // streams and idle connections end
 	out := map[string]use{}
 	for _, process := range mesh.Processes {

@@ -77,6 +77,14 @@ func (p *Provider) wire(t testing.TB, name string, models []string, routes func(
 	return w
 }
 
+// CloseIdle closes the connections on which nothing is asked.
+func (p *Provider) CloseIdle() {
+	for _, w := range []*Wire{p.OpenAI, p.Anthropic, p.Ollama} {
+		w.server.SetKeepAlivesEnabled(false)
+		w.server.SetKeepAlivesEnabled(true)
+	}
+}
+
 // Script says what calls of a scene are answered from now on. A call's scene is
 // what the last "[[…]]" in its body holds, or else its model.
 func (p *Provider) Script(scene string, s Script) {
