@@ -249,17 +249,15 @@ func stateOf(f *conversationv1.Failure) requestv1.Request_State {
 	case meshv1.ErrorReason_ERROR_REASON_INTERRUPTED:
 		return interrupted
 	}
-	if f.GetMetadata()["call"] == fault.CallBegun {
+	if unkept(f) {
 		return interrupted // the provider may have been paid: it is not made again
 	}
 	return failed
 }
 
-// unkept says that an answer failed because the response room's store was away:
-// the room may store it yet.
-func unkept(f *conversationv1.Failure) bool {
-	return f.GetReason() == meshv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE && f.GetMetadata()["room"] == "response"
-}
+// unkept says that an answer failed although the provider may have given it: the
+// response room may store it yet.
+func unkept(f *conversationv1.Failure) bool { return f.GetMetadata()["call"] == fault.CallBegun }
 
 // failing is a terminal chunk of the room's own.
 func (r *run) failing(sequence int64, events []*conversationv1.Event, f *fault.Fault) *conversationv1.Chunk {
