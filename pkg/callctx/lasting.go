@@ -10,12 +10,12 @@ import (
 // values of ctx, and a deadline of its own. It costs little where nobody waits
 // for its end. The returned function must be called when the work is over.
 func Lasting(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
-	l := &lasting{values: context.WithoutCancel(ctx), deadline: time.Now().Add(timeout)}
+	l := &lasting{values: ctx, deadline: time.Now().Add(timeout)}
 	return l, l.stop
 }
 
 type lasting struct {
-	values   context.Context
+	values   context.Context // the caller's, whose end does not count
 	deadline time.Time
 
 	mu      sync.Mutex
@@ -39,7 +39,7 @@ func (l *lasting) Done() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.inner == nil {
-		l.inner, l.cancel = context.WithDeadline(l.values, l.deadline)
+		l.inner, l.cancel = context.WithDeadline(context.WithoutCancel(l.values), l.deadline)
 		if l.stopped {
 			l.cancel()
 		}
@@ -69,6 +69,11 @@ func (l *lasting) Value(key any) any {
 	l.mu.Unlock()
 	if inner != nil {
 		return inner.Value(key)
+	}
+	if _, ok := key.(*int); ok {
+		// The library's key to what can be cancelled is one: context.Cause must
+		// not find what the caller ends by. Others find their value as well.
+		return context.WithoutCancel(l.values).Value(key)
 	}
 	return l.values.Value(key)
 }

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -10,10 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gptmesh/gptmesh/pkg/callctx"
-	"github.com/gptmesh/gptmesh/pkg/ids"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // Draft is an event to be recorded.
@@ -47,30 +45,14 @@ func (r *Recorder) Record(ctx context.Context, drafts ...Draft) []byte {
 		return nil
 	}
 	call := callctx.From(ctx)
-	var out []byte
+	e := encoders.Get().(*encoder)
+	defer encoders.Put(e)
+	e.record = e.record[:0]
 	before := call.RequestID
-	for _, d := range drafts {
-		at := d.Time
-		if at.IsZero() {
-			at = time.Now()
-		}
-		event := &Event{
-			Id: ids.At("evt", at), Type: d.Type, Version: 1, Time: timestamppb.New(at), Owner: d.Owner, Key: d.Key,
-			CorrelationId: call.RequestID, CausationId: d.Causation, Source: r.source,
-		}
-		if event.Owner == "" {
-			event.Owner = callctx.Owner(ctx)
-		}
-		if event.CausationId == "" {
-			event.CausationId = before
-		}
-		before = event.Id
-		// What cannot be encoded is text that is not UTF-8, which a client chose:
-		// that it happened is told all the same.
-		event.Payload, _ = anypb.New(d.Payload)
-		out = AppendRecord(out, event)
+	for i := range drafts {
+		before = e.append(ctx, &drafts[i], r.source, call.RequestID, before)
 	}
-	return out
+	return bytes.Clone(e.record)
 }
 
 // AppendRecord appends an event to a record. Text of it that is not UTF-8 is

@@ -183,7 +183,7 @@ func (r *run) withStarted(events []*conversationv1.Event) []*conversationv1.Even
 	started := &conversationv1.Started{CreateTime: r.response.GetCreateTime()}
 	rest := events
 	if len(events) > 0 && events[0].GetStarted() != nil {
-		started = shallow(events[0].GetStarted())
+		started = proto.CloneOf(events[0].GetStarted())
 		rest = events[1:]
 	}
 	started.ResponseId, started.SessionId, started.Cached = r.id, r.req.GetSessionId(), r.kept != nil
