@@ -198,7 +198,7 @@ func (c *checker) turn(ctx context.Context, t *turn) {
 		c.count(&c.report.Unledgered, "%s (%s): %d calls of the provider, %d rows", t.scene, t.kind, len(calls), rows)
 	}
 	if completed > 1 || whole > 1 {
-		c.count(&c.report.Doubled, "%s (%s): %d completed requests, %d whole answers of the provider", t.scene, t.kind, completed, whole)
+		c.count(&c.report.Doubled, "%s (%s): %d completed requests, %d whole answers of the provider: %v", t.scene, t.kind, completed, whole, requests)
 	}
 	if t.outcome == answered {
 		if t.answer.Text != t.text {
