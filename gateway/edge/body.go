@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -60,6 +61,33 @@ func (x *Exchange) Body() ([]byte, error) {
 		return nil, x.bodyError(err, "")
 	}
 	return body, nil
+}
+
+// BodyStream reads a body of any length as it comes. What is bounded is each wait
+// for more of it. A compressed body is read like Body does. Errors of reading
+// are for Fail.
+func (x *Exchange) BodyStream() (io.Reader, error) {
+	if encoding := first(x.r.Header, "Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		body, err := x.Body()
+		return bytes.NewReader(body), err
+	}
+	return &bodyStream{x}, nil
+}
+
+// bodyStream renews the deadline with every read.
+type bodyStream struct{ x *Exchange }
+
+func (b *bodyStream) Read(p []byte) (int, error) {
+	x := b.x
+	bounded := x.conn.SetReadDeadline(time.Now().Add(x.edge.config.BodyTimeout)) == nil
+	n, err := x.r.Body.Read(p)
+	if bounded {
+		_ = x.conn.SetReadDeadline(noDeadline)
+	}
+	if err != nil && err != io.EOF {
+		err = x.bodyError(err, "")
+	}
+	return n, err
 }
 
 // errTooLarge is a body over the limit.

@@ -73,6 +73,8 @@ type GPT struct {
 	EmbedFunc func(ctx context.Context, request *gptv1.EmbedRequest) (*gptv1.EmbedResponse, error)
 	// ForwardFunc passes calls on. Nil has nobody to pass them on to.
 	ForwardFunc func(ctx context.Context, request *gptv1.ForwardRequest, sink func(*gptv1.ForwardResponse) error) error
+	// UploadFunc takes bodies of any length. Nil has nobody to pass them on to.
+	UploadFunc func(ctx context.Context, source func() (*gptv1.UploadRequest, error)) (*gptv1.UploadResponse, error)
 }
 
 // ListModels implements gptv1.GPTServiceCaller, two models a page.
@@ -107,6 +109,14 @@ func (g *GPT) Forward(ctx context.Context, request *gptv1.ForwardRequest, sink f
 	}
 	return fault.New(codes.Unimplemented, meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED, "no configured provider can do this",
 		"field", "model", "model", request.GetModel())
+}
+
+// Upload implements gptv1.GPTServiceCaller.
+func (g *GPT) Upload(ctx context.Context, source func() (*gptv1.UploadRequest, error)) (*gptv1.UploadResponse, error) {
+	if g.UploadFunc != nil {
+		return g.UploadFunc(ctx, source)
+	}
+	return nil, fault.New(codes.Unimplemented, meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED, "no configured provider can do this", "field", "model")
 }
 
 // NoModel is the fault of a model that no provider has.

@@ -15,8 +15,9 @@
 // Pull, push, create, copy, delete and blobs are passed on to an Ollama server
 // among the providers: the one that has the model, or that the name begins with
 // ("box/llama3"), or the only one there is. Without one they are 501. A model that
-// another provider serves is there already: to pull it succeeds at once. Blobs are
-// bounded like every body.
+// another provider serves is there already: to pull it succeeds at once. Blobs
+// may be of any length: they go through in pieces, and only silence of a side
+// (gateway.edge.body_timeout, gpt.timeouts.total) ends them.
 //
 // The x-gptmesh-* headers of package gateway/openai are taken and given here
 // too. X-Gptmesh-Version on /api/version is the mesh's own version; the body

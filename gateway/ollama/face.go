@@ -81,6 +81,6 @@ func (f *face) routes() []edge.Route {
 		edge.Route{Method: http.MethodPost, Pattern: "/api/create", Class: api, Handle: f.manage(gptv1.Operation_OPERATION_MODEL_CREATE)},
 		edge.Route{Method: http.MethodDelete, Pattern: "/api/delete", Class: api, Handle: f.manage(gptv1.Operation_OPERATION_MODEL_DELETE)},
 		edge.Route{Method: http.MethodPost, Pattern: "/api/copy", Class: api, Handle: f.copy},
-		edge.Route{Method: http.MethodHead, Pattern: "/api/blobs/{digest}", Class: api, Handle: f.blob(gptv1.Operation_OPERATION_BLOB_CHECK)},
-		edge.Route{Method: http.MethodPost, Pattern: "/api/blobs/{digest}", Class: api, Handle: f.blob(gptv1.Operation_OPERATION_BLOB_PUT)})
+		edge.Route{Method: http.MethodHead, Pattern: "/api/blobs/{digest}", Class: api, Handle: f.blobCheck},
+		edge.Route{Method: http.MethodPost, Pattern: "/api/blobs/{digest}", Class: api, Handle: f.blobPut})
 }

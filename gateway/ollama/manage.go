@@ -108,28 +108,19 @@ func (f *face) copy(x *edge.Exchange) {
 	}, nil)
 }
 
-// blob looks for a part of a model, or brings one.
-func (f *face) blob(operation gptv1.Operation) func(*edge.Exchange) {
-	return func(x *edge.Exchange) {
-		request := &gptv1.ForwardRequest{Operation: operation, Digest: x.Param()}
-		if operation == gptv1.Operation_OPERATION_BLOB_PUT {
-			var err error
-			if request.Body, err = x.Body(); err != nil {
-				x.Fail(largeBlob(err))
-				return
-			}
-		}
-		f.forward(x, request, nil)
-	}
+// blobCheck looks for a part of a model.
+func (f *face) blobCheck(x *edge.Exchange) {
+	f.forward(x, &gptv1.ForwardRequest{Operation: gptv1.Operation_OPERATION_BLOB_CHECK, Digest: x.Param()}, nil)
 }
 
-// largeBlob tells who brings a blob that is too large what else there is.
-func largeBlob(err error) error {
-	if !fault.Is(err, meshv1.ErrorReason_ERROR_REASON_TOO_LARGE) {
-		return err
+// blobPut brings a part of a model, which may be of many gigabytes.
+func (f *face) blobPut(x *edge.Exchange) {
+	body, err := x.BodyStream()
+	if err != nil {
+		x.Fail(err)
+		return
 	}
-	return edge.WithStatus(http.StatusRequestEntityTooLarge, fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_TOO_LARGE,
-		"the blob is larger than gateway.edge.body_limit; create the model at the Ollama server itself, and the mesh will find it"))
+	answer.Upload(answer.Uploading{Exchange: x, GPT: f.deps.GPT, Operation: gptv1.Operation_OPERATION_BLOB_PUT, Digest: x.Param(), Body: body})
 }
 
 // forward passes a call on. word may be nil.

@@ -3,7 +3,9 @@ package ollama_test
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -64,7 +66,6 @@ func TestManageTranscripts(t *testing.T) {
 		{"copy_not_json", "POST", "/api/copy", `x`, nil, 0, "", nil, 0, ""},
 		{"delete_refused", "DELETE", "/api/delete", `{"name":"w"}`, nil, 404, "application/json", []string{`{"error":"model 'w' not found"}`}, gptv1.Operation_OPERATION_MODEL_DELETE, "w"},
 		{"blob_missing", "HEAD", "/api/blobs/" + digest, "", nil, 404, "", nil, gptv1.Operation_OPERATION_BLOB_CHECK, ""},
-		{"blob_put", "POST", "/api/blobs/" + digest, "GGUF", nil, 201, "", nil, gptv1.Operation_OPERATION_BLOB_PUT, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -80,6 +81,77 @@ func TestManageTranscripts(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestBlobs(t *testing.T) {
+	t.Parallel()
+	digest := "sha256:" + strings.Repeat("ab", 32)
+	m := newMesh(t, nil)
+	m.gpt.UploadFunc = func(_ context.Context, source func() (*gptv1.UploadRequest, error)) (*gptv1.UploadResponse, error) {
+		var sum, most int
+		for first := true; ; first = false {
+			piece, err := source()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			if first != (piece.GetDigest() == digest && piece.GetOperation() == gptv1.Operation_OPERATION_BLOB_PUT && piece.GetRequestId() != "") {
+				t.Errorf("first %v: %v", first, piece.GetDigest())
+			}
+			sum, most = sum+len(piece.GetData()), max(most, len(piece.GetData()))
+		}
+		if most > 1<<20 {
+			t.Errorf("a piece of %d bytes", most)
+		}
+		return &gptv1.UploadResponse{Status: 201, Headers: map[string]string{"x-sum": strconv.Itoa(sum)}}, nil
+	}
+	gatewaytest.Golden(t, "blob_put.txt", m.transcript(t, "POST", "/api/blobs/"+digest, "GGUF", "Content-Type", "application/x-www-form-urlencoded"))
+
+	// Longer than any other body may be, and not known beforehand how long.
+	for _, length := range []int64{0, 40 << 20} {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", m.url+"/api/blobs/"+digest, io.LimitReader(zeros{}, length))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := m.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 201 || resp.Header.Get("X-Sum") != strconv.FormatInt(length, 10) {
+			t.Errorf("%d bytes: %v", length, resp)
+		}
+	}
+
+	// A body that is cut is never taken for whole.
+	cut := make(chan error, 1)
+	m.gpt.UploadFunc = func(_ context.Context, source func() (*gptv1.UploadRequest, error)) (*gptv1.UploadResponse, error) {
+		for {
+			if _, err := source(); err != nil {
+				cut <- err
+				return nil, err
+			}
+		}
+	}
+	conn, err := net.Dial("tcp", strings.TrimPrefix(m.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(conn, "POST /api/blobs/"+digest+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nGGUF")
+	conn.Close()
+	if err := <-cut; err == io.EOF || !fault.Is(err, meshv1.ErrorReason_ERROR_REASON_MALFORMED_BODY) {
+		t.Errorf("a cut body ended with %v", err)
+	}
+}
+
+// zeros reads without an end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
 
 // TestRunAModel holds what "ollama run M hi" and "ollama run M" ask for, for a

@@ -49,3 +49,39 @@ func RemoteStream[Req, Resp any](ctx context.Context, conn grpc.ClientConnInterf
 		}
 	}
 }
+
+// RemoteUpload makes a client-streaming call over conn and sends what it pulls
+// out of source, until that returns io.EOF. Another error of source ends the
+// call, which returns it.
+func RemoteUpload[Resp, Req any](ctx context.Context, conn grpc.ClientConnInterface, desc *grpc.StreamDesc, method string,
+	source func() (*Req, error),
+) (*Resp, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := conn.NewStream(ctx, desc, method, grpc.StaticMethod())
+	if err != nil {
+		return nil, err
+	}
+	for {
+		req, err := source()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := stream.SendMsg(req); errors.Is(err, io.EOF) {
+			break // the stream has ended: the receive has its answer or status
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	if err := stream.CloseSend(); err != nil {
+		return nil, err
+	}
+	resp := new(Resp)
+	if err := stream.RecvMsg(resp); err != nil {
+		return nil, err
+	}
+	return resp, nil
+}

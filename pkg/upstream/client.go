@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -13,6 +14,11 @@ import (
 type Client struct {
 	cfg  Config
 	pool pool
+
+	streams struct { // requests with a Stream go over the standard transport
+		sync.Mutex
+		client *Standard
+	}
 }
 
 var _ Doer = (*Client)(nil)
@@ -30,7 +36,27 @@ func NewClient(cfg Config) (*Client, error) {
 // Close implements Doer.
 func (c *Client) Close() error {
 	c.pool.close()
+	c.streams.Lock()
+	defer c.streams.Unlock()
+	if c.streams.client != nil {
+		return c.streams.client.Close()
+	}
 	return nil
+}
+
+// streaming is the client of requests with a Stream.
+func (c *Client) streaming() (*Standard, error) {
+	c.streams.Lock()
+	defer c.streams.Unlock()
+	if c.streams.client == nil {
+		client, err := NewStandard(c.cfg)
+		if err != nil {
+			return nil, err
+		}
+		client.transport.Proxy = nil // this client has none
+		c.streams.client = client
+	}
+	return c.streams.client, nil
 }
 
 // Do implements Doer.
@@ -44,6 +70,13 @@ func (c *Client) Do(ctx context.Context, req *Request) (*Response, error) {
 	}
 	if ctx.Err() != nil {
 		return nil, &Error{Op: "request", Host: host, Err: context.Cause(ctx)}
+	}
+	if req.Stream != nil {
+		client, err := c.streaming()
+		if err != nil {
+			return nil, &Error{Op: "request", Host: host, Err: err}
+		}
+		return client.Do(ctx, req)
 	}
 	sent := false
 	if cn := c.pool.get(req.Target.key); cn != nil {

@@ -45,6 +45,10 @@ type Request struct {
 	Header Header
 	// Body is sent with its length. Nil and empty are the same.
 	Body []byte
+	// Stream is sent in Body's place, where it is set, in chunks as it is read and up to io.EOF; another error breaks the
+	// request off. It may still be read a moment after Do has returned: it must be one that can be told to end, as a pipe.
+	// Such a request is sent once. HeaderTimeout then counts from the end of Stream.
+	Stream io.Reader
 	// HeaderTimeout and IdleTimeout replace those of the Config when not zero; negative means no bound.
 	HeaderTimeout, IdleTimeout time.Duration
 	// Ready, if set, is called when there is a connection and before the first byte of the request is written to it. It may

@@ -110,7 +110,9 @@ func (s *Standard) Do(ctx context.Context, req *Request) (*Response, error) {
 	inner = httptrace.WithClientTrace(inner, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) {
 			connected.Store(true)
-			clock.set(limit)
+			if req.Stream == nil {
+				clock.set(limit)
+			}
 		},
 		WroteRequest: func(httptrace.WroteRequestInfo) { clock.set(limit) },
 	})
@@ -161,6 +163,10 @@ func (s *Standard) request(ctx context.Context, req *Request) (*http.Request, er
 	}
 	if !s.cfg.Compression && !req.Header.Has("Accept-Encoding") {
 		hr.Header.Set("Accept-Encoding", "identity")
+	}
+	if req.Stream != nil {
+		hr.Body, hr.ContentLength = io.NopCloser(req.Stream), -1
+		return hr, nil
 	}
 	if len(req.Body) == 0 {
 		hr.Body = http.NoBody

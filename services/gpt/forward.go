@@ -45,16 +45,35 @@ func (s *Service) Forward(req *gptv1.ForwardRequest, stream grpc.ServerStreaming
 	if outbound.ContentType, outbound.Body, err = renamed(req, target.Name()); err != nil {
 		return err
 	}
-	f := &forwarding{stream: stream}
+	return s.pass(ctx, passing{request: req, target: target, outbound: outbound, arrived: arrived, alive: alive, sink: stream.Send})
+}
+
+// passing is one call that is passed on.
+type passing struct {
+	request  *gptv1.ForwardRequest
+	target   *registry.Target // with a provider.Forwarder
+	outbound *provider.ForwardCall
+	arrived  time.Time
+	alive    func()
+	sink     func(*gptv1.ForwardResponse) error
+	spent    func() bool // the body cannot be sent again; nil where it always can
+}
+
+func (s *Service) pass(ctx context.Context, p passing) error {
+	req, target := p.request, p.target
+	f := &forwarding{sink: p.sink}
 	c := &call{
-		service: s, plan: registry.PlanFor(target), request: &gptv1.GenerateRequest{RequestId: req.GetRequestId()}, arrived: arrived,
+		service: s, plan: registry.PlanFor(target), request: &gptv1.GenerateRequest{RequestId: req.GetRequestId()}, arrived: p.arrived,
 		estimate: estimateForward(req), operation: operationName(req.GetOperation()), free: manages(req.GetOperation()), cautious: true,
 		invoke: func(ctx context.Context, to *registry.Option, _ *conversationv1.Turn, sink provider.Sink) error {
 			forwarder := to.Place.Lane.Provider.(provider.Forwarder) // as forwardTarget has found
-			err := forwarder.Forward(ctx, outbound, func(piece *gptv1.ForwardResponse) error {
-				alive()
+			err := forwarder.Forward(ctx, p.outbound, func(piece *gptv1.ForwardResponse) error {
+				p.alive()
 				return f.push(piece, sink)
 			})
+			if err != nil && p.spent != nil && p.spent() && ctx.Err() == nil {
+				return fault.From(err) // which nobody retries
+			}
 			if err != nil {
 				return err
 			}
@@ -77,7 +96,7 @@ func (s *Service) Forward(req *gptv1.ForwardRequest, stream grpc.ServerStreaming
 // forwarding passes the pieces of an answer through the machinery of attempts,
 // which knows chunks.
 type forwarding struct {
-	stream  grpc.ServerStreamingServer[gptv1.ForwardResponse]
+	sink    func(*gptv1.ForwardResponse) error
 	piece   *gptv1.ForwardResponse // under way
 	status  int32
 	tail    usageTail
@@ -117,7 +136,7 @@ func (f *forwarding) send(chunk *conversationv1.Chunk) error {
 		}
 		return nil
 	}
-	return f.stream.Send(f.piece)
+	return f.sink(f.piece)
 }
 
 // lasting bounds a call: as a whole, or, with renewed, its silences, since a

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"io"
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 )
@@ -32,6 +33,9 @@ type ForwardCall struct {
 	ContentType string
 	// Body is sent as it is.
 	Body []byte
+	// Stream is sent in Body's place, where it is set. It may still be read a
+	// moment after Forward has returned.
+	Stream io.Reader
 	// Digest is the blob's, where the operation is about one.
 	Digest string
 }

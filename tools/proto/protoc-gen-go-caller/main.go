@@ -2,9 +2,10 @@
 // caller: an interface with one method per RPC, and two constructors for it,
 // one that calls a server in this process and one that calls over a
 // connection. A unary RPC becomes (ctx, request) (response, error); a server
-// stream becomes (ctx, request, sink) error: the answer is pushed.
+// stream becomes (ctx, request, sink) error: the answer is pushed. A client
+// stream becomes (ctx, source) (response, error): the requests are pulled.
 //
-// Client streams and bidirectional streams are refused: the mesh has none.
+// Bidirectional streams are refused: the mesh has none.
 package main
 
 import (
@@ -44,8 +45,8 @@ func main() {
 
 func writeService(g *protogen.GeneratedFile, service *protogen.Service) error {
 	for _, m := range service.Methods {
-		if m.Desc.IsStreamingClient() {
-			return fmt.Errorf("%s: client streams have no caller", m.Desc.FullName())
+		if m.Desc.IsStreamingClient() && m.Desc.IsStreamingServer() {
+			return fmt.Errorf("%s: bidirectional streams have no caller", m.Desc.FullName())
 		}
 	}
 	writeInterface(g, service)
@@ -69,6 +70,9 @@ func writeInterface(g *protogen.GeneratedFile, service *protogen.Service) {
 func signature(g *protogen.GeneratedFile, m *protogen.Method) string {
 	ctx := "ctx " + g.QualifiedGoIdent(contextPackage.Ident("Context"))
 	in, out := g.QualifiedGoIdent(m.Input.GoIdent), g.QualifiedGoIdent(m.Output.GoIdent)
+	if m.Desc.IsStreamingClient() {
+		return fmt.Sprintf("%s(%s, source func() (*%s, error)) (*%s, error)", m.GoName, ctx, in, out)
+	}
 	if m.Desc.IsStreamingServer() {
 		return fmt.Sprintf("%s(%s, req *%s, sink func(*%s) error) error", m.GoName, ctx, in, out)
 	}
@@ -83,11 +87,7 @@ func writeLocal(g *protogen.GeneratedFile, service *protogen.Service) {
 	g.P("func Local", service.GoName, "(server ", server, ", chain *", callerPackage.Ident("Chain"), ") ", service.GoName, "Caller {")
 	g.P("return &", local, "{")
 	for _, m := range service.Methods {
-		constructor := "NewUnary"
-		if m.Desc.IsStreamingServer() {
-			constructor = "NewStream"
-		}
-		g.P(field(m), ": ", callerPackage.Ident(constructor), "(", callerPackage.Ident("Method"), "{Server: server, FullMethod: ",
+		g.P(field(m), ": ", callerPackage.Ident("New"+kind(m)), "(", callerPackage.Ident("Method"), "{Server: server, FullMethod: ",
 			service.GoName, "_", m.GoName, "_FullMethodName, Chain: chain}, server.", m.GoName, "),")
 	}
 	g.P("}")
@@ -95,19 +95,18 @@ func writeLocal(g *protogen.GeneratedFile, service *protogen.Service) {
 	g.P()
 	g.P("type ", local, " struct {")
 	for _, m := range service.Methods {
-		kind := "Unary"
-		if m.Desc.IsStreamingServer() {
-			kind = "Stream"
-		}
-		g.P(field(m), " ", callerPackage.Ident(kind), "[", m.Input.GoIdent, ", ", m.Output.GoIdent, "]")
+		g.P(field(m), " ", callerPackage.Ident(kind(m)), "[", m.Input.GoIdent, ", ", m.Output.GoIdent, "]")
 	}
 	g.P("}")
 	for _, m := range service.Methods {
 		g.P()
 		g.P("func (c *", local, ") ", signature(g, m), " {")
-		if m.Desc.IsStreamingServer() {
+		switch kind(m) {
+		case "Stream":
 			g.P("return c.", field(m), ".Call(ctx, req, sink)")
-		} else {
+		case "Upload":
+			g.P("return c.", field(m), ".Call(ctx, source)")
+		default:
 			g.P("return c.", field(m), ".Call(ctx, req)")
 		}
 		g.P("}")
@@ -129,15 +128,31 @@ func writeRemote(g *protogen.GeneratedFile, service *protogen.Service) {
 	for _, m := range service.Methods {
 		g.P()
 		g.P("func (c *", remote, ") ", signature(g, m), " {")
-		if m.Desc.IsStreamingServer() {
+		switch kind(m) {
+		case "Stream":
 			g.P("return ", callerPackage.Ident("RemoteStream"), "(ctx, c.conn, &", service.GoName, "_ServiceDesc.Streams[", stream, "], ",
 				service.GoName, "_", m.GoName, "_FullMethodName, req, sink)")
 			stream++
-		} else {
+		case "Upload":
+			g.P("return ", callerPackage.Ident("RemoteUpload"), "[", m.Output.GoIdent, "](ctx, c.conn, &", service.GoName, "_ServiceDesc.Streams[", stream, "], ",
+				service.GoName, "_", m.GoName, "_FullMethodName, source)")
+			stream++
+		default:
 			g.P("return ", callerPackage.Ident("RemoteUnary"), "[", m.Output.GoIdent, "](ctx, c.conn, ", service.GoName, "_", m.GoName, "_FullMethodName, req)")
 		}
 		g.P("}")
 	}
+}
+
+// kind is the type of package caller that makes a method's local calls.
+func kind(m *protogen.Method) string {
+	switch {
+	case m.Desc.IsStreamingClient():
+		return "Upload"
+	case m.Desc.IsStreamingServer():
+		return "Stream"
+	}
+	return "Unary"
 }
 
 // field is the name of the struct field that holds a method.

@@ -36,7 +36,7 @@ func (p *Provider) Forward(ctx context.Context, call *provider.ForwardCall, sink
 		passage.Path, passage.Body = at.path+call.Digest, nil
 	case gptv1.Operation_OPERATION_BLOB_PUT:
 		passage.Path, passage.ContentType = at.path+call.Digest, "application/octet-stream"
-		if passage.Body == nil {
+		if passage.Stream = call.Stream; passage.Stream == nil && passage.Body == nil {
 			passage.Body = []byte{}
 		}
 	}

@@ -99,6 +99,8 @@ type Request struct {
 	Target upstream.Target
 	// Body is what is sent, or nil.
 	Body []byte
+	// Stream is sent in Body's place, where it is set, as upstream.Request says.
+	Stream io.Reader
 	// ContentType is that of Body. Empty means JSON.
 	ContentType string
 	// Accept is the media type wanted.
@@ -142,13 +144,13 @@ func (c *Client) send(ctx context.Context, req Request) (*upstream.Response, err
 	header = append(header, c.header...)
 	header = append(header, req.Header...)
 	header = append(header, upstream.Field{Name: "Accept", Value: req.Accept})
-	if req.Body != nil {
+	if req.Body != nil || req.Stream != nil {
 		header = append(header, upstream.Field{Name: "Content-Type", Value: or(req.ContentType, "application/json")})
 	}
 	carrier := traceCarrier{header: &header}
 	propagation.TraceContext{}.Inject(ctx, carrier)
 
-	outbound := &upstream.Request{Method: req.Method, Target: req.Target, Header: header, Body: req.Body, NoRetry: req.Once}
+	outbound := &upstream.Request{Method: req.Method, Target: req.Target, Header: header, Body: req.Body, Stream: req.Stream, NoRetry: req.Once}
 	exchange := provider.ExchangeOf(ctx)
 	if exchange != nil {
 		outbound.Ready = exchange.Ready

@@ -30,6 +30,8 @@ type Passage struct {
 	ContentType string
 	// Body is sent as it is; nil sends none.
 	Body []byte
+	// Stream is sent in Body's place, where it is set.
+	Stream io.Reader
 	// MayLack says that servers of this dialect may not have the path: 404, 405
 	// and 501 then mean that, unless they are about the model.
 	MayLack bool
@@ -44,7 +46,7 @@ func (c *Client) Pass(ctx context.Context, p Passage, sink func(*gptv1.ForwardRe
 	if err != nil {
 		return provider.Unreachable(c.cfg.Name, true, err)
 	}
-	resp, err := c.send(ctx, Request{Method: p.Method, Target: target, Body: p.Body, ContentType: p.ContentType, Accept: "*/*", Once: true})
+	resp, err := c.send(ctx, Request{Method: p.Method, Target: target, Body: p.Body, Stream: p.Stream, ContentType: p.ContentType, Accept: "*/*", Once: true})
 	if err != nil {
 		return err
 	}

@@ -412,6 +412,143 @@ func (x *ForwardResponse) GetData() []byte {
 	return nil
 }
 
+// UploadRequest is the next piece of a body.
+type UploadRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// operation says which call: OPERATION_BLOB_PUT. On the first message only.
+	Operation Operation `protobuf:"varint,1,opt,name=operation,proto3,enum=gptmesh.gpt.v1.Operation" json:"operation,omitempty"`
+	// digest is the blob's. On the first message only.
+	Digest string `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	// request_id is the request, for the log. On the first message only.
+	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// data is the next of the body; on the first message too. 1 MiB at the most.
+	Data          []byte `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadRequest) Reset() {
+	*x = UploadRequest{}
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadRequest) ProtoMessage() {}
+
+func (x *UploadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadRequest.ProtoReflect.Descriptor instead.
+func (*UploadRequest) Descriptor() ([]byte, []int) {
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *UploadRequest) GetOperation() Operation {
+	if x != nil {
+		return x.Operation
+	}
+	return Operation_OPERATION_UNSPECIFIED
+}
+
+func (x *UploadRequest) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *UploadRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *UploadRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+// UploadResponse is the provider's answer.
+type UploadResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// status is the HTTP status.
+	Status int32 `protobuf:"varint,1,opt,name=status,proto3" json:"status,omitempty"`
+	// headers are those that clients may see, by name in lower case.
+	Headers map[string]string `protobuf:"bytes,2,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// data is the body.
+	Data          []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadResponse) Reset() {
+	*x = UploadResponse{}
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadResponse) ProtoMessage() {}
+
+func (x *UploadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadResponse.ProtoReflect.Descriptor instead.
+func (*UploadResponse) Descriptor() ([]byte, []int) {
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *UploadResponse) GetStatus() int32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
+func (x *UploadResponse) GetHeaders() map[string]string {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *UploadResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 // EmbedRequest asks for vectors.
 type EmbedRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -436,7 +573,7 @@ type EmbedRequest struct {
 
 func (x *EmbedRequest) Reset() {
 	*x = EmbedRequest{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[4]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -448,7 +585,7 @@ func (x *EmbedRequest) String() string {
 func (*EmbedRequest) ProtoMessage() {}
 
 func (x *EmbedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[4]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -461,7 +598,7 @@ func (x *EmbedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmbedRequest.ProtoReflect.Descriptor instead.
 func (*EmbedRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{4}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *EmbedRequest) GetModel() string {
@@ -529,7 +666,7 @@ type EmbedInput struct {
 
 func (x *EmbedInput) Reset() {
 	*x = EmbedInput{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[5]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -541,7 +678,7 @@ func (x *EmbedInput) String() string {
 func (*EmbedInput) ProtoMessage() {}
 
 func (x *EmbedInput) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[5]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -554,7 +691,7 @@ func (x *EmbedInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmbedInput.ProtoReflect.Descriptor instead.
 func (*EmbedInput) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{5}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *EmbedInput) GetKind() isEmbedInput_Kind {
@@ -611,7 +748,7 @@ type TokenList struct {
 
 func (x *TokenList) Reset() {
 	*x = TokenList{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[6]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -623,7 +760,7 @@ func (x *TokenList) String() string {
 func (*TokenList) ProtoMessage() {}
 
 func (x *TokenList) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[6]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -636,7 +773,7 @@ func (x *TokenList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenList.ProtoReflect.Descriptor instead.
 func (*TokenList) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{6}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TokenList) GetIds() []int32 {
@@ -665,7 +802,7 @@ type EmbedResponse struct {
 
 func (x *EmbedResponse) Reset() {
 	*x = EmbedResponse{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[7]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -677,7 +814,7 @@ func (x *EmbedResponse) String() string {
 func (*EmbedResponse) ProtoMessage() {}
 
 func (x *EmbedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[7]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -690,7 +827,7 @@ func (x *EmbedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmbedResponse.ProtoReflect.Descriptor instead.
 func (*EmbedResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{7}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *EmbedResponse) GetEmbeddings() []*Embedding {
@@ -739,7 +876,7 @@ type Embedding struct {
 
 func (x *Embedding) Reset() {
 	*x = Embedding{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[8]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -751,7 +888,7 @@ func (x *Embedding) String() string {
 func (*Embedding) ProtoMessage() {}
 
 func (x *Embedding) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[8]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -764,7 +901,7 @@ func (x *Embedding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Embedding.ProtoReflect.Descriptor instead.
 func (*Embedding) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{8}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Embedding) GetValues() []float32 {
@@ -789,7 +926,7 @@ type ListModelsRequest struct {
 
 func (x *ListModelsRequest) Reset() {
 	*x = ListModelsRequest{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[9]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -801,7 +938,7 @@ func (x *ListModelsRequest) String() string {
 func (*ListModelsRequest) ProtoMessage() {}
 
 func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[9]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -814,7 +951,7 @@ func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsRequest.ProtoReflect.Descriptor instead.
 func (*ListModelsRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{9}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListModelsRequest) GetProvider() string {
@@ -853,7 +990,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[10]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -865,7 +1002,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[10]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -878,7 +1015,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{10}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListModelsResponse) GetModels() []*Model {
@@ -913,7 +1050,7 @@ type GetModelRequest struct {
 
 func (x *GetModelRequest) Reset() {
 	*x = GetModelRequest{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[11]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -925,7 +1062,7 @@ func (x *GetModelRequest) String() string {
 func (*GetModelRequest) ProtoMessage() {}
 
 func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[11]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -938,7 +1075,7 @@ func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelRequest.ProtoReflect.Descriptor instead.
 func (*GetModelRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{11}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetModelRequest) GetModel() string {
@@ -959,7 +1096,7 @@ type GetModelResponse struct {
 
 func (x *GetModelResponse) Reset() {
 	*x = GetModelResponse{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[12]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1108,7 @@ func (x *GetModelResponse) String() string {
 func (*GetModelResponse) ProtoMessage() {}
 
 func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[12]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1121,7 @@ func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelResponse.ProtoReflect.Descriptor instead.
 func (*GetModelResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{12}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetModelResponse) GetModel() *Model {
@@ -1005,7 +1142,7 @@ type CountTokensRequest struct {
 
 func (x *CountTokensRequest) Reset() {
 	*x = CountTokensRequest{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[13]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1017,7 +1154,7 @@ func (x *CountTokensRequest) String() string {
 func (*CountTokensRequest) ProtoMessage() {}
 
 func (x *CountTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[13]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1030,7 +1167,7 @@ func (x *CountTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountTokensRequest.ProtoReflect.Descriptor instead.
 func (*CountTokensRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{13}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CountTokensRequest) GetTurn() *v1.Turn {
@@ -1056,7 +1193,7 @@ type CountTokensResponse struct {
 
 func (x *CountTokensResponse) Reset() {
 	*x = CountTokensResponse{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[14]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1068,7 +1205,7 @@ func (x *CountTokensResponse) String() string {
 func (*CountTokensResponse) ProtoMessage() {}
 
 func (x *CountTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[14]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1081,7 +1218,7 @@ func (x *CountTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountTokensResponse.ProtoReflect.Descriptor instead.
 func (*CountTokensResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{14}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CountTokensResponse) GetInputTokens() int64 {
@@ -1117,7 +1254,7 @@ type ListProvidersRequest struct {
 
 func (x *ListProvidersRequest) Reset() {
 	*x = ListProvidersRequest{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[15]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1129,7 +1266,7 @@ func (x *ListProvidersRequest) String() string {
 func (*ListProvidersRequest) ProtoMessage() {}
 
 func (x *ListProvidersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[15]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1142,7 +1279,7 @@ func (x *ListProvidersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProvidersRequest.ProtoReflect.Descriptor instead.
 func (*ListProvidersRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{15}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListProvidersRequest) GetKnown() bool {
@@ -1163,7 +1300,7 @@ type ListProvidersResponse struct {
 
 func (x *ListProvidersResponse) Reset() {
 	*x = ListProvidersResponse{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[16]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1175,7 +1312,7 @@ func (x *ListProvidersResponse) String() string {
 func (*ListProvidersResponse) ProtoMessage() {}
 
 func (x *ListProvidersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[16]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1188,7 +1325,7 @@ func (x *ListProvidersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProvidersResponse.ProtoReflect.Descriptor instead.
 func (*ListProvidersResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{16}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListProvidersResponse) GetProviders() []*Provider {
@@ -1219,7 +1356,7 @@ type ListAttemptsRequest struct {
 
 func (x *ListAttemptsRequest) Reset() {
 	*x = ListAttemptsRequest{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[17]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +1368,7 @@ func (x *ListAttemptsRequest) String() string {
 func (*ListAttemptsRequest) ProtoMessage() {}
 
 func (x *ListAttemptsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[17]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +1381,7 @@ func (x *ListAttemptsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAttemptsRequest.ProtoReflect.Descriptor instead.
 func (*ListAttemptsRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{17}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListAttemptsRequest) GetRequestId() string {
@@ -1302,7 +1439,7 @@ type ListAttemptsResponse struct {
 
 func (x *ListAttemptsResponse) Reset() {
 	*x = ListAttemptsResponse{}
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[18]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1314,7 +1451,7 @@ func (x *ListAttemptsResponse) String() string {
 func (*ListAttemptsResponse) ProtoMessage() {}
 
 func (x *ListAttemptsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[18]
+	mi := &file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1327,7 +1464,7 @@ func (x *ListAttemptsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAttemptsResponse.ProtoReflect.Descriptor instead.
 func (*ListAttemptsResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{18}
+	return file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListAttemptsResponse) GetAttempts() []*Attempt {
@@ -1372,6 +1509,19 @@ const file_gptmesh_gpt_v1_gpt_service_proto_rawDesc = "" +
 	"\x0fForwardResponse\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\x05R\x06status\x12F\n" +
 	"\aheaders\x18\x02 \x03(\v2,.gptmesh.gpt.v1.ForwardResponse.HeadersEntryR\aheaders\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\x1a:\n" +
+	"\fHeadersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbb\x01\n" +
+	"\rUploadRequest\x12A\n" +
+	"\toperation\x18\x01 \x01(\x0e2\x19.gptmesh.gpt.v1.OperationB\b\xbaH\x05\x82\x01\x02\x10\x01R\toperation\x12 \n" +
+	"\x06digest\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x06digest\x12&\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\x12\x1d\n" +
+	"\x04data\x18\x04 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80@R\x04data\"\xbf\x01\n" +
+	"\x0eUploadResponse\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\x05R\x06status\x12E\n" +
+	"\aheaders\x18\x02 \x03(\v2+.gptmesh.gpt.v1.UploadResponse.HeadersEntryR\aheaders\x12\x12\n" +
 	"\x04data\x18\x03 \x01(\fR\x04data\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -1460,12 +1610,13 @@ const file_gptmesh_gpt_v1_gpt_service_proto_rawDesc = "" +
 	"\x14OPERATION_MODEL_COPY\x10\x17\x12\x1a\n" +
 	"\x16OPERATION_MODEL_DELETE\x10\x18\x12\x18\n" +
 	"\x14OPERATION_BLOB_CHECK\x10\x19\x12\x16\n" +
-	"\x12OPERATION_BLOB_PUT\x10\x1a2\xc3\a\n" +
+	"\x12OPERATION_BLOB_PUT\x10\x1a2\x9c\b\n" +
 	"\n" +
 	"GPTService\x12]\n" +
 	"\bGenerate\x12\x1f.gptmesh.gpt.v1.GenerateRequest\x1a .gptmesh.gpt.v1.GenerateResponse\"\f\xca\xf3\x18\b\b\x04\x10\x02\x18\x02 \x010\x01\x12p\n" +
 	"\x05Embed\x12\x1c.gptmesh.gpt.v1.EmbedRequest\x1a\x1d.gptmesh.gpt.v1.EmbedResponse\"*\xca\xf3\x18\b\b\x04\x10\x02\x18\x02 \x01\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/mesh/v1/embeddings\x12Z\n" +
-	"\aForward\x12\x1e.gptmesh.gpt.v1.ForwardRequest\x1a\x1f.gptmesh.gpt.v1.ForwardResponse\"\f\xca\xf3\x18\b\b\x04\x10\x02\x18\x02 \x010\x01\x12x\n" +
+	"\aForward\x12\x1e.gptmesh.gpt.v1.ForwardRequest\x1a\x1f.gptmesh.gpt.v1.ForwardResponse\"\f\xca\xf3\x18\b\b\x04\x10\x02\x18\x02 \x010\x01\x12W\n" +
+	"\x06Upload\x12\x1d.gptmesh.gpt.v1.UploadRequest\x1a\x1e.gptmesh.gpt.v1.UploadResponse\"\f\xca\xf3\x18\b\b\x04\x10\x02\x18\x02 \x01(\x01\x12x\n" +
 	"\n" +
 	"ListModels\x12!.gptmesh.gpt.v1.ListModelsRequest\x1a\".gptmesh.gpt.v1.ListModelsResponse\"#\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02\x11\x12\x0f/mesh/v1/models\x12}\n" +
 	"\bGetModel\x12\x1f.gptmesh.gpt.v1.GetModelRequest\x1a .gptmesh.gpt.v1.GetModelResponse\".\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02\x1c\x12\x1a/mesh/v1/models/{model=**}\x12\x84\x01\n" +
@@ -1487,77 +1638,84 @@ func file_gptmesh_gpt_v1_gpt_service_proto_rawDescGZIP() []byte {
 }
 
 var file_gptmesh_gpt_v1_gpt_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_gptmesh_gpt_v1_gpt_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_gptmesh_gpt_v1_gpt_service_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_gptmesh_gpt_v1_gpt_service_proto_goTypes = []any{
 	(Operation)(0),                // 0: gptmesh.gpt.v1.Operation
 	(*GenerateRequest)(nil),       // 1: gptmesh.gpt.v1.GenerateRequest
 	(*GenerateResponse)(nil),      // 2: gptmesh.gpt.v1.GenerateResponse
 	(*ForwardRequest)(nil),        // 3: gptmesh.gpt.v1.ForwardRequest
 	(*ForwardResponse)(nil),       // 4: gptmesh.gpt.v1.ForwardResponse
-	(*EmbedRequest)(nil),          // 5: gptmesh.gpt.v1.EmbedRequest
-	(*EmbedInput)(nil),            // 6: gptmesh.gpt.v1.EmbedInput
-	(*TokenList)(nil),             // 7: gptmesh.gpt.v1.TokenList
-	(*EmbedResponse)(nil),         // 8: gptmesh.gpt.v1.EmbedResponse
-	(*Embedding)(nil),             // 9: gptmesh.gpt.v1.Embedding
-	(*ListModelsRequest)(nil),     // 10: gptmesh.gpt.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),    // 11: gptmesh.gpt.v1.ListModelsResponse
-	(*GetModelRequest)(nil),       // 12: gptmesh.gpt.v1.GetModelRequest
-	(*GetModelResponse)(nil),      // 13: gptmesh.gpt.v1.GetModelResponse
-	(*CountTokensRequest)(nil),    // 14: gptmesh.gpt.v1.CountTokensRequest
-	(*CountTokensResponse)(nil),   // 15: gptmesh.gpt.v1.CountTokensResponse
-	(*ListProvidersRequest)(nil),  // 16: gptmesh.gpt.v1.ListProvidersRequest
-	(*ListProvidersResponse)(nil), // 17: gptmesh.gpt.v1.ListProvidersResponse
-	(*ListAttemptsRequest)(nil),   // 18: gptmesh.gpt.v1.ListAttemptsRequest
-	(*ListAttemptsResponse)(nil),  // 19: gptmesh.gpt.v1.ListAttemptsResponse
-	nil,                           // 20: gptmesh.gpt.v1.ForwardResponse.HeadersEntry
-	(*v1.Turn)(nil),               // 21: gptmesh.conversation.v1.Turn
-	(*v1.Chunk)(nil),              // 22: gptmesh.conversation.v1.Chunk
-	(v1.Wire)(0),                  // 23: gptmesh.conversation.v1.Wire
-	(*v1.Usage)(nil),              // 24: gptmesh.conversation.v1.Usage
-	(*Model)(nil),                 // 25: gptmesh.gpt.v1.Model
-	(*Provider)(nil),              // 26: gptmesh.gpt.v1.Provider
-	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
-	(*Attempt)(nil),               // 28: gptmesh.gpt.v1.Attempt
+	(*UploadRequest)(nil),         // 5: gptmesh.gpt.v1.UploadRequest
+	(*UploadResponse)(nil),        // 6: gptmesh.gpt.v1.UploadResponse
+	(*EmbedRequest)(nil),          // 7: gptmesh.gpt.v1.EmbedRequest
+	(*EmbedInput)(nil),            // 8: gptmesh.gpt.v1.EmbedInput
+	(*TokenList)(nil),             // 9: gptmesh.gpt.v1.TokenList
+	(*EmbedResponse)(nil),         // 10: gptmesh.gpt.v1.EmbedResponse
+	(*Embedding)(nil),             // 11: gptmesh.gpt.v1.Embedding
+	(*ListModelsRequest)(nil),     // 12: gptmesh.gpt.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),    // 13: gptmesh.gpt.v1.ListModelsResponse
+	(*GetModelRequest)(nil),       // 14: gptmesh.gpt.v1.GetModelRequest
+	(*GetModelResponse)(nil),      // 15: gptmesh.gpt.v1.GetModelResponse
+	(*CountTokensRequest)(nil),    // 16: gptmesh.gpt.v1.CountTokensRequest
+	(*CountTokensResponse)(nil),   // 17: gptmesh.gpt.v1.CountTokensResponse
+	(*ListProvidersRequest)(nil),  // 18: gptmesh.gpt.v1.ListProvidersRequest
+	(*ListProvidersResponse)(nil), // 19: gptmesh.gpt.v1.ListProvidersResponse
+	(*ListAttemptsRequest)(nil),   // 20: gptmesh.gpt.v1.ListAttemptsRequest
+	(*ListAttemptsResponse)(nil),  // 21: gptmesh.gpt.v1.ListAttemptsResponse
+	nil,                           // 22: gptmesh.gpt.v1.ForwardResponse.HeadersEntry
+	nil,                           // 23: gptmesh.gpt.v1.UploadResponse.HeadersEntry
+	(*v1.Turn)(nil),               // 24: gptmesh.conversation.v1.Turn
+	(*v1.Chunk)(nil),              // 25: gptmesh.conversation.v1.Chunk
+	(v1.Wire)(0),                  // 26: gptmesh.conversation.v1.Wire
+	(*v1.Usage)(nil),              // 27: gptmesh.conversation.v1.Usage
+	(*Model)(nil),                 // 28: gptmesh.gpt.v1.Model
+	(*Provider)(nil),              // 29: gptmesh.gpt.v1.Provider
+	(*timestamppb.Timestamp)(nil), // 30: google.protobuf.Timestamp
+	(*Attempt)(nil),               // 31: gptmesh.gpt.v1.Attempt
 }
 var file_gptmesh_gpt_v1_gpt_service_proto_depIdxs = []int32{
-	21, // 0: gptmesh.gpt.v1.GenerateRequest.turn:type_name -> gptmesh.conversation.v1.Turn
-	22, // 1: gptmesh.gpt.v1.GenerateResponse.chunk:type_name -> gptmesh.conversation.v1.Chunk
+	24, // 0: gptmesh.gpt.v1.GenerateRequest.turn:type_name -> gptmesh.conversation.v1.Turn
+	25, // 1: gptmesh.gpt.v1.GenerateResponse.chunk:type_name -> gptmesh.conversation.v1.Chunk
 	0,  // 2: gptmesh.gpt.v1.ForwardRequest.operation:type_name -> gptmesh.gpt.v1.Operation
-	20, // 3: gptmesh.gpt.v1.ForwardResponse.headers:type_name -> gptmesh.gpt.v1.ForwardResponse.HeadersEntry
-	6,  // 4: gptmesh.gpt.v1.EmbedRequest.inputs:type_name -> gptmesh.gpt.v1.EmbedInput
-	23, // 5: gptmesh.gpt.v1.EmbedRequest.extra_wire:type_name -> gptmesh.conversation.v1.Wire
-	7,  // 6: gptmesh.gpt.v1.EmbedInput.tokens:type_name -> gptmesh.gpt.v1.TokenList
-	9,  // 7: gptmesh.gpt.v1.EmbedResponse.embeddings:type_name -> gptmesh.gpt.v1.Embedding
-	24, // 8: gptmesh.gpt.v1.EmbedResponse.usage:type_name -> gptmesh.conversation.v1.Usage
-	25, // 9: gptmesh.gpt.v1.ListModelsResponse.models:type_name -> gptmesh.gpt.v1.Model
-	26, // 10: gptmesh.gpt.v1.ListModelsResponse.unreachable:type_name -> gptmesh.gpt.v1.Provider
-	25, // 11: gptmesh.gpt.v1.GetModelResponse.model:type_name -> gptmesh.gpt.v1.Model
-	21, // 12: gptmesh.gpt.v1.CountTokensRequest.turn:type_name -> gptmesh.conversation.v1.Turn
-	26, // 13: gptmesh.gpt.v1.ListProvidersResponse.providers:type_name -> gptmesh.gpt.v1.Provider
-	27, // 14: gptmesh.gpt.v1.ListAttemptsRequest.after:type_name -> google.protobuf.Timestamp
-	27, // 15: gptmesh.gpt.v1.ListAttemptsRequest.before:type_name -> google.protobuf.Timestamp
-	28, // 16: gptmesh.gpt.v1.ListAttemptsResponse.attempts:type_name -> gptmesh.gpt.v1.Attempt
-	1,  // 17: gptmesh.gpt.v1.GPTService.Generate:input_type -> gptmesh.gpt.v1.GenerateRequest
-	5,  // 18: gptmesh.gpt.v1.GPTService.Embed:input_type -> gptmesh.gpt.v1.EmbedRequest
-	3,  // 19: gptmesh.gpt.v1.GPTService.Forward:input_type -> gptmesh.gpt.v1.ForwardRequest
-	10, // 20: gptmesh.gpt.v1.GPTService.ListModels:input_type -> gptmesh.gpt.v1.ListModelsRequest
-	12, // 21: gptmesh.gpt.v1.GPTService.GetModel:input_type -> gptmesh.gpt.v1.GetModelRequest
-	14, // 22: gptmesh.gpt.v1.GPTService.CountTokens:input_type -> gptmesh.gpt.v1.CountTokensRequest
-	16, // 23: gptmesh.gpt.v1.GPTService.ListProviders:input_type -> gptmesh.gpt.v1.ListProvidersRequest
-	18, // 24: gptmesh.gpt.v1.GPTService.ListAttempts:input_type -> gptmesh.gpt.v1.ListAttemptsRequest
-	2,  // 25: gptmesh.gpt.v1.GPTService.Generate:output_type -> gptmesh.gpt.v1.GenerateResponse
-	8,  // 26: gptmesh.gpt.v1.GPTService.Embed:output_type -> gptmesh.gpt.v1.EmbedResponse
-	4,  // 27: gptmesh.gpt.v1.GPTService.Forward:output_type -> gptmesh.gpt.v1.ForwardResponse
-	11, // 28: gptmesh.gpt.v1.GPTService.ListModels:output_type -> gptmesh.gpt.v1.ListModelsResponse
-	13, // 29: gptmesh.gpt.v1.GPTService.GetModel:output_type -> gptmesh.gpt.v1.GetModelResponse
-	15, // 30: gptmesh.gpt.v1.GPTService.CountTokens:output_type -> gptmesh.gpt.v1.CountTokensResponse
-	17, // 31: gptmesh.gpt.v1.GPTService.ListProviders:output_type -> gptmesh.gpt.v1.ListProvidersResponse
-	19, // 32: gptmesh.gpt.v1.GPTService.ListAttempts:output_type -> gptmesh.gpt.v1.ListAttemptsResponse
-	25, // [25:33] is the sub-list for method output_type
-	17, // [17:25] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	22, // 3: gptmesh.gpt.v1.ForwardResponse.headers:type_name -> gptmesh.gpt.v1.ForwardResponse.HeadersEntry
+	0,  // 4: gptmesh.gpt.v1.UploadRequest.operation:type_name -> gptmesh.gpt.v1.Operation
+	23, // 5: gptmesh.gpt.v1.UploadResponse.headers:type_name -> gptmesh.gpt.v1.UploadResponse.HeadersEntry
+	8,  // 6: gptmesh.gpt.v1.EmbedRequest.inputs:type_name -> gptmesh.gpt.v1.EmbedInput
+	26, // 7: gptmesh.gpt.v1.EmbedRequest.extra_wire:type_name -> gptmesh.conversation.v1.Wire
+	9,  // 8: gptmesh.gpt.v1.EmbedInput.tokens:type_name -> gptmesh.gpt.v1.TokenList
+	11, // 9: gptmesh.gpt.v1.EmbedResponse.embeddings:type_name -> gptmesh.gpt.v1.Embedding
+	27, // 10: gptmesh.gpt.v1.EmbedResponse.usage:type_name -> gptmesh.conversation.v1.Usage
+	28, // 11: gptmesh.gpt.v1.ListModelsResponse.models:type_name -> gptmesh.gpt.v1.Model
+	29, // 12: gptmesh.gpt.v1.ListModelsResponse.unreachable:type_name -> gptmesh.gpt.v1.Provider
+	28, // 13: gptmesh.gpt.v1.GetModelResponse.model:type_name -> gptmesh.gpt.v1.Model
+	24, // 14: gptmesh.gpt.v1.CountTokensRequest.turn:type_name -> gptmesh.conversation.v1.Turn
+	29, // 15: gptmesh.gpt.v1.ListProvidersResponse.providers:type_name -> gptmesh.gpt.v1.Provider
+	30, // 16: gptmesh.gpt.v1.ListAttemptsRequest.after:type_name -> google.protobuf.Timestamp
+	30, // 17: gptmesh.gpt.v1.ListAttemptsRequest.before:type_name -> google.protobuf.Timestamp
+	31, // 18: gptmesh.gpt.v1.ListAttemptsResponse.attempts:type_name -> gptmesh.gpt.v1.Attempt
+	1,  // 19: gptmesh.gpt.v1.GPTService.Generate:input_type -> gptmesh.gpt.v1.GenerateRequest
+	7,  // 20: gptmesh.gpt.v1.GPTService.Embed:input_type -> gptmesh.gpt.v1.EmbedRequest
+	3,  // 21: gptmesh.gpt.v1.GPTService.Forward:input_type -> gptmesh.gpt.v1.ForwardRequest
+	5,  // 22: gptmesh.gpt.v1.GPTService.Upload:input_type -> gptmesh.gpt.v1.UploadRequest
+	12, // 23: gptmesh.gpt.v1.GPTService.ListModels:input_type -> gptmesh.gpt.v1.ListModelsRequest
+	14, // 24: gptmesh.gpt.v1.GPTService.GetModel:input_type -> gptmesh.gpt.v1.GetModelRequest
+	16, // 25: gptmesh.gpt.v1.GPTService.CountTokens:input_type -> gptmesh.gpt.v1.CountTokensRequest
+	18, // 26: gptmesh.gpt.v1.GPTService.ListProviders:input_type -> gptmesh.gpt.v1.ListProvidersRequest
+	20, // 27: gptmesh.gpt.v1.GPTService.ListAttempts:input_type -> gptmesh.gpt.v1.ListAttemptsRequest
+	2,  // 28: gptmesh.gpt.v1.GPTService.Generate:output_type -> gptmesh.gpt.v1.GenerateResponse
+	10, // 29: gptmesh.gpt.v1.GPTService.Embed:output_type -> gptmesh.gpt.v1.EmbedResponse
+	4,  // 30: gptmesh.gpt.v1.GPTService.Forward:output_type -> gptmesh.gpt.v1.ForwardResponse
+	6,  // 31: gptmesh.gpt.v1.GPTService.Upload:output_type -> gptmesh.gpt.v1.UploadResponse
+	13, // 32: gptmesh.gpt.v1.GPTService.ListModels:output_type -> gptmesh.gpt.v1.ListModelsResponse
+	15, // 33: gptmesh.gpt.v1.GPTService.GetModel:output_type -> gptmesh.gpt.v1.GetModelResponse
+	17, // 34: gptmesh.gpt.v1.GPTService.CountTokens:output_type -> gptmesh.gpt.v1.CountTokensResponse
+	19, // 35: gptmesh.gpt.v1.GPTService.ListProviders:output_type -> gptmesh.gpt.v1.ListProvidersResponse
+	21, // 36: gptmesh.gpt.v1.GPTService.ListAttempts:output_type -> gptmesh.gpt.v1.ListAttemptsResponse
+	28, // [28:37] is the sub-list for method output_type
+	19, // [19:28] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_gptmesh_gpt_v1_gpt_service_proto_init() }
@@ -1566,8 +1724,8 @@ func file_gptmesh_gpt_v1_gpt_service_proto_init() {
 		return
 	}
 	file_gptmesh_gpt_v1_model_proto_init()
-	file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[4].OneofWrappers = []any{}
-	file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[5].OneofWrappers = []any{
+	file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[6].OneofWrappers = []any{}
+	file_gptmesh_gpt_v1_gpt_service_proto_msgTypes[7].OneofWrappers = []any{
 		(*EmbedInput_Text)(nil),
 		(*EmbedInput_Tokens)(nil),
 	}
@@ -1577,7 +1735,7 @@ func file_gptmesh_gpt_v1_gpt_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gptmesh_gpt_v1_gpt_service_proto_rawDesc), len(file_gptmesh_gpt_v1_gpt_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   20,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

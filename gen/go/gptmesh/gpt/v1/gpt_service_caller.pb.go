@@ -26,6 +26,11 @@ type GPTServiceCaller interface {
 	// is passed back. One row of the ledger is kept for a call that may cost
 	// money. Nothing is retried once the provider may have begun.
 	Forward(ctx context.Context, req *ForwardRequest, sink func(*ForwardResponse) error) error
+	// Upload passes a body of any length on to a provider, piece by piece as it
+	// comes: nothing of it is kept. An error of the mesh is the call's status; an
+	// answer of the provider, good or bad, is the response, which may come before
+	// everything was sent. Cancelling the call breaks the provider's off.
+	Upload(ctx context.Context, source func() (*UploadRequest, error)) (*UploadResponse, error)
 	// ListModels lists the models that can be asked for now, by id.
 	ListModels(ctx context.Context, req *ListModelsRequest) (*ListModelsResponse, error)
 	// GetModel returns one model by id or alias; empty gives the default.
@@ -44,6 +49,7 @@ func LocalGPTService(server GPTServiceServer, chain *caller.Chain) GPTServiceCal
 		mGenerate:      caller.NewStream(caller.Method{Server: server, FullMethod: GPTService_Generate_FullMethodName, Chain: chain}, server.Generate),
 		mEmbed:         caller.NewUnary(caller.Method{Server: server, FullMethod: GPTService_Embed_FullMethodName, Chain: chain}, server.Embed),
 		mForward:       caller.NewStream(caller.Method{Server: server, FullMethod: GPTService_Forward_FullMethodName, Chain: chain}, server.Forward),
+		mUpload:        caller.NewUpload(caller.Method{Server: server, FullMethod: GPTService_Upload_FullMethodName, Chain: chain}, server.Upload),
 		mListModels:    caller.NewUnary(caller.Method{Server: server, FullMethod: GPTService_ListModels_FullMethodName, Chain: chain}, server.ListModels),
 		mGetModel:      caller.NewUnary(caller.Method{Server: server, FullMethod: GPTService_GetModel_FullMethodName, Chain: chain}, server.GetModel),
 		mCountTokens:   caller.NewUnary(caller.Method{Server: server, FullMethod: GPTService_CountTokens_FullMethodName, Chain: chain}, server.CountTokens),
@@ -56,6 +62,7 @@ type localGPTService struct {
 	mGenerate      caller.Stream[GenerateRequest, GenerateResponse]
 	mEmbed         caller.Unary[EmbedRequest, EmbedResponse]
 	mForward       caller.Stream[ForwardRequest, ForwardResponse]
+	mUpload        caller.Upload[UploadRequest, UploadResponse]
 	mListModels    caller.Unary[ListModelsRequest, ListModelsResponse]
 	mGetModel      caller.Unary[GetModelRequest, GetModelResponse]
 	mCountTokens   caller.Unary[CountTokensRequest, CountTokensResponse]
@@ -73,6 +80,10 @@ func (c *localGPTService) Embed(ctx context.Context, req *EmbedRequest) (*EmbedR
 
 func (c *localGPTService) Forward(ctx context.Context, req *ForwardRequest, sink func(*ForwardResponse) error) error {
 	return c.mForward.Call(ctx, req, sink)
+}
+
+func (c *localGPTService) Upload(ctx context.Context, source func() (*UploadRequest, error)) (*UploadResponse, error) {
+	return c.mUpload.Call(ctx, source)
 }
 
 func (c *localGPTService) ListModels(ctx context.Context, req *ListModelsRequest) (*ListModelsResponse, error) {
@@ -114,6 +125,10 @@ func (c *remoteGPTService) Embed(ctx context.Context, req *EmbedRequest) (*Embed
 
 func (c *remoteGPTService) Forward(ctx context.Context, req *ForwardRequest, sink func(*ForwardResponse) error) error {
 	return caller.RemoteStream(ctx, c.conn, &GPTService_ServiceDesc.Streams[1], GPTService_Forward_FullMethodName, req, sink)
+}
+
+func (c *remoteGPTService) Upload(ctx context.Context, source func() (*UploadRequest, error)) (*UploadResponse, error) {
+	return caller.RemoteUpload[UploadResponse](ctx, c.conn, &GPTService_ServiceDesc.Streams[2], GPTService_Upload_FullMethodName, source)
 }
 
 func (c *remoteGPTService) ListModels(ctx context.Context, req *ListModelsRequest) (*ListModelsResponse, error) {

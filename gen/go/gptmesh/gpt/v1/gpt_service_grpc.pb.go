@@ -22,6 +22,7 @@ const (
 	GPTService_Generate_FullMethodName      = "/gptmesh.gpt.v1.GPTService/Generate"
 	GPTService_Embed_FullMethodName         = "/gptmesh.gpt.v1.GPTService/Embed"
 	GPTService_Forward_FullMethodName       = "/gptmesh.gpt.v1.GPTService/Forward"
+	GPTService_Upload_FullMethodName        = "/gptmesh.gpt.v1.GPTService/Upload"
 	GPTService_ListModels_FullMethodName    = "/gptmesh.gpt.v1.GPTService/ListModels"
 	GPTService_GetModel_FullMethodName      = "/gptmesh.gpt.v1.GPTService/GetModel"
 	GPTService_CountTokens_FullMethodName   = "/gptmesh.gpt.v1.GPTService/CountTokens"
@@ -51,6 +52,11 @@ type GPTServiceClient interface {
 	// is passed back. One row of the ledger is kept for a call that may cost
 	// money. Nothing is retried once the provider may have begun.
 	Forward(ctx context.Context, in *ForwardRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ForwardResponse], error)
+	// Upload passes a body of any length on to a provider, piece by piece as it
+	// comes: nothing of it is kept. An error of the mesh is the call's status; an
+	// answer of the provider, good or bad, is the response, which may come before
+	// everything was sent. Cancelling the call breaks the provider's off.
+	Upload(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadRequest, UploadResponse], error)
 	// ListModels lists the models that can be asked for now, by id.
 	ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error)
 	// GetModel returns one model by id or alias; empty gives the default.
@@ -118,6 +124,19 @@ func (c *gPTServiceClient) Forward(ctx context.Context, in *ForwardRequest, opts
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type GPTService_ForwardClient = grpc.ServerStreamingClient[ForwardResponse]
+
+func (c *gPTServiceClient) Upload(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadRequest, UploadResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &GPTService_ServiceDesc.Streams[2], GPTService_Upload_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[UploadRequest, UploadResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GPTService_UploadClient = grpc.ClientStreamingClient[UploadRequest, UploadResponse]
 
 func (c *gPTServiceClient) ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -191,6 +210,11 @@ type GPTServiceServer interface {
 	// is passed back. One row of the ledger is kept for a call that may cost
 	// money. Nothing is retried once the provider may have begun.
 	Forward(*ForwardRequest, grpc.ServerStreamingServer[ForwardResponse]) error
+	// Upload passes a body of any length on to a provider, piece by piece as it
+	// comes: nothing of it is kept. An error of the mesh is the call's status; an
+	// answer of the provider, good or bad, is the response, which may come before
+	// everything was sent. Cancelling the call breaks the provider's off.
+	Upload(grpc.ClientStreamingServer[UploadRequest, UploadResponse]) error
 	// ListModels lists the models that can be asked for now, by id.
 	ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error)
 	// GetModel returns one model by id or alias; empty gives the default.
@@ -219,6 +243,9 @@ func (UnimplementedGPTServiceServer) Embed(context.Context, *EmbedRequest) (*Emb
 }
 func (UnimplementedGPTServiceServer) Forward(*ForwardRequest, grpc.ServerStreamingServer[ForwardResponse]) error {
 	return status.Error(codes.Unimplemented, "method Forward not implemented")
+}
+func (UnimplementedGPTServiceServer) Upload(grpc.ClientStreamingServer[UploadRequest, UploadResponse]) error {
+	return status.Error(codes.Unimplemented, "method Upload not implemented")
 }
 func (UnimplementedGPTServiceServer) ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListModels not implemented")
@@ -295,6 +322,13 @@ func _GPTService_Forward_Handler(srv interface{}, stream grpc.ServerStream) erro
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type GPTService_ForwardServer = grpc.ServerStreamingServer[ForwardResponse]
+
+func _GPTService_Upload_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(GPTServiceServer).Upload(&grpc.GenericServerStream[UploadRequest, UploadResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GPTService_UploadServer = grpc.ClientStreamingServer[UploadRequest, UploadResponse]
 
 func _GPTService_ListModels_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListModelsRequest)
@@ -428,6 +462,11 @@ var GPTService_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "Forward",
 			Handler:       _GPTService_Forward_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "Upload",
+			Handler:       _GPTService_Upload_Handler,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "gptmesh/gpt/v1/gpt_service.proto",
