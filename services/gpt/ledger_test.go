@@ -189,7 +189,7 @@ func TestSpanNamesDroppedFields(t *testing.T) {
 		got := ""
 		for _, a := range spans.Ended()[i].Attributes() {
 			if a.Key == "gptmesh.dropped_fields" {
-				got = a.Value.Emit()
+				got = a.Value.String()
 			}
 		}
 		if got != c.want {

@@ -1,7 +1,6 @@
 package response
 
 import (
-	"fmt"
 	"testing"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -34,7 +33,7 @@ func TestAllocationsPerEvent(t *testing.T) {
 			}
 		}
 	})
-	t.Log(fmt.Sprintf("%.3f allocations per event", allocations/events))
+	t.Logf("%.3f allocations per event", allocations/events)
 	if allocations/events > 0.2 {
 		t.Errorf("%.2f allocations per event, want at most 0.2", allocations/events)
 	}
