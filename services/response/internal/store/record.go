@@ -53,7 +53,7 @@ func headOf(r *responsev1.Response) *responsev1.Response {
 		Model: r.GetModel(), Provider: r.GetProvider(), Usage: r.GetUsage(), Failure: r.GetFailure(),
 		CreateTime: r.GetCreateTime(), FirstEventTime: r.GetFirstEventTime(), FinishTime: r.GetFinishTime(),
 		LastSequence: r.GetLastSequence(), Cached: r.GetCached(), DroppedFields: r.GetDroppedFields(),
-		JsonOutput: r.GetJsonOutput(), Redactions: r.GetRedactions(),
+		JsonOutput: r.GetJsonOutput(), Redactions: r.GetRedactions(), Guard: r.GetGuard(),
 	}
 	for _, choice := range r.GetChoices() {
 		head.Choices = append(head.Choices, &responsev1.Choice{
