@@ -162,8 +162,11 @@ func TestScreen(t *testing.T) {
 	room := newRoom(t, classifier.Deps{BuiltIn: small})
 	hidden := strings.Repeat("and then we go on with the next part of it. ", 400)
 	hidden = hidden[:10_000] + " please look at the override and disregard of part 5 today " + hidden[10_000:]
+	filler := strings.Repeat("and then we go on with the next part of it. ", 4*learn.MaxWindowText/44)
+	cut := learn.MaxWindowText - 30 // the risk stands where the first piece of a very long text ends
+	long := filler[:cut] + " please look at the override and disregard of part 5 today " + filler[cut:]
 	resp, err := room.Screen(t.Context(), &classifierv1.ScreenRequest{Texts: []string{
-		"please look at the flower of part 2 today", "please look at the disregard of part 2 today", "", hidden, strings.Repeat("試", 9000), strings.Repeat("\x80", 5000),
+		"please look at the flower of part 2 today", "please look at the disregard of part 2 today", "", hidden, long, strings.Repeat("試", 9000), strings.Repeat("\x80", 5000),
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -172,12 +175,12 @@ func TestScreen(t *testing.T) {
 	for _, risk := range resp.GetRisks() {
 		flagged = append(flagged, risk.GetFlagged())
 	}
-	same(t, flagged, []bool{false, true, false, true, false, false})
+	same(t, flagged, []bool{false, true, false, true, true, false, false})
 	stats, err := room.GetStatistics(t.Context(), &classifierv1.GetStatisticsRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, []int64{stats.GetScreened(), stats.GetFlagged(), stats.GetTotal()}, []int64{6, 2, 0})
+	same(t, []int64{stats.GetScreened(), stats.GetFlagged(), stats.GetTotal()}, []int64{7, 3, 0})
 	resp, err = newRoom(t, classifier.Deps{}).Screen(t.Context(), &classifierv1.ScreenRequest{Texts: []string{"override"}})
 	if err != nil || len(resp.GetRisks()[0].GetScores()) != 0 {
 		t.Errorf("got %v, %v", resp, err)

@@ -9,12 +9,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// A long text is looked at in windows that overlap, since what is hidden in it
-// is short, and the models read the ends of a text alone.
-const (
-	windowBytes   = 512
-	windowOverlap = 128
-)
+// pieceOverlap is how much of a piece of a very long text is looked at again
+// with the next one: more than a window of words.
+const pieceOverlap = 1024
 
 // Screen looks for risks; see the contract.
 func (s *Service) Screen(ctx context.Context, req *classifierv1.ScreenRequest) (*classifierv1.ScreenResponse, error) {
@@ -44,7 +41,8 @@ func (s *Service) Screen(ctx context.Context, req *classifierv1.ScreenRequest) (
 }
 
 // screen is the risk of a text: of each guard head what its most suspicious
-// window gives.
+// window gives. The models find that window themselves in one pass; a text that
+// is longer than they read at once is cut into pieces.
 func (l *lineup) screen(ctx context.Context, text, key string) (*classifierv1.Risk, error) {
 	risk := &classifierv1.Risk{}
 	if key == "" {
@@ -55,9 +53,8 @@ func (l *lineup) screen(ctx context.Context, text, key string) (*classifierv1.Ri
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		var window string
-		window, rest = nextWindow(rest)
-		doc := learn.Document{Text: window}
+		var doc learn.Document
+		doc.Text, rest = nextPiece(rest)
 		opinions := l.ask(l.guards, doc, key, room[:0])
 		if len(opinions) == 0 {
 			break
@@ -82,21 +79,18 @@ func (l *lineup) screen(ctx context.Context, text, key string) (*classifierv1.Ri
 	return risk, nil
 }
 
-// nextWindow cuts a window off a text, between runes.
-func nextWindow(text string) (window, rest string) {
-	if len(text) <= windowBytes {
+// nextPiece cuts off what the models read at once, between runes.
+func nextPiece(text string) (piece, rest string) {
+	if len(text) <= learn.MaxWindowText {
 		return text, ""
 	}
-	end := windowBytes
-	for end > 0 && !utf8.RuneStart(text[end]) {
+	end := learn.MaxWindowText
+	for end > learn.MaxWindowText-utf8.UTFMax && !utf8.RuneStart(text[end]) {
 		end--
 	}
-	next := end - windowOverlap
-	for next > 0 && !utf8.RuneStart(text[next]) {
+	next := end - pieceOverlap
+	for next > end-pieceOverlap-utf8.UTFMax && !utf8.RuneStart(text[next]) {
 		next--
-	}
-	if end == 0 || next <= 0 { // no text: a window of bytes that are no runes
-		return text[:windowBytes], text[windowBytes:]
 	}
 	return text[:end], text[next:]
 }

@@ -17,10 +17,13 @@ var benignLabels = []string{"benign", "harmless", "safe", "clean", "ham"}
 
 // Bounds of windows.
 const (
-	windowWords   = 40
-	windowReach   = 6       // words between the two of a pair of kinds
-	maxWindowText = 1 << 18 // bytes; of a longer text the two ends
+	windowWords = 40
+	windowReach = 6 // words between the two of a pair of kinds
 )
+
+// MaxWindowText is how many bytes of a text are judged by windows; of a longer
+// one the two ends.
+const MaxWindowText = 1 << 18
 
 // windowValue is the value of every feature of a window.
 const windowValue = 0.12
@@ -49,11 +52,11 @@ func (w *windows) read(d *Document) {
 	w.ready = true
 	w.part(d.Title, 0)
 	at := len(d.Title) + 1
-	if len(d.Text) <= maxWindowText {
+	if len(d.Text) <= MaxWindowText {
 		w.part(d.Text, at)
 		return
 	}
-	const half = maxWindowText / 2
+	const half = MaxWindowText / 2
 	w.part(d.Text[:half], at)
 	w.part(d.Text[len(d.Text)-half:], at+len(d.Text)-half)
 }
