@@ -79,7 +79,7 @@ func (s *Store) Add(ctx context.Context, r *requestv1.Request, instance string, 
 			return assign(ctx, tx, r, names)
 		})
 	} else { // one statement commits by itself, in one round trip
-		_, err = s.db.Pool().Exec(ctx, addSQL, args...)
+		_, err = s.db.Exec(ctx, addSQL, args...)
 	}
 	if postgres.IsUniqueViolation(err) {
 		return store.ErrFinal

@@ -15,15 +15,22 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) store.Store { return open(t) })
+	storetest.Run(t, func(t *testing.T) store.Store { s, _ := open(t); return s })
 }
 
 func TestRouting(t *testing.T) {
 	t.Parallel()
-	storetest.RunRouting(t, func(t *testing.T) storetest.Routed { return open(t) })
+	storetest.RunRouting(t, func(t *testing.T) storetest.Routed { s, _ := open(t); return s })
 }
 
-func open(t *testing.T) *postgres.Store {
+func TestTold(t *testing.T) {
+	t.Parallel()
+	s, told := open(t)
+	storetest.Told(t, s, told)
+}
+
+func open(t *testing.T) (s *postgres.Store, told func() string) {
+	t.Helper()
 	database, err := db.Open(t.Context(), db.Config{URL: pgtest.DB(t), Schema: "request"})
 	if err != nil {
 		t.Fatal(err)
@@ -32,5 +39,11 @@ func open(t *testing.T) *postgres.Store {
 	if _, err := database.Migrate(t.Context(), postgres.Migrations); err != nil {
 		t.Fatal(err)
 	}
-	return postgres.New(database)
+	return postgres.New(database), func() (text string) {
+		t.Helper()
+		if err := database.Pool().QueryRow(t.Context(), "select coalesce(string_agg(convert_from(record, 'UTF8'), '' order by id), '') from outbox").Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
 }
