@@ -229,7 +229,7 @@ func (w *way) take(ctx context.Context) error {
 			return fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_OVERLOADED,
 				"too many calls of the provider "+name+" are under way", "room", "gpt", "provider", name).WithRetryAfter(time.Second)
 		}
-		return w.call.service.ended(ctx, err, name)
+		return w.call.service.endedInQueue(ctx, err, name)
 	}
 	if place.Breaker != nil {
 		ticket, wait := place.Breaker.Allow()

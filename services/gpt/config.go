@@ -188,6 +188,11 @@ type BreakerConfig struct {
 type ConcurrencyConfig struct {
 	// MaxRunning is how many run at once, at most.
 	MaxRunning int `yaml:"max_running"`
+	// LeastRunning is the lowest bound that a provider's refusals for load and
+	// time-outs lead to; never more than MaxRunning. The higher it is, the less
+	// one slow call holds up others, and the more calls an overloaded provider
+	// still gets.
+	LeastRunning int `yaml:"least_running"`
 	// MaxWaiting is how many wait for a place; more are refused at once.
 	MaxWaiting int `yaml:"max_waiting"`
 	// MaxWait is how long one waits.
@@ -233,7 +238,7 @@ func DefaultConfig() Config {
 			ServerErrors: true, Budget: 0.1,
 		},
 		Breaker:        BreakerConfig{Failures: 5, OpenFor: 30 * time.Second},
-		Concurrency:    ConcurrencyConfig{MaxRunning: 1024, MaxWaiting: 4096, MaxWait: 30 * time.Second},
+		Concurrency:    ConcurrencyConfig{MaxRunning: 1024, LeastRunning: 16, MaxWaiting: 4096, MaxWait: 30 * time.Second},
 		Listing:        ListingConfig{TTL: 5 * time.Minute, ErrorTTL: 15 * time.Second, Timeout: 10 * time.Second},
 		Ledger:         LedgerConfig{WriteTimeout: 10 * time.Second, ReserveFirst: true, Heartbeat: 5 * time.Second, Grace: 15 * time.Second},
 		MaxEventBytes:  8 << 20,
@@ -261,6 +266,7 @@ func (c Config) Validate() error {
 		{"breaker.failures", c.Breaker.Failures > 0},
 		{"breaker.open_for", c.Breaker.OpenFor > 0},
 		{"concurrency.max_running", c.Concurrency.MaxRunning > 0},
+		{"concurrency.least_running", c.Concurrency.LeastRunning > 0},
 		{"concurrency.max_waiting", c.Concurrency.MaxWaiting >= 0},
 		{"concurrency.max_wait", c.Concurrency.MaxWait > 0},
 		{"listing.ttl", c.Listing.TTL > 0},
@@ -336,7 +342,7 @@ func (p ProviderConfig) validate(name string) error {
 			return fmt.Errorf("%s.base_url: must be an http or https address without credentials", key)
 		}
 	}
-	if c := p.Concurrency; c.MaxRunning < 0 || c.MaxWaiting < 0 || c.MaxWait < 0 {
+	if c := p.Concurrency; c.MaxRunning < 0 || c.LeastRunning < 0 || c.MaxWaiting < 0 || c.MaxWait < 0 {
 		return fmt.Errorf("%s.concurrency: must not be negative", key)
 	}
 	return nil

@@ -60,6 +60,18 @@ func (s *Service) ended(ctx context.Context, err error, provider string) error {
 	return fault.From(cause)
 }
 
+// endedInQueue is ended for a call that the provider has not been asked: it was
+// not the provider that took the time.
+func (s *Service) endedInQueue(ctx context.Context, err error, provider string) error {
+	err = s.ended(ctx, err, "")
+	if f := fault.From(err); f.Code == codes.DeadlineExceeded {
+		f.Message = "the call's time ran out while it waited for its turn at the provider " + provider
+		f.Metadata["provider"], f.Metadata["queued"] = provider, "true"
+		return f
+	}
+	return err
+}
+
 // health says what an error tells about the provider.
 func health(err error) breaker.Outcome {
 	if err == nil {

@@ -178,6 +178,9 @@ func (s *Service) entry(o setting) (*registry.Entry, error) {
 	bounds := s.cfg.Concurrency
 	if own := o.cfg.Concurrency; own.MaxRunning > 0 {
 		bounds.MaxRunning = own.MaxRunning
+		if own.LeastRunning > 0 {
+			bounds.LeastRunning = own.LeastRunning
+		}
 		bounds.MaxWaiting = own.MaxWaiting
 		if own.MaxWait > 0 {
 			bounds.MaxWait = own.MaxWait
@@ -215,7 +218,7 @@ func (s *Service) entry(o setting) (*registry.Entry, error) {
 
 func (s *Service) newLimiter(bounds ConcurrencyConfig) *limiter.Limiter {
 	return limiter.New(limiter.Config{
-		Running: bounds.MaxRunning, Waiting: bounds.MaxWaiting, MaxWait: bounds.MaxWait, Now: s.deps.Clock,
+		Running: bounds.MaxRunning, Least: bounds.LeastRunning, Waiting: bounds.MaxWaiting, MaxWait: bounds.MaxWait, Now: s.deps.Clock,
 	})
 }
 

@@ -169,7 +169,7 @@ func TestTimeouts(t *testing.T) {
 	t.Parallel()
 	harness.Each(t, func(t *testing.T, c harness.Combination) {
 		config := settings()
-		config["gpt"].(map[string]any)["timeouts"] = map[string]any{"first_token": "2s", "idle": "1s", "total": "10s"}
+		config["gpt"].(map[string]any)["timeouts"] = map[string]any{"first_token": "2s", "idle": "1s", "total": "6s"}
 		w := startWith(t, harness.Config{Combination: c, Settings: config})
 		eachWay(t, func(t *testing.T, f face.Face, stream bool, scene string) {
 			// Where nothing is streamed only the whole call has a limit.

@@ -33,6 +33,10 @@ type Config struct {
 	// Running is how many calls may run at once, at most. The limiter begins
 	// there: a server is only held back once it has said that it has too much.
 	Running int
+	// Least is the lowest bound that overloads lead to. Zero means one place. A
+	// server that takes fewer refuses for itself, while too low a bound lets one
+	// slow call hold up all others.
+	Least int
 	// Waiting is how many more may wait for their turn.
 	Waiting int
 	// MaxWait is how long one may wait.
@@ -70,6 +74,7 @@ func New(cfg Config) *Limiter {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	cfg.Least = min(max(cfg.Least, 1), cfg.Running)
 	return &Limiter{cfg: cfg, limit: float64(cfg.Running)}
 }
 
@@ -120,7 +125,7 @@ func (l *Limiter) Release(signal Signal) {
 	case signal == Overload:
 		if now := l.cfg.Now(); now.Sub(l.lowered) >= calm {
 			l.lowered = now
-			l.limit = max(1, min(l.limit, float64(l.running))*decrease)
+			l.limit = max(float64(l.cfg.Least), min(l.limit, float64(l.running))*decrease)
 		}
 	case signal == Good && float64(l.running) >= float64(int(l.limit))*inUse:
 		l.limit = min(float64(l.cfg.Running), l.limit+1/l.limit)

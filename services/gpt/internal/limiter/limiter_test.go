@@ -43,6 +43,25 @@ func TestBounds(t *testing.T) {
 	})
 }
 
+// Refusals while few calls run do not close the way for many.
+func TestLeast(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(0, 0)
+	for _, c := range []struct{ running, least, want int }{{1024, 16, 16}, {4, 16, 4}, {64, 0, 1}} {
+		l := limiter.New(limiter.Config{Running: c.running, Least: c.least, Waiting: 1, MaxWait: time.Hour, Now: func() time.Time { return now }})
+		for range 20 {
+			if err := l.Acquire(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			now = now.Add(2 * time.Second)
+			l.Release(limiter.Overload)
+		}
+		if got := l.State().Limit; got != c.want {
+			t.Errorf("%+v: the bound is %d", c, got)
+		}
+	}
+}
+
 // The bound falls by overloads, once for calls that ran together, never below
 // one place, and rises again only while it is in use.
 func TestAdapts(t *testing.T) {

@@ -198,7 +198,8 @@ const (
 	// {"reason":"IDLE_TIMEOUT","metadata":{"provider":"openai","limit_ms":"60000"}}
 	ErrorReason_ERROR_REASON_IDLE_TIMEOUT ErrorReason = 113
 	// ERROR_REASON_DEADLINE_EXCEEDED: the caller's own deadline ran out.
-	// DEADLINE_EXCEEDED; room says where the time was spent.
+	// DEADLINE_EXCEEDED; room says where the time was spent, and queued is "true"
+	// where it was spent waiting for a place at the provider.
 	// {"reason":"DEADLINE_EXCEEDED","metadata":{"room":"gpt"}}
 	ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED ErrorReason = 114
 	// ERROR_REASON_STORE_UNAVAILABLE: a store cannot be reached or is full.
