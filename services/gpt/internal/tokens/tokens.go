@@ -13,7 +13,6 @@ import (
 	"unicode/utf8"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
-	"github.com/tiktoken-go/tokenizer"
 )
 
 // The flat counts. Sources: OpenAI's cookbook "How to count tokens with
@@ -44,57 +43,57 @@ type Count struct {
 	Tokenizer string
 }
 
-// Counter counts with OpenAI's vocabularies, each loaded when first used (about
-// 0.2 s and 14 MB). It is safe for concurrent use.
+// Counter counts with OpenAI's vocabularies, each loaded when first used. It is
+// safe for concurrent use.
 type Counter struct {
-	mu     sync.Mutex
-	codecs map[tokenizer.Encoding]tokenizer.Codec
+	mu        sync.Mutex
+	encodings map[string]*encoding
 }
 
 // Turn counts the prompt of a turn for a model. The turn needs its typed half.
 func (c *Counter) Turn(model string, turn *conversationv1.Turn) (Count, error) {
-	encoding, exact := encodingOf(model)
-	codec, err := c.codec(encoding)
+	name, exact := encodingOf(model)
+	encoding, err := c.encoding(name)
 	if err != nil {
 		return Count{}, err
 	}
-	w := &walk{exact: exact, text: func(text string) int64 { return count(codec, text) }}
+	w := &walk{exact: exact, text: func(text string) int64 { return count(encoding, text) }}
 	w.turn(turn)
-	return Count{Tokens: w.sum, Exact: w.exact, Tokenizer: string(encoding)}, nil
+	return Count{Tokens: w.sum, Exact: w.exact, Tokenizer: name}, nil
 }
 
 // Text counts a text for a model.
 func (c *Counter) Text(model, text string) (Count, error) {
-	encoding, exact := encodingOf(model)
-	codec, err := c.codec(encoding)
+	name, exact := encodingOf(model)
+	encoding, err := c.encoding(name)
 	if err != nil {
 		return Count{}, err
 	}
-	return Count{Tokens: count(codec, text), Exact: exact, Tokenizer: string(encoding)}, nil
+	return Count{Tokens: count(encoding, text), Exact: exact, Tokenizer: name}, nil
 }
 
-func (c *Counter) codec(encoding tokenizer.Encoding) (tokenizer.Codec, error) {
+func (c *Counter) encoding(name string) (*encoding, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if codec := c.codecs[encoding]; codec != nil {
-		return codec, nil
+	if e := c.encodings[name]; e != nil {
+		return e, nil
 	}
-	codec, err := tokenizer.Get(encoding)
+	e, err := load(name)
 	if err != nil {
 		return nil, err
 	}
-	if c.codecs == nil {
-		c.codecs = map[tokenizer.Encoding]tokenizer.Codec{}
+	if c.encodings == nil {
+		c.encodings = map[string]*encoding{}
 	}
-	c.codecs[encoding] = codec
-	return codec, nil
+	c.encodings[name] = e
+	return e, nil
 }
 
 // pieceBytes bounds what is given to the vocabulary at once: its work grows
 // faster than the text where there is no space in it.
 const pieceBytes = 4 << 10
 
-func count(codec tokenizer.Codec, text string) (sum int64) {
+func count(e *encoding, text string) (sum int64) {
 	for len(text) > 0 {
 		piece := text
 		if len(piece) > pieceBytes {
@@ -108,11 +107,7 @@ func count(codec tokenizer.Codec, text string) (sum int64) {
 			}
 			piece = text[:cut]
 		}
-		n, err := codec.Count(piece)
-		if err != nil {
-			n = int(Estimate(len(piece)))
-		}
-		sum, text = sum+int64(n), text[len(piece):]
+		sum, text = sum+int64(e.count(piece)), text[len(piece):]
 	}
 	return sum
 }
@@ -133,25 +128,25 @@ func EstimateTurn(turn *conversationv1.Turn) int64 {
 
 // encodingOf finds a model's vocabulary, and whether it is its own. Names may
 // stand behind a provider's ("openai/gpt-4o").
-func encodingOf(model string) (encoding tokenizer.Encoding, exact bool) {
+func encodingOf(model string) (encoding string, exact bool) {
 	name := strings.ToLower(model[strings.LastIndexByte(model, '/')+1:])
 	for _, family := range families {
 		if strings.HasPrefix(name, family.prefix) {
 			return family.encoding, true
 		}
 	}
-	return tokenizer.O200kBase, false
+	return o200kBase, false
 }
 
 // families are OpenAI's models by prefix, longer ones first. Source: tiktoken's
 // model.py, 0.12.
 var families = []struct {
 	prefix   string
-	encoding tokenizer.Encoding
+	encoding string
 }{
-	{"gpt-4o", tokenizer.O200kBase}, {"gpt-4.1", tokenizer.O200kBase}, {"gpt-4.5", tokenizer.O200kBase},
-	{"gpt-5", tokenizer.O200kBase}, {"chatgpt-4o", tokenizer.O200kBase},
-	{"o1", tokenizer.O200kBase}, {"o3", tokenizer.O200kBase}, {"o4-mini", tokenizer.O200kBase},
-	{"gpt-4", tokenizer.Cl100kBase}, {"gpt-3.5-turbo", tokenizer.Cl100kBase}, {"gpt-35-turbo", tokenizer.Cl100kBase},
-	{"text-embedding-3-", tokenizer.Cl100kBase}, {"text-embedding-ada-002", tokenizer.Cl100kBase},
+	{"gpt-4o", o200kBase}, {"gpt-4.1", o200kBase}, {"gpt-4.5", o200kBase},
+	{"gpt-5", o200kBase}, {"chatgpt-4o", o200kBase},
+	{"o1", o200kBase}, {"o3", o200kBase}, {"o4-mini", o200kBase},
+	{"gpt-4", cl100kBase}, {"gpt-3.5-turbo", cl100kBase}, {"gpt-35-turbo", cl100kBase},
+	{"text-embedding-3-", cl100kBase}, {"text-embedding-ada-002", cl100kBase},
 }
