@@ -93,6 +93,10 @@ CLASSIFIER_DATA ?=
 classifier-model: ## train the default model; CLASSIFIER_DATA=folder of the public data
 	go run ./services/classifier/builtin/build -data "$(CLASSIFIER_DATA)"
 
+.PHONY: classifier-gates
+classifier-gates: ## measure the classifier's heads against their bars; CLASSIFIER_DATA=folder of labelled data
+	go run ./services/classifier/builtin/gates -data "$(CLASSIFIER_DATA)"
+
 .PHONY: compat
 compat: build ## client libraries of Node against the mesh; writes docs/compatibility.md
 	npm ci --prefix tests/compat/node

@@ -2,6 +2,7 @@ package learn
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"runtime"
 	"slices"
@@ -83,13 +84,47 @@ func (m *Model) Evaluate(rows []Row) (*Evaluation, error) {
 	if err := m.accepts(rows); err != nil {
 		return nil, err
 	}
-	e := &Evaluation{Head: m.meta.Head, Kind: m.meta.Kind, Version: m.meta.Version, Rows: len(rows)}
 	predictions := m.classifyAll(rows)
-	if m.meta.Kind == KindRouting {
-		m.evaluateRouting(e, rows, predictions)
-		return e, nil
+	e := &Evaluation{Head: m.meta.Head, Kind: m.meta.Kind, Version: m.meta.Version}
+	e.judge(rows, predictions, m.meta.Labels)
+	if m.meta.Kind == KindLabel {
+		m.evaluateScope(e, rows, predictions)
 	}
-	names := slices.Clone(m.meta.Labels)
+	return e, nil
+}
+
+// EvaluatePredictions compares predictions, which several models may have
+// made, with rows: prediction i is of row i. Figures about texts out of scope,
+// which need a model, are left out.
+func EvaluatePredictions(rows []Row, predictions []Prediction) (*Evaluation, error) {
+	if len(rows) == 0 || len(rows) != len(predictions) {
+		return nil, fmt.Errorf("%w: %d rows, %d predictions", ErrKind, len(rows), len(predictions))
+	}
+	e := &Evaluation{Head: predictions[0].Head, Kind: KindLabel}
+	if rows[0].Routed {
+		e.Kind = KindRouting
+	}
+	var labels []string
+	for i := range rows {
+		if rows[i].Routed != rows[0].Routed {
+			return nil, fmt.Errorf("%w: rows of two kinds", ErrKind)
+		}
+		if !rows[i].Routed {
+			labels = append(labels, predictions[i].Label)
+		}
+	}
+	e.judge(rows, predictions, labels)
+	return e, nil
+}
+
+// judge fills in what follows from the predictions.
+func (e *Evaluation) judge(rows []Row, predictions []Prediction, labels []string) {
+	e.Rows = len(rows)
+	if e.Kind == KindRouting {
+		e.routing(rows, predictions)
+		return
+	}
+	names := slices.Clone(labels)
 	for i := range rows {
 		names = append(names, rows[i].Label)
 	}
@@ -119,8 +154,6 @@ func (m *Model) Evaluate(rows []Row) (*Evaluation, error) {
 	e.ECE, e.Calibration, e.Coverage = calibrationError(js), calibrationBins(js), coverageCurve(js)
 	e.Classes = classTable(names, class, predicted)
 	e.groups(rows, class, predicted, len(names))
-	m.evaluateScope(e, rows, predictions)
-	return e, nil
 }
 
 func (e *Evaluation) groups(rows []Row, class, predicted []int32, k int) {
@@ -281,7 +314,7 @@ func (m *Model) bestInScope(d Document) string {
 	return m.meta.Labels[at]
 }
 
-func (m *Model) evaluateRouting(e *Evaluation, rows []Row, ps []Prediction) {
+func (e *Evaluation) routing(rows []Row, ps []Prediction) {
 	measure := func(rows []Row, score func(i int) float64) RoutingFigures {
 		s := make([]float64, len(rows))
 		for i := range s {

@@ -26,11 +26,14 @@ const (
 	FamilySkip
 	// FamilyChar is pieces of words, 3 to 5 bytes with the spaces around.
 	FamilyChar
+	// FamilyMeasure is how much there is to work out: quantities, steps, options,
+	// kinds of demand.
+	FamilyMeasure
 
 	familyCount
 )
 
-var familyNames = [familyCount]string{"word", "bigram", "zone", "line", "cue", "code", "skip", "char"}
+var familyNames = [familyCount]string{"word", "bigram", "zone", "line", "cue", "code", "skip", "char", "measure"}
 
 // String returns the family's name, "family(9)" for an unknown one.
 func (f Family) String() string {

@@ -11,8 +11,9 @@ type features struct {
 	scan scan
 	keys []uint32
 	// bound[f] to bound[f+1] are the features of family f.
-	bound [familyCount + 1]int
-	group uint64 // groupHash, 0 for none
+	bound  [familyCount + 1]int
+	group  uint64  // groupHash, 0 for none
+	demand float64 // where FamilyMeasure is made
 	// pieces, where not zero, is how many pieces of words are enough.
 	pieces int
 
@@ -33,11 +34,11 @@ const maxFeatures = 1<<15 - 1
 func (f *features) run(d *Document, want FamilySet) {
 	f.scan.run(d)
 	f.keys = f.keys[:0]
-	f.group = 0
+	f.group, f.demand = 0, 0
 	if d.Group != "" {
 		f.group = groupHash(d.Group)
 	}
-	f.clear(len(f.scan.tokens)*6 + 128 + want.pieces(len(f.scan.norm)))
+	f.clear(len(f.scan.tokens)*6 + 256 + want.pieces(len(f.scan.norm)))
 	for fam := range familyCount {
 		f.bound[fam] = len(f.keys)
 		if !want.Has(fam) {
@@ -62,6 +63,8 @@ func (f *features) run(d *Document, want FamilySet) {
 			f.skips()
 		case FamilyChar:
 			f.chars()
+		case FamilyMeasure:
+			f.measures(d)
 		}
 	}
 	f.bound[familyCount] = len(f.keys)

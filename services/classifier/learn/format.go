@@ -309,10 +309,10 @@ func (m *Model) prepare() string {
 			return "the temperature for unknown groups is not positive"
 		}
 	case KindRouting:
-		if m.k != routingOutputs || len(c.Slopes) != m.k || len(c.Offsets) != m.k {
+		if m.k != routingOutputs && m.k != probabilityOutputs || len(c.Slopes) != probabilityOutputs || len(c.Offsets) != probabilityOutputs {
 			return "a routing head has other outputs"
 		}
-		if c.Need == nil || !finite(c.Need.Options.Strong, c.Need.Options.Length, c.Need.Open.Strong, c.Need.Open.Length) {
+		if c.Need == nil || !c.Need.Options.finite() || !c.Need.Open.finite() {
 			return "a routing head lacks the rules for its need"
 		}
 	default:

@@ -56,4 +56,5 @@ const (
 	saltSkip
 	saltTrigram
 	saltChar
+	saltMeasure
 )

@@ -121,7 +121,7 @@ func (m *Model) Probabilities(d Document, dst []float64) []float64 {
 	s.begin(d, m.scaling.families, m.scaling.pieces)
 	z, known := m.scores(s)
 	if m.meta.Kind == KindRouting {
-		for o := range z {
+		for o := range z[:probabilityOutputs] {
 			dst = append(dst, m.probability(z, o))
 		}
 		return dst
@@ -147,7 +147,7 @@ func (m *Model) judge(s *scratch) Prediction {
 	p := Prediction{Head: m.meta.Head, KnownGroup: known}
 	if m.meta.Kind == KindRouting {
 		p.Weak, p.Strong = m.probability(z, outputWeak), m.probability(z, outputStrong)
-		p.Need = c.Need.of(&s.doc).need(z, &s.doc)
+		p.Need = c.Need.of(&s.doc).need(z, &s.doc, s.features.demand)
 		p.Confidence = p.Weak
 		p.Accepted = p.Confidence >= c.Accept
 		return p

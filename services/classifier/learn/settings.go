@@ -6,7 +6,8 @@ type settings struct {
 	fitting fitting
 	// independent outputs: one yes or no for each label instead of one-of-k.
 	independent bool
-	minRows     int // rows that a feature must occur in
+	shrinkage   float64 // of the gap that a routing head learns
+	minRows     int     // rows that a feature must occur in
 	folds       int
 	dense       bool
 	apart       bool // rows of a group are made alike
@@ -53,10 +54,12 @@ func choose(rows []Row, labels int, groups GroupUse) settings {
 	switch {
 	case rows[0].Routed:
 		// Difficulty shows in small things: everything, gently.
-		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilySkip, FamilyChar, FamilyCue)
+		s.scaling.families = familySet(FamilyWord, FamilyBigram, FamilySkip, FamilyChar, FamilyCue, FamilyMeasure)
+		s.shrinkage = shrinkage
 		s.fitting = fitting{epochs: 10, rate: 0.05, smooth: 0.3, power: 1}
 		if len(rows) < fewRows {
 			s.fitting.power = 0 // too few for ratios
+			s.scaling.families &^= familySet(FamilyChar)
 		}
 		s.minRows = 3
 		s.independent = true

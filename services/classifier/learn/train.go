@@ -109,7 +109,9 @@ type training struct {
 	labels   []string
 	settings settings
 	problem  problem
-	mu       sync.Mutex
+	// ridgeKeys are the features that a routing head learns the gap from.
+	ridgeKeys map[uint32]bool
+	mu        sync.Mutex
 }
 
 // sort puts the rows in order and finds their labels.
@@ -170,6 +172,9 @@ func (t *training) prepare() error {
 			p.class = append(p.class, int32(c))
 		}
 	}
+	if t.rows[0].Routed {
+		t.ridgeKeys = keysOf(t.rows, &t.settings.scaling, ridgeFamilies)
+	}
 	if t.settings.independent && p.target == nil {
 		p.target = make([]float32, len(t.rows)*p.k)
 		for i, c := range p.class {
@@ -211,6 +216,14 @@ func (t *training) progress(stage string, done, total int) {
 	}
 }
 
+// fit learns from rows what the head needs.
+func (t *training) fit(ctx context.Context, p *problem, rows []int, opt fitting, progress func(done, total int)) (*linear, error) {
+	if t.rows[0].Routed {
+		return t.routed(ctx, p, rows, opt, progress)
+	}
+	return fit(ctx, p, rows, opt, progress)
+}
+
 // heldOut is the scores of every row by a model that did not see it.
 type heldOut struct {
 	scores [][]float32
@@ -237,7 +250,7 @@ func (t *training) crossValidate(ctx context.Context) (*heldOut, error) {
 					seen = append(seen, i)
 				}
 			}
-			l, err := fit(ctx, &t.problem, seen, t.settings.fitting, func(_, total int) {
+			l, err := t.fit(ctx, &t.problem, seen, t.settings.fitting, func(_, total int) {
 				t.progress("cross-validation", int(epochs.Add(1)), total*folds)
 			})
 			if err != nil {
@@ -342,7 +355,7 @@ func (t *training) run(ctx context.Context) (*Model, error) {
 			meta.Validation.UnknownGroups = t.judgeStrangers(strange.scores, meta.Calibration.Alone)
 		}
 	}
-	l, err := fit(ctx, &t.problem, every(len(t.rows)), t.settings.fitting, func(done, total int) {
+	l, err := t.fit(ctx, &t.problem, every(len(t.rows)), t.settings.fitting, func(done, total int) {
 		t.progress("training", done, total)
 	})
 	if err != nil {
@@ -407,7 +420,7 @@ func (t *training) refit(ctx context.Context, q *weights) error {
 	opt.epochs = max(opt.epochs/3, 2)
 	opt.rate /= 2
 	opt.start = &linear{q.k, q.w, q.bias}
-	l, err := fit(ctx, &p, every(len(t.rows)), opt, func(done, total int) {
+	l, err := t.fit(ctx, &p, every(len(t.rows)), opt, func(done, total int) {
 		t.progress("refitting", done, total)
 	})
 	if err != nil {

@@ -122,9 +122,11 @@ func (r *recipe) model(ctx context.Context, dir, only string, before *learn.Set)
 		return nil, err
 	}
 	v := m.Metadata().Validation
-	fmt.Printf("%s: %d rows, %d labels, %d bytes; cross-validated accuracy %.3f, macro F1 %.3f, calibration error %.3f", head, len(rows), len(m.Metadata().Labels), len(m.Bytes()), v.Accuracy, v.MacroF1, v.ECE)
+	fmt.Printf("%s: %d rows, %d labels, %d bytes; cross-validated calibration error %.3f, ", head, len(rows), len(m.Metadata().Labels), len(m.Bytes()), v.ECE)
 	if v.Routing != nil {
-		fmt.Printf(", APGR %.3f (length alone %.3f)", v.Routing.APGR, v.Scores["length_only"])
+		fmt.Printf("APGR %.3f (length alone %.3f)", v.Routing.APGR, v.Scores["length_only"])
+	} else {
+		fmt.Printf("accuracy %.3f, macro F1 %.3f", v.Accuracy, v.MacroF1)
 	}
 	fmt.Println()
 	return m, nil
