@@ -138,7 +138,7 @@ func resumed(path string, r *http.Request) string {
 		return r.URL.RawQuery
 	}
 	key := "after_version"
-	if strings.HasPrefix(path, "/mesh/v1/responses/") {
+	if strings.HasPrefix(path, "/mesh/v1/responses/") || strings.HasPrefix(path, "/mesh/v1/requests/") {
 		key = "after_sequence"
 	}
 	query := r.URL.Query()

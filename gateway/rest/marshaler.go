@@ -141,6 +141,8 @@ func eventOf(message proto.Message) (name string, id int64) {
 			return "request", 0
 		}
 		return "chunk", m.GetChunk().GetSequence()
+	case *requestv1.WatchResponse:
+		return "chunk", m.GetChunk().GetSequence()
 	case *responsev1.WatchResponseResponse:
 		return "chunk", m.GetChunk().GetSequence()
 	case *sessionv1.WatchSessionResponse:

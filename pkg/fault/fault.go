@@ -206,13 +206,28 @@ const CallBegun = "begun"
 
 // AfterCall marks a failure as one that came when what was asked for had begun.
 // f is left as it is.
-func AfterCall(f *Fault) *Fault {
+func AfterCall(f *Fault) *Fault { return with(f, "call", CallBegun) }
+
+// What the metadata "outcome" of a failure says about the work that was asked for.
+const (
+	// OutcomeUnknown: a provider was sent the request and has not said what
+	// became of it.
+	OutcomeUnknown = "unknown"
+	// OutcomeNotBegun: no provider can have begun it.
+	OutcomeNotBegun = "not_begun"
+)
+
+// WithOutcome marks a failure with what is known of the work that was asked for.
+// f is left as it is.
+func WithOutcome(f *Fault, outcome string) *Fault { return with(f, "outcome", outcome) }
+
+func with(f *Fault, key, value string) *Fault {
 	out := *f
 	out.Metadata = maps.Clone(f.Metadata)
 	if out.Metadata == nil {
 		out.Metadata = map[string]string{}
 	}
-	out.Metadata["call"] = CallBegun
+	out.Metadata[key] = value
 	return &out
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -34,13 +35,14 @@ type attempt struct {
 
 	ctx         context.Context // of the call to the provider
 	begun       time.Time
-	noted       int64 // the beat of the last checkpoint
-	sent        bool  // something of it reached the client
-	terminal    bool  // the last chunk was sent, or tried to be
-	failure     error // why the attempt failed; nil where it did not
-	sinkErr     error // the client's side failed
-	interrupted bool  // it broke off, and another may go on with its answer
-	lost        bool  // another attempt of the call was quicker
+	noted       int64       // the beat of the last checkpoint
+	reached     atomic.Bool // a byte may have gone to the provider
+	sent        bool        // something of it reached the client
+	terminal    bool        // the last chunk was sent, or tried to be
+	failure     error       // why the attempt failed; nil where it did not
+	sinkErr     error       // the client's side failed
+	interrupted bool        // it broke off, and another may go on with its answer
+	lost        bool        // another attempt of the call was quicker
 }
 
 var _ provider.Exchange = (*attempt)(nil)
@@ -64,13 +66,13 @@ func newAttempt(c *call, w *way) *attempt {
 // Ready implements provider.Exchange: no byte goes to the provider before the row
 // is committed, unless the configuration waives it.
 func (a *attempt) Ready() error {
-	if !a.call.service.cfg.Ledger.ReserveFirst {
-		return nil
+	if a.call.service.cfg.Ledger.ReserveFirst {
+		if err := a.ledger.wait(a.ctx); err != nil {
+			a.meter.refused = true
+			return err
+		}
 	}
-	if err := a.ledger.wait(a.ctx); err != nil {
-		a.meter.refused = true
-		return err
-	}
+	a.reached.Store(true)
 	return nil
 }
 
@@ -267,8 +269,9 @@ func (a *attempt) fail(ctx, parent context.Context, err error) (breaker.Outcome,
 	a.failure = err
 	f := a.shown(err)
 	a.row.Outcome, a.row.Failure = gptv1.Attempt_OUTCOME_FAILED, wire.Failure(f)
-	if !a.sent && unknown(err) {
+	if !a.sent && a.unknown(err) {
 		a.row.Outcome = gptv1.Attempt_OUTCOME_UNKNOWN
+		a.call.unknown.Store(true)
 	}
 	a.lost = errors.Is(context.Cause(parent), errLost)
 	left := a.sinkErr != nil || parent.Err() != nil && errors.Is(context.Cause(parent), context.Canceled)
@@ -307,12 +310,15 @@ func (a *attempt) fail(ctx, parent context.Context, err error) (breaker.Outcome,
 	return health(err), nil
 }
 
-// unknown says that nobody knows whether the provider worked: the connection
-// broke after the request was sent and before any answer.
-func unknown(err error) bool {
+// unknown says that nobody knows whether the provider worked: the request was
+// sent, and ended before any answer.
+func (a *attempt) unknown(err error) bool {
 	failure := (*provider.Error)(nil)
-	return errors.As(err, &failure) && !failure.NotSent && !failure.Refused && failure.Status == 0 &&
-		failure.Fault.Reason == meshv1.ErrorReason_ERROR_REASON_PROVIDER_UNREACHABLE
+	if errors.As(err, &failure) {
+		return !failure.NotSent && !failure.Refused && failure.Status == 0 &&
+			failure.Fault.Reason == meshv1.ErrorReason_ERROR_REASON_PROVIDER_UNREACHABLE
+	}
+	return a.reached.Load()
 }
 
 // about names the model, as the client calls it, in errors that are about it.

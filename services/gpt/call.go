@@ -14,6 +14,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/registry"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
+	"google.golang.org/grpc/codes"
 )
 
 // call is one model call of a client: one attempt, or several.
@@ -44,6 +45,7 @@ type call struct {
 	blocked []bool            // by option: could not be entered just now
 	called  []*registry.Entry // to whom this call was made
 	begun   atomic.Bool       // something reached the client
+	unknown atomic.Bool       // of some attempt nobody knows what the provider did
 	race    *race             // of two attempts; nil without hedging
 	seam    *seam             // nil where the answer is not to be continued
 }
@@ -92,6 +94,19 @@ func (c *call) give(err error) error {
 		return err
 	}
 	return c.send(c.seam.broken(err))
+}
+
+// fated marks the error of a call that sent nothing with what is known of the
+// work: whether a provider may have begun it decides if it may be asked for again.
+func (c *call) fated(err error) error {
+	f := fault.From(err)
+	switch {
+	case c.unknown.Load():
+		return fault.WithOutcome(f, fault.OutcomeUnknown)
+	case f.Code == codes.DeadlineExceeded || f.Code == codes.Canceled:
+		return fault.WithOutcome(f, fault.OutcomeNotBegun)
+	}
+	return err
 }
 
 // next decides what comes after a failure: another target, the same one again

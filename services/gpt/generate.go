@@ -43,7 +43,10 @@ func (s *Service) Generate(req *gptv1.GenerateRequest, stream grpc.ServerStreami
 			return stream.Send(&gptv1.GenerateResponse{Chunk: chunk})
 		},
 	}
-	return c.run(ctx)
+	if err := c.run(ctx); err != nil {
+		return c.fated(err)
+	}
+	return nil
 }
 
 // chat makes one model call at one place.

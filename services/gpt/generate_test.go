@@ -261,10 +261,34 @@ func TestTimeLimitsHaveTheirOwnReasons(t *testing.T) {
 			if got.reason() != c.reason || meta["provider"] != "openai" || meta["limit_ms"] != c.limit {
 				t.Errorf("%s %v", got.reason(), meta)
 			}
-			if row.GetOutcome() != gptv1.Attempt_OUTCOME_FAILED {
+			outcome := gptv1.Attempt_OUTCOME_FAILED
+			if len(c.parts) == 0 {
+				// What the provider does with the request, nobody knows.
+				if outcome = gptv1.Attempt_OUTCOME_UNKNOWN; fault.From(got.err).Metadata["outcome"] != fault.OutcomeUnknown {
+					t.Errorf("the caller was told %v", fault.From(got.err).Metadata)
+				}
+			}
+			if row.GetOutcome() != outcome {
 				t.Error(row)
 			}
 		})
+	}
+}
+
+// TestFailuresTellWhetherTheProviderBegan is what decides if a call may be made
+// again for the same idempotency key.
+func TestFailuresTellWhetherTheProviderBegan(t *testing.T) {
+	t.Parallel()
+	r := start(t, setup{config: func(cfg *gpt.Config) { cfg.Timeouts.FirstToken = 50 * time.Millisecond }})
+	for option, want := range map[string]string{"first=1h": fault.OutcomeUnknown, "fail=500": "", "fail=429": ""} {
+		got := r.generate(t.Context(), ask("echo?"+option))
+		if f := fault.From(got.err); f == nil || f.Metadata["outcome"] != want {
+			t.Errorf("%s: %v", option, f)
+		}
+	}
+	broken := start(t, setup{env: openai(t, script(func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }))})
+	if f := fault.From(broken.generate(t.Context(), ask("m")).err); f.Metadata["outcome"] != fault.OutcomeUnknown {
+		t.Errorf("a connection that broke: %v", f)
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/gptmesh/gptmesh/wire"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -154,6 +153,7 @@ func userOf(req *requestv1.SubmitRequest) string {
 func hashOf(req *requestv1.SubmitRequest) ([]byte, error) {
 	same := shallow(req)
 	same.IdempotencyKey, same.Timeout, same.OnDisconnect = "", nil, responsev1.DisconnectPolicy_DISCONNECT_POLICY_UNSPECIFIED
+	same.AfterSequence = 0
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(same)
 	sum := sha256.Sum256(data)
 	return sum[:], err
@@ -177,13 +177,17 @@ func (s *Service) holder(ctx context.Context, owner string, key *store.Key) (*st
 		return nil, keyConflict(held.GetId())
 	}
 	state, failure := held.GetState(), held.GetFailure()
-	if record.Answered || failure == nil || !final(state) || state == interrupted {
+	fate := fateOf(failure)
+	switch {
+	case record.Answered || failure == nil || !final(state), state == interrupted && !s.cfg.RepeatUnknown:
 		s.metrics.keys.WithLabelValues("attached").Inc()
 		return &record, nil
-	}
-	if state == failed && clientsFault(codes.Code(failure.GetCode())) {
+	case fate == served:
 		s.metrics.keys.WithLabelValues("failure").Inc()
 		return nil, wire.Fault(failure)
+	case fate == unknown && !s.cfg.RepeatUnknown:
+		s.metrics.keys.WithLabelValues("unknown").Inc()
+		return nil, outcomeUnknown(held)
 	}
 	s.metrics.keys.WithLabelValues("again").Inc()
 	key.Replaces = held.GetId()

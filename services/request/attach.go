@@ -12,80 +12,134 @@ import (
 	"github.com/gptmesh/gptmesh/wire"
 )
 
-// attach gives the answer of an earlier request, from its first chunk, live
-// where it runs. Its client may leave without harm to it.
+// attach gives the answer of an earlier request, from a sequence number on, live
+// where it runs. Its client may leave without harm to it. again says that the
+// request ended meanwhile, before its answer began and not for a reason of this
+// caller: what holds for its key is to be asked anew.
 func (s *Service) attach(ctx context.Context, req *requestv1.SubmitRequest, request *requestv1.Request,
 	send func(*requestv1.Request, *conversationv1.Chunk) error,
-) error {
+) (again bool, err error) {
 	bounded, cancel := context.WithTimeout(ctx, s.timeout(req))
 	defer cancel()
-	first, sequence, ended, left := true, int64(0), false, false
-	err := s.watch(bounded, request, 0, req.GetTurn().GetAcceptWire(), func(chunk *conversationv1.Chunk) error {
-		shown := request
-		if last := wire.Last(chunk); last != nil {
-			final, err := s.awaitFinal(bounded, request.GetOwner(), request.GetId())
-			if err != nil {
-				return err
-			}
-			if first && last.GetFailed() != nil {
-				return wire.Fault(last.GetFailed()) // it failed before its first chunk
-			}
-			shown, ended = final, true
-		} else if !first {
-			shown = nil
-		}
-		first, sequence = false, chunk.GetSequence()
-		err := send(shown, chunk)
-		left = err != nil
-		return err
-	})
+	wasFinal := final(request.GetState())
+	// While somebody follows it under its key, the answer goes on without the
+	// client that began it.
+	if r := s.runningHere(request.GetOwner(), request.GetId()); r != nil && r.join() {
+		defer r.part()
+	}
+	v := view{s: s, request: request, sequence: req.GetAfterSequence(), send: send}
+	err = v.relay(bounded, req.GetTurn().GetAcceptWire())
 	switch {
-	case ended, left:
-		return err
+	case v.ended, v.left:
+		return false, err
+	case v.unbegun:
+		return !wasFinal && !fault.Is(err, meshv1.ErrorReason_ERROR_REASON_INTERRUPTED), err
 	case ctx.Err() == nil && bounded.Err() != nil:
 		err = deadline("response")
 	case err == nil:
 		err = wasInterrupted(request.GetResponseId())
 	}
-	if sequence == 0 || ctx.Err() != nil {
-		return err
+	if v.first || ctx.Err() != nil {
+		return false, err
 	}
 	f := fault.From(err)
-	return send(request, &conversationv1.Chunk{Sequence: sequence + 1, Events: []*conversationv1.Event{
+	return false, send(request, &conversationv1.Chunk{Sequence: v.sequence + 1, Events: []*conversationv1.Event{
 		{Kind: &conversationv1.Event_Failed{Failed: wire.Failure(f)}},
 	}})
 }
 
+// view is one who follows the answer of a request that another call began.
+type view struct {
+	s       *Service
+	request *requestv1.Request
+	send    func(*requestv1.Request, *conversationv1.Chunk) error
+
+	sequence int64 // of the last chunk passed on, or skipped
+	first    bool  // none was passed on
+	ended    bool  // the terminal chunk was passed on
+	left     bool  // whoever follows has left
+	unbegun  bool  // there is no answer to follow
+}
+
+// relay passes the answer on, to its end.
+func (v *view) relay(ctx context.Context, accept conversationv1.Wire) error {
+	v.first = true
+	err := v.s.watch(ctx, v.request, v.sequence, accept, func(chunk *conversationv1.Chunk) error {
+		shown := v.request
+		if last := wire.Last(chunk); last != nil {
+			final, err := v.s.awaitFinal(ctx, v.request.GetOwner(), v.request.GetId())
+			if err != nil {
+				return err
+			}
+			if chunk.GetSequence() == 1 && last.GetFailed() != nil {
+				return wire.Fault(last.GetFailed())
+			}
+			shown, v.ended = final, true
+		} else if !v.first {
+			shown = nil
+		}
+		v.first, v.sequence = false, chunk.GetSequence()
+		err := v.send(shown, chunk)
+		v.left = err != nil
+		return err
+	})
+	if v.first && err != nil && ctx.Err() == nil && !elsewhere(err) {
+		v.unbegun = true
+	}
+	return err
+}
+
 // watch streams the log of a request's answer. An answer that the response room
 // does not know yet is waited for as long as the request is not final; where it
-// is, the error is the request's own failure.
+// is, the error is the request's own failure. A connection that breaks is made
+// again: the error is its own where nothing comes for resume_timeout.
 func (s *Service) watch(ctx context.Context, request *requestv1.Request, after int64, accept conversationv1.Wire,
 	sink func(*conversationv1.Chunk) error,
 ) error {
+	var broken time.Time // since when nothing came through
+	var refused error    // of the sink
 	for {
 		err := s.deps.Response.WatchResponse(ctx, &responsev1.WatchResponseRequest{
 			ResponseId: request.GetResponseId(), AfterSequence: after, AcceptWire: accept,
-		}, func(m *responsev1.WatchResponseResponse) error { return sink(m.GetChunk()) })
-		if !fault.Is(err, meshv1.ErrorReason_ERROR_REASON_RESPONSE_NOT_FOUND) {
-			if err != nil {
+		}, func(m *responsev1.WatchResponseResponse) error {
+			after, broken = m.GetChunk().GetSequence(), time.Time{}
+			refused = sink(m.GetChunk())
+			return refused
+		})
+		switch {
+		case err == nil, refused != nil:
+			return refused
+		case elsewhere(err) && ctx.Err() == nil:
+			if broken.IsZero() {
+				broken = time.Now()
+			}
+			if time.Since(broken) > s.cfg.ResumeTimeout {
 				return roomFault(err, "response")
 			}
-			return nil
-		}
-		record, getErr := s.store.Get(ctx, request.GetOwner(), request.GetId())
-		if getErr != nil {
-			return storeFault(getErr, request.GetId())
-		}
-		if final(record.Request.GetState()) {
-			if record.Request.GetFailure() != nil {
-				return wire.Fault(record.Request.GetFailure())
+		case !fault.Is(err, meshv1.ErrorReason_ERROR_REASON_RESPONSE_NOT_FOUND):
+			return roomFault(err, "response")
+		default:
+			record, getErr := s.store.Get(ctx, request.GetOwner(), request.GetId())
+			if getErr != nil {
+				return storeFault(getErr, request.GetId())
 			}
-			return err // the answer was deleted
+			if final(record.Request.GetState()) {
+				if record.Request.GetFailure() != nil {
+					return wire.Fault(record.Request.GetFailure())
+				}
+				return err // the answer was deleted
+			}
 		}
 		if err := s.pause(ctx, s.cfg.PollInterval); err != nil {
 			return err
 		}
 	}
+}
+
+// elsewhere says that another process may have what this one could not give.
+func elsewhere(err error) bool {
+	return fault.BrokeOff(err) || fault.Is(err, meshv1.ErrorReason_ERROR_REASON_ROOM_UNAVAILABLE) ||
+		fault.Is(err, meshv1.ErrorReason_ERROR_REASON_SHUTTING_DOWN)
 }
 
 // awaitFinal waits until a request is final, which is soon after its answer is.

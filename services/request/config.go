@@ -42,6 +42,11 @@ type Config struct {
 	// ResumeTimeout is how long an answer whose stream broke off inside the mesh
 	// may bring nothing before its client is told that it was interrupted.
 	ResumeTimeout time.Duration `yaml:"resume_timeout"`
+	// RepeatUnknown lets the same idempotency key ask a provider again where an
+	// earlier call under it ended before its answer came and nobody knows whether
+	// the provider did the work. Off, which is the default, such a call is told so
+	// (OUTCOME_UNKNOWN): no key ever pays twice.
+	RepeatUnknown bool `yaml:"repeat_unknown"`
 	// KeyLifetime is how long an idempotency key is kept.
 	KeyLifetime time.Duration `yaml:"key_lifetime"`
 	// Retention is how long a request is kept after it was accepted, at least

@@ -14,17 +14,24 @@
 // key) is attached: to the running answer, from its first chunk, or to the
 // stored one. Another request is IDEMPOTENCY_CONFLICT.
 //
-// A request that failed before any of its answer was passed on can be sent
+// While somebody follows an answer under its key, it goes on without the client
+// that began it; the time-out of that one bounds it.
+//
+// A request that ended before any of its answer was passed on can be sent
 // again under its key:
 //
-//   - Where the client was to blame (INVALID_ARGUMENT, NOT_FOUND,
-//     FAILED_PRECONDITION, PERMISSION_DENIED, …) it gets the stored failure.
-//   - Where it was not (a provider that is away, a deadline, a cancellation
-//     before the first chunk) the key passes on to a new request, which is made
-//     anew: nothing of an answer exists that could be doubled.
-//   - Where it was INTERRUPTED nobody knows what the provider did. The stored
-//     answer is given if the response room finished it, else the failure; it is
-//     not made again.
+//   - Where no provider can have begun it, or the one that was asked declined (a
+//     provider that is not reached, 429, 5xx, an overloaded room, a deadline in a
+//     queue), the key passes on to a new request, which is made anew.
+//   - Where the failure is the outcome (INVALID_ARGUMENT, NOT_FOUND,
+//     EMPTY_ANSWER, an answer that was cut off, …) it is given again.
+//   - Where a provider may have done the work (the client left, a deadline, a
+//     first token that did not come, a connection that broke after the request
+//     was sent) it is OUTCOME_UNKNOWN, and nobody is asked again. With
+//     repeat_unknown, for those who would rather pay twice, the key passes on.
+//   - Where it was INTERRUPTED the stored answer is given if the response room
+//     finished it, else the failure; it too is asked again with repeat_unknown
+//     only.
 //
 // Every refusal names the field or the limit. A refused turn leaves no row.
 //

@@ -42,6 +42,14 @@ func keyConflict(id string) *fault.Fault {
 		"idempotency_key: was used with another request", "request_id", id, "field", "idempotency_key")
 }
 
+// outcomeUnknown is for whoever comes with the key of a request that ended
+// before its answer came, when a provider may have been at work.
+func outcomeUnknown(held *requestv1.Request) *fault.Fault {
+	return fault.New(codes.Aborted, meshv1.ErrorReason_ERROR_REASON_OUTCOME_UNKNOWN,
+		"an earlier call under this idempotency key ended before its answer came, and the provider may have done the work: it is not asked again",
+		"request_id", held.GetId(), "response_id", held.GetResponseId(), "cause", fault.ReasonName(held.GetFailure().GetReason()))
+}
+
 func illegal(from, to requestv1.Request_State) *fault.Fault {
 	return fault.New(codes.FailedPrecondition, meshv1.ErrorReason_ERROR_REASON_ILLEGAL_TRANSITION,
 		"the request is in a final state", "from", from.String(), "to", to.String())

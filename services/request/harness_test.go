@@ -19,6 +19,7 @@ import (
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/pgtest"
+	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/gptmesh/gptmesh/services/response/responsetest"
@@ -96,6 +97,8 @@ type options struct {
 	classifier classifierv1.ClassifierServiceCaller
 	gpt        gptv1.GPTServiceCaller
 	path       string
+	url        string // of a PostgreSQL database, in the place of path
+	clock      func() time.Time
 	response   *responsetest.Fake
 	session    *sessiontest.Fake
 	store      func(store.Store) store.Store
@@ -105,7 +108,7 @@ type options struct {
 func open(t *testing.T, o options) *world {
 	t.Helper()
 	w := &world{t: t, response: o.response, session: o.session, path: o.path}
-	if w.path == "" {
+	if w.path == "" && o.url == "" {
 		w.path = filepath.Join(t.TempDir(), "request.db")
 	}
 	if w.response == nil {
@@ -114,16 +117,27 @@ func open(t *testing.T, o options) *world {
 	if w.session == nil {
 		w.session = sessiontest.New()
 	}
-	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: w.path, Synchronous: sqlite.Off})
-	if err != nil {
-		t.Fatal(err)
+	forSQLite, forPostgres := Migrations()
+	var embedded *sqlite.DB
+	var shared *postgres.DB
+	var err error
+	shut := func() error { shared.Close(); return nil }
+	if o.url != "" {
+		if shared, err = postgres.Open(t.Context(), postgres.Config{URL: o.url, Schema: "request"}); err == nil {
+			_, err = shared.Migrate(t.Context(), forPostgres)
+		}
+	} else if embedded, err = sqlite.Open(t.Context(), sqlite.Config{Path: w.path, Synchronous: sqlite.Off}); err == nil {
+		shut = embedded.Close
+		_, err = embedded.Migrate(t.Context(), forSQLite)
 	}
-	forSQLite, _ := Migrations()
-	if _, err := db.Migrate(t.Context(), forSQLite); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := DefaultConfig()
 	cfg.PollInterval = 2 * time.Millisecond
+	if o.url != "" {
+		cfg.HeartbeatInterval, cfg.DeadAfter = 100*time.Millisecond, 2*time.Second
+	}
 	if o.config != nil {
 		o.config(&cfg)
 	}
@@ -132,7 +146,7 @@ func open(t *testing.T, o options) *world {
 		responses = o.caller(responses)
 	}
 	if w.Service, err = New(cfg, Deps{
-		SQLite: db, Response: responses, Session: sessionv1.LocalSessionService(w.session, nil),
+		SQLite: embedded, Postgres: shared, Clock: o.clock, Response: responses, Session: sessionv1.LocalSessionService(w.session, nil),
 		Classifier: o.classifier, GPT: o.gpt, Codec: codec, Seed: 1,
 	}); err != nil {
 		t.Fatal(err)
@@ -142,7 +156,7 @@ func open(t *testing.T, o options) *world {
 	}
 	w.caller = requestv1.LocalRequestService(w.Service, nil)
 	w.close = sync.OnceFunc(func() {
-		if err := errors.Join(w.Service.Close(), db.Close()); err != nil {
+		if err := errors.Join(w.Service.Close(), shut()); err != nil {
 			t.Error(err)
 		}
 	})

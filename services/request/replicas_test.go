@@ -6,10 +6,7 @@ import (
 	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
-	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
-	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/pkg/pgtest"
-	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/services/response/responsetest"
 	"github.com/gptmesh/gptmesh/services/session/sessiontest"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -22,34 +19,7 @@ func TestReplicas(t *testing.T) {
 	url := pgtest.DB(t)
 	response, session := responsetest.New(), sessiontest.New()
 	replica := func(ahead time.Duration) *world {
-		db, err := postgres.Open(t.Context(), postgres.Config{URL: url, Schema: "request"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, forPostgres := Migrations()
-		if _, err := db.Migrate(t.Context(), forPostgres); err != nil {
-			t.Fatal(err)
-		}
-		w := &world{t: t, response: response, session: session}
-		cfg := DefaultConfig()
-		cfg.PollInterval, cfg.HeartbeatInterval, cfg.DeadAfter = 5*time.Millisecond, 100*time.Millisecond, 2*time.Second
-		if w.Service, err = New(cfg, Deps{
-			Postgres: db, Response: responsev1.LocalResponseService(response, nil), Session: sessionv1.LocalSessionService(session, nil), Codec: codec,
-			Clock: func() time.Time { return time.Now().Add(ahead) },
-		}); err != nil {
-			t.Fatal(err)
-		}
-		w.caller = requestv1.LocalRequestService(w.Service, nil)
-		t.Cleanup(func() {
-			if err := w.Service.Close(); err != nil {
-				t.Error(err)
-			}
-			db.Close()
-		})
-		if err := w.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		return w
+		return open(t, options{url: url, response: response, session: session, clock: func() time.Time { return time.Now().Add(ahead) }})
 	}
 	both := []*world{replica(2 * time.Hour), replica(0)} // a clock has jumped
 	reached, goOn := make(chan struct{}, 9), make(chan struct{})

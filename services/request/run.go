@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -51,11 +52,45 @@ type run struct {
 	firstAt time.Time // when the first chunk came, where watched
 
 	sequence int64 // of the last chunk passed on
+	asked    bool  // the response room was asked: an answer may have been begun
 	ended    bool  // the row is final and the terminal chunk went out
 	gone     bool  // the client has left
 	lost     bool  // the stream of the answer broke off inside the mesh
 	broken   error // why the room itself stopped
 	early    error // why the end cannot be stored, where nothing was passed on
+
+	crowd     sync.Mutex
+	followers int  // others who came with the same key, and follow the answer
+	deserted  bool // its own client has left
+}
+
+// join takes in one who follows the answer; false where it is being ended
+// because everybody has left.
+func (r *run) join() bool {
+	r.crowd.Lock()
+	defer r.crowd.Unlock()
+	if r.deserted && r.followers == 0 {
+		return false
+	}
+	r.followers++
+	return true
+}
+
+// part lets one go who joined. The last one ends an answer whose client has left.
+func (r *run) part() {
+	r.crowd.Lock()
+	defer r.crowd.Unlock()
+	if r.followers--; r.followers == 0 && r.deserted && !r.stays() {
+		r.cancel(errDeserted)
+	}
+}
+
+// desert says that the run's own client has left; true where nobody else follows.
+func (r *run) desert() bool {
+	r.crowd.Lock()
+	defer r.crowd.Unlock()
+	r.deserted = true
+	return r.followers == 0
 }
 
 // stays says that the answer goes on without its client.
@@ -78,10 +113,28 @@ func (s *Service) handle(ctx context.Context, r *run) error {
 		}
 	}()
 	ctx = durable.With(ctx, &r.writes)
-	runCtx, stop := context.WithTimeout(ctx, s.timeout(r.submit))
+	base := ctx
+	if r.request.GetIdempotencyKey() != "" && !r.stays() {
+		// Others may follow the answer under its key, and its client leave.
+		base = context.WithoutCancel(ctx)
+		if deadline, ok := ctx.Deadline(); ok {
+			var stop context.CancelFunc
+			base, stop = context.WithDeadline(base, deadline)
+			defer stop()
+		}
+	}
+	runCtx, stop := context.WithTimeout(base, s.timeout(r.submit))
 	defer stop()
 	runCtx, cancel := context.WithCancelCause(runCtx)
 	defer cancel(nil)
+	if base != ctx {
+		unhook := context.AfterFunc(ctx, func() {
+			if errors.Is(ctx.Err(), context.Canceled) && r.desert() {
+				cancel(context.Cause(ctx))
+			}
+		})
+		defer unhook()
+	}
 	unhook := context.AfterFunc(r.life, func() { cancel(context.Cause(r.life)) })
 	defer unhook()
 
@@ -112,6 +165,7 @@ func (r *run) ask(ctx context.Context) error {
 	if r.request.GetDetached() {
 		policy = responsev1.DisconnectPolicy_DISCONNECT_POLICY_DETACH
 	}
+	r.asked = true
 	r.s.metrics.admission.Observe(r.s.deps.Clock().Sub(r.begin).Seconds())
 	err := r.s.deps.Response.Generate(ctx, &responsev1.GenerateRequest{
 		ResponseId: r.request.GetResponseId(), RequestId: r.id, Turn: r.joined.turn,
@@ -165,7 +219,7 @@ func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
 	r.sequence = chunk.GetSequence()
 	if r.send != nil && !r.gone {
 		if err := r.send(request, chunk); err != nil {
-			if r.gone = true; !r.ended {
+			if r.gone = true; !r.ended && r.desert() {
 				return err
 			}
 		}
@@ -232,7 +286,7 @@ func (r *run) finish(ctx context.Context, chunk *conversationv1.Chunk, last *con
 		state = stateOf(f)
 	}
 	if f := last.GetFailed(); unkept(f) {
-		_ = r.settleNow(ctx, state, f, false) // the failure is told as it is
+		_ = r.settleNow(ctx, openEnd{state: state, failure: f}) // the failure is told as it is
 		return chunk, nil
 	}
 	if err := r.save(ctx, state, last.GetFailed()); err != nil {
@@ -364,16 +418,26 @@ func (r *run) conclude(ctx, runCtx context.Context, err error) error {
 		if f.Code == codes.DeadlineExceeded && f.Metadata["room"] != "" {
 			in = f.Metadata["room"]
 		}
-		f = deadline(in)
+		outcome := f.Metadata["outcome"]
+		if f = deadline(in); outcome != "" {
+			f.Metadata["outcome"] = outcome
+		}
 		if r.stays() {
 			r.cancelAnswer(ctx)
 		}
 	}
+	if !r.asked {
+		f = fault.WithOutcome(f, fault.OutcomeNotBegun)
+	}
 	failure := wire.Failure(f)
 	var saveErr error
-	if wanted := errors.Is(cause, errCancelled) || r.gone || errors.Is(ctx.Err(), context.Canceled); r.broken == nil && (wanted || r.lost || unkept(failure)) {
+	end := openEnd{
+		state: stateOf(failure), failure: failure, late: runCtx.Err() != nil && f.Code == codes.DeadlineExceeded,
+		wanted: errors.Is(cause, errCancelled) || r.gone || errors.Is(ctx.Err(), context.Canceled),
+	}
+	if r.broken == nil && r.asked && (end.wanted || end.late || r.lost || unkept(failure)) {
 		// The answer may have come to its end for all that: its row says so.
-		saveErr = r.settleNow(ctx, stateOf(failure), failure, wanted)
+		saveErr = r.settleNow(ctx, end)
 	} else {
 		saveErr = r.save(ctx, stateOf(failure), failure)
 	}

@@ -209,4 +209,5 @@ func lasting(ctx context.Context, timeout time.Duration) (context.Context, conte
 // see the cause, those behind a wire a plain cancellation: both read the same.
 var (
 	errCancelled = fmt.Errorf("somebody cancelled the request: %w", context.Canceled)
+	errDeserted  = fmt.Errorf("everybody who followed the answer has left: %w", context.Canceled)
 )

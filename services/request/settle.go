@@ -28,6 +28,8 @@ type openEnd struct {
 	answered bool
 	// wanted says that somebody ended the request, rather than lost it.
 	wanted bool
+	// late says that the request ended because its time ran out.
+	late bool
 	// patience is until when an answer that is not there may come yet.
 	patience time.Time
 }
@@ -101,11 +103,17 @@ func (e openEnd) verdict(answer *responsev1.Response) (requestv1.Request_State, 
 	case responsev1.Response_STATE_CANCELLED:
 		// Whoever ended it did so for this request, or was the process of it that
 		// stopped.
-		if !e.wanted && !e.request.GetDetached() {
+		switch {
+		case e.late:
+			return e.state, e.failure
+		case !e.wanted && !e.request.GetDetached():
 			return interrupted, lost
 		}
 		return cancelled, answer.GetFailure()
 	case responsev1.Response_STATE_FAILED:
+		if e.late && answer.GetFailure().GetReason() == e.failure.GetReason() && answer.GetFailure().GetMetadata()["room"] == "" {
+			return e.state, e.failure // it names the room that was slow
+		}
 		return stateOf(answer.GetFailure()), answer.GetFailure()
 	case responsev1.Response_STATE_INTERRUPTED:
 		return interrupted, answer.GetFailure()
@@ -157,13 +165,13 @@ func notCancelled(chunk *conversationv1.Chunk, responseID string) *conversationv
 }
 
 // settleNow ends a request whose answer's end did not come through, by what
-// the response room says; state and failure are the end where it has no such
-// answer. Where it cannot say yet, the row is finished in the background. The
-// error is of the row.
-func (r *run) settleNow(ctx context.Context, state requestv1.Request_State, failure *conversationv1.Failure, wanted bool) error {
+// the response room says. Where it cannot say yet, the row is finished in the
+// background. The error is of the row.
+func (r *run) settleNow(ctx context.Context, end openEnd) error {
 	ctx, cancel := lasting(ctx, r.s.cfg.StoreTimeout)
 	defer cancel()
-	end := openEnd{request: r.request, state: state, failure: failure, answered: r.sequence > 0, wanted: wanted}
+	end.request, end.answered = r.request, r.sequence > 0
+	state, failure := end.state, end.failure
 	if unkept(failure) {
 		end.patience = r.s.deps.Clock().Add(2 * r.s.cfg.StoreTimeout)
 	}

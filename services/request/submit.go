@@ -14,13 +14,17 @@ func (s *Service) Submit(req *requestv1.SubmitRequest, stream grpc.ServerStreami
 		return stream.Send(&message)
 	}
 	ctx := stream.Context()
-	r, earlier, err := s.admit(ctx, req, false)
-	if err != nil {
-		return err
+	for tries := 0; ; tries++ {
+		r, earlier, err := s.admit(ctx, req, false)
+		if err != nil {
+			return err
+		}
+		if earlier == nil {
+			r.send = send
+			return s.handle(ctx, r)
+		}
+		if again, err := s.attach(ctx, req, earlier.Request, send); !again || tries == 3 {
+			return err
+		}
 	}
-	if earlier != nil {
-		return s.attach(ctx, req, earlier.Request, send)
-	}
-	r.send = send
-	return s.handle(ctx, r)
 }

@@ -119,7 +119,9 @@ func (f *Fake) Submit(req *requestv1.SubmitRequest, stream grpc.ServerStreamingS
 		return err
 	}
 	if !first {
-		return f.replay(stream, e)
+		return f.replay(stream.Context(), e, req.GetAfterSequence(), func(request *requestv1.Request, chunk *conversationv1.Chunk) error {
+			return stream.Send(&requestv1.SubmitResponse{Request: request, Chunk: chunk})
+		})
 	}
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
@@ -265,23 +267,27 @@ func (f *Fake) finish(e *entry, chunk *conversationv1.Chunk) {
 }
 
 // replay gives an answer again, when it is whole.
-func (f *Fake) replay(stream grpc.ServerStreamingServer[requestv1.SubmitResponse], e *entry) error {
+func (f *Fake) replay(ctx context.Context, e *entry, after int64, send func(*requestv1.Request, *conversationv1.Chunk) error) error {
 	select {
 	case <-e.done:
-	case <-stream.Context().Done():
-		return fault.From(stream.Context().Err())
+	case <-ctx.Done():
+		return fault.From(ctx.Err())
 	}
 	if e.err != nil {
 		return e.err
 	}
+	shown := e.request
 	for i, chunk := range e.chunks {
-		message := &requestv1.SubmitResponse{Chunk: chunk}
-		if i == 0 || i == len(e.chunks)-1 {
-			message.Request = e.request
+		if chunk.GetSequence() <= after {
+			continue
 		}
-		if err := stream.Send(message); err != nil {
+		if i == len(e.chunks)-1 {
+			shown = e.request
+		}
+		if err := send(shown, chunk); err != nil {
 			return err
 		}
+		shown = nil
 	}
 	return nil
 }
@@ -291,6 +297,19 @@ func (f *Fake) find(ctx context.Context, id string) (*entry, error) {
 		return e, nil
 	}
 	return nil, fault.New(codes.NotFound, meshv1.ErrorReason_ERROR_REASON_REQUEST_NOT_FOUND, "there is no such request", "request_id", id)
+}
+
+// Watch implements the RPC: an answer is given when it is whole.
+func (f *Fake) Watch(req *requestv1.WatchRequest, stream grpc.ServerStreamingServer[requestv1.WatchResponse]) error {
+	f.mu.Lock()
+	e, err := f.find(stream.Context(), req.GetRequestId())
+	f.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return f.replay(stream.Context(), e, req.GetAfterSequence(), func(request *requestv1.Request, chunk *conversationv1.Chunk) error {
+		return stream.Send(&requestv1.WatchResponse{Request: request, Chunk: chunk})
+	})
 }
 
 // GetRequest implements the RPC.

@@ -74,6 +74,11 @@ func (p *Provider) Generate(ctx context.Context, call *provider.Call, sink provi
 	if err != nil {
 		return err
 	}
+	if exchange := provider.ExchangeOf(ctx); exchange != nil {
+		if err := exchange.Ready(); err != nil {
+			return err
+		}
+	}
 	a := &answer{ctx: ctx, options: options, turn: call.Turn, sink: sink, now: p.now}
 	return a.run()
 }

@@ -231,8 +231,9 @@ const (
 	// OUTCOME_CANCELLED: the client left.
 	Attempt_OUTCOME_CANCELLED Attempt_Outcome = 3
 	// OUTCOME_UNKNOWN: the process died while the call was under way, or the
-	// connection broke after the request was sent and before any answer: whether
-	// the provider has worked, and takes money for it, is not known.
+	// connection broke, or the time ran out, after the request was sent and before
+	// any answer: whether the provider has worked, and takes money for it, is not
+	// known.
 	Attempt_OUTCOME_UNKNOWN Attempt_Outcome = 4
 )
 

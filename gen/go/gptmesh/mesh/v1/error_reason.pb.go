@@ -117,6 +117,13 @@ const (
 	// NOT_FOUND.
 	// {"reason":"EXPERIMENT_NOT_FOUND","metadata":{"experiment":"cheap-first"}}
 	ErrorReason_ERROR_REASON_EXPERIMENT_NOT_FOUND ErrorReason = 64
+	// ERROR_REASON_OUTCOME_UNKNOWN: an earlier call under the idempotency key
+	// ended before its answer came (its client left, its time ran out, a connection
+	// broke), and nobody knows whether the provider did the work. It is not asked
+	// again; whoever would rather pay twice takes another key. cause is the reason
+	// of the earlier end. ABORTED.
+	// {"reason":"OUTCOME_UNKNOWN","metadata":{"request_id":"req_01j9","response_id":"resp_01j9","cause":"CANCELLED"}}
+	ErrorReason_ERROR_REASON_OUTCOME_UNKNOWN ErrorReason = 65
 	// ERROR_REASON_RESPONSE_NOT_FOUND: no such response of this caller.
 	// NOT_FOUND.
 	// {"reason":"RESPONSE_NOT_FOUND","metadata":{"response_id":"resp_01j9"}}
@@ -267,6 +274,7 @@ var (
 		62:  "ERROR_REASON_ILLEGAL_TRANSITION",
 		63:  "ERROR_REASON_CANCELLED",
 		64:  "ERROR_REASON_EXPERIMENT_NOT_FOUND",
+		65:  "ERROR_REASON_OUTCOME_UNKNOWN",
 		80:  "ERROR_REASON_RESPONSE_NOT_FOUND",
 		81:  "ERROR_REASON_EMPTY_ANSWER",
 		82:  "ERROR_REASON_INVALID_JSON_ANSWER",
@@ -322,6 +330,7 @@ var (
 		"ERROR_REASON_ILLEGAL_TRANSITION":      62,
 		"ERROR_REASON_CANCELLED":               63,
 		"ERROR_REASON_EXPERIMENT_NOT_FOUND":    64,
+		"ERROR_REASON_OUTCOME_UNKNOWN":         65,
 		"ERROR_REASON_RESPONSE_NOT_FOUND":      80,
 		"ERROR_REASON_EMPTY_ANSWER":            81,
 		"ERROR_REASON_INVALID_JSON_ANSWER":     82,
@@ -386,7 +395,7 @@ var File_gptmesh_mesh_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_gptmesh_mesh_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\"gptmesh/mesh/v1/error_reason.proto\x12\x0fgptmesh.mesh.v1*\xbd\x0e\n" +
+	"\"gptmesh/mesh/v1/error_reason.proto\x12\x0fgptmesh.mesh.v1*\xdf\x0e\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\x1f\n" +
@@ -410,7 +419,8 @@ const file_gptmesh_mesh_v1_error_reason_proto_rawDesc = "" +
 	"!ERROR_REASON_IDEMPOTENCY_CONFLICT\x10=\x12#\n" +
 	"\x1fERROR_REASON_ILLEGAL_TRANSITION\x10>\x12\x1a\n" +
 	"\x16ERROR_REASON_CANCELLED\x10?\x12%\n" +
-	"!ERROR_REASON_EXPERIMENT_NOT_FOUND\x10@\x12#\n" +
+	"!ERROR_REASON_EXPERIMENT_NOT_FOUND\x10@\x12 \n" +
+	"\x1cERROR_REASON_OUTCOME_UNKNOWN\x10A\x12#\n" +
 	"\x1fERROR_REASON_RESPONSE_NOT_FOUND\x10P\x12\x1d\n" +
 	"\x19ERROR_REASON_EMPTY_ANSWER\x10Q\x12$\n" +
 	" ERROR_REASON_INVALID_JSON_ANSWER\x10R\x12\x18\n" +

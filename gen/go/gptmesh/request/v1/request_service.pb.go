@@ -42,7 +42,9 @@ type SubmitRequest struct {
 	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// idempotency_key makes sending the request again safe: the same key with
 	// the same request never makes a second model call, with another request it
-	// is IDEMPOTENCY_CONFLICT. Kept for 24 hours, per principal.
+	// is IDEMPOTENCY_CONFLICT. Where an earlier call under the key ended before its
+	// answer came, and a provider may have done the work, it is OUTCOME_UNKNOWN.
+	// Kept for 24 hours, per principal.
 	IdempotencyKey string `protobuf:"bytes,4,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	// post_processing is done before the answer is passed on.
 	PostProcessing *v11.PostProcessing `protobuf:"bytes,5,opt,name=post_processing,json=postProcessing,proto3" json:"post_processing,omitempty"`
@@ -57,7 +59,11 @@ type SubmitRequest struct {
 	Timeout *durationpb.Duration `protobuf:"bytes,9,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// wire_bounds names the wire whose own bounds the sampling was checked
 	// against by a face. Unspecified applies the room's bounds.
-	WireBounds    v1.Wire `protobuf:"varint,10,opt,name=wire_bounds,json=wireBounds,proto3,enum=gptmesh.conversation.v1.Wire" json:"wire_bounds,omitempty"`
+	WireBounds v1.Wire `protobuf:"varint,10,opt,name=wire_bounds,json=wireBounds,proto3,enum=gptmesh.conversation.v1.Wire" json:"wire_bounds,omitempty"`
+	// after_sequence skips chunks up to this number where idempotency_key names a
+	// request that is there already: a client goes on where its stream broke off.
+	// It has no meaning for the first call under a key, nor without one.
+	AfterSequence int64 `protobuf:"varint,11,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -160,6 +166,13 @@ func (x *SubmitRequest) GetWireBounds() v1.Wire {
 		return x.WireBounds
 	}
 	return v1.Wire(0)
+}
+
+func (x *SubmitRequest) GetAfterSequence() int64 {
+	if x != nil {
+		return x.AfterSequence
+	}
+	return 0
 }
 
 // SubmitResponse is one step of the answer.
@@ -310,6 +323,127 @@ func (x *SubmitDetachedResponse) GetRequest() *Request {
 	return nil
 }
 
+// WatchRequest names what to watch.
+type WatchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// request_id is the request.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// after_sequence skips chunks up to this number. 0 starts at the beginning.
+	AfterSequence int64 `protobuf:"varint,2,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
+	// accept_wire takes chunks with the raw half of this wire as they are; other
+	// chunks come with the typed half.
+	AcceptWire    v1.Wire `protobuf:"varint,3,opt,name=accept_wire,json=acceptWire,proto3,enum=gptmesh.conversation.v1.Wire" json:"accept_wire,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRequest) Reset() {
+	*x = WatchRequest{}
+	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRequest) ProtoMessage() {}
+
+func (x *WatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
+func (*WatchRequest) Descriptor() ([]byte, []int) {
+	return file_gptmesh_request_v1_request_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *WatchRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *WatchRequest) GetAfterSequence() int64 {
+	if x != nil {
+		return x.AfterSequence
+	}
+	return 0
+}
+
+func (x *WatchRequest) GetAcceptWire() v1.Wire {
+	if x != nil {
+		return x.AcceptWire
+	}
+	return v1.Wire(0)
+}
+
+// WatchResponse is one step of the answer.
+type WatchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// request is set on the first message (as of then) and on the last one (as
+	// finished).
+	Request *Request `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
+	// chunk is the next chunk of the answer.
+	Chunk         *v1.Chunk `protobuf:"bytes,2,opt,name=chunk,proto3" json:"chunk,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchResponse) Reset() {
+	*x = WatchResponse{}
+	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchResponse) ProtoMessage() {}
+
+func (x *WatchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
+func (*WatchResponse) Descriptor() ([]byte, []int) {
+	return file_gptmesh_request_v1_request_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *WatchResponse) GetRequest() *Request {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetChunk() *v1.Chunk {
+	if x != nil {
+		return x.Chunk
+	}
+	return nil
+}
+
 // GetRequestRequest names a request.
 type GetRequestRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -321,7 +455,7 @@ type GetRequestRequest struct {
 
 func (x *GetRequestRequest) Reset() {
 	*x = GetRequestRequest{}
-	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[4]
+	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -333,7 +467,7 @@ func (x *GetRequestRequest) String() string {
 func (*GetRequestRequest) ProtoMessage() {}
 
 func (x *GetRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[4]
+	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -346,7 +480,7 @@ func (x *GetRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequestRequest.ProtoReflect.Descriptor instead.
 func (*GetRequestRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_request_v1_request_service_proto_rawDescGZIP(), []int{4}
+	return file_gptmesh_request_v1_request_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetRequestRequest) GetRequestId() string {
@@ -367,7 +501,7 @@ type GetRequestResponse struct {
 
 func (x *GetRequestResponse) Reset() {
 	*x = GetRequestResponse{}
-	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[5]
+	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -379,7 +513,7 @@ func (x *GetRequestResponse) String() string {
 func (*GetRequestResponse) ProtoMessage() {}
 
 func (x *GetRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[5]
+	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -392,7 +526,7 @@ func (x *GetRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequestResponse.ProtoReflect.Descriptor instead.
 func (*GetRequestResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_request_v1_request_service_proto_rawDescGZIP(), []int{5}
+	return file_gptmesh_request_v1_request_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetRequestResponse) GetRequest() *Request {
@@ -425,7 +559,7 @@ type ListRequestsRequest struct {
 
 func (x *ListRequestsRequest) Reset() {
 	*x = ListRequestsRequest{}
-	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[6]
+	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -437,7 +571,7 @@ func (x *ListRequestsRequest) String() string {
 func (*ListRequestsRequest) ProtoMessage() {}
 
 func (x *ListRequestsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[6]
+	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -450,7 +584,7 @@ func (x *ListRequestsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequestsRequest.ProtoReflect.Descriptor instead.
 func (*ListRequestsRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_request_v1_request_service_proto_rawDescGZIP(), []int{6}
+	return file_gptmesh_request_v1_request_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListRequestsRequest) GetUserId() string {
@@ -515,7 +649,7 @@ type ListRequestsResponse struct {
 
 func (x *ListRequestsResponse) Reset() {
 	*x = ListRequestsResponse{}
-	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[7]
+	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -527,7 +661,7 @@ func (x *ListRequestsResponse) String() string {
 func (*ListRequestsResponse) ProtoMessage() {}
 
 func (x *ListRequestsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[7]
+	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -540,7 +674,7 @@ func (x *ListRequestsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequestsResponse.ProtoReflect.Descriptor instead.
 func (*ListRequestsResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_request_v1_request_service_proto_rawDescGZIP(), []int{7}
+	return file_gptmesh_request_v1_request_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListRequestsResponse) GetRequests() []*Request {
@@ -568,7 +702,7 @@ type CancelRequestRequest struct {
 
 func (x *CancelRequestRequest) Reset() {
 	*x = CancelRequestRequest{}
-	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[8]
+	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -580,7 +714,7 @@ func (x *CancelRequestRequest) String() string {
 func (*CancelRequestRequest) ProtoMessage() {}
 
 func (x *CancelRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[8]
+	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -593,7 +727,7 @@ func (x *CancelRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequestRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequestRequest) Descriptor() ([]byte, []int) {
-	return file_gptmesh_request_v1_request_service_proto_rawDescGZIP(), []int{8}
+	return file_gptmesh_request_v1_request_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CancelRequestRequest) GetRequestId() string {
@@ -614,7 +748,7 @@ type CancelRequestResponse struct {
 
 func (x *CancelRequestResponse) Reset() {
 	*x = CancelRequestResponse{}
-	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[9]
+	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -626,7 +760,7 @@ func (x *CancelRequestResponse) String() string {
 func (*CancelRequestResponse) ProtoMessage() {}
 
 func (x *CancelRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[9]
+	mi := &file_gptmesh_request_v1_request_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -639,7 +773,7 @@ func (x *CancelRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequestResponse.ProtoReflect.Descriptor instead.
 func (*CancelRequestResponse) Descriptor() ([]byte, []int) {
-	return file_gptmesh_request_v1_request_service_proto_rawDescGZIP(), []int{9}
+	return file_gptmesh_request_v1_request_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CancelRequestResponse) GetRequest() *Request {
@@ -653,7 +787,7 @@ var File_gptmesh_request_v1_request_service_proto protoreflect.FileDescriptor
 
 const file_gptmesh_request_v1_request_service_proto_rawDesc = "" +
 	"\n" +
-	"(gptmesh/request/v1/request_service.proto\x12\x12gptmesh.request.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#gptmesh/conversation/v1/event.proto\x1a\"gptmesh/conversation/v1/turn.proto\x1a\x1dgptmesh/mesh/v1/options.proto\x1a gptmesh/request/v1/request.proto\x1a\"gptmesh/response/v1/response.proto\"\xc6\x05\n" +
+	"(gptmesh/request/v1/request_service.proto\x12\x12gptmesh.request.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#gptmesh/conversation/v1/event.proto\x1a\"gptmesh/conversation/v1/turn.proto\x1a\x1dgptmesh/mesh/v1/options.proto\x1a gptmesh/request/v1/request.proto\x1a\"gptmesh/response/v1/response.proto\"\xf6\x05\n" +
 	"\rSubmitRequest\x129\n" +
 	"\x04turn\x18\x01 \x01(\v2\x1d.gptmesh.conversation.v1.TurnB\x06\xbaH\x03\xc8\x01\x01R\x04turn\x12&\n" +
 	"\n" +
@@ -667,7 +801,8 @@ const file_gptmesh_request_v1_request_service_proto_rawDesc = "" +
 	"\atimeout\x18\t \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\atimeout\x12>\n" +
 	"\vwire_bounds\x18\n" +
 	" \x01(\x0e2\x1d.gptmesh.conversation.v1.WireR\n" +
-	"wireBounds\x1a;\n" +
+	"wireBounds\x12.\n" +
+	"\x0eafter_sequence\x18\v \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rafterSequence\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"}\n" +
@@ -677,7 +812,16 @@ const file_gptmesh_request_v1_request_service_proto_rawDesc = "" +
 	"\x15SubmitDetachedRequest\x12A\n" +
 	"\x06submit\x18\x01 \x01(\v2!.gptmesh.request.v1.SubmitRequestB\x06\xbaH\x03\xc8\x01\x01R\x06submit\"O\n" +
 	"\x16SubmitDetachedResponse\x125\n" +
-	"\arequest\x18\x01 \x01(\v2\x1b.gptmesh.request.v1.RequestR\arequest\";\n" +
+	"\arequest\x18\x01 \x01(\v2\x1b.gptmesh.request.v1.RequestR\arequest\"\xb0\x01\n" +
+	"\fWatchRequest\x12&\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\trequestId\x12.\n" +
+	"\x0eafter_sequence\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rafterSequence\x12H\n" +
+	"\vaccept_wire\x18\x03 \x01(\x0e2\x1d.gptmesh.conversation.v1.WireB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
+	"acceptWire\"|\n" +
+	"\rWatchResponse\x125\n" +
+	"\arequest\x18\x01 \x01(\v2\x1b.gptmesh.request.v1.RequestR\arequest\x124\n" +
+	"\x05chunk\x18\x02 \x01(\v2\x1e.gptmesh.conversation.v1.ChunkR\x05chunk\";\n" +
 	"\x11GetRequestRequest\x12&\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\trequestId\"K\n" +
@@ -701,10 +845,11 @@ const file_gptmesh_request_v1_request_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\trequestId\"N\n" +
 	"\x15CancelRequestResponse\x125\n" +
-	"\arequest\x18\x01 \x01(\v2\x1b.gptmesh.request.v1.RequestR\arequest2\xec\x05\n" +
+	"\arequest\x18\x01 \x01(\v2\x1b.gptmesh.request.v1.RequestR\arequest2\xf7\x06\n" +
 	"\x0eRequestService\x12{\n" +
 	"\x06Submit\x12!.gptmesh.request.v1.SubmitRequest\x1a\".gptmesh.request.v1.SubmitResponse\"(\xca\xf3\x18\b\b\x04\x10\x02\x18\x02 \x03\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/mesh/v1/requests0\x01\x12\x9a\x01\n" +
-	"\x0eSubmitDetached\x12).gptmesh.request.v1.SubmitDetachedRequest\x1a*.gptmesh.request.v1.SubmitDetachedResponse\"1\xca\xf3\x18\b\b\x04\x10\x02\x18\x02 \x03\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/mesh/v1/requests:detached\x12\x8f\x01\n" +
+	"\x0eSubmitDetached\x12).gptmesh.request.v1.SubmitDetachedRequest\x1a*.gptmesh.request.v1.SubmitDetachedResponse\"1\xca\xf3\x18\b\b\x04\x10\x02\x18\x02 \x03\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/mesh/v1/requests:detached\x12\x88\x01\n" +
+	"\x05Watch\x12 .gptmesh.request.v1.WatchRequest\x1a!.gptmesh.request.v1.WatchResponse\"8\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02&\x12$/mesh/v1/requests/{request_id}:watch0\x01\x12\x8f\x01\n" +
 	"\n" +
 	"GetRequest\x12%.gptmesh.request.v1.GetRequestRequest\x1a&.gptmesh.request.v1.GetRequestResponse\"2\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02 \x12\x1e/mesh/v1/requests/{request_id}\x12\x88\x01\n" +
 	"\fListRequests\x12'.gptmesh.request.v1.ListRequestsRequest\x1a(.gptmesh.request.v1.ListRequestsResponse\"%\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02\x13\x12\x11/mesh/v1/requests\x12\xa2\x01\n" +
@@ -723,63 +868,70 @@ func file_gptmesh_request_v1_request_service_proto_rawDescGZIP() []byte {
 	return file_gptmesh_request_v1_request_service_proto_rawDescData
 }
 
-var file_gptmesh_request_v1_request_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_gptmesh_request_v1_request_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_gptmesh_request_v1_request_service_proto_goTypes = []any{
 	(*SubmitRequest)(nil),          // 0: gptmesh.request.v1.SubmitRequest
 	(*SubmitResponse)(nil),         // 1: gptmesh.request.v1.SubmitResponse
 	(*SubmitDetachedRequest)(nil),  // 2: gptmesh.request.v1.SubmitDetachedRequest
 	(*SubmitDetachedResponse)(nil), // 3: gptmesh.request.v1.SubmitDetachedResponse
-	(*GetRequestRequest)(nil),      // 4: gptmesh.request.v1.GetRequestRequest
-	(*GetRequestResponse)(nil),     // 5: gptmesh.request.v1.GetRequestResponse
-	(*ListRequestsRequest)(nil),    // 6: gptmesh.request.v1.ListRequestsRequest
-	(*ListRequestsResponse)(nil),   // 7: gptmesh.request.v1.ListRequestsResponse
-	(*CancelRequestRequest)(nil),   // 8: gptmesh.request.v1.CancelRequestRequest
-	(*CancelRequestResponse)(nil),  // 9: gptmesh.request.v1.CancelRequestResponse
-	nil,                            // 10: gptmesh.request.v1.SubmitRequest.MetadataEntry
-	(*v1.Turn)(nil),                // 11: gptmesh.conversation.v1.Turn
-	(*v11.PostProcessing)(nil),     // 12: gptmesh.response.v1.PostProcessing
-	(*v11.CachePolicy)(nil),        // 13: gptmesh.response.v1.CachePolicy
-	(v11.DisconnectPolicy)(0),      // 14: gptmesh.response.v1.DisconnectPolicy
-	(*durationpb.Duration)(nil),    // 15: google.protobuf.Duration
-	(v1.Wire)(0),                   // 16: gptmesh.conversation.v1.Wire
-	(*Request)(nil),                // 17: gptmesh.request.v1.Request
-	(*v1.Chunk)(nil),               // 18: gptmesh.conversation.v1.Chunk
-	(Request_State)(0),             // 19: gptmesh.request.v1.Request.State
-	(*timestamppb.Timestamp)(nil),  // 20: google.protobuf.Timestamp
+	(*WatchRequest)(nil),           // 4: gptmesh.request.v1.WatchRequest
+	(*WatchResponse)(nil),          // 5: gptmesh.request.v1.WatchResponse
+	(*GetRequestRequest)(nil),      // 6: gptmesh.request.v1.GetRequestRequest
+	(*GetRequestResponse)(nil),     // 7: gptmesh.request.v1.GetRequestResponse
+	(*ListRequestsRequest)(nil),    // 8: gptmesh.request.v1.ListRequestsRequest
+	(*ListRequestsResponse)(nil),   // 9: gptmesh.request.v1.ListRequestsResponse
+	(*CancelRequestRequest)(nil),   // 10: gptmesh.request.v1.CancelRequestRequest
+	(*CancelRequestResponse)(nil),  // 11: gptmesh.request.v1.CancelRequestResponse
+	nil,                            // 12: gptmesh.request.v1.SubmitRequest.MetadataEntry
+	(*v1.Turn)(nil),                // 13: gptmesh.conversation.v1.Turn
+	(*v11.PostProcessing)(nil),     // 14: gptmesh.response.v1.PostProcessing
+	(*v11.CachePolicy)(nil),        // 15: gptmesh.response.v1.CachePolicy
+	(v11.DisconnectPolicy)(0),      // 16: gptmesh.response.v1.DisconnectPolicy
+	(*durationpb.Duration)(nil),    // 17: google.protobuf.Duration
+	(v1.Wire)(0),                   // 18: gptmesh.conversation.v1.Wire
+	(*Request)(nil),                // 19: gptmesh.request.v1.Request
+	(*v1.Chunk)(nil),               // 20: gptmesh.conversation.v1.Chunk
+	(Request_State)(0),             // 21: gptmesh.request.v1.Request.State
+	(*timestamppb.Timestamp)(nil),  // 22: google.protobuf.Timestamp
 }
 var file_gptmesh_request_v1_request_service_proto_depIdxs = []int32{
-	11, // 0: gptmesh.request.v1.SubmitRequest.turn:type_name -> gptmesh.conversation.v1.Turn
-	12, // 1: gptmesh.request.v1.SubmitRequest.post_processing:type_name -> gptmesh.response.v1.PostProcessing
-	13, // 2: gptmesh.request.v1.SubmitRequest.cache:type_name -> gptmesh.response.v1.CachePolicy
-	14, // 3: gptmesh.request.v1.SubmitRequest.on_disconnect:type_name -> gptmesh.response.v1.DisconnectPolicy
-	10, // 4: gptmesh.request.v1.SubmitRequest.metadata:type_name -> gptmesh.request.v1.SubmitRequest.MetadataEntry
-	15, // 5: gptmesh.request.v1.SubmitRequest.timeout:type_name -> google.protobuf.Duration
-	16, // 6: gptmesh.request.v1.SubmitRequest.wire_bounds:type_name -> gptmesh.conversation.v1.Wire
-	17, // 7: gptmesh.request.v1.SubmitResponse.request:type_name -> gptmesh.request.v1.Request
-	18, // 8: gptmesh.request.v1.SubmitResponse.chunk:type_name -> gptmesh.conversation.v1.Chunk
+	13, // 0: gptmesh.request.v1.SubmitRequest.turn:type_name -> gptmesh.conversation.v1.Turn
+	14, // 1: gptmesh.request.v1.SubmitRequest.post_processing:type_name -> gptmesh.response.v1.PostProcessing
+	15, // 2: gptmesh.request.v1.SubmitRequest.cache:type_name -> gptmesh.response.v1.CachePolicy
+	16, // 3: gptmesh.request.v1.SubmitRequest.on_disconnect:type_name -> gptmesh.response.v1.DisconnectPolicy
+	12, // 4: gptmesh.request.v1.SubmitRequest.metadata:type_name -> gptmesh.request.v1.SubmitRequest.MetadataEntry
+	17, // 5: gptmesh.request.v1.SubmitRequest.timeout:type_name -> google.protobuf.Duration
+	18, // 6: gptmesh.request.v1.SubmitRequest.wire_bounds:type_name -> gptmesh.conversation.v1.Wire
+	19, // 7: gptmesh.request.v1.SubmitResponse.request:type_name -> gptmesh.request.v1.Request
+	20, // 8: gptmesh.request.v1.SubmitResponse.chunk:type_name -> gptmesh.conversation.v1.Chunk
 	0,  // 9: gptmesh.request.v1.SubmitDetachedRequest.submit:type_name -> gptmesh.request.v1.SubmitRequest
-	17, // 10: gptmesh.request.v1.SubmitDetachedResponse.request:type_name -> gptmesh.request.v1.Request
-	17, // 11: gptmesh.request.v1.GetRequestResponse.request:type_name -> gptmesh.request.v1.Request
-	19, // 12: gptmesh.request.v1.ListRequestsRequest.states:type_name -> gptmesh.request.v1.Request.State
-	20, // 13: gptmesh.request.v1.ListRequestsRequest.after:type_name -> google.protobuf.Timestamp
-	20, // 14: gptmesh.request.v1.ListRequestsRequest.before:type_name -> google.protobuf.Timestamp
-	17, // 15: gptmesh.request.v1.ListRequestsResponse.requests:type_name -> gptmesh.request.v1.Request
-	17, // 16: gptmesh.request.v1.CancelRequestResponse.request:type_name -> gptmesh.request.v1.Request
-	0,  // 17: gptmesh.request.v1.RequestService.Submit:input_type -> gptmesh.request.v1.SubmitRequest
-	2,  // 18: gptmesh.request.v1.RequestService.SubmitDetached:input_type -> gptmesh.request.v1.SubmitDetachedRequest
-	4,  // 19: gptmesh.request.v1.RequestService.GetRequest:input_type -> gptmesh.request.v1.GetRequestRequest
-	6,  // 20: gptmesh.request.v1.RequestService.ListRequests:input_type -> gptmesh.request.v1.ListRequestsRequest
-	8,  // 21: gptmesh.request.v1.RequestService.CancelRequest:input_type -> gptmesh.request.v1.CancelRequestRequest
-	1,  // 22: gptmesh.request.v1.RequestService.Submit:output_type -> gptmesh.request.v1.SubmitResponse
-	3,  // 23: gptmesh.request.v1.RequestService.SubmitDetached:output_type -> gptmesh.request.v1.SubmitDetachedResponse
-	5,  // 24: gptmesh.request.v1.RequestService.GetRequest:output_type -> gptmesh.request.v1.GetRequestResponse
-	7,  // 25: gptmesh.request.v1.RequestService.ListRequests:output_type -> gptmesh.request.v1.ListRequestsResponse
-	9,  // 26: gptmesh.request.v1.RequestService.CancelRequest:output_type -> gptmesh.request.v1.CancelRequestResponse
-	22, // [22:27] is the sub-list for method output_type
-	17, // [17:22] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	19, // 10: gptmesh.request.v1.SubmitDetachedResponse.request:type_name -> gptmesh.request.v1.Request
+	18, // 11: gptmesh.request.v1.WatchRequest.accept_wire:type_name -> gptmesh.conversation.v1.Wire
+	19, // 12: gptmesh.request.v1.WatchResponse.request:type_name -> gptmesh.request.v1.Request
+	20, // 13: gptmesh.request.v1.WatchResponse.chunk:type_name -> gptmesh.conversation.v1.Chunk
+	19, // 14: gptmesh.request.v1.GetRequestResponse.request:type_name -> gptmesh.request.v1.Request
+	21, // 15: gptmesh.request.v1.ListRequestsRequest.states:type_name -> gptmesh.request.v1.Request.State
+	22, // 16: gptmesh.request.v1.ListRequestsRequest.after:type_name -> google.protobuf.Timestamp
+	22, // 17: gptmesh.request.v1.ListRequestsRequest.before:type_name -> google.protobuf.Timestamp
+	19, // 18: gptmesh.request.v1.ListRequestsResponse.requests:type_name -> gptmesh.request.v1.Request
+	19, // 19: gptmesh.request.v1.CancelRequestResponse.request:type_name -> gptmesh.request.v1.Request
+	0,  // 20: gptmesh.request.v1.RequestService.Submit:input_type -> gptmesh.request.v1.SubmitRequest
+	2,  // 21: gptmesh.request.v1.RequestService.SubmitDetached:input_type -> gptmesh.request.v1.SubmitDetachedRequest
+	4,  // 22: gptmesh.request.v1.RequestService.Watch:input_type -> gptmesh.request.v1.WatchRequest
+	6,  // 23: gptmesh.request.v1.RequestService.GetRequest:input_type -> gptmesh.request.v1.GetRequestRequest
+	8,  // 24: gptmesh.request.v1.RequestService.ListRequests:input_type -> gptmesh.request.v1.ListRequestsRequest
+	10, // 25: gptmesh.request.v1.RequestService.CancelRequest:input_type -> gptmesh.request.v1.CancelRequestRequest
+	1,  // 26: gptmesh.request.v1.RequestService.Submit:output_type -> gptmesh.request.v1.SubmitResponse
+	3,  // 27: gptmesh.request.v1.RequestService.SubmitDetached:output_type -> gptmesh.request.v1.SubmitDetachedResponse
+	5,  // 28: gptmesh.request.v1.RequestService.Watch:output_type -> gptmesh.request.v1.WatchResponse
+	7,  // 29: gptmesh.request.v1.RequestService.GetRequest:output_type -> gptmesh.request.v1.GetRequestResponse
+	9,  // 30: gptmesh.request.v1.RequestService.ListRequests:output_type -> gptmesh.request.v1.ListRequestsResponse
+	11, // 31: gptmesh.request.v1.RequestService.CancelRequest:output_type -> gptmesh.request.v1.CancelRequestResponse
+	26, // [26:32] is the sub-list for method output_type
+	20, // [20:26] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_gptmesh_request_v1_request_service_proto_init() }
@@ -794,7 +946,7 @@ func file_gptmesh_request_v1_request_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gptmesh_request_v1_request_service_proto_rawDesc), len(file_gptmesh_request_v1_request_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

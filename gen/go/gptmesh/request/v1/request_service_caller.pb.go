@@ -20,6 +20,15 @@ type RequestServiceCaller interface {
 	// SubmitDetached admits a turn and returns at once; the answer is made on,
 	// to be watched with ResponseService.WatchResponse or read when done.
 	SubmitDetached(ctx context.Context, req *SubmitDetachedRequest) (*SubmitDetachedResponse, error)
+	// Watch streams the answer of a request from after_sequence on: live until its
+	// terminal event, or at once where the answer has ended. It serves on any
+	// process of the mesh, while the answer is made in another one and after that
+	// died: then it gives what was kept of it and the terminal event failed,
+	// INTERRUPTED. A request whose answer is not begun yet is waited for. Any number
+	// of callers may watch; each receives every chunk exactly once, in order, and
+	// may leave without harm to the answer. A request that ended before its answer
+	// began ends the call with the request's failure as the status.
+	Watch(ctx context.Context, req *WatchRequest, sink func(*WatchResponse) error) error
 	// GetRequest returns a request in any state.
 	GetRequest(ctx context.Context, req *GetRequestRequest) (*GetRequestResponse, error)
 	// ListRequests lists the caller's requests, newest first.
@@ -35,6 +44,7 @@ func LocalRequestService(server RequestServiceServer, chain *caller.Chain) Reque
 	return &localRequestService{
 		mSubmit:         caller.NewStream(caller.Method{Server: server, FullMethod: RequestService_Submit_FullMethodName, Chain: chain}, server.Submit),
 		mSubmitDetached: caller.NewUnary(caller.Method{Server: server, FullMethod: RequestService_SubmitDetached_FullMethodName, Chain: chain}, server.SubmitDetached),
+		mWatch:          caller.NewStream(caller.Method{Server: server, FullMethod: RequestService_Watch_FullMethodName, Chain: chain}, server.Watch),
 		mGetRequest:     caller.NewUnary(caller.Method{Server: server, FullMethod: RequestService_GetRequest_FullMethodName, Chain: chain}, server.GetRequest),
 		mListRequests:   caller.NewUnary(caller.Method{Server: server, FullMethod: RequestService_ListRequests_FullMethodName, Chain: chain}, server.ListRequests),
 		mCancelRequest:  caller.NewUnary(caller.Method{Server: server, FullMethod: RequestService_CancelRequest_FullMethodName, Chain: chain}, server.CancelRequest),
@@ -44,6 +54,7 @@ func LocalRequestService(server RequestServiceServer, chain *caller.Chain) Reque
 type localRequestService struct {
 	mSubmit         caller.Stream[SubmitRequest, SubmitResponse]
 	mSubmitDetached caller.Unary[SubmitDetachedRequest, SubmitDetachedResponse]
+	mWatch          caller.Stream[WatchRequest, WatchResponse]
 	mGetRequest     caller.Unary[GetRequestRequest, GetRequestResponse]
 	mListRequests   caller.Unary[ListRequestsRequest, ListRequestsResponse]
 	mCancelRequest  caller.Unary[CancelRequestRequest, CancelRequestResponse]
@@ -55,6 +66,10 @@ func (c *localRequestService) Submit(ctx context.Context, req *SubmitRequest, si
 
 func (c *localRequestService) SubmitDetached(ctx context.Context, req *SubmitDetachedRequest) (*SubmitDetachedResponse, error) {
 	return c.mSubmitDetached.Call(ctx, req)
+}
+
+func (c *localRequestService) Watch(ctx context.Context, req *WatchRequest, sink func(*WatchResponse) error) error {
+	return c.mWatch.Call(ctx, req, sink)
 }
 
 func (c *localRequestService) GetRequest(ctx context.Context, req *GetRequestRequest) (*GetRequestResponse, error) {
@@ -84,6 +99,10 @@ func (c *remoteRequestService) Submit(ctx context.Context, req *SubmitRequest, s
 
 func (c *remoteRequestService) SubmitDetached(ctx context.Context, req *SubmitDetachedRequest) (*SubmitDetachedResponse, error) {
 	return caller.RemoteUnary[SubmitDetachedResponse](ctx, c.conn, RequestService_SubmitDetached_FullMethodName, req)
+}
+
+func (c *remoteRequestService) Watch(ctx context.Context, req *WatchRequest, sink func(*WatchResponse) error) error {
+	return caller.RemoteStream(ctx, c.conn, &RequestService_ServiceDesc.Streams[1], RequestService_Watch_FullMethodName, req, sink)
 }
 
 func (c *remoteRequestService) GetRequest(ctx context.Context, req *GetRequestRequest) (*GetRequestResponse, error) {

@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	RequestService_Submit_FullMethodName         = "/gptmesh.request.v1.RequestService/Submit"
 	RequestService_SubmitDetached_FullMethodName = "/gptmesh.request.v1.RequestService/SubmitDetached"
+	RequestService_Watch_FullMethodName          = "/gptmesh.request.v1.RequestService/Watch"
 	RequestService_GetRequest_FullMethodName     = "/gptmesh.request.v1.RequestService/GetRequest"
 	RequestService_ListRequests_FullMethodName   = "/gptmesh.request.v1.RequestService/ListRequests"
 	RequestService_CancelRequest_FullMethodName  = "/gptmesh.request.v1.RequestService/CancelRequest"
@@ -41,6 +42,15 @@ type RequestServiceClient interface {
 	// SubmitDetached admits a turn and returns at once; the answer is made on,
 	// to be watched with ResponseService.WatchResponse or read when done.
 	SubmitDetached(ctx context.Context, in *SubmitDetachedRequest, opts ...grpc.CallOption) (*SubmitDetachedResponse, error)
+	// Watch streams the answer of a request from after_sequence on: live until its
+	// terminal event, or at once where the answer has ended. It serves on any
+	// process of the mesh, while the answer is made in another one and after that
+	// died: then it gives what was kept of it and the terminal event failed,
+	// INTERRUPTED. A request whose answer is not begun yet is waited for. Any number
+	// of callers may watch; each receives every chunk exactly once, in order, and
+	// may leave without harm to the answer. A request that ended before its answer
+	// began ends the call with the request's failure as the status.
+	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 	// GetRequest returns a request in any state.
 	GetRequest(ctx context.Context, in *GetRequestRequest, opts ...grpc.CallOption) (*GetRequestResponse, error)
 	// ListRequests lists the caller's requests, newest first.
@@ -88,6 +98,25 @@ func (c *requestServiceClient) SubmitDetached(ctx context.Context, in *SubmitDet
 	return out, nil
 }
 
+func (c *requestServiceClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RequestService_ServiceDesc.Streams[1], RequestService_Watch_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchRequest, WatchResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RequestService_WatchClient = grpc.ServerStreamingClient[WatchResponse]
+
 func (c *requestServiceClient) GetRequest(ctx context.Context, in *GetRequestRequest, opts ...grpc.CallOption) (*GetRequestResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetRequestResponse)
@@ -133,6 +162,15 @@ type RequestServiceServer interface {
 	// SubmitDetached admits a turn and returns at once; the answer is made on,
 	// to be watched with ResponseService.WatchResponse or read when done.
 	SubmitDetached(context.Context, *SubmitDetachedRequest) (*SubmitDetachedResponse, error)
+	// Watch streams the answer of a request from after_sequence on: live until its
+	// terminal event, or at once where the answer has ended. It serves on any
+	// process of the mesh, while the answer is made in another one and after that
+	// died: then it gives what was kept of it and the terminal event failed,
+	// INTERRUPTED. A request whose answer is not begun yet is waited for. Any number
+	// of callers may watch; each receives every chunk exactly once, in order, and
+	// may leave without harm to the answer. A request that ended before its answer
+	// began ends the call with the request's failure as the status.
+	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	// GetRequest returns a request in any state.
 	GetRequest(context.Context, *GetRequestRequest) (*GetRequestResponse, error)
 	// ListRequests lists the caller's requests, newest first.
@@ -156,6 +194,9 @@ func (UnimplementedRequestServiceServer) Submit(*SubmitRequest, grpc.ServerStrea
 }
 func (UnimplementedRequestServiceServer) SubmitDetached(context.Context, *SubmitDetachedRequest) (*SubmitDetachedResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SubmitDetached not implemented")
+}
+func (UnimplementedRequestServiceServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
+	return status.Error(codes.Unimplemented, "method Watch not implemented")
 }
 func (UnimplementedRequestServiceServer) GetRequest(context.Context, *GetRequestRequest) (*GetRequestResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRequest not implemented")
@@ -215,6 +256,17 @@ func _RequestService_SubmitDetached_Handler(srv interface{}, ctx context.Context
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _RequestService_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RequestServiceServer).Watch(m, &grpc.GenericServerStream[WatchRequest, WatchResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RequestService_WatchServer = grpc.ServerStreamingServer[WatchResponse]
 
 func _RequestService_GetRequest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetRequestRequest)
@@ -298,6 +350,11 @@ var RequestService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Submit",
 			Handler:       _RequestService_Submit_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Watch",
+			Handler:       _RequestService_Watch_Handler,
 			ServerStreams: true,
 		},
 	},
