@@ -32,6 +32,7 @@ func TestPath(t *testing.T) {
 			{"failed", testFailed},
 			{"truncated", testTruncated},
 			{"idempotency", testIdempotency},
+			{"key again", testKeyAgain},
 			{"detached", testDetached},
 			{"cancel", testCancel},
 			{"unknown model", testUnknownModel},

@@ -3,6 +3,7 @@ package face
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/gptmesh/gptmesh/tests/harness"
 )
@@ -17,6 +18,10 @@ type Ask struct {
 	Stream bool
 	// Session, IdempotencyKey, RequestID and User are sent where set.
 	Session, IdempotencyKey, RequestID, User string
+	// OnDisconnect is cancel, drain or detach; empty leaves it to the mesh.
+	OnDisconnect string
+	// Timeout bounds the whole request; 0 leaves it to the mesh.
+	Timeout time.Duration
 	// Header is sent beside them; with gRPC as metadata.
 	Header map[string]string
 	// OnText is called with each piece of a streamed answer's text.

@@ -8,11 +8,13 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/tests/harness"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // GRPC is RequestService.Submit.
@@ -23,8 +25,9 @@ func (GRPC) Name() string { return "grpc" }
 
 // Submission is an ask as the contract has it.
 func Submission(ask Ask) *requestv1.SubmitRequest {
-	return &requestv1.SubmitRequest{
+	submit := &requestv1.SubmitRequest{
 		SessionId: ask.Session, IdempotencyKey: ask.IdempotencyKey, UserId: ask.User,
+		OnDisconnect: responsev1.DisconnectPolicy(responsev1.DisconnectPolicy_value["DISCONNECT_POLICY_"+strings.ToUpper(ask.OnDisconnect)]),
 		Turn: &conversationv1.Turn{
 			Model: ask.Model, Stream: ask.Stream,
 			Messages: []*conversationv1.Message{{
@@ -33,6 +36,10 @@ func Submission(ask Ask) *requestv1.SubmitRequest {
 			}},
 		},
 	}
+	if ask.Timeout > 0 {
+		submit.Timeout = durationpb.New(ask.Timeout)
+	}
+	return submit
 }
 
 // Ask implements Face.

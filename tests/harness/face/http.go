@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/gptmesh/gptmesh/tests/harness"
@@ -31,6 +32,10 @@ func post(ctx context.Context, mesh *harness.Mesh, path string, body any, ask As
 	}
 	set("X-Gptmesh-Session", ask.Session)
 	set("Idempotency-Key", ask.IdempotencyKey)
+	set("X-Gptmesh-On-Disconnect", ask.OnDisconnect)
+	if ask.Timeout > 0 {
+		set("X-Request-Timeout", strconv.FormatFloat(ask.Timeout.Seconds(), 'f', -1, 64))
+	}
 	set("X-Request-Id", ask.RequestID)
 	set("X-Gptmesh-User", ask.User)
 	if mesh.Key != "" {
