@@ -6,7 +6,7 @@ BIN := $(CURDIR)/bin
 export PATH := $(BIN):$(PATH)
 MODULES := . gen tests
 
-.PHONY: run build test lint tools protodeps generate contracts fuzz bench bench-short bench-diff profile bench-go clean
+.PHONY: run build test lint tools protodeps generate contracts fuzz bench bench-short bench-diff soak profile bench-go clean
 
 run: build ## build and start the whole mesh on embedded stores
 	$(BIN)/gptmesh up
@@ -66,6 +66,11 @@ bench: ## the mesh beside the standard reverse proxy, in one run: the whole matr
 bench-short: ## the scenarios of the bars, a few seconds each
 	CGO_ENABLED=0 go build -trimpath -o $(BIN)/gptmesh ./cmd/gptmesh
 	go run ./tests/load -gptmesh $(BIN)/gptmesh -rounds 3 -duration 2s
+
+SOAKTIME ?= 10m
+soak: ## mixed load for SOAKTIME; fails where memory, goroutines or files grow
+	CGO_ENABLED=0 go build -trimpath -o $(BIN)/gptmesh ./cmd/gptmesh
+	go run ./tests/load -gptmesh $(BIN)/gptmesh -soak $(SOAKTIME)
 
 BEFORE ?= origin/main
 bench-diff: ## Go benchmarks of this tree beside those of the commit BEFORE

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gptmesh/gptmesh/pkg/eventstream"
@@ -30,25 +31,47 @@ type scenario struct {
 
 // result is what one round of a scenario gave.
 type result struct {
-	requests, events int64
+	requests, events atomic.Int64
 	elapsed          time.Duration
 	cpu              time.Duration
-	total, first     histogram // per request: to the end, to the first byte
-	event            histogram // per event: from its making to its arrival
+	total, first     *histogram // per request: to the end, to the first byte
+	event            *histogram // per event: from its making to its arrival
 	memory           int64
 	counts           counters
 }
 
-func (r *result) perRequest() time.Duration { return r.cpu / time.Duration(max(r.requests, 1)) }
+func newResult() *result {
+	return &result{total: newHistogram(), first: newHistogram(), event: newHistogram()}
+}
+
+func (r *result) perRequest() time.Duration { return r.cpu / time.Duration(max(r.requests.Load(), 1)) }
 
 // perEvent is 0 where there are no events.
 func (r *result) perEvent() time.Duration {
-	if r.events == 0 {
+	n := r.events.Load()
+	if n == 0 {
 		return 0
 	}
-	return r.cpu / time.Duration(r.events)
+	return r.cpu / time.Duration(n)
 }
-func (r *result) rate() float64 { return float64(r.requests) / r.elapsed.Seconds() }
+func (r *result) rate() float64 { return float64(r.requests.Load()) / r.elapsed.Seconds() }
+
+// requests makes the scenario's requests, which share one body.
+func (s scenario) requests(target upstream.Target) func() *upstream.Request {
+	usage := ""
+	if s.stream {
+		usage = `"stream_options":{"include_usage":true},`
+	}
+	body := fmt.Appendf(nil, `{"model":"mock","user":%q,"stream":%t,%s"messages":[{"role":"user","content":"%s"}]}`,
+		s.script, s.stream, usage, strings.Repeat("y", s.promptBytes))
+	header := []upstream.Field{{Name: "Content-Type", Value: "application/json"}, {Name: "Authorization", Value: "Bearer bench"}}
+	if s.sessions {
+		header = append(header, upstream.Field{Name: "X-Gptmesh-Session", Value: "new"})
+	}
+	return func() *upstream.Request {
+		return &upstream.Request{Method: "POST", Target: target, Body: body, Header: header}
+	}
+}
 
 // load runs a scenario against a program and checks every answer: in a closed
 // loop, or with requests that are due at times of their own. What such a request
@@ -64,21 +87,10 @@ func load(ctx context.Context, s scenario, p *process) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := fmt.Appendf(nil, `{"model":"mock","user":%q,"stream":%t,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"%s"}]}`,
-		s.script, s.stream, strings.Repeat("y", s.promptBytes))
-	if !s.stream {
-		body = bytes.Replace(body, []byte(`"stream_options":{"include_usage":true},`), nil, 1)
-	}
-	request := func() *upstream.Request {
-		header := []upstream.Field{{Name: "Content-Type", Value: "application/json"}, {Name: "Authorization", Value: "Bearer bench"}}
-		if s.sessions {
-			header = append(header, upstream.Field{Name: "X-Gptmesh-Session", Value: "new"})
-		}
-		return &upstream.Request{Method: "POST", Target: target, Body: body, Header: header}
-	}
+	request := s.requests(target)
 	ctx, cancel := context.WithTimeout(ctx, s.duration)
 	defer cancel()
-	out := &result{}
+	out := newResult()
 	var mu sync.Mutex
 	var failed error
 	var wg sync.WaitGroup
@@ -86,7 +98,6 @@ func load(ctx context.Context, s scenario, p *process) (*result, error) {
 	start, cpu := time.Now(), p.cpu()
 	for i := range s.connections {
 		wg.Go(func() {
-			mine := &result{}
 			for turn := i; ctx.Err() == nil; turn += s.connections {
 				begin := time.Now()
 				if s.rate > 0 {
@@ -98,7 +109,7 @@ func load(ctx context.Context, s scenario, p *process) (*result, error) {
 					}
 				}
 				// A request that has begun is finished: only whole ones count.
-				if err := once(context.WithoutCancel(ctx), client, request(), s, begin, mine); err != nil {
+				if err := once(context.WithoutCancel(ctx), client, request(), s, begin, out); err != nil {
 					mu.Lock()
 					failed = errors.Join(failed, err)
 					mu.Unlock()
@@ -106,13 +117,6 @@ func load(ctx context.Context, s scenario, p *process) (*result, error) {
 					break
 				}
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			out.requests += mine.requests
-			out.events += mine.events
-			out.total.merge(&mine.total)
-			out.first.merge(&mine.first)
-			out.event.merge(&mine.event)
 		})
 	}
 	wg.Wait()
@@ -139,7 +143,7 @@ func once(ctx context.Context, client upstream.Doer, request *upstream.Request, 
 	if err != nil {
 		return err
 	}
-	r.requests++
+	r.requests.Add(1)
 	r.total.add(time.Since(begin))
 	return nil
 }
@@ -166,7 +170,7 @@ func readStream(body io.Reader, s scenario, begin time.Time, r *result) error {
 			if event.Data == nil {
 				continue
 			}
-			if r.events++; tokens == 0 {
+			if r.events.Add(1); tokens == 0 {
 				r.first.add(now.Sub(begin))
 			}
 			done = done || string(event.Data) == "[DONE]"

@@ -28,6 +28,9 @@ func run(args []string) error {
 	if len(args) == 3 && args[0] == "floor" {
 		return serveFloor(args[1], args[2])
 	}
+	if len(args) == 3 && args[0] == "fast" {
+		return serveFast(args[1], args[2])
+	}
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
 	binary := flags.String("gptmesh", "bin/gptmesh", "the program to measure")
 	before := flags.String("before", "", "another gptmesh, to be measured in the same rounds")
@@ -38,14 +41,19 @@ func run(args []string) error {
 	shape := flags.String("shape", "up", "the mesh's processes: up, lean or full")
 	database := flags.String("database", "", "a PostgreSQL to keep rows in; empty means the embedded stores")
 	sessions := flags.Bool("sessions", false, "keep each turn in a session")
+	soaking := flags.Duration("soak", 0, "put mixed load on the mesh for so long and look at its memory, and measure nothing else")
 	profiles := flags.String("profiles", "", "write profiles of CPU and allocations of each scenario into this folder, and measure nothing else")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	return measure(plan{
+	p := plan{
 		binary: *binary, before: *before, rounds: *rounds, length: *length, only: *only, profiles: *profiles,
 		all: *all, shape: *shape, database: *database, sessions: *sessions,
-	})
+	}
+	if *soaking > 0 {
+		return soak(p, *soaking)
+	}
+	return measure(p)
 }
 
 // plan is what one run does.
@@ -114,6 +122,11 @@ func measure(p plan) error {
 		return err
 	}
 	defer floor.stop()
+	fast, err := spawn("fasthttp", self, "fast", "127.0.0.1:0", upstream)
+	if err != nil {
+		return err
+	}
+	defer fast.stop()
 	data, err := os.MkdirTemp("", "gptmesh-load-")
 	if err != nil {
 		return err
@@ -124,7 +137,7 @@ func measure(p plan) error {
 		return err
 	}
 	defer mesh.stop()
-	programs := []*process{mock, floor, mesh}
+	programs := []*process{mock, floor, fast, mesh}
 	if p.before != "" {
 		older, err := os.MkdirTemp("", "gptmesh-load-")
 		if err != nil {
@@ -184,6 +197,10 @@ func profile(s scenario, mesh *process, folder string) error {
 	return errors.Join(err, <-sampled, <-sampled)
 }
 
+// meshes is where meshes begin among the programs: behind the provider itself,
+// the floor and the other proxy.
+const meshes = 3
+
 // compare runs a scenario against each program in turn, round by round, and
 // prints medians, those of a mesh also as ratios to the floor's.
 func compare(w *tabwriter.Writer, s scenario, rounds int, programs []*process) error {
@@ -200,20 +217,20 @@ func compare(w *tabwriter.Writer, s scenario, rounds int, programs []*process) e
 	for i, p := range programs {
 		name := p.name
 		if i == 0 {
-			name = "direct"
+			name = "direct" // no proxy between
 		}
 		row(w, s.name, name, results[i])
 	}
-	for i, mesh := range results[2:] {
+	for i, mesh := range results[meshes:] {
 		added := func(q float64, of func(*result) *histogram) time.Duration {
 			quantile := func(r *result) float64 { return float64(of(r).quantile(q)) }
 			return time.Duration(median(mesh, quantile) - median(results[0], quantile)).Round(100 * time.Nanosecond)
 		}
-		total, first, event := func(r *result) *histogram { return &r.total }, func(r *result) *histogram { return &r.first }, func(r *result) *histogram { return &r.event }
-		fmt.Fprintf(w, "%s\t%s added\t\t\t\t%v\t%v\t%v\t%v\t%v\t\t\t\t\t\t\n", s.name, programs[i+2].name,
+		total, first, event := func(r *result) *histogram { return r.total }, func(r *result) *histogram { return r.first }, func(r *result) *histogram { return r.event }
+		fmt.Fprintf(w, "%s\t%s added\t\t\t\t%v\t%v\t%v\t%v\t%v\t\t\t\t\t\t\n", s.name, programs[i+meshes].name,
 			added(0.5, total), added(0.99, total), added(0.5, first), added(0.99, first), added(0.99, event))
 		ratio := func(of func(*result) float64) float64 { return median(mesh, of) / max(median(results[1], of), 1e-9) }
-		fmt.Fprintf(w, "%s\t%s ratio\t%.2f\t%.2f\t%.2f\t\t\t\t\t\t\t\t\t\t\t\n", s.name, programs[i+2].name, ratio((*result).rate),
+		fmt.Fprintf(w, "%s\t%s ratio\t%.2f\t%.2f\t%.2f\t\t\t\t\t\t\t\t\t\t\t\n", s.name, programs[i+meshes].name, ratio((*result).rate),
 			ratio(func(r *result) float64 { return float64(r.perRequest()) }), ratio(func(r *result) float64 { return float64(r.perEvent()) }))
 	}
 	return nil
@@ -228,9 +245,9 @@ func row(w *tabwriter.Writer, scenario, name string, rounds []*result) {
 		d(func(r *result) time.Duration { return r.total.quantile(0.5) }), d(func(r *result) time.Duration { return r.total.quantile(0.99) }),
 		d(func(r *result) time.Duration { return r.first.quantile(0.5) }), d(func(r *result) time.Duration { return r.first.quantile(0.99) }),
 		d(func(r *result) time.Duration { return r.event.quantile(0.99) }), float64(rounds[len(rounds)-1].memory)/(1<<20),
-		median(rounds, func(r *result) float64 { return r.counts.allocations / float64(max(r.requests, 1)) }),
-		median(rounds, func(r *result) float64 { return r.counts.allocated / float64(max(r.requests, 1)) / 1024 }),
-		median(rounds, func(r *result) float64 { return r.counts.writes / float64(max(r.requests, 1)) }),
+		median(rounds, func(r *result) float64 { return r.counts.allocations / float64(max(r.requests.Load(), 1)) }),
+		median(rounds, func(r *result) float64 { return r.counts.allocated / float64(max(r.requests.Load(), 1)) / 1024 }),
+		median(rounds, func(r *result) float64 { return r.counts.writes / float64(max(r.requests.Load(), 1)) }),
 		median(rounds, func(r *result) float64 { return r.counts.writes / max(r.counts.commits, 1) }))
 }
 
