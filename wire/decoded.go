@@ -5,6 +5,7 @@ import (
 	"context"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/gen/scope"
 )
 
 // Decoded is an answer that is one body, with what it was decoded to. Who hands
@@ -34,7 +35,7 @@ type decodedKey struct{}
 
 // WithDecoded returns a context that d is filled in by.
 func WithDecoded(ctx context.Context, d *Decoded) context.Context {
-	return context.WithValue(ctx, decodedKey{}, d)
+	return scope.WithValue(ctx, decodedKey{}, d)
 }
 
 // DecodedFrom returns the context's Decoded, nil where there is none.

@@ -114,7 +114,7 @@ func (h *host) chains() error {
 	if err != nil {
 		return err
 	}
-	local := []rpc.Interceptor{metrics.Interceptor("local"), recovery}
+	local := []rpc.Interceptor{metrics.Local(h.logger)}
 	if h.tracing.Tracer != nil {
 		local = append([]rpc.Interceptor{rpc.Trace(h.tracing.Tracer, "local")}, local...)
 	}

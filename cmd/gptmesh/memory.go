@@ -13,7 +13,7 @@ import (
 // collectAt is the growth of the heap, in percent, after which garbage is
 // collected. A mesh keeps little and allocates much, so that collecting at four
 // times the kept memory costs a fraction and stays small.
-const collectAt = 400
+const collectAt = 150
 
 // memoryShare is how much of the memory there is the Go heap may take before
 // garbage is collected more eagerly, in percent. The rest is for SQLite's pages

@@ -5,6 +5,7 @@ import (
 	"io"
 	"sync/atomic"
 
+	"github.com/gptmesh/gptmesh/gen/scope"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -21,6 +22,9 @@ type Stream[Req, Resp any] struct {
 func NewStream[Req, Resp any](m Method, call func(*Req, grpc.ServerStreamingServer[Resp]) error) Stream[Req, Resp] {
 	info := &grpc.StreamServerInfo{FullMethod: m.FullMethod, IsServerStream: true}
 	handler := func(_ any, stream grpc.ServerStream) error {
+		if p, ok := stream.(*push[Req, Resp]); ok { // no interceptor stands between
+			return call(p.req, &p.stream)
+		}
 		// The request is received like on a wire, so that interceptors see it;
 		// push recognises its own pointer, and nothing is copied.
 		req := stream.Context().Value(requestKey{}).(*Req)
@@ -42,10 +46,10 @@ func (s *Stream[Req, Resp]) Call(ctx context.Context, req *Req, sink func(*Resp)
 	if err := ctx.Err(); err != nil {
 		return status.FromContextError(err).Err()
 	}
-	req = cloned(req)
-	inner, cancel := context.WithCancel(context.WithValue(incoming(ctx), requestKey{}, req))
-	defer cancel()
-	p := &push[Req, Resp]{ctx: inner, cancel: cancel, req: req, sink: sink}
+	p := &push[Req, Resp]{req: cloned(req), sink: sink}
+	p.stream.ServerStream = p
+	p.Start(incoming(ctx))
+	defer p.Cancel(nil)
 	err := s.chained(s.server, p)
 	if p.sinkErr != nil {
 		return p.sinkErr
@@ -59,17 +63,27 @@ func (s *Stream[Req, Resp]) Call(ctx context.Context, req *Req, sink func(*Resp)
 	return nil
 }
 
-// push is the server's side of a local stream: a send is a call of the sink.
+// push is the server's side of a local stream, and its context: a send is a call
+// of the sink.
 type push[Req, Resp any] struct {
-	ctx     context.Context
-	cancel  context.CancelFunc
+	scope.Scope
+	stream  grpc.GenericServerStream[Req, Resp]
 	req     *Req
 	sink    func(*Resp) error
 	sinkErr error
 	broken  atomic.Bool
 }
 
-func (p *push[Req, Resp]) Context() context.Context     { return p.ctx }
+func (p *push[Req, Resp]) Context() context.Context { return p }
+
+// Value implements context.Context.
+func (p *push[Req, Resp]) Value(key any) any {
+	if key == (requestKey{}) {
+		return p.req
+	}
+	return p.Scope.Value(key)
+}
+
 func (p *push[Req, Resp]) SetHeader(metadata.MD) error  { return nil }
 func (p *push[Req, Resp]) SendHeader(metadata.MD) error { return nil }
 func (p *push[Req, Resp]) SetTrailer(metadata.MD)       {}
@@ -78,7 +92,7 @@ func (p *push[Req, Resp]) SendMsg(m any) error {
 	if p.broken.Load() {
 		return status.Error(codes.Canceled, "the receiver has left")
 	}
-	if err := p.ctx.Err(); err != nil {
+	if err := p.Err(); err != nil {
 		return status.FromContextError(err).Err()
 	}
 	message := cloned(m.(*Resp))
@@ -87,7 +101,7 @@ func (p *push[Req, Resp]) SendMsg(m any) error {
 	if err != nil {
 		p.sinkErr = err
 		p.broken.Store(true)
-		p.cancel()
+		p.Cancel(nil)
 		return status.Error(codes.Canceled, "the receiver has left")
 	}
 	return nil

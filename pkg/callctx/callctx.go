@@ -3,7 +3,11 @@
 // one context value; the interceptors of package rpc move it over a wire.
 package callctx
 
-import "context"
+import (
+	"context"
+
+	"github.com/gptmesh/gptmesh/gen/scope"
+)
 
 // Kind says what sort of principal asks.
 type Kind uint8
@@ -46,7 +50,7 @@ type key struct{}
 
 // With returns ctx carrying call in the place of what it carried.
 func With(ctx context.Context, call Call) context.Context {
-	return context.WithValue(ctx, key{}, &call)
+	return scope.WithValue(ctx, key{}, &call)
 }
 
 // From returns what ctx carries, or the zero Call.

@@ -10,6 +10,8 @@ package durable
 import (
 	"context"
 	"sync"
+
+	"github.com/gptmesh/gptmesh/gen/scope"
 )
 
 // Write is a write that is under way. Wait returns when it is durable, or why
@@ -74,7 +76,7 @@ type key struct{}
 
 // With returns a context whose writes join g. A nil g makes writes wait for
 // themselves.
-func With(ctx context.Context, g *Group) context.Context { return context.WithValue(ctx, key{}, g) }
+func With(ctx context.Context, g *Group) context.Context { return scope.WithValue(ctx, key{}, g) }
 
 // From returns the context's group, nil where there is none.
 func From(ctx context.Context) *Group {

@@ -4,7 +4,11 @@
 // does (pkg/sqlite, pkg/postgres).
 package outbox
 
-import "context"
+import (
+	"context"
+
+	"github.com/gptmesh/gptmesh/gen/scope"
+)
 
 type key struct{}
 
@@ -21,12 +25,12 @@ func With(ctx context.Context, record []byte) context.Context {
 	if len(record) == 0 {
 		return ctx
 	}
-	return context.WithValue(ctx, key{}, &carried{record: record})
+	return scope.WithValue(ctx, key{}, &carried{record: record})
 }
 
 // Open returns ctx for one transaction whose record is made within it, by Add.
 func Open(ctx context.Context) context.Context {
-	return context.WithValue(ctx, key{}, &carried{open: true})
+	return scope.WithValue(ctx, key{}, &carried{open: true})
 }
 
 // Add adds to the record of the transaction that ctx was opened for. Without

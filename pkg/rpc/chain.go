@@ -19,6 +19,9 @@ type Interceptor struct {
 	Wrap func(ctx context.Context, m *Method, next func(context.Context) error) error
 	// Check looks at the request before the room does. Nil does nothing.
 	Check func(ctx context.Context, m *Method, request proto.Message) error
+
+	// around is Wrap for a stream whose context stays.
+	around func(m *Method, server any, stream grpc.ServerStream, handler grpc.StreamHandler) error
 }
 
 // NewChain makes a gRPC chain of interceptors, outermost first, for methods of
@@ -74,6 +77,9 @@ func (i Interceptor) stream(policies *Policies) grpc.StreamServerInterceptor {
 		m, ok := policies.Method(info.FullMethod)
 		if !ok {
 			return handler(server, stream)
+		}
+		if i.around != nil {
+			return i.around(m, server, stream, handler)
 		}
 		if i.Wrap == nil {
 			return handler(server, &wrappedStream{ServerStream: stream, ctx: stream.Context(), method: m, check: i.Check})

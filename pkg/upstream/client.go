@@ -116,7 +116,7 @@ func (c *Client) exchange(ctx context.Context, req *Request, cn *conn) (resp *Re
 			return nil, false, &Error{Op: "request", Host: x.host, Err: &notReady{err}}
 		}
 	}
-	x.watch()
+	x.watched()
 	op := "write"
 	cause := x.send(req)
 	if cause == nil {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gptmesh/gptmesh/gen/scope"
 )
 
 // inlineBody is the greatest body that is written before the answer is looked at. A larger one might fill all buffers on
@@ -31,8 +33,9 @@ type exchange struct {
 
 	headerTimeout, idleTimeout time.Duration
 
-	stop  func() bool    // ends the watch over ctx; nil when it cannot end
-	abort sync.WaitGroup // the watch's function, once it runs
+	stop  scope.Hook     // on ctx
+	watch bool           // it is on
+	abort sync.WaitGroup // the hook's function, once it runs
 
 	wrote    int64 // bytes of the request; to be read only when writing has ended
 	writing  chan struct{}
@@ -57,13 +60,11 @@ const (
 	bodyClosed
 )
 
-// watch closes the connection when the context ends.
-func (x *exchange) watch() {
-	if x.ctx.Done() == nil {
-		return
-	}
+// watched closes the connection when the context ends.
+func (x *exchange) watched() {
+	x.watch = true
 	x.abort.Add(1)
-	x.stop = context.AfterFunc(x.ctx, func() {
+	x.stop.Hang(x.ctx, func() {
 		defer x.abort.Done()
 		_ = x.cn.raw.SetDeadline(time.Unix(1, 0))
 		x.cn.close()
@@ -72,7 +73,7 @@ func (x *exchange) watch() {
 
 // unwatch ends the watch and reports whether the connection was left alone.
 func (x *exchange) unwatch() bool {
-	if x.stop == nil || x.stop() {
+	if !x.watch || x.stop.Stop() {
 		return true
 	}
 	x.abort.Wait()

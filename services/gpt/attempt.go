@@ -12,6 +12,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/gen/scope"
 	"github.com/gptmesh/gptmesh/pkg/breaker"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
@@ -33,6 +34,7 @@ type attempt struct {
 	watch  *watchdog
 	span   attemptSpan
 
+	scope       scope.Scope
 	ctx         context.Context // of the call to the provider
 	begun       time.Time
 	noted       int64       // the beat of the last checkpoint
@@ -86,7 +88,8 @@ func (a *attempt) Answered(_ int, header upstream.Header) {
 // provider.
 func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err error) {
 	s := a.call.service
-	ctx, cancel := context.WithCancelCause(parent)
+	a.scope.Start(parent)
+	cancel := a.scope.Cancel
 	defer cancel(nil)
 
 	a.begun, a.noted = s.deps.Clock(), s.progress.beat.Load()+1
@@ -94,7 +97,8 @@ func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err erro
 	a.row.ReserveTime = timestamppb.New(a.begun)
 	a.row.QueueMicros = a.begun.Sub(a.call.arrived).Microseconds()
 	price(a.row, a.way.option.Target.Model)
-	ctx, a.span = s.startSpan(ctx, a.row, a.call.operation)
+	var ctx context.Context
+	ctx, a.span = s.startSpan(&a.scope, a.row, a.call.operation)
 	defer func() { a.span.end(a.row, err) }()
 
 	if a.ledger = unkept(); !a.call.free {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/gen/scope"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"google.golang.org/grpc/codes"
 )
@@ -20,34 +21,54 @@ type calls struct {
 	draining bool
 	running  int
 	idle     chan struct{} // closed when draining and nothing runs
-	stop     context.Context
-	end      context.CancelFunc
+	stop     *scope.Scope
+}
+
+// admission is a call that was admitted, and its context.
+type admission struct {
+	scope.Scope
+	calls *calls
+	stop  scope.Hook
+	timer *time.Timer // nil without a limit
 }
 
 func (c *calls) init() {
 	c.idle = make(chan struct{})
-	c.stop, c.end = context.WithCancel(context.Background())
+	c.stop = scope.WithCancel(context.Background())
 }
 
 // begin admits a call. Its context ends with errStopping when the room ends it;
 // done must be called.
-func (c *calls) begin(ctx context.Context) (inner context.Context, done func(), err error) {
+func (c *calls) begin(ctx context.Context) (*admission, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.draining {
-		return nil, nil, shuttingDown()
+		return nil, shuttingDown()
 	}
 	c.running++
-	inner, cancel := context.WithCancelCause(ctx)
-	unhook := context.AfterFunc(c.stop, func() { cancel(errStopping) })
-	return inner, func() {
-		unhook()
-		cancel(nil)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.running--
-		c.settle()
-	}, nil
+	a := &admission{calls: c}
+	a.Start(ctx)
+	a.stop.Hang(c.stop, func() { a.Cancel(errStopping) })
+	return a, nil
+}
+
+// limit ends the call after a time, with cause.
+func (a *admission) limit(after time.Duration, cause error) {
+	a.timer = time.AfterFunc(after, func() { a.Cancel(cause) })
+}
+
+// done gives the call's place back.
+func (a *admission) done() {
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	a.stop.Stop()
+	a.Cancel(nil)
+	c := a.calls
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running--
+	c.settle()
 }
 
 func (c *calls) settle() {
@@ -86,7 +107,7 @@ func (c *calls) drain(ctx context.Context, grace time.Duration) error {
 		return nil
 	case <-ctx.Done():
 	}
-	c.end()
+	c.stop.Cancel(nil)
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {

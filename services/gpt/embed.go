@@ -21,13 +21,13 @@ func (s *Service) Embed(ctx context.Context, req *gptv1.EmbedRequest) (*gptv1.Em
 	if err != nil {
 		return nil, err
 	}
-	ctx, done, err := s.calls.begin(ctx)
+	admitted, err := s.calls.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
+	defer admitted.done()
+	s.bound(admitted)
+	ctx = admitted
 	target, err := s.registry.ResolveEmbedding(ctx, req.GetModel())
 	if err != nil {
 		return nil, s.ended(ctx, err, "")

@@ -30,11 +30,12 @@ func (s *Service) Forward(req *gptv1.ForwardRequest, stream grpc.ServerStreaming
 	if err := checkForward(req); err != nil {
 		return err
 	}
-	ctx, done, err := s.calls.begin(stream.Context())
+	admitted, err := s.calls.begin(stream.Context())
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer admitted.done()
+	var ctx context.Context = admitted
 	ctx, alive, cancel := s.lasting(ctx, manages(req.GetOperation()))
 	defer cancel()
 	target, err := s.forwardTarget(ctx, req)

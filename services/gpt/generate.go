@@ -22,13 +22,13 @@ func (s *Service) Generate(req *gptv1.GenerateRequest, stream grpc.ServerStreami
 	if err := checkTurn(turn); err != nil {
 		return err
 	}
-	ctx, done, err := s.calls.begin(stream.Context())
+	admitted, err := s.calls.begin(stream.Context())
 	if err != nil {
 		return err
 	}
-	defer done()
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
+	defer admitted.done()
+	s.bound(admitted)
+	var ctx context.Context = admitted
 
 	plan, err := s.registry.PlanWith(ctx, turn.GetModel(), turn.GetFallbackModels(), fallbackDefault)
 	if err != nil {
@@ -70,21 +70,16 @@ var errTotal = errors.New("the call took longer than allowed")
 // in time to say that it was the provider that took so long.
 var errCaller = errors.New("the caller's deadline is about to run out")
 
-// bounded gives a call its longest time.
-func (s *Service) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+// bound gives a call its longest time.
+func (s *Service) bound(a *admission) {
 	limit, cause := s.cfg.Timeouts.Total, errTotal
-	if deadline, ok := ctx.Deadline(); ok {
+	if deadline, ok := a.Deadline(); ok {
 		left := time.Until(deadline)
 		if left -= min(left/20, 20*time.Millisecond); left < limit {
 			limit, cause = left, errCaller
 		}
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(limit, func() { cancel(cause) })
-	return ctx, func() {
-		timer.Stop()
-		cancel(nil)
-	}
+	a.limit(limit, cause)
 }
 
 // checkTurn checks what the rules on the fields cannot say.

@@ -9,11 +9,12 @@ import (
 
 // GetModel implements gptv1.GPTServiceServer.
 func (s *Service) GetModel(ctx context.Context, req *gptv1.GetModelRequest) (*gptv1.GetModelResponse, error) {
-	ctx, done, err := s.calls.begin(ctx)
+	admitted, err := s.calls.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer admitted.done()
+	ctx = admitted
 	if route := s.registry.RouteModel(req.GetModel()); route != nil {
 		model := proto.Clone(route).(*gptv1.Model)
 		model.IsDefault = s.registry.RouteModel("") == route

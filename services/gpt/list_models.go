@@ -17,11 +17,12 @@ func (s *Service) ListModels(ctx context.Context, req *gptv1.ListModelsRequest) 
 	if err != nil {
 		return nil, err
 	}
-	ctx, done, err := s.calls.begin(ctx)
+	admitted, err := s.calls.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer admitted.done()
+	ctx = admitted
 	s.registry.Refresh(ctx)
 	if ctx.Err() != nil {
 		return nil, s.ended(ctx, ctx.Err(), "")

@@ -41,11 +41,12 @@ func (s *Service) Upload(stream grpc.ClientStreamingServer[gptv1.UploadRequest, 
 	if err := checkForward(req); err != nil {
 		return err
 	}
-	ctx, done, err := s.calls.begin(stream.Context())
+	admitted, err := s.calls.begin(stream.Context())
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer admitted.done()
+	var ctx context.Context = admitted
 	ctx, alive, cancel := s.lasting(ctx, true)
 	defer cancel()
 	target, err := s.forwardTarget(ctx, req)

@@ -91,7 +91,6 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 		s: s, id: ids.At("req", begin), owner: owner, submit: req, begin: begin, joined: joined,
 		makeSession: makeSession, done: make(chan struct{}),
 	}
-	r.life, r.cancel = context.WithCancelCause(context.Background())
 	response, created := ids.At("resp", begin), timestamppb.New(begin)
 	fresh := func() *requestv1.Request {
 		return &requestv1.Request{

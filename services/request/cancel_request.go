@@ -29,7 +29,7 @@ func (s *Service) cancel(ctx context.Context, owner, id string) (*requestv1.Requ
 		if r.stays() { // ending the call of it would not end the answer
 			r.cancelAnswer(ctx)
 		}
-		r.cancel(errCancelled)
+		r.reins.Cancel(errCancelled)
 		select {
 		case <-r.done:
 		case <-ctx.Done():

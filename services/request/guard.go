@@ -11,6 +11,7 @@ import (
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/gen/scope"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -136,7 +137,9 @@ func (s *Service) guardNow(ctx context.Context, turn *conversationv1.Turn, key s
 			return nil, nil, err
 		}
 	}
-	report := s.look(ctx, typed, key)
+	bounded := scope.WithDeadline(ctx, time.Now().Add(s.cfg.Guard.Timeout), nil)
+	report := s.look(bounded, typed, key)
+	bounded.Cancel(nil)
 	switch {
 	case report.GetNote() != "" && s.cfg.Guard.FailClosed:
 		f := fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_ROOM_UNAVAILABLE, "the guard could not look at the turn", "room", "classifier")
@@ -187,7 +190,7 @@ func blank(parts []*conversationv1.ContentPart) {
 
 func place(message int) string { return fmt.Sprintf("messages[%d]", message) }
 
-// look asks the classifier about a typed turn. It always gives a report; one
+// look asks the classifier about a typed turn, as long as ctx lasts. It always gives a report; one
 // with a note where there was no answer.
 func (s *Service) look(ctx context.Context, turn *conversationv1.Turn, key string) *conversationv1.GuardReport {
 	begin := time.Now()
@@ -204,9 +207,7 @@ func (s *Service) look(ctx context.Context, turn *conversationv1.Turn, key strin
 	for _, one := range list {
 		req.Texts = append(req.Texts, one.text)
 	}
-	bounded, cancel := context.WithTimeout(ctx, s.cfg.Guard.Timeout)
-	defer cancel()
-	resp, err := s.deps.Classifier.Screen(bounded, req)
+	resp, err := s.deps.Classifier.Screen(ctx, req)
 	report.ElapsedMicros = time.Since(begin).Microseconds()
 	if err != nil || len(resp.GetRisks()) != len(list) {
 		s.deps.Logger.Debug("the guard got no answer", "error", err)
@@ -246,7 +247,7 @@ func (r *run) flag(ctx context.Context, key string) {
 		s.metrics.guard.WithLabelValues("skipped").Inc()
 		return
 	}
-	turn, ctx := r.submit.GetTurn(), context.WithoutCancel(ctx)
+	turn := r.submit.GetTurn()
 	reports := make(chan *conversationv1.GuardReport, 1)
 	r.guard = reports
 	s.work.Go(func() { reports <- s.flagged(ctx, turn, key) })
@@ -263,7 +264,9 @@ func (s *Service) flagged(ctx context.Context, turn *conversationv1.Turn, key st
 		}
 		turn = typed
 	}
-	report := s.look(ctx, turn, key)
+	bounded := scope.Lasting(ctx, s.cfg.Guard.Timeout)
+	defer bounded.Cancel(nil)
+	report := s.look(bounded, turn, key)
 	outcome := "passed"
 	switch {
 	case len(report.GetFindings()) > 0:

@@ -12,6 +12,7 @@ import (
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/gen/scope"
 	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
@@ -23,7 +24,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// run is one request on its way. But for life, cancel and done it belongs to
+// run is one request on its way. But for reins and done it belongs to
 // the goroutine that handles it.
 type run struct {
 	s         *Service
@@ -35,9 +36,9 @@ type run struct {
 
 	makeSession bool
 
-	life   context.Context // ends with cancel
-	cancel context.CancelCauseFunc
-	done   chan struct{} // closed when the row is final, or left to others
+	scope scope.Scope   // while its client waits
+	reins scope.Reins   // of scope, or of what takes its place
+	done  chan struct{} // closed when the row is final, or left to others
 
 	writes     durable.Group   // of the turn, in all rooms of this process
 	accepting  *deferred.Write // the commit of the row
@@ -81,7 +82,7 @@ func (r *run) part() {
 	r.crowd.Lock()
 	defer r.crowd.Unlock()
 	if r.followers--; r.followers == 0 && r.deserted && !r.stays() {
-		r.cancel(errDeserted)
+		r.reins.Cancel(errDeserted)
 	}
 }
 
@@ -109,7 +110,6 @@ func (s *Service) handle(ctx context.Context, r *run) error {
 	defer func() {
 		if !left {
 			s.dismiss(r)
-			r.cancel(nil)
 		}
 	}()
 	ctx = durable.With(ctx, &r.writes)
@@ -123,20 +123,18 @@ func (s *Service) handle(ctx context.Context, r *run) error {
 			defer stop()
 		}
 	}
-	runCtx, stop := context.WithTimeout(base, s.timeout(r.submit))
-	defer stop()
-	runCtx, cancel := context.WithCancelCause(runCtx)
-	defer cancel(nil)
+	runCtx := &r.scope
+	runCtx.StartUntil(base, time.Now().Add(s.timeout(r.submit)), nil)
+	defer runCtx.Cancel(nil)
 	if base != ctx {
 		unhook := context.AfterFunc(ctx, func() {
 			if errors.Is(ctx.Err(), context.Canceled) && r.desert() {
-				cancel(context.Cause(ctx))
+				runCtx.Cancel(context.Cause(ctx))
 			}
 		})
 		defer unhook()
 	}
-	unhook := context.AfterFunc(r.life, func() { cancel(context.Cause(r.life)) })
-	defer unhook()
+	r.reins.Bind(runCtx)
 
 	err := r.ask(runCtx)
 	if r.ended {
@@ -146,7 +144,6 @@ func (s *Service) handle(ctx context.Context, r *run) error {
 		left = true
 		s.work.Go(func() {
 			defer s.dismiss(r)
-			defer r.cancel(nil)
 			r.follow(ctx)
 		})
 		return wasCancelled()
@@ -471,10 +468,9 @@ func (r *run) follow(ctx context.Context) {
 	r.send = nil
 	bounded, stop := lasting(ctx, r.s.timeout(r.submit))
 	defer stop()
-	runCtx, cancel := context.WithCancelCause(bounded)
-	defer cancel(nil)
-	unhook := context.AfterFunc(r.life, func() { cancel(context.Cause(r.life)) })
-	defer unhook()
+	runCtx := scope.WithCancel(bounded)
+	defer runCtx.Cancel(nil)
+	r.reins.Bind(runCtx)
 	err := r.s.watch(runCtx, r.request, r.sequence, r.joined.turn.GetAcceptWire(), func(chunk *conversationv1.Chunk) error {
 		return r.take(runCtx, chunk)
 	})

@@ -128,7 +128,7 @@ func (s *Service) Drain(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	for _, r := range s.running {
-		r.cancel(lifecycle.ErrStopping)
+		r.reins.Cancel(lifecycle.ErrStopping)
 	}
 	s.mu.Unlock()
 	select {

@@ -28,7 +28,6 @@ func (s *Service) SubmitDetached(ctx context.Context, req *requestv1.SubmitDetac
 	defer cancel()
 	if err := r.awaitAccept(commitCtx); err != nil {
 		s.dismiss(r)
-		r.cancel(nil)
 		return nil, err
 	}
 	out := proto.CloneOf(r.request)

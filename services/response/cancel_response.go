@@ -21,7 +21,7 @@ func (s *Service) CancelResponse(ctx context.Context, req *responsev1.CancelResp
 
 func (s *Service) cancelAnswer(ctx context.Context, owner, id string) (*responsev1.Response, error) {
 	if r := s.runningHere(owner, id); r != nil {
-		r.cancel(errCancelled)
+		r.reins.Cancel(errCancelled)
 		select {
 		case <-r.done:
 		case <-ctx.Done():

@@ -36,9 +36,10 @@ func (s *Service) Generate(req *responsev1.GenerateRequest, stream grpc.ServerSt
 		}
 		return s.generateDetached(ctx, r, stream.Send)
 	}
-	runCtx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	r.cancel = cancel
+	runCtx := &r.scope
+	runCtx.Start(ctx)
+	defer runCtx.Cancel(nil)
+	r.reins.Bind(runCtx)
 	r.writes = durable.From(ctx)
 	if err := s.admit(r); err != nil {
 		return err
@@ -58,12 +59,10 @@ func (s *Service) generateDetached(ctx context.Context, r *run, send func(*respo
 		// The caller, who may leave, does not wait for the rows.
 		bounded, stop := lasting(durable.With(ctx, nil), s.cfg.MaxDuration)
 		defer stop()
-		defer r.cancel(nil)
-		runCtx, cancel := context.WithCancelCause(bounded)
-		defer cancel(nil)
-		// A cancellation of the run, which may come before this line, ends it.
-		unhook := context.AfterFunc(r.ended, func() { cancel(context.Cause(r.ended)) })
-		defer unhook()
+		runCtx := &r.scope
+		runCtx.Start(bounded)
+		defer runCtx.Cancel(nil)
+		r.reins.Bind(runCtx)  // a cancellation may have come before this line
 		_ = s.make(runCtx, r) // its row says what became of it
 	})
 	return r.follow(ctx, 0, func(chunk *conversationv1.Chunk) error {
@@ -95,7 +94,6 @@ func (s *Service) prepare(ctx context.Context, req *responsev1.GenerateRequest) 
 		log:  answerlog.New(s.cfg.MaxAnswerBytes),
 		done: make(chan struct{}),
 	}
-	r.ended, r.cancel = context.WithCancelCause(context.Background())
 	r.assembler.MaxBytes = s.cfg.MaxAnswerBytes
 	if ttl := req.GetCache().GetTtl().AsDuration(); ttl > 0 && s.cache != nil {
 		key, err := cacheKeyOf(owner, req)

@@ -88,7 +88,7 @@ func (s *Service) cancelAsked(ctx context.Context) error {
 	defer s.mu.Unlock()
 	for _, id := range asked {
 		if r := s.running[id]; r != nil {
-			r.cancel(errCancelled)
+			r.reins.Cancel(errCancelled)
 		}
 	}
 	return nil

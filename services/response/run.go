@@ -10,6 +10,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/gen/scope"
 	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
@@ -29,7 +30,7 @@ var (
 	errClientGone = fmt.Errorf("the client has left: %w", context.Canceled)
 )
 
-// run is one answer in the making. But for log, done and cancel it belongs to
+// run is one answer in the making. But for log, done and reins it belongs to
 // the goroutine that makes it.
 type run struct {
 	s         *Service
@@ -38,11 +39,11 @@ type run struct {
 	response  *responsev1.Response
 	begin     time.Time
 
-	cancel context.CancelCauseFunc
-	ended  context.Context // ends with cancel, for detached runs
-	log    *answerlog.Log
-	done   chan struct{} // closed when the row is final, or given up
-	early  error         // the failure before the first chunk; set before the log is closed
+	scope scope.Scope // of the model call
+	reins scope.Reins // of scope
+	log   *answerlog.Log
+	done  chan struct{} // closed when the row is final, or given up
+	early error         // the failure before the first chunk; set before the log is closed
 
 	journaled int64       // chunks that the journal has; belongs to it
 	journals  atomic.Bool // some may be stored
@@ -159,7 +160,7 @@ func (r *run) pass(ctx context.Context, events []*conversationv1.Event, raw *con
 		return nil
 	}
 	if err := r.deliver(&r.chunk); err != nil {
-		r.cancel(errClientGone)
+		r.reins.Cancel(errClientGone)
 		return err
 	}
 	return nil

@@ -133,7 +133,7 @@ func (s *Service) interruptAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.running {
-		r.cancel(lifecycle.ErrStopping)
+		r.reins.Cancel(lifecycle.ErrStopping)
 	}
 }
 

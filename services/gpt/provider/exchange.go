@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 
+	"github.com/gptmesh/gptmesh/gen/scope"
 	"github.com/gptmesh/gptmesh/pkg/upstream"
 )
 
@@ -22,7 +23,7 @@ type exchangeKey struct{}
 
 // WithExchange returns ctx carrying e.
 func WithExchange(ctx context.Context, e Exchange) context.Context {
-	return context.WithValue(ctx, exchangeKey{}, e)
+	return scope.WithValue(ctx, exchangeKey{}, e)
 }
 
 // ExchangeOf returns what ctx carries, or nil.
