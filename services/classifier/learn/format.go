@@ -331,7 +331,7 @@ func (m *Model) prepare() string {
 	}
 	if meta.Features.Window != 0 {
 		risk, ok := riskLabel(meta.Labels)
-		if !ok || m.dense == nil || meta.Kind != KindLabel || meta.Features.Window != windowWords || len(meta.Features.Families) != 0 || meta.Features.Grouped {
+		if !ok || m.dense == nil || meta.Kind != KindLabel || meta.Features.Window < leastWindow || meta.Features.Window > mostWindow || len(meta.Features.Families) != 0 || meta.Features.Grouped {
 			return "the windows are of another kind"
 		}
 		m.windowed, m.risk = true, slices.Index(meta.Labels, risk)

@@ -17,8 +17,10 @@ var benignLabels = []string{"benign", "harmless", "safe", "clean", "ham"}
 
 // Bounds of windows.
 const (
-	windowWords = 40
-	windowReach = 6 // words between the two of a pair of kinds
+	windowWords = 24 // of heads that are trained now
+	windowReach = 6  // words between the two of a pair of kinds
+
+	leastWindow, mostWindow = 8, 200 // of any head
 )
 
 // MaxWindowText is how many bytes of a text are judged by windows; of a longer
@@ -39,6 +41,10 @@ type windowToken struct {
 type windows struct {
 	tokens []windowToken
 	sums   []float32 // what each word adds
+	// What each word closes, for windows of so many words: keys[ends[i-1]:ends[i]].
+	keys   []uint32
+	ends   []int32
+	window int
 	recent [1 << 10]struct {
 		key uint32
 		at  int32
@@ -49,7 +55,7 @@ type windows struct {
 // read takes the text apart.
 func (w *windows) read(d *Document) {
 	w.tokens = w.tokens[:0]
-	w.ready = true
+	w.ready, w.window = true, 0
 	w.part(d.Title, 0)
 	at := len(d.Title) + 1
 	if len(d.Text) <= MaxWindowText {
@@ -164,13 +170,12 @@ const (
 )
 
 // each calls yield for the features that the word at i closes, those left out
-// that were closed within the last window. what says for an explanation where
-// the feature begins.
-func (w *windows) each(i int, yield func(key uint32, from int)) {
+// that were closed within the last window. from says where the feature begins.
+func (w *windows) each(i, window int, yield func(key uint32, from int)) {
 	t := w.tokens
 	emit := func(key uint32, from int) {
 		slot := &w.recent[key>>22]
-		if slot.key == key && int(slot.at) > i-windowWords && slot.at >= 0 {
+		if slot.key == key && int(slot.at) > i-window && slot.at >= 0 {
 			return
 		}
 		slot.key, slot.at = key, int32(i)
@@ -202,27 +207,46 @@ func (w *windows) forget() {
 	}
 }
 
+// features makes keys and ends, unless they are there: heads of one window
+// share them.
+func (w *windows) features(window int) {
+	if w.window == window {
+		return
+	}
+	w.window = window
+	w.keys, w.ends = w.keys[:0], w.ends[:0]
+	w.forget()
+	for i := range w.tokens {
+		w.each(i, window, func(key uint32, _ int) { w.keys = append(w.keys, key) })
+		w.ends = append(w.ends, int32(len(w.keys)))
+	}
+}
+
 // worst returns where the window with the highest score ends, the number of
 // its last word and one, and the score without bias.
 func (w *windows) worst(m *Model) (end int, score float32) {
-	w.forget()
+	window := m.meta.Features.Window
+	w.features(window)
 	w.sums = w.sums[:0]
 	var sum float32
 	best := float32(0)
-	for i := range w.tokens {
+	first := min(window, len(w.tokens)) - 1 // the last word of the first window
+	from := int32(0)
+	for i, to := range w.ends {
 		var add int32
-		w.each(i, func(key uint32, _ int) {
+		for _, key := range w.keys[from:to] {
 			if at := m.find(key); at >= 0 {
 				add += int32(int8(m.dense[at*2+m.risk])) - int32(int8(m.dense[at*2+1-m.risk]))
 			}
-		})
+		}
+		from = to
 		v := float32(add)
 		w.sums = append(w.sums, v)
 		sum += v
-		if i >= windowWords {
-			sum -= w.sums[i-windowWords]
+		if i >= window {
+			sum -= w.sums[i-window]
 		}
-		if end == 0 || sum > best && i >= min(windowWords, len(w.tokens))-1 || i == min(windowWords, len(w.tokens))-1 {
+		if end == 0 || sum > best && i >= first || i == first {
 			best, end = sum, i+1
 		}
 	}
@@ -246,7 +270,8 @@ func (m *Model) riskScores(s *scratch) []float32 {
 func (m *Model) riskEvidence(s *scratch, label string, target, limit int) []Evidence {
 	w := &s.windows
 	end, _ := w.worst(m)
-	first := max(0, end-windowWords)
+	window := m.meta.Features.Window
+	first := max(0, end-window)
 	type found struct {
 		from, to int
 		weight   float32
@@ -254,7 +279,7 @@ func (m *Model) riskEvidence(s *scratch, label string, target, limit int) []Evid
 	var all []found
 	w.forget()
 	for i := first; i < end; i++ {
-		w.each(i, func(key uint32, from int) {
+		w.each(i, window, func(key uint32, from int) {
 			if at := m.find(key); at >= 0 && from >= first {
 				v := float32(int32(int8(m.dense[at*2+target]))-int32(int8(m.dense[at*2+1-target]))) * windowValue * m.scale[m.risk]
 				if v != 0 {

@@ -10,9 +10,8 @@ import (
 )
 
 // riskPrior is the share of harmful texts that probabilities are calibrated
-// for: a text that looks as much like an attack as like a harmless one that
-// uses the same words shall be said to be an attack.
-const riskPrior = 0.6
+// for.
+const riskPrior = 0.5
 
 // nothingWeight is the share of all rows that a text without features counts
 // for when probabilities are fitted.
@@ -20,7 +19,7 @@ const nothingWeight = 0.1
 
 // maxFalseAlarms is the share of harmless held-out texts that may still be
 // accepted as harmful.
-const maxFalseAlarms = 0.01
+const maxFalseAlarms = 0.02
 
 // riskLabel returns the label for harmful texts where the labels are two and
 // one of them means that nothing was found.
@@ -148,7 +147,7 @@ func (t *training) samples(risk string) ([]*sample, *matrix) {
 		s := &sample{keys: make([][]uint32, len(w.tokens)), risky: t.rows[i].Label == risk}
 		seen := map[uint32]bool{}
 		for j := range w.tokens {
-			w.each(j, func(key uint32, _ int) {
+			w.each(j, windowWords, func(key uint32, _ int) {
 				s.keys[j] = append(s.keys[j], key)
 				seen[key] = true
 			})
