@@ -2,7 +2,7 @@
 // over every provider.
 //
 //	POST   /v1/responses                            JSON and server-sent events
-//	GET    /v1/responses/{id}                       also ?stream=true&starting_after=N
+//	GET    /v1/responses/{id}                       also ?stream=true&starting_after=N, or Last-Event-ID
 //	DELETE /v1/responses/{id}
 //	POST   /v1/responses/{id}/cancel
 //	GET    /v1/responses/{id}/input_items

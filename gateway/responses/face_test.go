@@ -110,7 +110,11 @@ func events(t *testing.T, stream []byte) (out []string) {
 		if piece == "" {
 			continue
 		}
-		name, data, found := strings.Cut(piece, "\ndata: ")
+		event := piece
+		if strings.HasPrefix(piece, "id: ") {
+			_, event, _ = strings.Cut(piece, "\n")
+		}
+		name, data, found := strings.Cut(event, "\ndata: ")
 		var head struct {
 			Type string `json:"type"`
 		}
@@ -215,6 +219,18 @@ func TestResume(t *testing.T) {
 				status, rest := m.raw("GET", fmt.Sprintf("/v1/responses/%s?stream=true&starting_after=%d", id, n), "")
 				if want := strings.Join(all[n+1:], "\n\n"); status != 200 || strings.TrimSuffix(string(rest), "\n\n") != want {
 					t.Fatalf("behind %d: %d\n%s\nwant\n%s", n, status, rest, want)
+				}
+				// A browser's EventSource gets ids, and comes again with the last one.
+				_, rest = m.raw("GET", "/v1/responses/"+id+"?stream=true", "", "Accept", "text/event-stream", "Last-Event-ID", fmt.Sprint(n))
+				got := events(t, rest)
+				for i, event := range got {
+					named, behind, _ := strings.Cut(event, "\n")
+					if named != fmt.Sprint("id: ", n+1+i) || behind != all[n+1+i] {
+						t.Fatalf("behind %d: %s", n, event)
+					}
+				}
+				if len(got) != len(all)-n-1 {
+					t.Fatalf("%d events behind %d of %d", len(got), n, len(all))
 				}
 			}
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gptmesh/gptmesh/gateway/edge"
@@ -21,6 +22,12 @@ func (f *face) get(x *edge.Exchange) {
 	query := x.Request().URL.Query()
 	streamed := query.Get("stream") == "true" || query.Get("stream") == "1"
 	after := int64(-1)
+	if id := x.Request().Header.Get("Last-Event-Id"); id != "" && streamed {
+		// A browser's EventSource comes again; it began with starting_after.
+		if n, err := strconv.ParseInt(id, 10, 64); err == nil && n >= 0 {
+			query.Set("starting_after", id)
+		}
+	}
 	if text := query.Get("starting_after"); text != "" {
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || n < 0 {
@@ -62,7 +69,11 @@ func (f *face) replay(x *edge.Exchange, s *stored, after int64) {
 	x.Header().Set("Content-Type", contentType)
 	stream := x.Stream(edge.StreamOptions{ContentType: contentType, Pause: f.config.Heartbeat, Ping: ping})
 	defer stream.Close()
-	encoder := wireresponses.With(s.echo, after).NewStreamEncoder(wire.AnswerOptions{ID: s.id})
+	codec := wireresponses.With(s.echo, after)
+	if strings.Contains(x.Request().Header.Get("Accept"), contentType) {
+		codec = wireresponses.Numbered(s.echo, after)
+	}
+	encoder := codec.NewStreamEncoder(wire.AnswerOptions{ID: s.id})
 	var piece []byte
 	var broken error
 	ended := false

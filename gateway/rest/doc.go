@@ -9,7 +9,11 @@
 // "Accept: text/event-stream" they are events, whose name says what the message
 // holds and whose id is the chunk's sequence or the session's version, where it
 // has one. A browser's EventSource takes up a watch where it broke off, by
-// Last-Event-ID.
+// Last-Event-ID; so does a client that sends a turn again under its key.
+//
+// A turn may say its key and what becomes of its answer in headers, as on the
+// other faces: Idempotency-Key, X-Gptmesh-On-Disconnect. The body's own members
+// win.
 //
 // An error is
 //

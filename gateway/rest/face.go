@@ -118,6 +118,10 @@ func (f *face) handle(x *edge.Exchange) {
 		x.Fail(err)
 		return
 	}
+	if body, err = submitted(x.Path(), given, body); err != nil {
+		x.Fail(err)
+		return
+	}
 	w := &writer{Exchange: x}
 	r := given.WithContext(context.WithValue(x.Context(), writerKey{}, w))
 	r.Header = http.Header{"Content-Type": {"application/json"}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -39,8 +40,10 @@ type rooms struct {
 	metadata metadata.MD
 	created  *sessionv1.CreateSessionRequest
 	after    int64
-	left     chan error
-	entered  chan struct{}
+
+	submitted *requestv1.SubmitRequest
+	left      chan error
+	entered   chan struct{}
 }
 
 func (r *rooms) CreateSession(ctx context.Context, in *sessionv1.CreateSessionRequest) (*sessionv1.CreateSessionResponse, error) {
@@ -67,6 +70,7 @@ func (r *rooms) WatchSession(in *sessionv1.WatchSessionRequest, stream grpc.Serv
 }
 
 func (r *rooms) Submit(in *requestv1.SubmitRequest, stream grpc.ServerStreamingServer[requestv1.SubmitResponse]) error {
+	r.submitted = in
 	switch in.GetTurn().GetModel() {
 	case "refused":
 		return fault.InvalidField("turn.model", "is odd")
@@ -215,6 +219,43 @@ func TestWatchResumesAndEndsWithItsClient(t *testing.T) {
 	}
 	if r.after != 6 {
 		t.Errorf("resumed after %d", r.after)
+	}
+}
+
+func TestTurnsSayTheirKeyInHeaders(t *testing.T) {
+	t.Parallel()
+	r, url := serve(t, edge.Deps{})
+	for _, c := range []struct{ body, key, last, policy, want string }{
+		{`{"turn":{"model":"m"}}`, "k1", "3", "drain", "k1 3 DISCONNECT_POLICY_DRAIN 200"},
+		{`{"turn":{"model":"m"},"idempotencyKey":"own","after_sequence":"2"}`, "k1", "3", "", "own 2 DISCONNECT_POLICY_UNSPECIFIED 200"},
+		{`{"turn":{"model":"m"}}`, "", "", "", " 0 DISCONNECT_POLICY_UNSPECIFIED 200"},
+		{`{"turn":{"model":"m"}}`, "k", "", "perhaps", " 400"},
+		{`[1]`, "k", "", "", " 400"},
+		{`null`, "k", "", "", " 400"},
+	} {
+		r.submitted = nil
+		req, err := http.NewRequest("POST", url+"/mesh/v1/requests", strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range map[string]string{"Idempotency-Key": c.key, "Last-Event-ID": c.last, "X-Gptmesh-On-Disconnect": c.policy} {
+			if value != "" {
+				req.Header.Set(name, value)
+			}
+		}
+		resp, err := gatewaytest.Client(t).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		got := fmt.Sprint("", " ", resp.StatusCode)
+		if in := r.submitted; in != nil {
+			got = fmt.Sprint(in.GetIdempotencyKey(), " ", in.GetAfterSequence(), " ", in.GetOnDisconnect(), " ", resp.StatusCode)
+		}
+		if got != c.want {
+			t.Errorf("%s: got %q, want %q", c.body, got, c.want)
+		}
 	}
 }
 

@@ -42,7 +42,12 @@ func startReplicas(t *testing.T, config map[string]any) (one, two *world) {
 // and calls each with the number and text of every chunk. It returns the reason of
 // the end, empty where it is well.
 func (w *world) watchREST(ctx context.Context, id string, lastEventID int64, each func(sequence int64, text string)) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.URL+"/mesh/v1/responses/"+id+":watch", nil)
+	return w.watchAt(ctx, "/mesh/v1/responses/"+id, lastEventID, each)
+}
+
+// watchAt is watchREST of an answer or of a request.
+func (w *world) watchAt(ctx context.Context, path string, lastEventID int64, each func(sequence int64, text string)) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.URL+path+":watch", nil)
 	if err != nil {
 		return "", err
 	}
@@ -289,6 +294,90 @@ func TestKilledReplica(t *testing.T) {
 	}
 	if got := two.request(t, again.RequestID).GetState(); got != requestv1.Request_STATE_INTERRUPTED {
 		t.Errorf("the request is %v", got)
+	}
+}
+
+// TestWatchRequest has several watch one request by its name, over gRPC and REST,
+// from its start and from behind, at both replicas, and kills the one that makes the
+// answer.
+func TestWatchRequest(t *testing.T) {
+	t.Parallel()
+	one, two := startReplicas(t, settings())
+	release := make(chan struct{})
+	one.provider.Script(t.Name(), provider.Say("a b c ").Then(provider.Wait(release), provider.Stall()))
+	got, err := one.Request().SubmitDetached(limit(t), &requestv1.SubmitDetachedRequest{Submit: face.Submission(face.Ask{
+		Model: openAIModel, Text: provider.Prompt(t.Name()), Stream: true,
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := got.GetRequest().GetId()
+	type seen struct {
+		name, text, end string
+		chunks          []int64
+		err             error
+	}
+	ends := make(chan seen, 16)
+	have := make(chan struct{}, 64)
+	const behind = 2
+	count := 0
+	watch := func(name string, w *world, after int64) {
+		count += 2
+		go func() {
+			s := seen{name: fmt.Sprint("gRPC ", name, after)}
+			s.err = w.Request().Watch(limit(t), &requestv1.WatchRequest{RequestId: id, AfterSequence: after}, func(m *requestv1.WatchResponse) error {
+				s.chunks = append(s.chunks, m.GetChunk().GetSequence())
+				for _, e := range m.GetChunk().GetEvents() {
+					s.text += e.GetText().GetText()
+					if f := e.GetFailed(); f != nil {
+						s.end = strings.TrimPrefix(f.GetReason().String(), "ERROR_REASON_")
+						if m.GetRequest().GetId() != id {
+							s.err = errors.New("the last message names no request")
+						}
+					}
+				}
+				if strings.HasSuffix(s.text, "c ") {
+					have <- struct{}{}
+				}
+				return nil
+			})
+			ends <- s
+		}()
+		go func() {
+			s := seen{name: fmt.Sprint("REST ", name, after)}
+			s.end, s.err = w.watchAt(limit(t), "/mesh/v1/requests/"+id, after, func(n int64, piece string) {
+				s.chunks = append(s.chunks, n)
+				if s.text += piece; strings.HasSuffix(s.text, "c ") && piece != "" {
+					have <- struct{}{}
+				}
+			})
+			ends <- s
+		}()
+	}
+	for after := range int64(behind) {
+		watch("one", one, after)
+		watch("two", two, after)
+	}
+	for range count {
+		waited(t, "what was said so far", have)
+	}
+	one.Processes[0].Kill()
+	for range count {
+		s := <-ends
+		if strings.Contains(s.name, "one") {
+			continue // its connection broke
+		}
+		for i, n := range s.chunks {
+			if n != s.chunks[0]+int64(i) {
+				t.Errorf("%s: chunks %v", s.name, s.chunks)
+			}
+		}
+		if !strings.HasSuffix("a b c ", s.text) || s.end != "INTERRUPTED" || s.err != nil {
+			t.Errorf("%s: %q, then %s %v", s.name, s.text, s.end, s.err)
+		}
+	}
+	if n := len(one.provider.Calls(t.Name())); n != 1 {
+		t.Errorf("%d calls", n)
 	}
 }
 

@@ -17,9 +17,16 @@ func Codec() wire.Codec { return codec{} }
 // after; -1 leaves out none.
 func With(echo *Echo, after int64) wire.Codec { return codec{echo: echo, skip: after + 1} }
 
+// Numbered is With, and gives each event of a stream its sequence number as the
+// event's id: a browser's EventSource comes again behind the last it has seen.
+func Numbered(echo *Echo, after int64) wire.Codec {
+	return codec{echo: echo, skip: after + 1, numbered: true}
+}
+
 type codec struct {
-	echo *Echo
-	skip int64 // how many events a stream leaves out
+	echo     *Echo
+	skip     int64 // how many events a stream leaves out
+	numbered bool  // events have ids
 }
 
 var _ wire.Codec = codec{}

@@ -14,20 +14,21 @@ import (
 // that its answer begins. Failed writes an event error and, where the answer had
 // begun, response.failed behind it; there is no [DONE] in this dialect.
 func (c codec) NewStreamEncoder(options wire.AnswerOptions) wire.StreamEncoder {
-	return &streamEncoder{options: options, object: object{echo: c.echo}, skip: c.skip}
+	return &streamEncoder{options: options, object: object{echo: c.echo}, skip: c.skip, numbered: c.numbered}
 }
 
 type streamEncoder struct {
-	options wire.AnswerOptions
-	object  object
-	output  output
-	head    int   // the first item that has not ended
-	next    int64 // the next sequence number
-	skip    int64 // events before this one are left out
-	begun   bool
-	ended   bool
-	reason  conversationv1.FinishReason
-	from    int // where the event that is being written begins
+	options  wire.AnswerOptions
+	object   object
+	output   output
+	head     int   // the first item that has not ended
+	next     int64 // the next sequence number
+	skip     int64 // events before this one are left out
+	numbered bool  // events have ids
+	begun    bool
+	ended    bool
+	reason   conversationv1.FinishReason
+	from     int // where the event that is being written begins
 }
 
 // Encode implements wire.StreamEncoder.
@@ -104,6 +105,9 @@ func (e *streamEncoder) start(w *writer, started *conversationv1.Started) {
 // open begins an event, up to the members that are its own.
 func (e *streamEncoder) open(w *writer, name string) {
 	e.from = len(w.b)
+	if e.numbered {
+		w.b = append(strconv.AppendInt(append(w.b, "id: "...), e.next, 10), '\n')
+	}
 	w.b = append(append(append(w.b, "event: "...), name...), "\ndata: {"...)
 	w.b = append(append(append(w.b, `"type":"`...), name...), `","sequence_number":`...)
 	w.b = strconv.AppendInt(w.b, e.next, 10)

@@ -848,10 +848,10 @@ const file_gptmesh_request_v1_request_service_proto_rawDesc = "" +
 	"\arequest\x18\x01 \x01(\v2\x1b.gptmesh.request.v1.RequestR\arequest2\xf7\x06\n" +
 	"\x0eRequestService\x12{\n" +
 	"\x06Submit\x12!.gptmesh.request.v1.SubmitRequest\x1a\".gptmesh.request.v1.SubmitResponse\"(\xca\xf3\x18\b\b\x04\x10\x02\x18\x02 \x03\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/mesh/v1/requests0\x01\x12\x9a\x01\n" +
-	"\x0eSubmitDetached\x12).gptmesh.request.v1.SubmitDetachedRequest\x1a*.gptmesh.request.v1.SubmitDetachedResponse\"1\xca\xf3\x18\b\b\x04\x10\x02\x18\x02 \x03\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/mesh/v1/requests:detached\x12\x88\x01\n" +
-	"\x05Watch\x12 .gptmesh.request.v1.WatchRequest\x1a!.gptmesh.request.v1.WatchResponse\"8\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02&\x12$/mesh/v1/requests/{request_id}:watch0\x01\x12\x8f\x01\n" +
+	"\x0eSubmitDetached\x12).gptmesh.request.v1.SubmitDetachedRequest\x1a*.gptmesh.request.v1.SubmitDetachedResponse\"1\xca\xf3\x18\b\b\x04\x10\x02\x18\x02 \x03\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/mesh/v1/requests:detached\x12\x8f\x01\n" +
 	"\n" +
 	"GetRequest\x12%.gptmesh.request.v1.GetRequestRequest\x1a&.gptmesh.request.v1.GetRequestResponse\"2\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02 \x12\x1e/mesh/v1/requests/{request_id}\x12\x88\x01\n" +
+	"\x05Watch\x12 .gptmesh.request.v1.WatchRequest\x1a!.gptmesh.request.v1.WatchResponse\"8\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02&\x12$/mesh/v1/requests/{request_id}:watch0\x01\x12\x88\x01\n" +
 	"\fListRequests\x12'.gptmesh.request.v1.ListRequestsRequest\x1a(.gptmesh.request.v1.ListRequestsResponse\"%\xca\xf3\x18\b\b\x02\x10\x01\x18\x01 \x02\x82\xd3\xe4\x93\x02\x13\x12\x11/mesh/v1/requests\x12\xa2\x01\n" +
 	"\rCancelRequest\x12(.gptmesh.request.v1.CancelRequestRequest\x1a).gptmesh.request.v1.CancelRequestResponse\"<\xca\xf3\x18\b\b\x03\x10\x01\x18\x01 \x04\x82\xd3\xe4\x93\x02*:\x01*\"%/mesh/v1/requests/{request_id}:cancelB\xd7\x01\n" +
 	"\x16com.gptmesh.request.v1B\x13RequestServiceProtoP\x01Z>github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1;requestv1\xa2\x02\x03GRX\xaa\x02\x12Gptmesh.Request.V1\xca\x02\x12Gptmesh\\Request\\V1\xe2\x02\x1eGptmesh\\Request\\V1\\GPBMetadata\xea\x02\x14Gptmesh::Request::V1b\x06proto3"
@@ -917,14 +917,14 @@ var file_gptmesh_request_v1_request_service_proto_depIdxs = []int32{
 	19, // 19: gptmesh.request.v1.CancelRequestResponse.request:type_name -> gptmesh.request.v1.Request
 	0,  // 20: gptmesh.request.v1.RequestService.Submit:input_type -> gptmesh.request.v1.SubmitRequest
 	2,  // 21: gptmesh.request.v1.RequestService.SubmitDetached:input_type -> gptmesh.request.v1.SubmitDetachedRequest
-	4,  // 22: gptmesh.request.v1.RequestService.Watch:input_type -> gptmesh.request.v1.WatchRequest
-	6,  // 23: gptmesh.request.v1.RequestService.GetRequest:input_type -> gptmesh.request.v1.GetRequestRequest
+	6,  // 22: gptmesh.request.v1.RequestService.GetRequest:input_type -> gptmesh.request.v1.GetRequestRequest
+	4,  // 23: gptmesh.request.v1.RequestService.Watch:input_type -> gptmesh.request.v1.WatchRequest
 	8,  // 24: gptmesh.request.v1.RequestService.ListRequests:input_type -> gptmesh.request.v1.ListRequestsRequest
 	10, // 25: gptmesh.request.v1.RequestService.CancelRequest:input_type -> gptmesh.request.v1.CancelRequestRequest
 	1,  // 26: gptmesh.request.v1.RequestService.Submit:output_type -> gptmesh.request.v1.SubmitResponse
 	3,  // 27: gptmesh.request.v1.RequestService.SubmitDetached:output_type -> gptmesh.request.v1.SubmitDetachedResponse
-	5,  // 28: gptmesh.request.v1.RequestService.Watch:output_type -> gptmesh.request.v1.WatchResponse
-	7,  // 29: gptmesh.request.v1.RequestService.GetRequest:output_type -> gptmesh.request.v1.GetRequestResponse
+	7,  // 28: gptmesh.request.v1.RequestService.GetRequest:output_type -> gptmesh.request.v1.GetRequestResponse
+	5,  // 29: gptmesh.request.v1.RequestService.Watch:output_type -> gptmesh.request.v1.WatchResponse
 	9,  // 30: gptmesh.request.v1.RequestService.ListRequests:output_type -> gptmesh.request.v1.ListRequestsResponse
 	11, // 31: gptmesh.request.v1.RequestService.CancelRequest:output_type -> gptmesh.request.v1.CancelRequestResponse
 	26, // [26:32] is the sub-list for method output_type

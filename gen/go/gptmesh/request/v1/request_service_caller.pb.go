@@ -20,6 +20,8 @@ type RequestServiceCaller interface {
 	// SubmitDetached admits a turn and returns at once; the answer is made on,
 	// to be watched with ResponseService.WatchResponse or read when done.
 	SubmitDetached(ctx context.Context, req *SubmitDetachedRequest) (*SubmitDetachedResponse, error)
+	// GetRequest returns a request in any state.
+	GetRequest(ctx context.Context, req *GetRequestRequest) (*GetRequestResponse, error)
 	// Watch streams the answer of a request from after_sequence on: live until its
 	// terminal event, or at once where the answer has ended. It serves on any
 	// process of the mesh, while the answer is made in another one and after that
@@ -29,8 +31,6 @@ type RequestServiceCaller interface {
 	// may leave without harm to the answer. A request that ended before its answer
 	// began ends the call with the request's failure as the status.
 	Watch(ctx context.Context, req *WatchRequest, sink func(*WatchResponse) error) error
-	// GetRequest returns a request in any state.
-	GetRequest(ctx context.Context, req *GetRequestRequest) (*GetRequestResponse, error)
 	// ListRequests lists the caller's requests, newest first.
 	ListRequests(ctx context.Context, req *ListRequestsRequest) (*ListRequestsResponse, error)
 	// CancelRequest cancels a request that is not final; its provider call is
@@ -44,8 +44,8 @@ func LocalRequestService(server RequestServiceServer, chain *caller.Chain) Reque
 	return &localRequestService{
 		mSubmit:         caller.NewStream(caller.Method{Server: server, FullMethod: RequestService_Submit_FullMethodName, Chain: chain}, server.Submit),
 		mSubmitDetached: caller.NewUnary(caller.Method{Server: server, FullMethod: RequestService_SubmitDetached_FullMethodName, Chain: chain}, server.SubmitDetached),
-		mWatch:          caller.NewStream(caller.Method{Server: server, FullMethod: RequestService_Watch_FullMethodName, Chain: chain}, server.Watch),
 		mGetRequest:     caller.NewUnary(caller.Method{Server: server, FullMethod: RequestService_GetRequest_FullMethodName, Chain: chain}, server.GetRequest),
+		mWatch:          caller.NewStream(caller.Method{Server: server, FullMethod: RequestService_Watch_FullMethodName, Chain: chain}, server.Watch),
 		mListRequests:   caller.NewUnary(caller.Method{Server: server, FullMethod: RequestService_ListRequests_FullMethodName, Chain: chain}, server.ListRequests),
 		mCancelRequest:  caller.NewUnary(caller.Method{Server: server, FullMethod: RequestService_CancelRequest_FullMethodName, Chain: chain}, server.CancelRequest),
 	}
@@ -54,8 +54,8 @@ func LocalRequestService(server RequestServiceServer, chain *caller.Chain) Reque
 type localRequestService struct {
 	mSubmit         caller.Stream[SubmitRequest, SubmitResponse]
 	mSubmitDetached caller.Unary[SubmitDetachedRequest, SubmitDetachedResponse]
-	mWatch          caller.Stream[WatchRequest, WatchResponse]
 	mGetRequest     caller.Unary[GetRequestRequest, GetRequestResponse]
+	mWatch          caller.Stream[WatchRequest, WatchResponse]
 	mListRequests   caller.Unary[ListRequestsRequest, ListRequestsResponse]
 	mCancelRequest  caller.Unary[CancelRequestRequest, CancelRequestResponse]
 }
@@ -68,12 +68,12 @@ func (c *localRequestService) SubmitDetached(ctx context.Context, req *SubmitDet
 	return c.mSubmitDetached.Call(ctx, req)
 }
 
-func (c *localRequestService) Watch(ctx context.Context, req *WatchRequest, sink func(*WatchResponse) error) error {
-	return c.mWatch.Call(ctx, req, sink)
-}
-
 func (c *localRequestService) GetRequest(ctx context.Context, req *GetRequestRequest) (*GetRequestResponse, error) {
 	return c.mGetRequest.Call(ctx, req)
+}
+
+func (c *localRequestService) Watch(ctx context.Context, req *WatchRequest, sink func(*WatchResponse) error) error {
+	return c.mWatch.Call(ctx, req, sink)
 }
 
 func (c *localRequestService) ListRequests(ctx context.Context, req *ListRequestsRequest) (*ListRequestsResponse, error) {
@@ -101,12 +101,12 @@ func (c *remoteRequestService) SubmitDetached(ctx context.Context, req *SubmitDe
 	return caller.RemoteUnary[SubmitDetachedResponse](ctx, c.conn, RequestService_SubmitDetached_FullMethodName, req)
 }
 
-func (c *remoteRequestService) Watch(ctx context.Context, req *WatchRequest, sink func(*WatchResponse) error) error {
-	return caller.RemoteStream(ctx, c.conn, &RequestService_ServiceDesc.Streams[1], RequestService_Watch_FullMethodName, req, sink)
-}
-
 func (c *remoteRequestService) GetRequest(ctx context.Context, req *GetRequestRequest) (*GetRequestResponse, error) {
 	return caller.RemoteUnary[GetRequestResponse](ctx, c.conn, RequestService_GetRequest_FullMethodName, req)
+}
+
+func (c *remoteRequestService) Watch(ctx context.Context, req *WatchRequest, sink func(*WatchResponse) error) error {
+	return caller.RemoteStream(ctx, c.conn, &RequestService_ServiceDesc.Streams[1], RequestService_Watch_FullMethodName, req, sink)
 }
 
 func (c *remoteRequestService) ListRequests(ctx context.Context, req *ListRequestsRequest) (*ListRequestsResponse, error) {

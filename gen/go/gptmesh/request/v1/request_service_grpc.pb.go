@@ -21,8 +21,8 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	RequestService_Submit_FullMethodName         = "/gptmesh.request.v1.RequestService/Submit"
 	RequestService_SubmitDetached_FullMethodName = "/gptmesh.request.v1.RequestService/SubmitDetached"
-	RequestService_Watch_FullMethodName          = "/gptmesh.request.v1.RequestService/Watch"
 	RequestService_GetRequest_FullMethodName     = "/gptmesh.request.v1.RequestService/GetRequest"
+	RequestService_Watch_FullMethodName          = "/gptmesh.request.v1.RequestService/Watch"
 	RequestService_ListRequests_FullMethodName   = "/gptmesh.request.v1.RequestService/ListRequests"
 	RequestService_CancelRequest_FullMethodName  = "/gptmesh.request.v1.RequestService/CancelRequest"
 )
@@ -42,6 +42,8 @@ type RequestServiceClient interface {
 	// SubmitDetached admits a turn and returns at once; the answer is made on,
 	// to be watched with ResponseService.WatchResponse or read when done.
 	SubmitDetached(ctx context.Context, in *SubmitDetachedRequest, opts ...grpc.CallOption) (*SubmitDetachedResponse, error)
+	// GetRequest returns a request in any state.
+	GetRequest(ctx context.Context, in *GetRequestRequest, opts ...grpc.CallOption) (*GetRequestResponse, error)
 	// Watch streams the answer of a request from after_sequence on: live until its
 	// terminal event, or at once where the answer has ended. It serves on any
 	// process of the mesh, while the answer is made in another one and after that
@@ -51,8 +53,6 @@ type RequestServiceClient interface {
 	// may leave without harm to the answer. A request that ended before its answer
 	// began ends the call with the request's failure as the status.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
-	// GetRequest returns a request in any state.
-	GetRequest(ctx context.Context, in *GetRequestRequest, opts ...grpc.CallOption) (*GetRequestResponse, error)
 	// ListRequests lists the caller's requests, newest first.
 	ListRequests(ctx context.Context, in *ListRequestsRequest, opts ...grpc.CallOption) (*ListRequestsResponse, error)
 	// CancelRequest cancels a request that is not final; its provider call is
@@ -98,6 +98,16 @@ func (c *requestServiceClient) SubmitDetached(ctx context.Context, in *SubmitDet
 	return out, nil
 }
 
+func (c *requestServiceClient) GetRequest(ctx context.Context, in *GetRequestRequest, opts ...grpc.CallOption) (*GetRequestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetRequestResponse)
+	err := c.cc.Invoke(ctx, RequestService_GetRequest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *requestServiceClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &RequestService_ServiceDesc.Streams[1], RequestService_Watch_FullMethodName, cOpts...)
@@ -116,16 +126,6 @@ func (c *requestServiceClient) Watch(ctx context.Context, in *WatchRequest, opts
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type RequestService_WatchClient = grpc.ServerStreamingClient[WatchResponse]
-
-func (c *requestServiceClient) GetRequest(ctx context.Context, in *GetRequestRequest, opts ...grpc.CallOption) (*GetRequestResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(GetRequestResponse)
-	err := c.cc.Invoke(ctx, RequestService_GetRequest_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
 
 func (c *requestServiceClient) ListRequests(ctx context.Context, in *ListRequestsRequest, opts ...grpc.CallOption) (*ListRequestsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -162,6 +162,8 @@ type RequestServiceServer interface {
 	// SubmitDetached admits a turn and returns at once; the answer is made on,
 	// to be watched with ResponseService.WatchResponse or read when done.
 	SubmitDetached(context.Context, *SubmitDetachedRequest) (*SubmitDetachedResponse, error)
+	// GetRequest returns a request in any state.
+	GetRequest(context.Context, *GetRequestRequest) (*GetRequestResponse, error)
 	// Watch streams the answer of a request from after_sequence on: live until its
 	// terminal event, or at once where the answer has ended. It serves on any
 	// process of the mesh, while the answer is made in another one and after that
@@ -171,8 +173,6 @@ type RequestServiceServer interface {
 	// may leave without harm to the answer. A request that ended before its answer
 	// began ends the call with the request's failure as the status.
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
-	// GetRequest returns a request in any state.
-	GetRequest(context.Context, *GetRequestRequest) (*GetRequestResponse, error)
 	// ListRequests lists the caller's requests, newest first.
 	ListRequests(context.Context, *ListRequestsRequest) (*ListRequestsResponse, error)
 	// CancelRequest cancels a request that is not final; its provider call is
@@ -195,11 +195,11 @@ func (UnimplementedRequestServiceServer) Submit(*SubmitRequest, grpc.ServerStrea
 func (UnimplementedRequestServiceServer) SubmitDetached(context.Context, *SubmitDetachedRequest) (*SubmitDetachedResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SubmitDetached not implemented")
 }
-func (UnimplementedRequestServiceServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
-	return status.Error(codes.Unimplemented, "method Watch not implemented")
-}
 func (UnimplementedRequestServiceServer) GetRequest(context.Context, *GetRequestRequest) (*GetRequestResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRequest not implemented")
+}
+func (UnimplementedRequestServiceServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
+	return status.Error(codes.Unimplemented, "method Watch not implemented")
 }
 func (UnimplementedRequestServiceServer) ListRequests(context.Context, *ListRequestsRequest) (*ListRequestsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListRequests not implemented")
@@ -257,17 +257,6 @@ func _RequestService_SubmitDetached_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
-func _RequestService_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
-	m := new(WatchRequest)
-	if err := stream.RecvMsg(m); err != nil {
-		return err
-	}
-	return srv.(RequestServiceServer).Watch(m, &grpc.GenericServerStream[WatchRequest, WatchResponse]{ServerStream: stream})
-}
-
-// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type RequestService_WatchServer = grpc.ServerStreamingServer[WatchResponse]
-
 func _RequestService_GetRequest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetRequestRequest)
 	if err := dec(in); err != nil {
@@ -285,6 +274,17 @@ func _RequestService_GetRequest_Handler(srv interface{}, ctx context.Context, de
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _RequestService_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RequestServiceServer).Watch(m, &grpc.GenericServerStream[WatchRequest, WatchResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RequestService_WatchServer = grpc.ServerStreamingServer[WatchResponse]
 
 func _RequestService_ListRequests_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListRequestsRequest)
