@@ -78,6 +78,8 @@ type scratch struct {
 	view     features // of a view, for texts of unknown groups
 	seen     Document // what the view shows
 	windows  windows
+	held     []uint16 // per feature: the models that may hold it; empty where nobody asked
+	bit      uint16   // of the model that judges
 	z        []float32
 	steps    [MaxLabels]int32 // all zero between uses
 	doc      Document
@@ -97,6 +99,7 @@ func (s *scratch) begin(d Document, families FamilySet, pieces int) {
 	s.features.pieces = pieces
 	s.doc = d
 	s.windows.ready = false
+	s.held = s.held[:0]
 	if families != 0 {
 		s.features.run(&s.doc, families)
 	}
@@ -206,9 +209,20 @@ func (m *Model) scores(s *scratch) ([]float32, bool) {
 		// numbers and scaled once.
 		from, to := m.scaling.span(f, fam)
 		keys := f.keys[from:to]
-		for _, key := range keys {
-			if at := m.find(key); at >= 0 {
-				m.addRow(&s.steps, at)
+		if len(s.held) > 0 {
+			for i, held := range s.held[from:to] {
+				if held&s.bit == 0 {
+					continue
+				}
+				if at := m.find(keys[i]); at >= 0 {
+					m.addRow(&s.steps, at)
+				}
+			}
+		} else {
+			for _, key := range keys {
+				if at := m.find(key); at >= 0 {
+					m.addRow(&s.steps, at)
+				}
 			}
 		}
 		if known && groupFamilies.Has(fam) {

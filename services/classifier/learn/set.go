@@ -20,6 +20,7 @@ type Set struct {
 	models   []*Model
 	families FamilySet
 	pieces   int // of words that are enough for every model, 0 for all
+	holders  holders
 }
 
 // NewSet makes a set of models with different heads.
@@ -44,6 +45,7 @@ func NewSet(models ...*Model) (*Set, error) {
 	if all {
 		s.pieces = 0
 	}
+	s.holders = newHolders(s.models)
 	return s, nil
 }
 
@@ -152,7 +154,9 @@ func (s *Set) Model(head string) *Model {
 func (s *Set) Classify(d Document, dst []Prediction) []Prediction {
 	sc := scratches.Get().(*scratch)
 	sc.begin(d, s.families, s.pieces)
-	for _, m := range s.models {
+	s.holders.mark(sc)
+	for i, m := range s.models {
+		sc.bit = 1 << (i & (maxHolders - 1))
 		dst = append(dst, m.judge(sc))
 	}
 	sc.doc = Document{}
