@@ -14,7 +14,7 @@ import (
 // A client that goes away ends the provider's call: before the first token, in
 // the middle of the answer, and where nothing is streamed.
 func testLeave(t *testing.T, w *world) {
-	for _, f := range face.All() {
+	for _, f := range append(face.All(), face.Anthropic{}) {
 		for _, wire := range wires {
 			for _, moment := range []struct {
 				name   string

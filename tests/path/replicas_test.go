@@ -112,7 +112,7 @@ func (w *world) leaveAfter(t *testing.T, f face.Face, scene, policy string) stri
 	texts := 0
 	answer, _ := f.Ask(ctx, w.Mesh, face.Ask{
 		Model: openAIModel, Text: provider.Prompt(scene), Stream: true, IdempotencyKey: scene,
-		Header: map[string]string{"X-Gptmesh-On-Disconnect": policy},
+		OnDisconnect: policy,
 		OnText: func(string) {
 			if texts++; texts == 2 {
 				leave()
@@ -130,7 +130,7 @@ func (w *world) leaveAfter(t *testing.T, f face.Face, scene, policy string) stri
 func TestOnDisconnect(t *testing.T) {
 	t.Parallel()
 	one, two := startReplicas(t, settings())
-	for _, f := range []face.Face{face.OpenAI{}, face.Ollama{}} {
+	for _, f := range []face.Face{face.OpenAI{}, face.Ollama{}, face.Anthropic{}} {
 		for _, policy := range []string{"cancel", "drain", "detach"} {
 			t.Run(f.Name()+" "+policy, func(t *testing.T) {
 				t.Parallel()
