@@ -19,8 +19,8 @@ func TestRefusedBodies(t *testing.T) {
 		reason      meshv1.ErrorReason
 		scan        bool // ScanTurn sees it too
 	}{
-		{`{`, "body", bad, true},
-		{`"x"`, "body", bad, true},
+		{`{`, "", bad, true},
+		{`"x"`, "", bad, true},
 		{`{"model":"m"}`, "max_tokens", bad, true},
 		{`{"max_tokens":0}`, "max_tokens", bad, true},
 		{`{"max_tokens":"9"}`, "max_tokens", bad, true},

@@ -20,8 +20,8 @@ func TestRefusedBodies(t *testing.T) {
 		reason      meshv1.ErrorReason
 		scan        bool // ScanTurn sees it too
 	}{
-		{`{`, "body", bad, true},
-		{`[]`, "body", bad, true},
+		{`{`, "", bad, true},
+		{`[]`, "", bad, true},
 		{`{"messages":[],"messages":[]}`, "messages", twice, true},
 		{`{"inferenceConfig":7}`, "inferenceConfig", bad, true},
 		{`{"inferenceConfig":{"maxTokens":0}}`, "inferenceConfig.maxTokens", bad, true},

@@ -20,8 +20,8 @@ func TestRefusedBodies(t *testing.T) {
 		reason      meshv1.ErrorReason
 		scan        bool // ScanTurn sees it too
 	}{
-		{`{`, "body", bad, true},
-		{`[]`, "body", bad, true},
+		{`{`, "", bad, true},
+		{`[]`, "", bad, true},
 		{`{"model":7}`, "model", bad, true},
 		{`{"contents":[],"contents":[]}`, "contents", twice, true},
 		{`{"generationConfig":{},"generation_config":{}}`, "generationConfig", twice, true},

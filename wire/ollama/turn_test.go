@@ -19,8 +19,8 @@ func TestRefusedBodies(t *testing.T) {
 		reason      meshv1.ErrorReason
 		scan        bool // ScanTurn sees it too
 	}{
-		{`{`, "body", bad, true},
-		{`[]`, "body", bad, true},
+		{`{`, "", bad, true},
+		{`[]`, "", bad, true},
 		{`{"model":1}`, "model", bad, true},
 		{`{"model":"a","model":"b"}`, "model", twice, true},
 		{`{"mod\u0065l":"a"}`, "model", bad, true},

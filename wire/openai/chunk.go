@@ -5,10 +5,9 @@ import (
 	"errors"
 	"unicode/utf8"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // The members of a chunk, and of a whole answer, by position.

@@ -9,6 +9,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 const textObject = "text_completion"
@@ -192,18 +193,18 @@ func (completions) EncodeAnswer(answer *wire.Answer, options wire.AnswerOptions)
 	if answer.Failure != nil {
 		return nil, wire.Fault(answer.Failure)
 	}
-	w := writer{b: appendTextPrefix(make([]byte, 0, 1024), answer.Started, options)}
-	w.open('[')
+	w := writer{jsonbody.Writer{B: appendTextPrefix(make([]byte, 0, 1024), answer.Started, options)}}
+	w.Open('[')
 	for i := range answer.Choices {
 		w.textChoice(&answer.Choices[i], echoOf(options, answer.Choices[i].Index))
 	}
-	w.close(']')
+	w.Close(']')
 	if answer.Usage != nil {
-		w.key("usage")
-		w.b = appendUsage(w.b, answer.Usage)
+		w.Key("usage")
+		w.B = appendUsage(w.B, answer.Usage)
 	}
-	w.close('}')
-	return w.b, nil
+	w.Close('}')
+	return w.B, nil
 }
 
 func (w *writer) textChoice(c *wire.Choice, echo string) {
@@ -219,14 +220,14 @@ func (w *writer) textChoice(c *wire.Choice, echo string) {
 			thought.WriteString(kind.Reasoning.GetText())
 		}
 	}
-	w.open('{')
-	w.strField("text", text.String())
+	w.Open('{')
+	w.StrField("text", text.String())
 	if thought.Len() > 0 {
-		w.strField("reasoning_content", thought.String())
+		w.StrField("reasoning_content", thought.String())
 	}
-	w.intField("index", int64(c.Index))
-	w.key("logprobs")
-	w.b, _ = appendTextLogprobs(w.b, c.Logprobs, utf8.RuneCountInString(echo))
-	w.strField("finish_reason", textFinish(c.FinishReason))
-	w.close('}')
+	w.IntField("index", int64(c.Index))
+	w.Key("logprobs")
+	w.B, _ = appendTextLogprobs(w.B, c.Logprobs, utf8.RuneCountInString(echo))
+	w.StrField("finish_reason", textFinish(c.FinishReason))
+	w.Close('}')
 }

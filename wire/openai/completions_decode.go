@@ -4,6 +4,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // NewStreamDecoder implements wire.Codec. Reasoning is read as OpenRouter writes
@@ -22,7 +23,7 @@ type textChoice struct {
 	index        int32
 	ending       ending
 	stopSequence string
-	text, reason halves
+	text, reason jsonbody.Halves
 }
 
 // Decode implements wire.StreamDecoder.
@@ -125,7 +126,7 @@ func (s *textChoice) delta(dst []*conversationv1.Event, body []byte, at jsonscan
 		if m.Kind != jsonscan.String {
 			continue
 		}
-		text, err := s.reason.text(body, m)
+		text, err := s.reason.Text(body, m)
 		if err != nil {
 			return dst, protocol("a text is not a string", err)
 		}
@@ -134,7 +135,7 @@ func (s *textChoice) delta(dst []*conversationv1.Event, body []byte, at jsonscan
 		}
 		break
 	}
-	text, err := s.text.optional(body, found[0])
+	text, err := optionalText(&s.text, body, found[0])
 	if err != nil {
 		return dst, err
 	}
@@ -170,10 +171,10 @@ func (d *textDecoder) End(dst []*conversationv1.Event) ([]*conversationv1.Event,
 
 // end appends what was held back of a choice, and its end.
 func (s *textChoice) end(dst []*conversationv1.Event) []*conversationv1.Event {
-	if text := s.reason.end(); text != "" {
+	if text := s.reason.End(); text != "" {
 		dst = append(dst, reasoningEvent(&conversationv1.ReasoningDelta{Choice: s.index, Text: text}))
 	}
-	if text := s.text.end(); text != "" {
+	if text := s.text.End(); text != "" {
 		dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{Choice: s.index, Text: text}}})
 	}
 	return append(dst, &conversationv1.Event{Kind: &conversationv1.Event_ChoiceFinished{ChoiceFinished: &conversationv1.ChoiceFinished{

@@ -28,7 +28,7 @@ func (completions) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOption
 	if err := e.encodePrompt(); err != nil {
 		return nil, nil, err
 	}
-	return e.b, e.dropped.Names, nil
+	return e.B, e.dropped.Names, nil
 }
 
 // splicePrompt keeps a raw body but for what the mesh acts on.
@@ -40,7 +40,7 @@ func splicePrompt(turn *conversationv1.Turn, options wire.TurnOptions) ([]byte, 
 	}
 	limit := jsonscan.Edit{At: h.members[ofMaxTokens], Key: "max_tokens", Value: h.members[ofMaxTokens].Raw(body)}
 	if turn.MaxOutputTokens != nil {
-		if n, err := h.at(ofMaxTokens).integer(); err != nil || n != turn.GetMaxOutputTokens() {
+		if n, err := h.at(ofMaxTokens).Integer(); err != nil || n != turn.GetMaxOutputTokens() {
 			limit.Value = strconv.AppendInt(nil, turn.GetMaxOutputTokens(), 10)
 		}
 	}
@@ -62,22 +62,22 @@ func splicePrompt(turn *conversationv1.Turn, options wire.TurnOptions) ([]byte, 
 }
 
 func (e *turnEncoder) encodePrompt() error {
-	e.b = make([]byte, 0, sizeHint(e.turn))
-	e.open('{')
+	e.B = make([]byte, 0, sizeHint(e.turn))
+	e.Open('{')
 	e.member("model")
-	e.str(e.options.Model)
+	e.Str(e.options.Model)
 	if err := e.prompt(); err != nil {
 		return err
 	}
 	if e.turn.Suffix != nil {
 		e.member("suffix")
-		e.str(e.turn.GetSuffix())
+		e.Str(e.turn.GetSuffix())
 	}
 	e.promptSampling()
 	e.promptDrops()
 	if e.turn.GetUser() != "" {
 		e.member("user")
-		e.str(e.turn.GetUser())
+		e.Str(e.turn.GetUser())
 	}
 	return e.ending()
 }
@@ -105,7 +105,7 @@ func (e *turnEncoder) prompt() error {
 		}
 	}
 	e.member("prompt")
-	e.str(text.String())
+	e.Str(text.String())
 	return nil
 }
 
@@ -113,14 +113,14 @@ func (e *turnEncoder) promptSampling() {
 	switch {
 	case e.turn.MaxOutputTokens != nil:
 		e.member("max_tokens")
-		e.integer(e.turn.GetMaxOutputTokens())
+		e.Int(e.turn.GetMaxOutputTokens())
 	case e.client != completionsWire:
 		limit := e.options.DefaultMaxOutputTokens
 		if limit <= 0 {
 			limit = gapTokens
 		}
 		e.member("max_tokens")
-		e.integer(limit)
+		e.Int(limit)
 	}
 	s := e.turn.GetSampling()
 	if s == nil {
@@ -129,7 +129,7 @@ func (e *turnEncoder) promptSampling() {
 	e.common(s)
 	if s.GetLogprobs() {
 		e.member("logprobs")
-		e.integer(int64(s.GetTopLogprobs()))
+		e.Int(int64(s.GetTopLogprobs()))
 	}
 	e.logitBias(s)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // The members of a prompt's body that are known, by position.
@@ -49,12 +50,12 @@ type promptHead struct {
 func (h *promptHead) scan(body []byte) error {
 	h.body = body
 	if _, err := jsonscan.Scan(body, promptKeys, h.members[:]); err != nil {
-		return scanFault(err)
+		return jsonbody.ScanFault(err)
 	}
 	return nil
 }
 
-func (h *promptHead) at(i int) *value { return &value{Member: h.members[i], body: h.body} }
+func (h *promptHead) at(i int) *jsonbody.Value { return jsonbody.Bracketed(h.body).At(h.members[i]) }
 
 func (h *promptHead) given(i int) bool {
 	kind := h.members[i].Kind
@@ -78,7 +79,7 @@ func (h *promptHead) check() error {
 		return err
 	}
 	if h.given(ofModel) {
-		if model, err := h.at(ofModel).text(); err != nil {
+		if model, err := h.at(ofModel).String(); err != nil {
 			return err
 		} else if model == "" {
 			return fault.InvalidField("model", "is empty")
@@ -88,9 +89,9 @@ func (h *promptHead) check() error {
 		if !h.given(bound.at) {
 			continue
 		}
-		n, err := h.at(bound.at).number()
+		n, err := h.at(bound.at).Number()
 		if err == nil && bound.whole {
-			_, err = h.at(bound.at).integer()
+			_, err = h.at(bound.at).Integer()
 		}
 		if err != nil {
 			return err
@@ -100,12 +101,12 @@ func (h *promptHead) check() error {
 		}
 	}
 	if h.given(ofBestOf) {
-		if n, err := h.at(ofBestOf).integer(); err == nil && n > 1 {
-			return unsupported("best_of", "several answers are not made to choose one of them; ask with n")
+		if n, err := h.at(ofBestOf).Integer(); err == nil && n > 1 {
+			return jsonbody.Unsupported("best_of", "several answers are not made to choose one of them; ask with n")
 		}
 	}
 	if h.given(ofStreamOptions) && h.members[ofStreamOptions].Kind != jsonscan.Object {
-		return h.at(ofStreamOptions).mismatch("an object")
+		return h.at(ofStreamOptions).Malformed("an object")
 	}
 	return nil
 }
@@ -119,24 +120,24 @@ func (h *promptHead) prompt() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return prompts[0].text()
+	return prompts[0].String()
 }
 
 // prompts are the texts of a prompt: at least one, at most limit.
-func (h *promptHead) prompts(limit int) (texts []*value, err error) {
+func (h *promptHead) prompts(limit int) (texts []*jsonbody.Value, err error) {
 	m := h.at(ofPrompt)
 	if m.Kind == jsonscan.String {
-		return []*value{m}, nil
+		return []*jsonbody.Value{m}, nil
 	}
 	if m.Kind != jsonscan.Array {
-		return nil, m.mismatch("a string or an array of strings")
+		return nil, m.Malformed("a string or an array of strings")
 	}
-	err = m.elements(func(_ int, e *value) error {
+	err = m.Elements(func(_ int, e *jsonbody.Value) error {
 		switch {
 		case e.Kind == jsonscan.Number || e.Kind == jsonscan.Array:
-			return unsupported("prompt", "token ids are not taken, since models number their tokens differently; send text")
+			return jsonbody.Unsupported("prompt", "token ids are not taken, since models number their tokens differently; send text")
 		case e.Kind != jsonscan.String:
-			return e.mismatch("a string")
+			return e.Malformed("a string")
 		case len(texts) == limit:
 			return fault.InvalidField("prompt", fmt.Sprintf("has more than %d texts", limit))
 		}
@@ -157,22 +158,22 @@ func (h *promptHead) turn() (*conversationv1.Turn, error) {
 	turn := &conversationv1.Turn{}
 	var err error
 	if h.given(ofModel) {
-		if turn.Model, err = h.at(ofModel).text(); err != nil {
+		if turn.Model, err = h.at(ofModel).String(); err != nil {
 			return nil, err
 		}
 	}
 	if h.given(ofStream) {
-		if turn.Stream, err = h.at(ofStream).truth(); err != nil {
+		if turn.Stream, err = h.at(ofStream).Truth(); err != nil {
 			return nil, err
 		}
 	}
 	if h.given(ofUser) {
-		if turn.User, err = h.at(ofUser).text(); err != nil {
+		if turn.User, err = h.at(ofUser).String(); err != nil {
 			return nil, err
 		}
 	}
 	if h.given(ofMaxTokens) {
-		n, err := h.at(ofMaxTokens).integer()
+		n, err := h.at(ofMaxTokens).Integer()
 		if err != nil {
 			return nil, err
 		}

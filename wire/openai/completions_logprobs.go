@@ -5,6 +5,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 var textLogprobsKeys = jsonscan.NewKeys("tokens", "token_logprobs", "top_logprobs")
@@ -58,32 +59,32 @@ func appendTextLogprobs(dst []byte, tokens []*conversationv1.TokenLogprob, offse
 	if len(tokens) == 0 {
 		return append(dst, "null"...), offset
 	}
-	w := writer{b: dst}
-	w.open('{')
-	w.key("tokens")
-	writeList(&w, tokens, func(t *conversationv1.TokenLogprob) { w.str(t.GetToken()) })
-	w.key("token_logprobs")
-	writeList(&w, tokens, func(t *conversationv1.TokenLogprob) { w.number(t.GetLogprob()) })
-	w.key("top_logprobs")
-	writeList(&w, tokens, w.topOfText)
-	w.key("text_offset")
-	writeList(&w, tokens, func(t *conversationv1.TokenLogprob) {
-		w.integer(int64(offset))
+	w := writer{jsonbody.Writer{B: dst}}
+	w.Open('{')
+	w.Key("tokens")
+	jsonbody.List(&w.Writer, tokens, func(t *conversationv1.TokenLogprob) { w.Str(t.GetToken()) })
+	w.Key("token_logprobs")
+	jsonbody.List(&w.Writer, tokens, func(t *conversationv1.TokenLogprob) { w.Float(t.GetLogprob()) })
+	w.Key("top_logprobs")
+	jsonbody.List(&w.Writer, tokens, w.topOfText)
+	w.Key("text_offset")
+	jsonbody.List(&w.Writer, tokens, func(t *conversationv1.TokenLogprob) {
+		w.Int(int64(offset))
 		offset += utf8.RuneCountInString(t.GetToken())
 	})
-	w.close('}')
-	return w.b, offset
+	w.Close('}')
+	return w.B, offset
 }
 
 // topOfText writes a token's alternatives; a member's name stands once.
 func (w *writer) topOfText(t *conversationv1.TokenLogprob) {
 	seen := make(map[string]bool, len(t.GetTop()))
-	w.open('{')
+	w.Open('{')
 	for _, top := range t.GetTop() {
 		if !seen[top.GetToken()] {
 			seen[top.GetToken()] = true
-			w.numField(top.GetToken(), top.GetLogprob())
+			w.FloatField(top.GetToken(), top.GetLogprob())
 		}
 	}
-	w.close('}')
+	w.Close('}')
 }

@@ -1,11 +1,11 @@
 package openai
 
 import (
-	"google.golang.org/protobuf/proto"
-
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"google.golang.org/protobuf/proto"
 )
 
 // ScanTurn implements wire.Codec. The prompt is one text; [SplitPrompts] makes
@@ -41,7 +41,7 @@ func SplitPrompts(body []byte, limit int) (bodies [][]byte, prompts []string, er
 		return nil, nil, err
 	}
 	for _, text := range texts {
-		prompt, err := text.text()
+		prompt, err := text.String()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -69,12 +69,12 @@ func TakeEcho(body []byte) (rest []byte, echo bool, err error) {
 		return body, false, nil
 	}
 	if h.given(ofEcho) {
-		if echo, err = h.at(ofEcho).truth(); err != nil {
+		if echo, err = h.at(ofEcho).Truth(); err != nil {
 			return nil, false, err
 		}
 	}
 	if echo && h.given(ofLogprobs) {
-		return nil, false, unsupported("echo", "log probabilities of the prompt are not told; leave out logprobs or echo")
+		return nil, false, jsonbody.Unsupported("echo", "log probabilities of the prompt are not told; leave out logprobs or echo")
 	}
 	if rest, err = jsonscan.Splice(nil, body, jsonscan.Edit{At: h.members[ofEcho]}); err != nil {
 		return nil, false, fault.Internal(err)
@@ -104,7 +104,7 @@ func (completions) DecodeTurn(body []byte) (*conversationv1.Turn, error) {
 		Role: conversationv1.Role_ROLE_USER, Parts: []*conversationv1.ContentPart{{Kind: &conversationv1.ContentPart_Text{Text: prompt}}},
 	}}
 	if d.given(ofSuffix) {
-		suffix, err := d.at(ofSuffix).text()
+		suffix, err := d.at(ofSuffix).String()
 		if err != nil {
 			return nil, err
 		}
@@ -147,7 +147,7 @@ func (d *promptDecoder) sampling() error {
 	if !d.given(ofLogprobs) {
 		return nil
 	}
-	n, err := d.at(ofLogprobs).integer()
+	n, err := d.at(ofLogprobs).Integer()
 	if err != nil {
 		return err
 	}
@@ -160,19 +160,19 @@ func (d *promptDecoder) sampling() error {
 
 // keepRest gathers the members that no field holds.
 func (d *promptDecoder) keepRest() error {
-	var out rest
-	err := root(d.body).members(func(_ string, m *value) error {
+	var out jsonbody.Extra
+	err := jsonbody.Bracketed(d.body).Members(func(_ string, m *jsonbody.Value) error {
 		for i := range d.members {
 			if d.members[i].Present() && d.members[i].Key.Start == m.Key.Start {
-				if d.kept[i] || (i == ofStreamOptions || i == ofEcho || i == ofBestOf) && !m.null() {
-					out.add(m)
+				if d.kept[i] || (i == ofStreamOptions || i == ofEcho || i == ofBestOf) && !m.IsNull() {
+					out.Add(m)
 				}
 				return nil
 			}
 		}
-		out.add(m)
+		out.Add(m)
 		return nil
 	})
-	d.out.ExtraJson = out.object()
+	d.out.ExtraJson = out.Object()
 	return err
 }

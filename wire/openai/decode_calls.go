@@ -5,6 +5,8 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/toolcalls"
 )
 
 // Bounds of what one choice may hold back.
@@ -34,7 +36,7 @@ type openCall struct {
 	begun    bool
 	held     []byte // arguments that came before the name
 	shape    jsonShape
-	halves   halves
+	halves   jsonbody.Halves
 }
 
 // The keys of calls that come without an index.
@@ -245,7 +247,7 @@ func (c *openCall) text(body []byte, m jsonscan.Member) (string, error) {
 	case jsonscan.Absent, jsonscan.Null:
 		return "", nil
 	case jsonscan.String:
-		return c.halves.text(body, m)
+		return c.halves.Text(body, m)
 	case jsonscan.Object:
 		return string(m.Raw(body)), nil
 	}
@@ -257,7 +259,7 @@ func (d *callDecoder) begin(dst []*conversationv1.Event, call *openCall, argumen
 	d.begun++
 	id := call.id
 	if id == "" {
-		id = inventID(d.seed, strconv.Itoa(int(call.index)), call.name)
+		id = toolcalls.InventID(d.seed, strconv.Itoa(int(call.index)), call.name)
 	}
 	return append(dst, &conversationv1.Event{Kind: &conversationv1.Event_ToolCall{ToolCall: &conversationv1.ToolCallDelta{
 		Choice: d.choice, Index: call.index, Id: id, Name: call.name, ArgumentsJson: arguments,
@@ -279,7 +281,7 @@ func (d *callDecoder) end(dst []*conversationv1.Event) ([]*conversationv1.Event,
 		if !call.begun {
 			return dst, protocol("a tool call has no name", nil)
 		}
-		dst = d.more(dst, call, call.halves.end())
+		dst = d.more(dst, call, call.halves.End())
 	}
 	return dst, nil
 }

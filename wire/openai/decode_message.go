@@ -4,24 +4,25 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // messageDecoder holds the members of one message until its role is known.
 type messageDecoder struct {
-	at                  *value
+	at                  *jsonbody.Value
 	role, name          string
 	toolCallID          string
-	content, refusal    *value
-	reasoning           *value
-	details             *value
-	toolCalls, function *value
-	audio               *value
-	rest                rest
+	content, refusal    *jsonbody.Value
+	reasoning           *jsonbody.Value
+	details             *jsonbody.Value
+	toolCalls, function *jsonbody.Value
+	audio               *jsonbody.Value
+	rest                jsonbody.Extra
 }
 
-func decodeMessage(e *value) (*conversationv1.Message, error) {
+func decodeMessage(e *jsonbody.Value) (*conversationv1.Message, error) {
 	d := messageDecoder{at: e}
-	if err := e.members(d.member); err != nil {
+	if err := e.Members(d.member); err != nil {
 		return nil, err
 	}
 	out := &conversationv1.Message{}
@@ -39,33 +40,33 @@ func decodeMessage(e *value) (*conversationv1.Message, error) {
 	case "function":
 		out.Role = conversationv1.Role_ROLE_TOOL
 	case "":
-		return nil, malformed(e.path()+".role", "is required")
+		return nil, jsonbody.Malformed(e.Path()+".role", "is required")
 	default:
-		return nil, fault.InvalidField(e.path()+".role", "want system, developer, user, assistant, tool or function")
+		return nil, fault.InvalidField(e.Path()+".role", "want system, developer, user, assistant, tool or function")
 	}
 	if err := d.parts(out); err != nil {
 		return nil, err
 	}
-	out.ExtraJson = d.rest.object()
+	out.ExtraJson = d.rest.Object()
 	return out, nil
 }
 
-func (d *messageDecoder) member(name string, m *value) (err error) {
-	if m.null() {
+func (d *messageDecoder) member(name string, m *jsonbody.Value) (err error) {
+	if m.IsNull() {
 		switch name {
 		case "role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls", "function_call", "tool_call_id", "name", "audio":
 		default:
-			d.rest.add(m)
+			d.rest.Add(m)
 		}
 		return nil
 	}
 	switch name {
 	case "role":
-		d.role, err = m.text()
+		d.role, err = m.String()
 	case "name":
-		d.name, err = m.text()
+		d.name, err = m.String()
 	case "tool_call_id":
-		d.toolCallID, err = m.text()
+		d.toolCallID, err = m.String()
 	case "content":
 		d.content = m
 	case "refusal":
@@ -74,7 +75,7 @@ func (d *messageDecoder) member(name string, m *value) (err error) {
 		d.reasoning = m
 	case "reasoning":
 		if m.Kind != jsonscan.String {
-			d.rest.add(m)
+			d.rest.Add(m)
 		} else if d.reasoning == nil {
 			d.reasoning = m
 		}
@@ -82,7 +83,7 @@ func (d *messageDecoder) member(name string, m *value) (err error) {
 		if d.details == nil && knownBlocks(m) {
 			d.details = m
 		} else {
-			d.rest.add(m)
+			d.rest.Add(m)
 		}
 	case "tool_calls":
 		d.toolCalls = m
@@ -91,7 +92,7 @@ func (d *messageDecoder) member(name string, m *value) (err error) {
 	case "audio":
 		d.audio = m
 	default:
-		d.rest.add(m)
+		d.rest.Add(m)
 	}
 	return err
 }
@@ -102,9 +103,9 @@ func (d *messageDecoder) parts(out *conversationv1.Message) error {
 	}
 	out.Name = d.name
 	if out.Role != conversationv1.Role_ROLE_ASSISTANT {
-		for _, m := range [...]*value{d.refusal, d.toolCalls, d.function} {
+		for _, m := range [...]*jsonbody.Value{d.refusal, d.toolCalls, d.function} {
 			if m != nil {
-				return unsupported(m.path(), "belongs to assistant messages")
+				return jsonbody.Unsupported(m.Path(), "belongs to assistant messages")
 			}
 		}
 	}
@@ -119,7 +120,7 @@ func (d *messageDecoder) parts(out *conversationv1.Message) error {
 		out.Parts = append(out.Parts, parts...)
 	}
 	if d.refusal != nil {
-		text, err := d.refusal.text()
+		text, err := d.refusal.String()
 		if err != nil {
 			return err
 		}
@@ -141,7 +142,7 @@ func (d *messageDecoder) thoughts(out *conversationv1.Message) error {
 	text := ""
 	if d.reasoning != nil {
 		var err error
-		if text, err = d.reasoning.text(); err != nil {
+		if text, err = d.reasoning.String(); err != nil {
 			return err
 		}
 	}
@@ -158,7 +159,7 @@ func (d *messageDecoder) thoughts(out *conversationv1.Message) error {
 
 func (d *messageDecoder) calls(out *conversationv1.Message) error {
 	if d.toolCalls != nil {
-		err := d.toolCalls.elements(func(_ int, e *value) error {
+		err := d.toolCalls.Elements(func(_ int, e *jsonbody.Value) error {
 			part, err := decodeToolCall(e)
 			out.Parts = append(out.Parts, part)
 			return err
@@ -171,13 +172,13 @@ func (d *messageDecoder) calls(out *conversationv1.Message) error {
 		return nil
 	}
 	call := &conversationv1.ToolCall{}
-	var inner, outer rest
+	var inner, outer jsonbody.Extra
 	if err := decodeCalled(d.function, call, &inner); err != nil {
 		return err
 	}
-	outer.nest("function", inner)
+	outer.AddInner("function", &inner)
 	out.Parts = append(out.Parts, &conversationv1.ContentPart{
-		Kind: &conversationv1.ContentPart_ToolCall{ToolCall: call}, ExtraJson: outer.object(),
+		Kind: &conversationv1.ContentPart_ToolCall{ToolCall: call}, ExtraJson: outer.Object(),
 	})
 	return nil
 }
@@ -197,18 +198,18 @@ func (d *messageDecoder) result(out *conversationv1.Message) error {
 	return nil
 }
 
-func decodeToolCall(e *value) (*conversationv1.ContentPart, error) {
+func decodeToolCall(e *jsonbody.Value) (*conversationv1.ContentPart, error) {
 	call := &conversationv1.ToolCall{}
 	kind := "function"
-	var function, custom *value
-	var outer, inner rest
-	err := e.members(func(name string, m *value) (err error) {
+	var function, custom *jsonbody.Value
+	var outer, inner jsonbody.Extra
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch name {
 		case "id":
-			call.Id, err = m.textOrNull()
+			call.Id, err = m.StringOrNull()
 		case "type":
-			if !m.null() {
-				kind, err = m.text()
+			if !m.IsNull() {
+				kind, err = m.String()
 			}
 		case "index": // a client that sends back what it streamed
 		case "function":
@@ -216,7 +217,7 @@ func decodeToolCall(e *value) (*conversationv1.ContentPart, error) {
 		case "custom":
 			custom = m
 		default:
-			outer.add(m)
+			outer.Add(m)
 		}
 		return err
 	})
@@ -226,45 +227,45 @@ func decodeToolCall(e *value) (*conversationv1.ContentPart, error) {
 	switch {
 	case kind == "custom" && custom != nil:
 		call.WireType = kind
-		err = custom.members(func(name string, m *value) (err error) {
+		err = custom.Members(func(name string, m *jsonbody.Value) (err error) {
 			switch name {
 			case "name":
-				call.Name, err = m.text()
+				call.Name, err = m.String()
 			case "input":
-				call.ArgumentsJson, err = m.text()
+				call.ArgumentsJson, err = m.String()
 			default:
-				inner.add(m)
+				inner.Add(m)
 			}
 			return err
 		})
-		outer.nest("custom", inner)
+		outer.AddInner("custom", &inner)
 	case function != nil:
 		err = decodeCalled(function, call, &inner)
-		outer.nest("function", inner)
+		outer.AddInner("function", &inner)
 	default:
-		return nil, malformed(e.path()+".function", "is required")
+		return nil, jsonbody.Malformed(e.Path()+".function", "is required")
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_ToolCall{ToolCall: call}, ExtraJson: outer.object()}, nil
+	return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_ToolCall{ToolCall: call}, ExtraJson: outer.Object()}, nil
 }
 
-func decodeCalled(e *value, call *conversationv1.ToolCall, inner *rest) error {
-	return e.members(func(name string, m *value) (err error) {
+func decodeCalled(e *jsonbody.Value, call *conversationv1.ToolCall, inner *jsonbody.Extra) error {
+	return e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch name {
 		case "name":
-			call.Name, err = m.text()
+			call.Name, err = m.String()
 		case "arguments":
 			switch m.Kind {
 			case jsonscan.Object: // as Ollama's clients write it
-				call.ArgumentsJson = m.json()
+				call.ArgumentsJson = m.JSON()
 			case jsonscan.Null:
 			default:
-				call.ArgumentsJson, err = m.text()
+				call.ArgumentsJson, err = m.String()
 			}
 		default:
-			inner.add(m)
+			inner.Add(m)
 		}
 		return err
 	})

@@ -6,6 +6,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 func textPart(text string) *conversationv1.ContentPart {
@@ -18,34 +19,34 @@ func reasoningPart(r *conversationv1.Reasoning) *conversationv1.ContentPart {
 
 // decodeContent reads content that is a string or an array of parts. An empty
 // string is a part unless mayLack is set.
-func decodeContent(content *value, mayLack bool) (parts []*conversationv1.ContentPart, err error) {
+func decodeContent(content *jsonbody.Value, mayLack bool) (parts []*conversationv1.ContentPart, err error) {
 	switch content.Kind {
 	case jsonscan.String:
-		text, err := content.text()
+		text, err := content.String()
 		if err != nil || text == "" && mayLack {
 			return nil, err
 		}
 		return []*conversationv1.ContentPart{textPart(text)}, nil
 	case jsonscan.Array:
-		err = content.elements(func(_ int, e *value) error {
+		err = content.Elements(func(_ int, e *jsonbody.Value) error {
 			part, err := decodePart(e)
 			parts = append(parts, part)
 			return err
 		})
 		return parts, err
 	}
-	return nil, content.mismatch("a string, an array of parts or null")
+	return nil, content.Malformed("a string, an array of parts or null")
 }
 
 // decodePart reads one part. A part of a type that no field holds is carried
 // whole.
-func decodePart(e *value) (*conversationv1.ContentPart, error) {
+func decodePart(e *jsonbody.Value) (*conversationv1.ContentPart, error) {
 	kind := ""
-	var payload *value
-	var outer, inner rest
-	if err := e.members(func(name string, m *value) (err error) {
+	var payload *jsonbody.Value
+	var outer, inner jsonbody.Extra
+	if err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		if name == "type" {
-			kind, err = m.text()
+			kind, err = m.String()
 		}
 		return err
 	}); err != nil {
@@ -54,24 +55,24 @@ func decodePart(e *value) (*conversationv1.ContentPart, error) {
 	switch kind {
 	case "text", "image_url", "input_audio", "file", "refusal":
 	case "":
-		return nil, malformed(e.path()+".type", "is required")
+		return nil, jsonbody.Malformed(e.Path()+".type", "is required")
 	default:
 		return opaque(kind, e), nil
 	}
-	if err := e.members(func(name string, m *value) error {
+	if err := e.Members(func(name string, m *jsonbody.Value) error {
 		switch name {
 		case "type":
 		case kind:
 			payload = m
 		default:
-			outer.add(m)
+			outer.Add(m)
 		}
 		return nil
 	}); err != nil {
 		return nil, err
 	}
 	if payload == nil {
-		return nil, malformed(e.path()+"."+kind, "is required")
+		return nil, jsonbody.Malformed(e.Path()+"."+kind, "is required")
 	}
 	part, err := decodePayload(kind, payload, &inner)
 	if err != nil {
@@ -80,23 +81,23 @@ func decodePart(e *value) (*conversationv1.ContentPart, error) {
 	if part == nil {
 		return opaque(kind, e), nil
 	}
-	outer.nest(kind, inner)
-	part.ExtraJson = outer.object()
+	outer.AddInner(kind, &inner)
+	part.ExtraJson = outer.Object()
 	return part, nil
 }
 
-func opaque(kind string, e *value) *conversationv1.ContentPart {
-	return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Opaque{Opaque: &conversationv1.OpaquePart{WireType: kind, Json: e.json()}}}
+func opaque(kind string, e *jsonbody.Value) *conversationv1.ContentPart {
+	return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Opaque{Opaque: &conversationv1.OpaquePart{WireType: kind, Json: e.JSON()}}}
 }
 
 // decodePayload returns no part where the payload is of a form of its own.
-func decodePayload(kind string, m *value, inner *rest) (*conversationv1.ContentPart, error) {
+func decodePayload(kind string, m *jsonbody.Value, inner *jsonbody.Extra) (*conversationv1.ContentPart, error) {
 	switch kind {
 	case "text":
-		text, err := m.text()
+		text, err := m.String()
 		return textPart(text), err
 	case "refusal":
-		text, err := m.text()
+		text, err := m.String()
 		return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Refusal{Refusal: text}}, err
 	case "image_url":
 		image, err := decodeImage(m, inner)
@@ -112,15 +113,15 @@ func decodePayload(kind string, m *value, inner *rest) (*conversationv1.ContentP
 	return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_File{File: file}}, nil
 }
 
-func decodeImage(m *value, inner *rest) (*conversationv1.Image, error) {
+func decodeImage(m *jsonbody.Value, inner *jsonbody.Extra) (*conversationv1.Image, error) {
 	image := &conversationv1.Image{}
-	setURL := func(at *value) error {
-		url, err := at.text()
+	setURL := func(at *jsonbody.Value) error {
+		url, err := at.String()
 		if err != nil {
 			return err
 		}
 		if url == "" {
-			return malformed(at.path(), "is empty")
+			return jsonbody.Malformed(at.Path(), "is empty")
 		}
 		inline, err := decodeDataURL(at, url)
 		if err != nil {
@@ -136,19 +137,19 @@ func decodeImage(m *value, inner *rest) (*conversationv1.Image, error) {
 	if m.Kind == jsonscan.String { // Some clients write the address at once.
 		return image, setURL(m)
 	}
-	err := m.members(func(name string, member *value) (err error) {
+	err := m.Members(func(name string, member *jsonbody.Value) (err error) {
 		switch {
 		case name == "url":
 			err = setURL(member)
 		case name == "detail":
-			image.Detail, err = member.textOrNull()
+			image.Detail, err = member.StringOrNull()
 		default:
-			inner.add(member)
+			inner.Add(member)
 		}
 		return err
 	})
 	if err == nil && image.Url == "" && len(image.Data) == 0 {
-		return nil, malformed(m.path()+".url", "is required")
+		return nil, jsonbody.Malformed(m.Path()+".url", "is required")
 	}
 	return image, err
 }
@@ -160,18 +161,18 @@ type inline struct {
 }
 
 // decodeDataURL returns nil where url is an address.
-func decodeDataURL(at *value, url string) (*inline, error) {
+func decodeDataURL(at *jsonbody.Value, url string) (*inline, error) {
 	const scheme = "data:"
 	if len(url) < len(scheme) || !strings.EqualFold(url[:len(scheme)], scheme) {
 		return nil, nil
 	}
 	mediaType, encoded, found := strings.Cut(url[len(scheme):], ";base64,")
 	if !found {
-		return nil, malformed(at.path(), "want data:<media type>;base64,<data>")
+		return nil, jsonbody.Malformed(at.Path(), "want data:<media type>;base64,<data>")
 	}
 	data, err := decodeBase64(encoded)
 	if err != nil || len(data) == 0 {
-		return nil, malformed(at.path(), "the data is not base64")
+		return nil, jsonbody.Malformed(at.Path(), "the data is not base64")
 	}
 	return &inline{mediaType: mediaType, data: data}, nil
 }
@@ -185,62 +186,62 @@ func decodeBase64(s string) ([]byte, error) {
 	return base64.RawStdEncoding.DecodeString(s)
 }
 
-func decodeAudio(m *value, inner *rest) (*conversationv1.Audio, error) {
+func decodeAudio(m *jsonbody.Value, inner *jsonbody.Extra) (*conversationv1.Audio, error) {
 	audio := &conversationv1.Audio{}
-	err := m.members(func(name string, member *value) (err error) {
+	err := m.Members(func(name string, member *jsonbody.Value) (err error) {
 		switch name {
 		case "data":
-			encoded, err := member.text()
+			encoded, err := member.String()
 			if err != nil {
 				return err
 			}
 			if audio.Data, err = decodeBase64(encoded); err != nil {
-				return malformed(member.path(), "the data is not base64")
+				return jsonbody.Malformed(member.Path(), "the data is not base64")
 			}
 		case "format":
-			audio.Format, err = member.text()
+			audio.Format, err = member.String()
 		default:
-			inner.add(member)
+			inner.Add(member)
 		}
 		return err
 	})
 	if err == nil && len(audio.Data) == 0 {
-		return nil, malformed(m.path()+".data", "is required")
+		return nil, jsonbody.Malformed(m.Path()+".data", "is required")
 	}
 	return audio, err
 }
 
 // decodeEarlierAudio reads the id of what an assistant said before.
-func decodeEarlierAudio(m *value) (*conversationv1.ContentPart, error) {
+func decodeEarlierAudio(m *jsonbody.Value) (*conversationv1.ContentPart, error) {
 	audio := &conversationv1.Audio{}
-	var inner, outer rest
-	err := m.members(func(name string, member *value) (err error) {
+	var inner, outer jsonbody.Extra
+	err := m.Members(func(name string, member *jsonbody.Value) (err error) {
 		switch name {
 		case "id":
-			audio.Id, err = member.text()
+			audio.Id, err = member.String()
 		case "transcript":
-			audio.Transcript, err = member.textOrNull()
+			audio.Transcript, err = member.StringOrNull()
 		default:
-			inner.add(member)
+			inner.Add(member)
 		}
 		return err
 	})
-	outer.nest("audio", inner)
-	return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Audio{Audio: audio}, ExtraJson: outer.object()}, err
+	outer.AddInner("audio", &inner)
+	return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Audio{Audio: audio}, ExtraJson: outer.Object()}, err
 }
 
 // decodeFile returns nil where no known member gives the document.
-func decodeFile(m *value, inner *rest) (*conversationv1.File, error) {
+func decodeFile(m *jsonbody.Value, inner *jsonbody.Extra) (*conversationv1.File, error) {
 	file := &conversationv1.File{}
-	err := m.members(func(name string, member *value) (err error) {
+	err := m.Members(func(name string, member *jsonbody.Value) (err error) {
 		switch {
-		case member.null():
+		case member.IsNull():
 		case name == "file_id":
-			file.FileId, err = member.text()
+			file.FileId, err = member.String()
 		case name == "filename":
-			file.Filename, err = member.text()
+			file.Filename, err = member.String()
 		case name == "file_data":
-			encoded, err := member.text()
+			encoded, err := member.String()
 			if err != nil {
 				return err
 			}
@@ -254,11 +255,11 @@ func decodeFile(m *value, inner *rest) (*conversationv1.File, error) {
 				file.Url = encoded
 			default:
 				if file.Data, err = decodeBase64(encoded); err != nil || len(file.Data) == 0 {
-					return malformed(member.path(), "the data is not base64")
+					return jsonbody.Malformed(member.Path(), "the data is not base64")
 				}
 			}
 		default:
-			inner.add(member)
+			inner.Add(member)
 		}
 		return err
 	})

@@ -6,6 +6,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // NewStreamDecoder implements wire.Codec. A choice's end is held back until the
@@ -44,7 +45,7 @@ func (d *streamDecoder) joined(dst []*conversationv1.Event) []*conversationv1.Ev
 // onlyText says that a delta holds a whole text and nothing beside it.
 func onlyText(body []byte, s *choiceDecoder, room *[deltaMembers]jsonscan.Member, logprobs jsonscan.Member) bool {
 	content := room[atContent]
-	if content.Kind != jsonscan.String || logprobs.Kind == jsonscan.Object || len(s.content.held) > 0 {
+	if content.Kind != jsonscan.String || logprobs.Kind == jsonscan.Object || s.content.Held() {
 		return false
 	}
 	for i := range room {
@@ -52,7 +53,7 @@ func onlyText(body []byte, s *choiceDecoder, room *[deltaMembers]jsonscan.Member
 			return false
 		}
 	}
-	return !endsInHalf(body[content.Value.Start+1 : content.Value.End-1])
+	return !jsonbody.EndsInHalf(body[content.Value.Start+1 : content.Value.End-1])
 }
 
 // choiceDecoder is the state of one choice.
@@ -61,7 +62,7 @@ type choiceDecoder struct {
 	ending                   ending
 	stopSequence             string
 	plainReasoning           bool // reasoning came as plain text
-	content, reason, refusal halves
+	content, reason, refusal jsonbody.Halves
 	calls                    callDecoder
 }
 
@@ -220,7 +221,7 @@ func (d *streamDecoder) delta(dst []*conversationv1.Event, s *choiceDecoder, at,
 		}
 		room[atContent] = jsonscan.Member{}
 	}
-	text, err := s.content.optional(body, room[atContent])
+	text, err := optionalText(&s.content, body, room[atContent])
 	if err != nil {
 		return dst, err
 	}
@@ -229,7 +230,7 @@ func (d *streamDecoder) delta(dst []*conversationv1.Event, s *choiceDecoder, at,
 			Choice: s.index, Text: text, Logprobs: ofContent,
 		}}})
 	}
-	if text, err = s.refusal.optional(body, room[atRefusal]); err != nil {
+	if text, err = optionalText(&s.refusal, body, room[atRefusal]); err != nil {
 		return dst, err
 	}
 	if text != "" || len(ofRefusal) > 0 {
@@ -248,13 +249,13 @@ func (d *streamDecoder) delta(dst []*conversationv1.Event, s *choiceDecoder, at,
 	return dst, nil
 }
 
-// optional is the text of a member that may be null or absent.
-func (h *halves) optional(body []byte, m jsonscan.Member) (string, error) {
+// optionalText is the text of a member that may be null or absent.
+func optionalText(h *jsonbody.Halves, body []byte, m jsonscan.Member) (string, error) {
 	switch m.Kind {
 	case jsonscan.Absent, jsonscan.Null:
 		return "", nil
 	case jsonscan.String:
-		return h.text(body, m)
+		return h.Text(body, m)
 	}
 	return "", protocol("a text is not a string", nil)
 }
@@ -268,7 +269,7 @@ func (s *choiceDecoder) reasoning(dst []*conversationv1.Event, body []byte, room
 			continue
 		}
 		var err error
-		if text, err = s.reason.text(body, room[i]); err != nil {
+		if text, err = s.reason.Text(body, room[i]); err != nil {
 			return dst, protocol("a text is not a string", err)
 		}
 	}
@@ -323,7 +324,7 @@ func (s *choiceDecoder) pieces(dst []*conversationv1.Event, body []byte, at json
 			return true
 		}
 		var text string
-		if text, failed = s.content.text(body, found[1]); text != "" {
+		if text, failed = s.content.Text(body, found[1]); text != "" {
 			dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{Choice: s.index, Text: text}}})
 		}
 		return failed == nil
@@ -345,7 +346,7 @@ func (s *choiceDecoder) thinking(dst []*conversationv1.Event, body []byte, at js
 			return failed == nil
 		}
 		var text string
-		if text, failed = s.reason.text(body, found[1]); text != "" {
+		if text, failed = s.reason.Text(body, found[1]); text != "" {
 			dst = append(dst, reasoningEvent(&conversationv1.ReasoningDelta{Choice: s.index, Text: text}))
 		}
 		return failed == nil
@@ -385,13 +386,13 @@ func (d *streamDecoder) End(dst []*conversationv1.Event) ([]*conversationv1.Even
 // end appends what was held back of a choice, and its end. Providers that say
 // "stop" with tool calls mean that they wait for the results.
 func (s *choiceDecoder) end(dst []*conversationv1.Event) ([]*conversationv1.Event, error) {
-	if text := s.reason.end(); text != "" {
+	if text := s.reason.End(); text != "" {
 		dst = append(dst, reasoningEvent(&conversationv1.ReasoningDelta{Choice: s.index, Text: text}))
 	}
-	if text := s.content.end(); text != "" {
+	if text := s.content.End(); text != "" {
 		dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{Choice: s.index, Text: text}}})
 	}
-	if text := s.refusal.end(); text != "" {
+	if text := s.refusal.End(); text != "" {
 		dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Refusal{Refusal: &conversationv1.TextDelta{Choice: s.index, Text: text}}})
 	}
 	dst, err := s.calls.end(dst)

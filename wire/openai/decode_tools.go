@@ -3,11 +3,12 @@ package openai
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 func (d *turnDecoder) decodeTools() error {
 	if d.given(atTools) {
-		err := d.at(atTools).elements(func(_ int, e *value) error {
+		err := d.at(atTools).Elements(func(_ int, e *jsonbody.Value) error {
 			tool, err := decodeTool(e)
 			d.out.Tools = append(d.out.Tools, tool)
 			return err
@@ -17,14 +18,14 @@ func (d *turnDecoder) decodeTools() error {
 		}
 	}
 	if d.given(atFunctions) {
-		err := d.at(atFunctions).elements(func(_ int, e *value) error {
+		err := d.at(atFunctions).Elements(func(_ int, e *jsonbody.Value) error {
 			tool := &conversationv1.Tool{}
-			var inner, outer rest
+			var inner, outer jsonbody.Extra
 			if err := decodeFunction(e, tool, &inner); err != nil {
 				return err
 			}
-			outer.nest("function", inner)
-			tool.ExtraJson = outer.object()
+			outer.AddInner("function", &inner)
+			tool.ExtraJson = outer.Object()
 			d.out.Tools = append(d.out.Tools, tool)
 			return nil
 		})
@@ -35,19 +36,19 @@ func (d *turnDecoder) decodeTools() error {
 	return d.decodeToolChoice()
 }
 
-func decodeTool(e *value) (*conversationv1.Tool, error) {
+func decodeTool(e *jsonbody.Value) (*conversationv1.Tool, error) {
 	tool := &conversationv1.Tool{}
 	kind := ""
-	var function *value
-	var outer, inner rest
-	err := e.members(func(name string, m *value) (err error) {
+	var function *jsonbody.Value
+	var outer, inner jsonbody.Extra
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
 		case name == "type":
-			kind, err = m.text()
-		case name == "function" && !m.null():
+			kind, err = m.String()
+		case name == "function" && !m.IsNull():
 			function = m
 		default:
-			outer.add(m)
+			outer.Add(m)
 		}
 		return err
 	})
@@ -55,43 +56,43 @@ func decodeTool(e *value) (*conversationv1.Tool, error) {
 	case err != nil:
 		return nil, err
 	case kind != "function" && kind != "":
-		return &conversationv1.Tool{WireType: kind, ExtraJson: e.json()}, nil
+		return &conversationv1.Tool{WireType: kind, ExtraJson: e.JSON()}, nil
 	case function == nil:
-		return nil, malformed(e.path()+".function", "is required")
+		return nil, jsonbody.Malformed(e.Path()+".function", "is required")
 	}
 	if err := decodeFunction(function, tool, &inner); err != nil {
 		return nil, err
 	}
-	outer.nest("function", inner)
-	tool.ExtraJson = outer.object()
+	outer.AddInner("function", &inner)
+	tool.ExtraJson = outer.Object()
 	return tool, nil
 }
 
-func decodeFunction(e *value, tool *conversationv1.Tool, inner *rest) error {
-	err := e.members(func(name string, m *value) (err error) {
+func decodeFunction(e *jsonbody.Value, tool *conversationv1.Tool, inner *jsonbody.Extra) error {
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
 		case name == "name":
-			tool.Name, err = m.text()
+			tool.Name, err = m.String()
 		case name == "description":
-			tool.Description, err = m.textOrNull()
-		case name == "parameters" && m.null():
+			tool.Description, err = m.StringOrNull()
+		case name == "parameters" && m.IsNull():
 		case name == "parameters":
 			if m.Kind != jsonscan.Object {
-				return m.mismatch("an object")
+				return m.Malformed("an object")
 			}
-			tool.ParametersJson = m.json()
-		case name == "strict" && m.null():
+			tool.ParametersJson = m.JSON()
+		case name == "strict" && m.IsNull():
 		case name == "strict":
 			var strict bool
-			strict, err = m.truth()
+			strict, err = m.Truth()
 			tool.Strict = &strict
 		default:
-			inner.add(m)
+			inner.Add(m)
 		}
 		return err
 	})
 	if err == nil && tool.GetName() == "" {
-		return malformed(e.path()+".name", "is required")
+		return jsonbody.Malformed(e.Path()+".name", "is required")
 	}
 	return err
 }
@@ -115,7 +116,7 @@ func (d *turnDecoder) decodeToolChoice() error {
 	choice := d.at(at)
 	switch choice.Kind {
 	case jsonscan.String:
-		word, err := choice.text()
+		word, err := choice.String()
 		if err != nil {
 			return err
 		}
@@ -128,7 +129,7 @@ func (d *turnDecoder) decodeToolChoice() error {
 		return nil
 	case jsonscan.Object:
 	default:
-		return choice.mismatch("a string or an object")
+		return choice.Malformed("a string or an object")
 	}
 	named, whole, err := decodeNamedChoice(choice, at == atFunctionCall)
 	if err != nil {
@@ -144,12 +145,12 @@ func (d *turnDecoder) decodeToolChoice() error {
 
 // decodeNamedChoice reads {"type":"function","function":{"name":…}}, or the
 // legacy {"name":…}, and reports whether that was all.
-func decodeNamedChoice(choice *value, legacy bool) (named string, whole bool, err error) {
+func decodeNamedChoice(choice *jsonbody.Value, legacy bool) (named string, whole bool, err error) {
 	whole = true
-	nameOf := func(v *value) error {
-		return v.members(func(name string, m *value) (err error) {
+	nameOf := func(v *jsonbody.Value) error {
+		return v.Members(func(name string, m *jsonbody.Value) (err error) {
 			if name == "name" {
-				named, err = m.text()
+				named, err = m.String()
 				return err
 			}
 			whole = false
@@ -160,10 +161,10 @@ func decodeNamedChoice(choice *value, legacy bool) (named string, whole bool, er
 		err = nameOf(choice)
 		return named, whole, err
 	}
-	err = choice.members(func(name string, m *value) error {
+	err = choice.Members(func(name string, m *jsonbody.Value) error {
 		switch {
 		case name == "type":
-			kind, err := m.text()
+			kind, err := m.String()
 			whole = whole && kind == "function"
 			return err
 		case name == "function" && m.Kind == jsonscan.Object:

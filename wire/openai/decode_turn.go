@@ -3,10 +3,11 @@ package openai
 import (
 	"math"
 
-	"google.golang.org/protobuf/proto"
-
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/toolcalls"
+	"google.golang.org/protobuf/proto"
 )
 
 // DecodeTurn implements wire.Codec. extra_wire is always set.
@@ -38,7 +39,7 @@ type turnDecoder struct {
 }
 
 func (d *turnDecoder) decodeMessages() error {
-	err := d.at(atMessages).elements(func(_ int, e *value) error {
+	err := d.at(atMessages).Elements(func(_ int, e *jsonbody.Value) error {
 		message, err := decodeMessage(e)
 		d.out.Messages = append(d.out.Messages, message)
 		return err
@@ -46,7 +47,7 @@ func (d *turnDecoder) decodeMessages() error {
 	if err != nil {
 		return err
 	}
-	joinCalls(d.out.Messages)
+	toolcalls.Join(d.out.Messages)
 	return nil
 }
 
@@ -62,7 +63,7 @@ func (d *turnDecoder) decodeSampling() (err error) {
 		if !d.given(field.at) {
 			continue
 		}
-		n, err := d.at(field.at).number()
+		n, err := d.at(field.at).Number()
 		if err != nil {
 			return err
 		}
@@ -77,19 +78,19 @@ func (d *turnDecoder) decodeSampling() (err error) {
 		}
 	}
 	if d.given(atN) {
-		n, err := d.at(atN).integer()
+		n, err := d.at(atN).Integer()
 		if err != nil {
 			return err
 		}
 		s.ChoiceCount = proto.Int32(int32(n))
 	}
 	if d.given(atLogprobs) {
-		if s.Logprobs, err = d.at(atLogprobs).truth(); err != nil {
+		if s.Logprobs, err = d.at(atLogprobs).Truth(); err != nil {
 			return err
 		}
 	}
 	if d.given(atTopLogprobs) {
-		n, err := d.at(atTopLogprobs).integer()
+		n, err := d.at(atTopLogprobs).Integer()
 		if err != nil {
 			return err
 		}
@@ -139,15 +140,15 @@ func (d *turnDecoder) decodeStop(s *conversationv1.Sampling) error {
 	}
 	stop := d.at(atStop)
 	if stop.Kind == jsonscan.String {
-		text, err := stop.text()
+		text, err := stop.String()
 		s.Stop = []string{text}
 		return err
 	}
 	if stop.Kind != jsonscan.Array {
-		return stop.mismatch("a string or an array of strings")
+		return stop.Malformed("a string or an array of strings")
 	}
-	return stop.elements(func(_ int, e *value) error {
-		text, err := e.text()
+	return stop.Elements(func(_ int, e *jsonbody.Value) error {
+		text, err := e.String()
 		s.Stop = append(s.Stop, text)
 		return err
 	})
@@ -158,8 +159,8 @@ func (d *turnDecoder) decodeLogitBias(s *conversationv1.Sampling) error {
 		return nil
 	}
 	bias := make(map[string]float64)
-	err := d.at(atLogitBias).members(func(name string, m *value) error {
-		n, err := m.number()
+	err := d.at(atLogitBias).Members(func(name string, m *jsonbody.Value) error {
+		n, err := m.Number()
 		bias[name] = n
 		return err
 	})
@@ -171,14 +172,14 @@ func (d *turnDecoder) decodeLogitBias(s *conversationv1.Sampling) error {
 
 func (d *turnDecoder) decodeOptions() (err error) {
 	if d.given(atParallelToolCalls) {
-		parallel, err := d.at(atParallelToolCalls).truth()
+		parallel, err := d.at(atParallelToolCalls).Truth()
 		if err != nil {
 			return err
 		}
 		d.out.ParallelToolCalls = &parallel
 	}
 	if d.given(atReasoningEffort) {
-		effort, err := d.at(atReasoningEffort).text()
+		effort, err := d.at(atReasoningEffort).String()
 		if err != nil {
 			return err
 		}
@@ -193,15 +194,15 @@ func (d *turnDecoder) decodeOptions() (err error) {
 func (d *turnDecoder) decodeResponseFormat() error {
 	format := &conversationv1.ResponseFormat{}
 	kind, known := "", true
-	var schema *value
-	err := d.at(atResponseFormat).members(func(name string, m *value) (err error) {
+	var schema *jsonbody.Value
+	err := d.at(atResponseFormat).Members(func(name string, m *jsonbody.Value) (err error) {
 		switch name {
 		case "type":
-			kind, err = m.text()
+			kind, err = m.String()
 		case "json_schema":
 			schema = m
 		default:
-			known = known && m.null()
+			known = known && m.IsNull()
 		}
 		return err
 	})
@@ -216,7 +217,7 @@ func (d *turnDecoder) decodeResponseFormat() error {
 	case "json_schema":
 		format.Kind = conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_SCHEMA
 		if schema == nil {
-			return malformed("response_format.json_schema", "is required with type json_schema")
+			return jsonbody.Malformed("response_format.json_schema", "is required with type json_schema")
 		}
 		whole, err := decodeSchema(schema, format)
 		if err != nil {
@@ -235,23 +236,23 @@ func (d *turnDecoder) decodeResponseFormat() error {
 }
 
 // decodeSchema reports whether the format holds all of it.
-func decodeSchema(schema *value, format *conversationv1.ResponseFormat) (whole bool, err error) {
+func decodeSchema(schema *jsonbody.Value, format *conversationv1.ResponseFormat) (whole bool, err error) {
 	whole = true
-	err = schema.members(func(name string, m *value) (err error) {
+	err = schema.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case m.null():
+		case m.IsNull():
 		case name == "name":
-			format.Name, err = m.text()
+			format.Name, err = m.String()
 		case name == "description":
-			format.Description, err = m.text()
+			format.Description, err = m.String()
 		case name == "schema":
 			if m.Kind != jsonscan.Object {
-				return m.mismatch("an object")
+				return m.Malformed("an object")
 			}
-			format.SchemaJson = m.json()
+			format.SchemaJson = m.JSON()
 		case name == "strict":
 			var strict bool
-			strict, err = m.truth()
+			strict, err = m.Truth()
 			format.Strict = &strict
 		default:
 			whole = false
@@ -263,19 +264,19 @@ func decodeSchema(schema *value, format *conversationv1.ResponseFormat) (whole b
 
 // keepRest gathers the members that no field holds.
 func (d *turnDecoder) keepRest() error {
-	var out rest
-	err := root(d.body).members(func(_ string, m *value) error {
+	var out jsonbody.Extra
+	err := jsonbody.Bracketed(d.body).Members(func(_ string, m *jsonbody.Value) error {
 		for i := range d.members {
 			if d.members[i].Present() && d.members[i].Key.Start == m.Key.Start {
-				if d.kept[i] || i == atStreamOptions && !m.null() || i == atInput {
-					out.add(m)
+				if d.kept[i] || i == atStreamOptions && !m.IsNull() || i == atInput {
+					out.Add(m)
 				}
 				return nil
 			}
 		}
-		out.add(m)
+		out.Add(m)
 		return nil
 	})
-	d.out.ExtraJson = out.object()
+	d.out.ExtraJson = out.Object()
 	return err
 }

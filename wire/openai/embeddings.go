@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -11,6 +10,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // VectorFormat is how vectors stand in an answer.
@@ -45,22 +45,22 @@ var embedKeys = jsonscan.NewKeys("model", "input", "encoding_format", "dimension
 func DecodeEmbeddings(body []byte) (*wire.EmbeddingRequest, VectorFormat, error) {
 	var room [embedMembers]jsonscan.Member
 	if _, err := jsonscan.Scan(body, embedKeys, room[:]); err != nil {
-		return nil, 0, scanFault(err)
+		return nil, 0, jsonbody.ScanFault(err)
 	}
-	at := func(i int) *value { return &value{Member: room[i], body: body} }
+	at := func(i int) *jsonbody.Value { return jsonbody.Bracketed(body).At(room[i]) }
 	out := &wire.EmbeddingRequest{ExtraWire: own}
 	var err error
-	if out.Model, err = at(atEmbedModel).textOrNull(); err != nil {
+	if out.Model, err = at(atEmbedModel).StringOrNull(); err != nil {
 		return nil, 0, err
 	}
-	if out.User, err = at(atEmbedUser).textOrNull(); err != nil {
+	if out.User, err = at(atEmbedUser).StringOrNull(); err != nil {
 		return nil, 0, err
 	}
 	if out.Inputs, err = decodeInputs(at(atEmbedInput)); err != nil {
 		return nil, 0, err
 	}
-	if d := at(atDimensions); !d.null() {
-		n, err := d.integer()
+	if d := at(atDimensions); !d.IsNull() {
+		n, err := d.Integer()
 		if err != nil {
 			return nil, 0, err
 		}
@@ -83,21 +83,21 @@ func DecodeEmbeddings(body []byte) (*wire.EmbeddingRequest, VectorFormat, error)
 }
 
 func embedRest(body []byte, known []jsonscan.Member, truncate bool) (string, error) {
-	var out rest
-	err := root(body).members(func(_ string, m *value) error {
+	var out jsonbody.Extra
+	err := jsonbody.Bracketed(body).Members(func(_ string, m *jsonbody.Value) error {
 		for i, k := range known {
-			if k.Present() && k.Key.Start == m.Key.Start && (i != atTruncate || truncate || m.null()) {
+			if k.Present() && k.Key.Start == m.Key.Start && (i != atTruncate || truncate || m.IsNull()) {
 				return nil
 			}
 		}
-		out.add(m)
+		out.Add(m)
 		return nil
 	})
-	return out.object(), err
+	return out.Object(), err
 }
 
-func decodeFormat(v *value) (VectorFormat, error) {
-	word, err := v.textOrNull()
+func decodeFormat(v *jsonbody.Value) (VectorFormat, error) {
+	word, err := v.StringOrNull()
 	switch {
 	case err != nil:
 		return 0, err
@@ -109,23 +109,22 @@ func decodeFormat(v *value) (VectorFormat, error) {
 	return 0, fault.InvalidField("encoding_format", `want "float" or "base64"`)
 }
 
-func decodeInputs(v *value) (inputs []wire.EmbeddingInput, err error) {
+func decodeInputs(v *jsonbody.Value) (inputs []wire.EmbeddingInput, err error) {
 	switch v.Kind {
 	case jsonscan.Absent, jsonscan.Null:
 		return nil, fault.InvalidField("input", "is required")
 	case jsonscan.String:
-		text, err := v.text()
+		text, err := v.String()
 		if err == nil && text == "" {
 			return nil, fault.InvalidField("input", "is empty")
 		}
 		return []wire.EmbeddingInput{{Text: text}}, err
 	case jsonscan.Array:
 	default:
-		return nil, v.mismatch("a string or an array")
+		return nil, v.Malformed("a string or an array")
 	}
 	var tokens []int32
-	err = v.elements(func(i int, e *value) error {
-		e.parent = v
+	err = v.Elements(func(i int, e *jsonbody.Value) error {
 		switch {
 		case len(inputs) == maxEmbeddingInputs:
 			return fault.InvalidField("input", fmt.Sprintf("has more than %d entries", maxEmbeddingInputs))
@@ -134,25 +133,25 @@ func decodeInputs(v *value) (inputs []wire.EmbeddingInput, err error) {
 			tokens = append(tokens, n)
 			return err
 		case len(tokens) > 0:
-			return e.mismatch("a token, as before it")
+			return e.Malformed("a token, as before it")
 		case e.Kind == jsonscan.String:
-			text, err := e.text()
+			text, err := e.String()
 			inputs = append(inputs, wire.EmbeddingInput{Text: text})
 			return err
 		case e.Kind == jsonscan.Array:
 			list := []int32{}
-			err := e.elements(func(_ int, t *value) error {
+			err := e.Elements(func(_ int, t *jsonbody.Value) error {
 				n, err := decodeTokenID(t)
 				list = append(list, n)
 				return err
 			})
 			if err == nil && len(list) == 0 {
-				return fault.InvalidField(e.path(), "is empty")
+				return fault.InvalidField(e.Path(), "is empty")
 			}
 			inputs = append(inputs, wire.EmbeddingInput{Tokens: list})
 			return err
 		}
-		return e.mismatch("a string or an array of tokens")
+		return e.Malformed("a string or an array of tokens")
 	})
 	switch {
 	case err != nil:
@@ -165,10 +164,10 @@ func decodeInputs(v *value) (inputs []wire.EmbeddingInput, err error) {
 	return inputs, nil
 }
 
-func decodeTokenID(v *value) (int32, error) {
-	n, err := v.integer()
+func decodeTokenID(v *jsonbody.Value) (int32, error) {
+	n, err := v.Integer()
 	if err == nil && (n < 0 || n > math.MaxInt32) {
-		return 0, malformed(v.path(), "is no token")
+		return 0, jsonbody.Malformed(v.Path(), "is no token")
 	}
 	return int32(n), err
 }
@@ -181,43 +180,43 @@ func EncodeEmbeddings(request *wire.EmbeddingRequest, model string) (body []byte
 		return nil, nil, fault.InvalidField("inputs", "needs at least one entry")
 	}
 	e := turnEncoder{client: request.ExtraWire, wire: own, dropped: dropped.List{Client: request.ExtraWire}}
-	e.open('{')
+	e.Open('{')
 	e.member("model")
-	e.str(model)
+	e.Str(model)
 	e.member("input")
 	single := len(request.Inputs) == 1 && request.Inputs[0].Tokens == nil
 	if single {
-		e.str(request.Inputs[0].Text)
+		e.Str(request.Inputs[0].Text)
 	} else {
-		writeList(&e.writer, request.Inputs, e.embeddingInput)
+		jsonbody.List(&e.Writer, request.Inputs, e.embeddingInput)
 	}
 	if request.Dimensions != nil {
 		e.member("dimensions")
-		e.integer(int64(*request.Dimensions))
+		e.Int(int64(*request.Dimensions))
 	}
 	if request.User != "" {
 		e.member("user")
-		e.str(request.User)
+		e.Str(request.User)
 	}
 	if request.Truncate != nil {
 		if request.ExtraWire == own {
 			e.member("truncate")
-			e.truth(*request.Truncate)
+			e.Truth(*request.Truncate)
 		} else {
 			e.dropped.Add(dropped.Truncate)
 		}
 	}
 	e.extra(dropped.AtTurn, request.ExtraJSON, append(e.written, "encoding_format")...)
-	e.close('}')
-	return e.b, e.dropped.Names, nil
+	e.Close('}')
+	return e.B, e.dropped.Names, nil
 }
 
 func (e *turnEncoder) embeddingInput(input wire.EmbeddingInput) {
 	if input.Tokens == nil {
-		e.str(input.Text)
+		e.Str(input.Text)
 		return
 	}
-	writeList(&e.writer, input.Tokens, func(n int32) { e.integer(int64(n)) })
+	jsonbody.List(&e.Writer, input.Tokens, func(n int32) { e.Int(int64(n)) })
 }
 
 var embeddingKeys = jsonscan.NewKeys("index", "embedding")
@@ -332,43 +331,43 @@ func EncodeEmbeddingAnswer(answer *wire.EmbeddingAnswer, format VectorFormat, mo
 		model = answer.Model
 	}
 	w := writer{}
-	w.open('{')
-	w.strField("object", "list")
-	w.key("data")
-	w.open('[')
+	w.Open('{')
+	w.StrField("object", "list")
+	w.Key("data")
+	w.Open('[')
 	for i, vector := range answer.Vectors {
-		w.open('{')
-		w.strField("object", "embedding")
-		w.intField("index", int64(i))
-		w.key("embedding")
+		w.Open('{')
+		w.StrField("object", "embedding")
+		w.IntField("index", int64(i))
+		w.Key("embedding")
 		w.vector(vector, format)
-		w.close('}')
+		w.Close('}')
 	}
-	w.close(']')
-	w.strField("model", model)
+	w.Close(']')
+	w.StrField("model", model)
 	usage := answer.Usage
 	if usage == nil {
 		usage = &conversationv1.Usage{}
 	}
-	w.key("usage")
-	w.open('{')
-	w.intField("prompt_tokens", usage.GetInputTokens())
-	w.intField("total_tokens", usage.GetInputTokens()+usage.GetOutputTokens())
+	w.Key("usage")
+	w.Open('{')
+	w.IntField("prompt_tokens", usage.GetInputTokens())
+	w.IntField("total_tokens", usage.GetInputTokens()+usage.GetOutputTokens())
 	if usage.GetSource() == conversationv1.UsageSource_USAGE_SOURCE_ESTIMATED {
-		w.rawField("gptmesh", `{"usage_source":"estimated"}`)
+		w.RawField("gptmesh", `{"usage_source":"estimated"}`)
 	}
-	w.close('}')
-	w.close('}')
-	return w.b
+	w.Close('}')
+	w.Close('}')
+	return w.B
 }
 
 func (w *writer) vector(vector []float32, format VectorFormat) {
 	if format == VectorFloat {
-		writeList(w, vector, func(f float32) {
+		jsonbody.List(&w.Writer, vector, func(f float32) {
 			if f64 := float64(f); math.IsNaN(f64) || math.IsInf(f64, 0) {
 				f = 0
 			}
-			w.number32(f)
+			w.Float32(f)
 		})
 		return
 	}
@@ -376,8 +375,5 @@ func (w *writer) vector(vector []float32, format VectorFormat) {
 	for _, f := range vector {
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(f))
 	}
-	w.comma()
-	w.b = append(w.b, '"')
-	w.b = base64.StdEncoding.AppendEncode(w.b, raw)
-	w.b = append(w.b, '"')
+	w.Base64(raw)
 }

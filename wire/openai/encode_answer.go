@@ -5,6 +5,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // EncodeAnswer implements wire.Codec. An answer with a failure is returned as
@@ -13,18 +14,18 @@ func (chat) EncodeAnswer(answer *wire.Answer, options wire.AnswerOptions) ([]byt
 	if answer.Failure != nil {
 		return nil, wire.Fault(answer.Failure)
 	}
-	w := writer{b: appendPrefix(make([]byte, 0, 1024), "chat.completion", answer.Started, options)}
-	w.open('[')
+	w := writer{jsonbody.Writer{B: appendPrefix(make([]byte, 0, 1024), "chat.completion", answer.Started, options)}}
+	w.Open('[')
 	for i := range answer.Choices {
 		w.choice(&answer.Choices[i])
 	}
-	w.close(']')
+	w.Close(']')
 	if answer.Usage != nil {
-		w.key("usage")
-		w.b = appendUsage(w.b, answer.Usage)
+		w.Key("usage")
+		w.B = appendUsage(w.B, answer.Usage)
 	}
-	w.close('}')
-	return w.b, nil
+	w.Close('}')
+	return w.B, nil
 }
 
 func (w *writer) choice(c *wire.Choice) {
@@ -46,47 +47,47 @@ func (w *writer) choice(c *wire.Choice) {
 			calls = append(calls, kind.ToolCall)
 		}
 	}
-	w.open('{')
-	w.intField("index", int64(c.Index))
-	w.key("message")
-	w.open('{')
-	w.strField("role", "assistant")
+	w.Open('{')
+	w.IntField("index", int64(c.Index))
+	w.Key("message")
+	w.Open('{')
+	w.StrField("role", "assistant")
 	if text.Len() == 0 && (len(calls) > 0 || refusal.Len() > 0) {
-		w.rawField("content", "null")
+		w.RawField("content", "null")
 	} else {
-		w.strField("content", text.String())
+		w.StrField("content", text.String())
 	}
 	if thought.Len() > 0 {
-		w.strField("reasoning_content", thought.String())
+		w.StrField("reasoning_content", thought.String())
 	}
 	if details {
-		w.key("reasoning_details")
-		w.open('[')
+		w.Key("reasoning_details")
+		w.Open('[')
 		for i, r := range thoughts {
-			w.b = appendDetail(w.b, r, i)
+			w.B = appendDetail(w.B, r, i)
 		}
-		w.close(']')
+		w.Close(']')
 	}
-	w.strOrNull("refusal", refusal.String())
+	w.StrOrNull("refusal", refusal.String())
 	if len(calls) > 0 {
-		w.key("tool_calls")
-		writeList(w, calls, w.toolCall)
+		w.Key("tool_calls")
+		jsonbody.List(&w.Writer, calls, w.toolCall)
 	}
-	w.close('}')
-	w.key("logprobs")
-	w.b = appendLogprobs(w.b, c.Logprobs, c.RefusalLogprobs)
-	w.strField("finish_reason", finishWord(c.FinishReason, refusal.Len() > 0, len(calls) > 0))
-	w.close('}')
+	w.Close('}')
+	w.Key("logprobs")
+	w.B = appendLogprobs(w.B, c.Logprobs, c.RefusalLogprobs)
+	w.StrField("finish_reason", finishWord(c.FinishReason, refusal.Len() > 0, len(calls) > 0))
+	w.Close('}')
 }
 
 func (w *writer) toolCall(call *conversationv1.ToolCall) {
-	w.open('{')
-	w.strField("id", call.GetId())
-	w.strField("type", "function")
-	w.key("function")
-	w.open('{')
-	w.strField("name", call.GetName())
-	w.strField("arguments", call.GetArgumentsJson())
-	w.close('}')
-	w.close('}')
+	w.Open('{')
+	w.StrField("id", call.GetId())
+	w.StrField("type", "function")
+	w.Key("function")
+	w.Open('{')
+	w.StrField("name", call.GetName())
+	w.StrField("arguments", call.GetArgumentsJson())
+	w.Close('}')
+	w.Close('}')
 }

@@ -15,7 +15,7 @@ func (e *turnEncoder) checked(field, json string) error {
 	if _, err := jsonscan.Scan([]byte(json), noKeys, nil); err != nil {
 		return fault.InvalidField("turn."+field, "is not a JSON object").WithCause(err)
 	}
-	e.raw(json)
+	e.Raw(json)
 	return nil
 }
 
@@ -48,7 +48,7 @@ func (e *turnEncoder) extraBelow(place dropped.Place, way, json string, skip ...
 		switch {
 		case slices.Contains(skip, name):
 		case e.client == e.wire:
-			e.rawField(name, value)
+			e.RawField(name, value)
 		default:
 			e.dropped.Below(place, way+name)
 		}

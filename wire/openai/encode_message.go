@@ -24,29 +24,29 @@ func (e *turnEncoder) message(index int, m *conversationv1.Message) error {
 		return e.results(index, m)
 	}
 	e.toolImages()
-	e.open('{')
+	e.Open('{')
 	switch m.GetRole() {
 	case conversationv1.Role_ROLE_SYSTEM:
 		role := "system"
 		if m.GetWireRole() == "developer" && !e.quirk(quirkNoDeveloperRole) {
 			role = m.GetWireRole()
 		}
-		e.strField("role", role)
+		e.StrField("role", role)
 	case conversationv1.Role_ROLE_USER:
-		e.strField("role", "user")
+		e.StrField("role", "user")
 	case conversationv1.Role_ROLE_ASSISTANT:
-		e.strField("role", "assistant")
+		e.StrField("role", "assistant")
 	default:
 		return fault.InvalidField(messagePath(index)+".role", "is not set")
 	}
 	if m.GetName() != "" {
-		e.strField("name", m.GetName())
+		e.StrField("name", m.GetName())
 	}
 	if err := e.parts(index, m); err != nil {
 		return err
 	}
 	e.extra(dropped.AtMessage, m.GetExtraJson())
-	e.close('}')
+	e.Close('}')
 	return nil
 }
 
@@ -84,7 +84,7 @@ func (e *turnEncoder) parts(index int, m *conversationv1.Message) error {
 		return err
 	}
 	if refusal != nil {
-		e.strField("refusal", refusal.GetRefusal())
+		e.StrField("refusal", refusal.GetRefusal())
 	}
 	if audio != nil {
 		if err := e.earlierAudio(audio); err != nil {
@@ -96,11 +96,11 @@ func (e *turnEncoder) parts(index int, m *conversationv1.Message) error {
 }
 
 func (e *turnEncoder) earlierAudio(part *conversationv1.ContentPart) error {
-	e.key("audio")
-	e.open('{')
-	e.strField("id", part.GetAudio().GetId())
+	e.Key("audio")
+	e.Open('{')
+	e.StrField("id", part.GetAudio().GetId())
 	after, err := e.nested("messages[]", dropped.AtMessage, part.GetExtraJson(), "audio")
-	e.close('}')
+	e.Close('}')
 	e.extra(dropped.AtMessage, after)
 	return err
 }
@@ -116,7 +116,7 @@ func (e *turnEncoder) content(role conversationv1.Role, parts []*conversationv1.
 	several := len(parts) > 1 && !e.quirk(quirkStringContent) && (role == conversationv1.Role_ROLE_USER || e.client == own)
 	switch {
 	case len(parts) == 0 && mayLack:
-		e.rawField("content", "null")
+		e.RawField("content", "null")
 		return nil
 	case plain && !several:
 		texts := make([]string, len(parts))
@@ -124,17 +124,17 @@ func (e *turnEncoder) content(role conversationv1.Role, parts []*conversationv1.
 			texts[i] = part.GetText()
 			e.dropExtra(part)
 		}
-		e.strField("content", strings.Join(texts, "\n"))
+		e.StrField("content", strings.Join(texts, "\n"))
 		return nil
 	}
-	e.key("content")
-	e.open('[')
+	e.Key("content")
+	e.Open('[')
 	for _, part := range parts {
 		if err := e.part(part); err != nil {
 			return err
 		}
 	}
-	e.close(']')
+	e.Close(']')
 	return nil
 }
 
@@ -159,47 +159,47 @@ func (e *turnEncoder) thoughts(thoughts []*conversationv1.Reasoning) {
 		details = details || r.GetSignature() != "" || r.GetRedacted() != ""
 	}
 	if text.Len() > 0 {
-		e.strField("reasoning_content", text.String())
+		e.StrField("reasoning_content", text.String())
 	}
 	if !details {
 		return
 	}
-	e.key("reasoning_details")
-	e.open('[')
+	e.Key("reasoning_details")
+	e.Open('[')
 	for i, r := range thoughts {
-		e.b = appendDetail(e.b, r, i)
+		e.B = appendDetail(e.B, r, i)
 	}
-	e.close(']')
+	e.Close(']')
 }
 
 func (e *turnEncoder) calls(parts []*conversationv1.ContentPart) error {
 	if len(parts) == 0 {
 		return nil
 	}
-	e.key("tool_calls")
-	e.open('[')
+	e.Key("tool_calls")
+	e.Open('[')
 	for _, part := range parts {
 		call := part.GetToolCall()
 		kind, arguments := "function", "arguments"
 		if call.GetWireType() == "custom" {
 			kind, arguments = "custom", "input"
 		}
-		e.open('{')
-		e.strField("id", call.GetId())
-		e.strField("type", kind)
-		e.key(kind)
-		e.open('{')
-		e.strField("name", call.GetName())
-		e.strField(arguments, call.GetArgumentsJson())
+		e.Open('{')
+		e.StrField("id", call.GetId())
+		e.StrField("type", kind)
+		e.Key(kind)
+		e.Open('{')
+		e.StrField("name", call.GetName())
+		e.StrField(arguments, call.GetArgumentsJson())
 		after, err := e.nested("messages[].tool_calls[]", dropped.AtCall, part.GetExtraJson(), kind)
 		if err != nil {
 			return err
 		}
-		e.close('}')
+		e.Close('}')
 		e.extra(dropped.AtCall, after)
-		e.close('}')
+		e.Close('}')
 	}
-	e.close(']')
+	e.Close(']')
 	return nil
 }
 
@@ -221,15 +221,15 @@ func (e *turnEncoder) results(index int, m *conversationv1.Message) error {
 		if result.GetIsError() {
 			e.drop(dropped.IsError)
 		}
-		e.open('{')
-		e.strField("role", "tool")
-		e.strField("tool_call_id", result.GetToolCallId())
+		e.Open('{')
+		e.StrField("role", "tool")
+		e.StrField("tool_call_id", result.GetToolCallId())
 		if err := e.content(conversationv1.Role_ROLE_TOOL, content, false); err != nil {
 			return err
 		}
 		e.extra(dropped.AtMessage, m.GetExtraJson())
 		e.extra(dropped.AtPart, part.GetExtraJson())
-		e.close('}')
+		e.Close('}')
 		if len(images) > 0 {
 			e.images = append(e.images, toolImages{callID: result.GetToolCallId(), parts: images})
 		}
@@ -242,21 +242,21 @@ func (e *turnEncoder) toolImages() {
 	if len(e.images) == 0 {
 		return
 	}
-	e.open('{')
-	e.strField("role", "user")
-	e.key("content")
-	e.open('[')
+	e.Open('{')
+	e.StrField("role", "user")
+	e.Key("content")
+	e.Open('[')
 	for _, images := range e.images {
-		e.open('{')
-		e.strField("type", "text")
-		e.strField("text", "Result of tool call "+images.callID+":")
-		e.close('}')
+		e.Open('{')
+		e.StrField("type", "text")
+		e.StrField("text", "Result of tool call "+images.callID+":")
+		e.Close('}')
 		for _, part := range images.parts {
 			e.image(part)
 		}
 	}
-	e.close(']')
-	e.close('}')
+	e.Close(']')
+	e.Close('}')
 	e.images = nil
 }
 

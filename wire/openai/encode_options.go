@@ -8,19 +8,20 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 func (e *turnEncoder) number(name string, value *float64) {
 	if value != nil {
 		e.member(name)
-		e.writer.number(*value)
+		e.Float(*value)
 	}
 }
 
 func (e *turnEncoder) sampling() error {
 	if e.turn.MaxOutputTokens != nil {
 		e.member(limitName(e.options))
-		e.integer(e.turn.GetMaxOutputTokens())
+		e.Int(e.turn.GetMaxOutputTokens())
 		e.written = append(e.written, "max_tokens", "max_completion_tokens")
 	}
 	s := e.turn.GetSampling()
@@ -30,11 +31,11 @@ func (e *turnEncoder) sampling() error {
 	e.common(s)
 	if s.GetLogprobs() {
 		e.member("logprobs")
-		e.truth(true)
+		e.Truth(true)
 	}
 	if s.TopLogprobs != nil {
 		e.member("top_logprobs")
-		e.integer(int64(s.GetTopLogprobs()))
+		e.Int(int64(s.GetTopLogprobs()))
 	}
 	e.logitBias(s)
 	return nil
@@ -49,15 +50,15 @@ func (e *turnEncoder) common(s *conversationv1.Sampling) {
 	e.extended(s)
 	if s.Seed != nil {
 		e.member("seed")
-		e.integer(s.GetSeed())
+		e.Int(s.GetSeed())
 	}
 	if len(s.GetStop()) > 0 {
 		e.member("stop")
-		e.strings(s.GetStop())
+		e.Strings(s.GetStop())
 	}
 	if s.ChoiceCount != nil {
 		e.member("n")
-		e.integer(int64(s.GetChoiceCount()))
+		e.Int(int64(s.GetChoiceCount()))
 	}
 }
 
@@ -66,11 +67,11 @@ func (e *turnEncoder) logitBias(s *conversationv1.Sampling) {
 		return
 	}
 	e.member("logit_bias")
-	e.open('{')
+	e.Open('{')
 	for _, token := range slices.Sorted(maps.Keys(s.GetLogitBias())) {
-		e.numField(token, s.GetLogitBias()[token])
+		e.FloatField(token, s.GetLogitBias()[token])
 	}
-	e.close('}')
+	e.Close('}')
 }
 
 // extended writes what OpenAI itself does not take.
@@ -82,7 +83,7 @@ func (e *turnEncoder) extended(s *conversationv1.Sampling) {
 	if e.client == e.wire || e.quirk(quirkExtendedSampling) || e.quirk(quirkRepetitionPenalty) {
 		if s.TopK != nil {
 			e.member("top_k")
-			e.integer(int64(s.GetTopK()))
+			e.Int(int64(s.GetTopK()))
 		}
 		e.number("min_p", s.MinP)
 		e.number(name, s.RepeatPenalty)
@@ -104,32 +105,32 @@ func (e *turnEncoder) format() error {
 	switch format.GetKind() {
 	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_TEXT:
 		e.member("response_format")
-		e.raw(`{"type":"text"}`)
+		e.Raw(`{"type":"text"}`)
 	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_OBJECT:
 		e.member("response_format")
-		e.raw(`{"type":"json_object"}`)
+		e.Raw(`{"type":"json_object"}`)
 	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_SCHEMA:
 		e.member("response_format")
-		e.raw(`{"type":"json_schema","json_schema":{`)
+		e.Raw(`{"type":"json_schema","json_schema":{`)
 		name := format.GetName()
 		if name == "" {
 			name = "answer" // The dialect demands one.
 		}
-		e.strField("name", name)
+		e.StrField("name", name)
 		if format.GetDescription() != "" {
-			e.strField("description", format.GetDescription())
+			e.StrField("description", format.GetDescription())
 		}
 		if format.GetSchemaJson() != "" {
-			e.key("schema")
+			e.Key("schema")
 			if err := e.checked("response_format.schema_json", format.GetSchemaJson()); err != nil {
 				return err
 			}
 		}
 		if format.Strict != nil {
-			e.truthField("strict", format.GetStrict())
+			e.TruthField("strict", format.GetStrict())
 		}
-		e.close('}')
-		e.close('}')
+		e.Close('}')
+		e.Close('}')
 	}
 	return nil
 }
@@ -139,7 +140,7 @@ func (e *turnEncoder) rest() error {
 	e.reasoningOptions(e.turn.GetReasoning())
 	if e.turn.GetUser() != "" {
 		e.member("user")
-		e.str(e.turn.GetUser())
+		e.Str(e.turn.GetUser())
 	}
 	if e.turn.Suffix != nil {
 		e.drop(dropped.Suffix)
@@ -153,7 +154,7 @@ func (e *turnEncoder) rest() error {
 // ending writes stream, stream_options and extra members, and ends the body.
 func (e *turnEncoder) ending() error {
 	e.member("stream")
-	e.truth(e.options.Stream)
+	e.Truth(e.options.Stream)
 	if err := e.streamOptions(); err != nil {
 		return err
 	}
@@ -167,7 +168,7 @@ func (e *turnEncoder) ending() error {
 		skip = append(skip, "stream_options")
 	}
 	e.extra(dropped.AtTurn, e.turn.GetExtraJson(), skip...)
-	e.close('}')
+	e.Close('}')
 	return nil
 }
 
@@ -180,7 +181,7 @@ func (e *turnEncoder) reasoningOptions(r *conversationv1.ReasoningOptions) {
 			effort = "high"
 		}
 		e.member("reasoning_effort")
-		e.str(effort)
+		e.Str(effort)
 	} else if r != nil && r.Enabled != nil {
 		e.drop(dropped.Thinking)
 	}
@@ -206,7 +207,7 @@ func (e *turnEncoder) streamOptions() error {
 		return err
 	}
 	e.member("stream_options")
-	e.raw(string(options))
+	e.Raw(string(options))
 	return nil
 }
 
@@ -223,7 +224,7 @@ func streamOptions(given []byte, wantUsage bool) ([]byte, error) {
 	}
 	found, err := jsonscan.Scan(given, streamOptionsKeys, nil)
 	if err != nil {
-		return nil, scanFault(err)
+		return nil, jsonbody.ScanFault(err)
 	}
 	if found[0].Kind == jsonscan.True {
 		return given, nil

@@ -6,6 +6,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // part writes one part of a content array. One that the dialect cannot carry is
@@ -13,13 +14,13 @@ import (
 func (e *turnEncoder) part(part *conversationv1.ContentPart) error {
 	switch kind := part.GetKind().(type) {
 	case *conversationv1.ContentPart_Text:
-		e.open('{')
-		e.strField("type", "text")
-		e.strField("text", kind.Text)
+		e.Open('{')
+		e.StrField("type", "text")
+		e.StrField("text", kind.Text)
 	case *conversationv1.ContentPart_Refusal:
-		e.open('{')
-		e.strField("type", "refusal")
-		e.strField("refusal", kind.Refusal)
+		e.Open('{')
+		e.StrField("type", "refusal")
+		e.StrField("refusal", kind.Refusal)
 	case *conversationv1.ContentPart_Image:
 		e.image(part)
 		return nil
@@ -38,24 +39,24 @@ func (e *turnEncoder) part(part *conversationv1.ContentPart) error {
 		return fault.InvalidField("turn.messages[].parts[]", "is empty or of a kind that cannot stand here")
 	}
 	e.extra(dropped.AtPart, part.GetExtraJson())
-	e.close('}')
+	e.Close('}')
 	return nil
 }
 
 // payload opens the part and the object that its type names; the returned
 // function closes both.
 func (e *turnEncoder) payload(kind string, part *conversationv1.ContentPart) (end func()) {
-	e.open('{')
-	e.strField("type", kind)
-	e.key(kind)
-	e.open('{')
+	e.Open('{')
+	e.StrField("type", kind)
+	e.Key(kind)
+	e.Open('{')
 	return func() {
 		after, err := e.nested("messages[].content[]", dropped.AtPart, part.GetExtraJson(), kind)
-		e.close('}')
+		e.Close('}')
 		if err == nil {
 			e.extra(dropped.AtPart, after)
 		}
-		e.close('}')
+		e.Close('}')
 	}
 }
 
@@ -70,17 +71,17 @@ func (e *turnEncoder) image(part *conversationv1.ContentPart) {
 		url = dataURL(mediaType, image.GetData())
 	}
 	end := e.payload("image_url", part)
-	e.strField("url", url)
+	e.StrField("url", url)
 	if image.GetDetail() != "" {
-		e.strField("detail", image.GetDetail())
+		e.StrField("detail", image.GetDetail())
 	}
 	end()
 }
 
 func (e *turnEncoder) audio(audio *conversationv1.Audio, part *conversationv1.ContentPart) {
 	end := e.payload("input_audio", part)
-	e.strField("data", base64.StdEncoding.EncodeToString(audio.GetData()))
-	e.strField("format", audio.GetFormat())
+	e.StrField("data", base64.StdEncoding.EncodeToString(audio.GetData()))
+	e.StrField("format", audio.GetFormat())
 	end()
 }
 
@@ -92,16 +93,16 @@ func (e *turnEncoder) file(file *conversationv1.File, part *conversationv1.Conte
 	end := e.payload("file", part)
 	switch {
 	case file.GetFileId() != "":
-		e.strField("file_id", file.GetFileId())
+		e.StrField("file_id", file.GetFileId())
 	case len(file.GetData()) == 0:
-		e.strField("file_data", file.GetUrl())
+		e.StrField("file_data", file.GetUrl())
 	case file.GetMediaType() == "":
-		e.strField("file_data", base64.StdEncoding.EncodeToString(file.GetData()))
+		e.StrField("file_data", base64.StdEncoding.EncodeToString(file.GetData()))
 	default:
-		e.strField("file_data", dataURL(file.GetMediaType(), file.GetData()))
+		e.StrField("file_data", dataURL(file.GetMediaType(), file.GetData()))
 	}
 	if file.GetFilename() != "" {
-		e.strField("filename", file.GetFilename())
+		e.StrField("filename", file.GetFilename())
 	}
 	end()
 	return nil
@@ -109,21 +110,21 @@ func (e *turnEncoder) file(file *conversationv1.File, part *conversationv1.Conte
 
 // appendDetail appends one entry of reasoning_details.
 func appendDetail(dst []byte, r *conversationv1.Reasoning, index int) []byte {
-	w := writer{b: dst}
-	w.open('{')
+	w := writer{jsonbody.Writer{B: dst}}
+	w.Open('{')
 	if r.GetRedacted() != "" {
-		w.strField("type", "reasoning.encrypted")
-		w.strField("data", r.GetRedacted())
+		w.StrField("type", "reasoning.encrypted")
+		w.StrField("data", r.GetRedacted())
 	} else {
-		w.strField("type", "reasoning.text")
+		w.StrField("type", "reasoning.text")
 		if r.GetText() != "" {
-			w.strField("text", r.GetText())
+			w.StrField("text", r.GetText())
 		}
 		if r.GetSignature() != "" {
-			w.strField("signature", r.GetSignature())
+			w.StrField("signature", r.GetSignature())
 		}
 	}
-	w.intField("index", int64(index))
-	w.close('}')
-	return w.b
+	w.IntField("index", int64(index))
+	w.Close('}')
+	return w.B
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // NewStreamEncoder implements wire.Codec. The first chunk, with the role and no
@@ -82,17 +83,17 @@ func (e *streamEncoder) event(dst []byte, event *conversationv1.Event) []byte {
 
 // appendPrefix appends the head of an answer's JSON, up to its choices.
 func appendPrefix(dst []byte, object string, started *conversationv1.Started, options wire.AnswerOptions) []byte {
-	w := writer{b: append(dst, '{')}
-	w.strField("id", answerID(started, options))
-	w.strField("object", object)
-	w.intField("created", created(started, options))
+	w := writer{jsonbody.Writer{B: append(dst, '{')}}
+	w.StrField("id", answerID(started, options))
+	w.StrField("object", object)
+	w.IntField("created", created(started, options))
 	model := options.Model
 	if model == "" {
 		model = started.GetModel()
 	}
-	w.strField("model", model)
-	w.key("choices")
-	return w.b
+	w.StrField("model", model)
+	w.Key("choices")
+	return w.B
 }
 
 const idPrefix = "chatcmpl-"

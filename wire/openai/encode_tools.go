@@ -22,7 +22,7 @@ func (e *turnEncoder) tools() error {
 		if !begun {
 			begun = true
 			e.member("tools")
-			e.open('[')
+			e.Open('[')
 		}
 		if tool.GetWireType() != "" {
 			if err := e.checked(path+".extra_json", tool.GetExtraJson()); err != nil {
@@ -35,37 +35,37 @@ func (e *turnEncoder) tools() error {
 		}
 	}
 	if begun {
-		e.close(']')
+		e.Close(']')
 		e.toolChoice()
 	}
 	return nil
 }
 
 func (e *turnEncoder) tool(path string, tool *conversationv1.Tool) error {
-	e.open('{')
-	e.strField("type", "function")
-	e.key("function")
-	e.open('{')
-	e.strField("name", tool.GetName())
+	e.Open('{')
+	e.StrField("type", "function")
+	e.Key("function")
+	e.Open('{')
+	e.StrField("name", tool.GetName())
 	if tool.GetDescription() != "" {
-		e.strField("description", tool.GetDescription())
+		e.StrField("description", tool.GetDescription())
 	}
 	if tool.GetParametersJson() != "" {
-		e.key("parameters")
+		e.Key("parameters")
 		if err := e.checked(path+".parameters_json", tool.GetParametersJson()); err != nil {
 			return err
 		}
 	}
 	if tool.Strict != nil {
-		e.truthField("strict", tool.GetStrict())
+		e.TruthField("strict", tool.GetStrict())
 	}
 	after, err := e.nested("tools[]", dropped.AtTool, tool.GetExtraJson(), "function")
 	if err != nil {
 		return err
 	}
-	e.close('}')
+	e.Close('}')
 	e.extra(dropped.AtTool, after)
-	e.close('}')
+	e.Close('}')
 	return nil
 }
 
@@ -76,22 +76,22 @@ func (e *turnEncoder) toolChoice() {
 	choice := e.turn.GetToolChoice()
 	if choice.GetMode() == conversationv1.ToolChoiceMode_TOOL_CHOICE_MODE_NAMED {
 		e.member("tool_choice")
-		e.open('{')
-		e.strField("type", "function")
-		e.key("function")
-		e.open('{')
-		e.strField("name", choice.GetName())
-		e.close('}')
-		e.close('}')
+		e.Open('{')
+		e.StrField("type", "function")
+		e.Key("function")
+		e.Open('{')
+		e.StrField("name", choice.GetName())
+		e.Close('}')
+		e.Close('}')
 	}
 	for word, mode := range toolChoices {
 		if mode == choice.GetMode() { // One word has it at most.
 			e.member("tool_choice")
-			e.str(word)
+			e.Str(word)
 		}
 	}
 	if e.turn.ParallelToolCalls != nil {
 		e.member("parallel_tool_calls")
-		e.truth(e.turn.GetParallelToolCalls())
+		e.Truth(e.turn.GetParallelToolCalls())
 	}
 }

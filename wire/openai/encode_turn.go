@@ -5,12 +5,12 @@ import (
 	"regexp"
 	"slices"
 
-	"google.golang.org/protobuf/proto"
-
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/toolcalls"
+	"google.golang.org/protobuf/proto"
 )
 
 // The quirks of providers; doc.go tells what they do.
@@ -50,7 +50,7 @@ func (c chat) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (b
 	if err := e.encode(); err != nil {
 		return nil, nil, err
 	}
-	return e.b, e.dropped.Names, nil
+	return e.B, e.dropped.Names, nil
 }
 
 // reachesIntoMessages says whether a quirk changes what a raw body has inside.
@@ -98,15 +98,15 @@ func (e *turnEncoder) drop(field dropped.Field) { e.dropped.Add(field) }
 
 // member begins a top-level member.
 func (e *turnEncoder) member(name string) {
-	e.key(name)
+	e.Key(name)
 	e.written = append(e.written, name)
 }
 
 func (e *turnEncoder) encode() error {
-	e.b = make([]byte, 0, sizeHint(e.turn))
-	e.open('{')
+	e.B = make([]byte, 0, sizeHint(e.turn))
+	e.Open('{')
 	e.member("model")
-	e.str(e.options.Model)
+	e.Str(e.options.Model)
 	for _, step := range []func() error{e.messages, e.tools, e.sampling, e.format, e.rest} {
 		if err := step(); err != nil {
 			return err
@@ -135,18 +135,18 @@ func sizeHint(turn *conversationv1.Turn) int {
 
 func (e *turnEncoder) messages() error {
 	messages := e.turn.GetMessages()
-	if lacksIDs(messages) {
+	if toolcalls.LackIDs(messages) {
 		messages = proto.CloneOf(e.turn).GetMessages()
-		joinCalls(messages)
+		toolcalls.Join(messages)
 	}
 	e.member("messages")
-	e.open('[')
+	e.Open('[')
 	for i, message := range messages {
 		if err := e.message(i, message); err != nil {
 			return err
 		}
 	}
 	e.toolImages()
-	e.close(']')
+	e.Close(']')
 	return nil
 }

@@ -4,11 +4,11 @@ import (
 	"net/http"
 	"strings"
 
-	"google.golang.org/grpc/codes"
-
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"google.golang.org/grpc/codes"
 )
 
 // Error is how OpenAI's API tells of err: the HTTP status and the body
@@ -116,12 +116,12 @@ func shapeOfCode(f *fault.Fault) errorShape {
 }
 
 func appendError(dst []byte, f *fault.Fault, shape errorShape) []byte {
-	w := writer{b: append(dst, `{"error":{`...)}
-	w.strField("message", f.Message)
-	w.strField("type", shape.kind)
-	w.strOrNull("param", shape.param)
-	w.strOrNull("code", shape.code)
-	w.close('}')
-	w.close('}')
-	return w.b
+	w := writer{jsonbody.Writer{B: append(dst, `{"error":{`...)}}
+	w.StrField("message", f.Message)
+	w.StrField("type", shape.kind)
+	w.StrOrNull("param", shape.param)
+	w.StrOrNull("code", shape.code)
+	w.Close('}')
+	w.Close('}')
+	return w.B
 }

@@ -7,6 +7,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // The members of a turn that are known, by position in a head.
@@ -59,13 +60,13 @@ type head struct {
 func (h *head) scan(body []byte) error {
 	h.body = body
 	if _, err := jsonscan.Scan(body, turnKeys, h.members[:]); err != nil {
-		return scanFault(err)
+		return jsonbody.ScanFault(err)
 	}
 	return nil
 }
 
 // at is the member at position i.
-func (h *head) at(i int) *value { return &value{Member: h.members[i], body: h.body} }
+func (h *head) at(i int) *jsonbody.Value { return jsonbody.Bracketed(h.body).At(h.members[i]) }
 
 func (h *head) given(i int) bool {
 	kind := h.members[i].Kind
@@ -91,18 +92,18 @@ var integerBounds = []struct {
 // check holds the members that rooms act on to the dialect's bounds.
 func (h *head) check() error {
 	if h.given(atInput) && !h.given(atMessages) {
-		return unsupported("input", "the body is one of /v1/responses; chat completions want messages")
+		return jsonbody.Unsupported("input", "the body is one of /v1/responses; chat completions want messages")
 	}
 	if !h.given(atMessages) {
 		return fault.InvalidField("messages", "is required")
 	}
 	if m := h.at(atMessages); m.Kind != jsonscan.Array {
-		return m.mismatch("an array")
+		return m.Malformed("an array")
 	} else if inside := m.Raw(h.body); len(bytes.TrimSpace(inside[1:len(inside)-1])) == 0 {
 		return fault.InvalidField("messages", "needs at least one message")
 	}
 	if h.given(atModel) {
-		if model, err := h.at(atModel).text(); err != nil {
+		if model, err := h.at(atModel).String(); err != nil {
 			return err
 		} else if model == "" {
 			return fault.InvalidField("model", "is empty")
@@ -112,7 +113,7 @@ func (h *head) check() error {
 		if !h.given(bound.at) {
 			continue
 		}
-		n, err := h.at(bound.at).number()
+		n, err := h.at(bound.at).Number()
 		if err != nil {
 			return err
 		}
@@ -124,7 +125,7 @@ func (h *head) check() error {
 		if !h.given(bound.at) {
 			continue
 		}
-		n, err := h.at(bound.at).integer()
+		n, err := h.at(bound.at).Integer()
 		if err != nil {
 			return err
 		}
@@ -136,7 +137,7 @@ func (h *head) check() error {
 		}
 	}
 	if h.given(atStreamOptions) && h.members[atStreamOptions].Kind != jsonscan.Object {
-		return h.at(atStreamOptions).mismatch("an object")
+		return h.at(atStreamOptions).Malformed("an object")
 	}
 	return nil
 }
@@ -149,17 +150,17 @@ func (h *head) turn() (*conversationv1.Turn, error) {
 	turn := &conversationv1.Turn{}
 	var err error
 	if h.given(atModel) {
-		if turn.Model, err = h.at(atModel).text(); err != nil {
+		if turn.Model, err = h.at(atModel).String(); err != nil {
 			return nil, err
 		}
 	}
 	if h.given(atStream) {
-		if turn.Stream, err = h.at(atStream).truth(); err != nil {
+		if turn.Stream, err = h.at(atStream).Truth(); err != nil {
 			return nil, err
 		}
 	}
 	if h.given(atUser) {
-		if turn.User, err = h.at(atUser).text(); err != nil {
+		if turn.User, err = h.at(atUser).String(); err != nil {
 			return nil, err
 		}
 	}
@@ -168,7 +169,7 @@ func (h *head) turn() (*conversationv1.Turn, error) {
 		limit = atMaxTokens
 	}
 	if h.given(limit) {
-		n, err := h.at(limit).integer()
+		n, err := h.at(limit).Integer()
 		if err != nil {
 			return nil, err
 		}
@@ -179,7 +180,7 @@ func (h *head) turn() (*conversationv1.Turn, error) {
 			continue
 		}
 		if h.members[i].Kind != jsonscan.Array {
-			return nil, h.at(i).mismatch("an array")
+			return nil, h.at(i).Malformed("an array")
 		}
 		inside := h.members[i].Raw(h.body)
 		turn.HasTools = turn.HasTools || len(bytes.TrimSpace(inside[1:len(inside)-1])) > 0

@@ -3,6 +3,7 @@ package openai
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 var logprobsKeys = jsonscan.NewKeys("content", "refusal")
@@ -75,36 +76,36 @@ func appendLogprobs(dst []byte, content, refusal []*conversationv1.TokenLogprob)
 	if len(content) == 0 && len(refusal) == 0 {
 		return append(dst, "null"...)
 	}
-	w := writer{b: dst}
-	w.open('{')
+	w := writer{jsonbody.Writer{B: dst}}
+	w.Open('{')
 	for _, of := range [...]struct {
 		name   string
 		tokens []*conversationv1.TokenLogprob
 	}{{"content", content}, {"refusal", refusal}} {
-		w.key(of.name)
+		w.Key(of.name)
 		if len(of.tokens) == 0 {
-			w.raw("null")
+			w.Raw("null")
 			continue
 		}
-		writeList(&w, of.tokens, func(t *conversationv1.TokenLogprob) { w.token(t, true) })
+		jsonbody.List(&w.Writer, of.tokens, func(t *conversationv1.TokenLogprob) { w.token(t, true) })
 	}
-	w.close('}')
-	return w.b
+	w.Close('}')
+	return w.B
 }
 
 func (w *writer) token(t *conversationv1.TokenLogprob, withTop bool) {
-	w.open('{')
-	w.strField("token", t.GetToken())
-	w.numField("logprob", t.GetLogprob())
-	w.key("bytes")
+	w.Open('{')
+	w.StrField("token", t.GetToken())
+	w.FloatField("logprob", t.GetLogprob())
+	w.Key("bytes")
 	raw := t.GetBytes()
 	if len(raw) == 0 {
 		raw = []byte(t.GetToken())
 	}
-	writeList(w, raw, func(b byte) { w.integer(int64(b)) })
+	jsonbody.List(&w.Writer, raw, func(b byte) { w.Int(int64(b)) })
 	if withTop {
-		w.key("top_logprobs")
-		writeList(w, t.GetTop(), func(top *conversationv1.TokenLogprob) { w.token(top, false) })
+		w.Key("top_logprobs")
+		jsonbody.List(&w.Writer, t.GetTop(), func(top *conversationv1.TokenLogprob) { w.token(top, false) })
 	}
-	w.close('}')
+	w.Close('}')
 }

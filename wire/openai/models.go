@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // Model is one entry of /v1/models. The members beyond OpenAI's own are what
@@ -33,64 +34,64 @@ type Model struct {
 // EncodeModels makes the body of GET /v1/models.
 func EncodeModels(models []Model) []byte {
 	w := writer{}
-	w.open('{')
-	w.strField("object", "list")
-	w.key("data")
-	writeList(&w, models, w.model)
-	w.close('}')
-	return w.b
+	w.Open('{')
+	w.StrField("object", "list")
+	w.Key("data")
+	jsonbody.List(&w.Writer, models, w.model)
+	w.Close('}')
+	return w.B
 }
 
 // EncodeModel makes the body of GET /v1/models/{id}.
 func EncodeModel(model Model) []byte {
 	w := writer{}
 	w.model(model)
-	return w.b
+	return w.B
 }
 
 // model writes one entry: OpenAI's members, then those that VS Code's custom
 // endpoints read, then context_length, which OpenRouter's clients read.
 func (w *writer) model(m Model) {
-	w.open('{')
-	w.strField("id", m.ID)
-	w.strField("object", "model")
+	w.Open('{')
+	w.StrField("id", m.ID)
+	w.StrField("object", "model")
 	created := int64(0)
 	if !m.Created.IsZero() {
 		created = m.Created.Unix()
 	}
-	w.intField("created", created)
+	w.IntField("created", created)
 	owner := m.OwnedBy
 	if owner == "" {
 		owner = "gptmesh"
 	}
-	w.strField("owned_by", owner)
+	w.StrField("owned_by", owner)
 	name := m.Name
 	if name == "" {
 		name = m.ID
 	}
-	w.strField("name", name)
+	w.StrField("name", name)
 	if m.ContextLength > 0 {
-		w.intField("context_length", m.ContextLength)
-		w.intField("contextWindow", m.ContextLength)
+		w.IntField("context_length", m.ContextLength)
+		w.IntField("contextWindow", m.ContextLength)
 		input := m.ContextLength - m.MaxOutputTokens
 		if input <= 0 { // prompt and answer share the window
 			input = m.ContextLength
 		}
-		w.intField("maxInputTokens", input)
+		w.IntField("maxInputTokens", input)
 	}
 	if m.MaxOutputTokens > 0 {
-		w.intField("maxOutputTokens", m.MaxOutputTokens)
+		w.IntField("maxOutputTokens", m.MaxOutputTokens)
 	}
-	w.truthField("toolCalling", m.ToolCalling)
-	w.truthField("vision", m.Vision)
-	w.truthField("thinking", m.Thinking)
-	w.truthField("streaming", true)
+	w.TruthField("toolCalling", m.ToolCalling)
+	w.TruthField("vision", m.Vision)
+	w.TruthField("thinking", m.Thinking)
+	w.TruthField("streaming", true)
 	if len(m.ReasoningEfforts) > 0 {
-		w.key("supportsReasoningEffort")
-		w.strings(m.ReasoningEfforts)
-		w.strField("reasoningEffortFormat", "chat-completions")
+		w.Key("supportsReasoningEffort")
+		w.Strings(m.ReasoningEfforts)
+		w.StrField("reasoningEffortFormat", "chat-completions")
 	}
-	w.close('}')
+	w.Close('}')
 }
 
 var modelsKeys = jsonscan.NewKeys("data", "models", "error")

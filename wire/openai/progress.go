@@ -3,13 +3,12 @@ package openai
 import (
 	"strings"
 
-	"google.golang.org/grpc/codes"
-
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/grpc/codes"
 )
 
 // progress is how far a streamed answer is.

@@ -3,6 +3,7 @@ package openai
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // block is one entry of reasoning_details (OpenRouter) or thinking_blocks
@@ -54,13 +55,13 @@ func readBlock(body []byte, at jsonscan.Member) (block, bool) {
 }
 
 // knownBlocks says whether every entry can be read.
-func knownBlocks(m *value) bool {
+func knownBlocks(m *jsonbody.Value) bool {
 	known := m.Kind == jsonscan.Array
 	if !known {
 		return false
 	}
-	err := jsonscan.ForEachElement(m.body, m.Value, func(e jsonscan.Member) bool {
-		_, known = readBlock(m.body, e)
+	err := jsonscan.ForEachElement(m.Body(), m.Value, func(e jsonscan.Member) bool {
+		_, known = readBlock(m.Body(), e)
 		return known
 	})
 	return known && err == nil
@@ -68,12 +69,12 @@ func knownBlocks(m *value) bool {
 
 // decodeBlocks makes parts of entries. Plain is the text that stands beside
 // them; it fills the first thought that brings a signature alone.
-func decodeBlocks(m *value, plain string) (parts []*conversationv1.ContentPart, err error) {
+func decodeBlocks(m *jsonbody.Value, plain string) (parts []*conversationv1.ContentPart, err error) {
 	texts := false
-	err = m.elements(func(_ int, e *value) error {
-		b, known := readBlock(e.body, e.Member)
+	err = m.Elements(func(_ int, e *jsonbody.Value) error {
+		b, known := readBlock(e.Body(), e.Member)
 		if !known {
-			return e.mismatch("a block of reasoning")
+			return e.Malformed("a block of reasoning")
 		}
 		texts = texts || b.text != ""
 		parts = append(parts, reasoningPart(&conversationv1.Reasoning{Text: b.text, Signature: b.signature, Redacted: b.redacted}))

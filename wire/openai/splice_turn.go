@@ -52,7 +52,7 @@ func (h *head) limitEdits(turn *conversationv1.Turn, options wire.TurnOptions) (
 	limit, stands := int64(0), -1
 	for i, at := range names { // The latter counts.
 		if h.given(at) {
-			if limit, err = h.at(at).integer(); err != nil {
+			if limit, err = h.at(at).Integer(); err != nil {
 				return edits, err
 			}
 			stands = i

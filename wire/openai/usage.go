@@ -5,6 +5,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 const (
@@ -91,28 +92,28 @@ func count(body []byte, m jsonscan.Member) int64 {
 // appendUsage appends a usage object. Counts that the provider did not make
 // itself are marked with a member of the mesh's own.
 func appendUsage(dst []byte, u *conversationv1.Usage) []byte {
-	w := writer{b: dst}
-	w.open('{')
-	w.intField("prompt_tokens", u.GetInputTokens())
-	w.intField("completion_tokens", u.GetOutputTokens())
-	w.intField("total_tokens", u.GetInputTokens()+u.GetOutputTokens())
-	w.key("prompt_tokens_details")
-	w.open('{')
-	w.intField("cached_tokens", u.GetCachedInputTokens())
+	w := writer{jsonbody.Writer{B: dst}}
+	w.Open('{')
+	w.IntField("prompt_tokens", u.GetInputTokens())
+	w.IntField("completion_tokens", u.GetOutputTokens())
+	w.IntField("total_tokens", u.GetInputTokens()+u.GetOutputTokens())
+	w.Key("prompt_tokens_details")
+	w.Open('{')
+	w.IntField("cached_tokens", u.GetCachedInputTokens())
 	if u.GetCacheWriteTokens() > 0 {
-		w.intField("cache_write_tokens", u.GetCacheWriteTokens())
+		w.IntField("cache_write_tokens", u.GetCacheWriteTokens())
 	}
-	w.close('}')
-	w.key("completion_tokens_details")
-	w.open('{')
-	w.intField("reasoning_tokens", u.GetReasoningTokens())
-	w.close('}')
+	w.Close('}')
+	w.Key("completion_tokens_details")
+	w.Open('{')
+	w.IntField("reasoning_tokens", u.GetReasoningTokens())
+	w.Close('}')
 	switch u.GetSource() {
 	case conversationv1.UsageSource_USAGE_SOURCE_ESTIMATED:
-		w.rawField("gptmesh", `{"usage_source":"estimated"}`)
+		w.RawField("gptmesh", `{"usage_source":"estimated"}`)
 	case conversationv1.UsageSource_USAGE_SOURCE_PARTIAL:
-		w.rawField("gptmesh", `{"usage_source":"partial"}`)
+		w.RawField("gptmesh", `{"usage_source":"partial"}`)
 	}
-	w.close('}')
-	return w.b
+	w.Close('}')
+	return w.B
 }

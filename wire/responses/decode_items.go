@@ -6,6 +6,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
@@ -26,26 +27,26 @@ func DecodeItems(field string, items []byte) ([]*conversationv1.Message, error) 
 	body := append(append(append(jsonscan.AppendString([]byte{'{'}, field), ':'), items...), '}')
 	found, err := jsonscan.Scan(body, jsonscan.NewKeys(field), nil)
 	if err != nil {
-		return nil, scanFault(err)
+		return nil, jsonbody.ScanFault(err)
 	}
-	return decodeItems(&value{Member: found[0], body: body})
+	return decodeItems(jsonbody.Bracketed(body).At(found[0]))
 }
 
 // decodeInput reads input: a text of the user, or items.
-func decodeInput(input *value) ([]*conversationv1.Message, error) {
+func decodeInput(input *jsonbody.Value) ([]*conversationv1.Message, error) {
 	if input.Kind != jsonscan.String {
 		return decodeItems(input)
 	}
-	text, err := input.text()
+	text, err := input.String()
 	if err != nil {
 		return nil, err
 	}
 	return []*conversationv1.Message{{Role: conversationv1.Role_ROLE_USER, Parts: []*conversationv1.ContentPart{textPart(text)}}}, nil
 }
 
-func decodeItems(items *value) ([]*conversationv1.Message, error) {
+func decodeItems(items *jsonbody.Value) ([]*conversationv1.Message, error) {
 	var d itemDecoder
-	err := items.elements(func(_ int, e *value) error { return d.item(e) })
+	err := items.Elements(func(_ int, e *jsonbody.Value) error { return d.item(e) })
 	return d.out, err
 }
 
@@ -58,13 +59,13 @@ type itemDecoder struct {
 }
 
 // item decodes one item.
-func (d *itemDecoder) item(e *value) error {
+func (d *itemDecoder) item(e *jsonbody.Value) error {
 	kind := ""
 	hasRole := false
-	if err := e.members(func(name string, m *value) (err error) {
+	if err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case name == "type" && !m.null():
-			kind, err = m.text()
+		case name == "type" && !m.IsNull():
+			kind, err = m.String()
 		case name == "role":
 			hasRole = true
 		}
@@ -75,7 +76,7 @@ func (d *itemDecoder) item(e *value) error {
 	switch kind {
 	case "":
 		if !hasRole {
-			return malformed(e.path()+".type", "is required")
+			return jsonbody.Malformed(e.Path()+".type", "is required")
 		}
 		return d.message(e)
 	case "message":
@@ -89,7 +90,7 @@ func (d *itemDecoder) item(e *value) error {
 	case "reasoning":
 		return d.reasoning(e)
 	case "item_reference":
-		return unsupported(e.path(), "names an item that is not at hand")
+		return jsonbody.Unsupported(e.Path(), "names an item that is not at hand")
 	}
 	part := opaque(kind, e)
 	if strings.HasSuffix(kind, "_output") || strings.HasSuffix(kind, "_response") {
@@ -118,19 +119,19 @@ var roles = map[string]conversationv1.Role{
 	"user": conversationv1.Role_ROLE_USER, "assistant": conversationv1.Role_ROLE_ASSISTANT,
 }
 
-func (d *itemDecoder) message(e *value) error {
+func (d *itemDecoder) message(e *jsonbody.Value) error {
 	role := ""
-	var content *value
-	var extra rest
-	if err := e.members(func(name string, m *value) (err error) {
+	var content *jsonbody.Value
+	var extra jsonbody.Extra
+	if err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch name {
 		case "type", "id", "status":
 		case "role":
-			role, err = m.text()
+			role, err = m.String()
 		case "content":
 			content = m
 		default:
-			extra.add(m)
+			extra.Add(m)
 		}
 		return err
 	}); err != nil {
@@ -139,18 +140,18 @@ func (d *itemDecoder) message(e *value) error {
 	known, ok := roles[role]
 	switch {
 	case role == "":
-		return malformed(e.path()+".role", "is required")
+		return jsonbody.Malformed(e.Path()+".role", "is required")
 	case !ok:
-		return fault.InvalidField(e.path()+".role", "want system, developer, user or assistant")
-	case content == nil || content.null():
-		return malformed(e.path()+".content", "is required")
+		return fault.InvalidField(e.Path()+".role", "want system, developer, user or assistant")
+	case content == nil || content.IsNull():
+		return jsonbody.Malformed(e.Path()+".content", "is required")
 	}
 	parts, err := decodeContent(content, known == conversationv1.Role_ROLE_ASSISTANT)
 	if err != nil {
 		return err
 	}
 	if known == conversationv1.Role_ROLE_ASSISTANT {
-		if d.spoken && !d.calling || extra.object() != "" || d.run.GetExtraJson() != "" {
+		if d.spoken && !d.calling || extra.Object() != "" || d.run.GetExtraJson() != "" {
 			d.end()
 		}
 		if len(parts) == 0 {
@@ -158,11 +159,11 @@ func (d *itemDecoder) message(e *value) error {
 		}
 		d.add(parts...)
 		d.spoken = true
-		d.run.ExtraJson = extra.object()
+		d.run.ExtraJson = extra.Object()
 		return nil
 	}
 	d.end()
-	m := &conversationv1.Message{Role: known, Parts: parts, ExtraJson: extra.object()}
+	m := &conversationv1.Message{Role: known, Parts: parts, ExtraJson: extra.Object()}
 	if role == "developer" {
 		m.WireRole = role
 	}
@@ -171,24 +172,24 @@ func (d *itemDecoder) message(e *value) error {
 }
 
 // call decodes a call; its arguments are the member of that name.
-func (d *itemDecoder) call(e *value, arguments, wireType string) error {
+func (d *itemDecoder) call(e *jsonbody.Value, arguments, wireType string) error {
 	call := &conversationv1.ToolCall{WireType: wireType}
-	var extra rest
-	err := e.members(func(name string, m *value) (err error) {
+	var extra jsonbody.Extra
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch name {
 		case "type", "id", "status":
 		case "call_id":
-			call.Id, err = m.text()
+			call.Id, err = m.String()
 		case "name":
-			call.Name, err = m.text()
+			call.Name, err = m.String()
 		case arguments:
 			if m.Kind == jsonscan.Object {
-				call.ArgumentsJson = m.json()
+				call.ArgumentsJson = m.JSON()
 				return nil
 			}
-			call.ArgumentsJson, err = m.textOrNull()
+			call.ArgumentsJson, err = m.StringOrNull()
 		default:
-			extra.add(m)
+			extra.Add(m)
 		}
 		return err
 	})
@@ -196,34 +197,34 @@ func (d *itemDecoder) call(e *value, arguments, wireType string) error {
 	case err != nil:
 		return err
 	case call.GetId() == "":
-		return malformed(e.path()+".call_id", "is required")
+		return jsonbody.Malformed(e.Path()+".call_id", "is required")
 	case call.GetName() == "":
-		return malformed(e.path()+".name", "is required")
+		return jsonbody.Malformed(e.Path()+".name", "is required")
 	}
-	d.add(&conversationv1.ContentPart{Kind: &conversationv1.ContentPart_ToolCall{ToolCall: call}, ExtraJson: extra.object()})
+	d.add(&conversationv1.ContentPart{Kind: &conversationv1.ContentPart_ToolCall{ToolCall: call}, ExtraJson: extra.Object()})
 	d.calling = true
 	return nil
 }
 
 // output decodes what a call gave.
-func (d *itemDecoder) output(e *value) error {
+func (d *itemDecoder) output(e *jsonbody.Value) error {
 	result := &conversationv1.ToolResult{}
 	given := false
-	var extra rest
-	err := e.members(func(name string, m *value) (err error) {
+	var extra jsonbody.Extra
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch name {
 		case "type", "id", "status":
 		case "call_id":
-			result.ToolCallId, err = m.text()
+			result.ToolCallId, err = m.String()
 		case "output":
 			given = true
 			if m.Kind == jsonscan.Object { // as some clients write it
-				result.Parts = []*conversationv1.ContentPart{textPart(m.json())}
+				result.Parts = []*conversationv1.ContentPart{textPart(m.JSON())}
 				return nil
 			}
 			result.Parts, err = decodeContent(m, true)
 		default:
-			extra.add(m)
+			extra.Add(m)
 		}
 		return err
 	})
@@ -231,29 +232,29 @@ func (d *itemDecoder) output(e *value) error {
 	case err != nil:
 		return err
 	case result.GetToolCallId() == "":
-		return malformed(e.path()+".call_id", "is required")
+		return jsonbody.Malformed(e.Path()+".call_id", "is required")
 	case !given:
-		return malformed(e.path()+".output", "is required")
+		return jsonbody.Malformed(e.Path()+".output", "is required")
 	}
 	d.end()
 	d.out = append(d.out, &conversationv1.Message{Role: conversationv1.Role_ROLE_TOOL, Parts: []*conversationv1.ContentPart{{
-		Kind: &conversationv1.ContentPart_ToolResult{ToolResult: result}, ExtraJson: extra.object(),
+		Kind: &conversationv1.ContentPart_ToolResult{ToolResult: result}, ExtraJson: extra.Object(),
 	}}})
 	return nil
 }
 
 // reasoning decodes a block of thought. One that holds nothing but its id is
 // left out: nobody but the server that gave the id could do anything with it.
-func (d *itemDecoder) reasoning(e *value) error {
+func (d *itemDecoder) reasoning(e *jsonbody.Value) error {
 	r := &conversationv1.Reasoning{}
 	var summary, content []string
-	err := e.members(func(name string, m *value) (err error) {
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case m.null():
+		case m.IsNull():
 		case name == "id":
-			r.Id, err = m.text()
+			r.Id, err = m.String()
 		case name == "encrypted_content":
-			r.Signature, err = m.text()
+			r.Signature, err = m.String()
 		case name == "summary":
 			summary, err = texts(m)
 		case name == "content":
@@ -279,13 +280,13 @@ func (d *itemDecoder) reasoning(e *value) error {
 }
 
 // texts reads the texts of an array of parts.
-func texts(at *value) (out []string, err error) {
-	err = at.elements(func(_ int, e *value) error {
-		return e.members(func(name string, m *value) error {
+func texts(at *jsonbody.Value) (out []string, err error) {
+	err = at.Elements(func(_ int, e *jsonbody.Value) error {
+		return e.Members(func(name string, m *jsonbody.Value) error {
 			if name != "text" {
 				return nil
 			}
-			text, err := m.text()
+			text, err := m.String()
 			out = append(out, text)
 			return err
 		})

@@ -6,50 +6,51 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 func textPart(text string) *conversationv1.ContentPart {
 	return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Text{Text: text}}
 }
 
-func opaque(kind string, e *value) *conversationv1.ContentPart {
-	return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Opaque{Opaque: &conversationv1.OpaquePart{WireType: kind, Json: e.json()}}}
+func opaque(kind string, e *jsonbody.Value) *conversationv1.ContentPart {
+	return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Opaque{Opaque: &conversationv1.OpaquePart{WireType: kind, Json: e.JSON()}}}
 }
 
 // decodeContent reads content that is a string or an array of parts. An empty
 // string is a part unless mayLack is set.
-func decodeContent(content *value, mayLack bool) (parts []*conversationv1.ContentPart, err error) {
+func decodeContent(content *jsonbody.Value, mayLack bool) (parts []*conversationv1.ContentPart, err error) {
 	switch content.Kind {
 	case jsonscan.String:
-		text, err := content.text()
+		text, err := content.String()
 		if err != nil || text == "" && mayLack {
 			return nil, err
 		}
 		return []*conversationv1.ContentPart{textPart(text)}, nil
 	case jsonscan.Array:
-		err = content.elements(func(_ int, e *value) error {
+		err = content.Elements(func(_ int, e *jsonbody.Value) error {
 			part, err := decodePart(e)
 			parts = append(parts, part)
 			return err
 		})
 		return parts, err
 	}
-	return nil, content.mismatch("a string or an array of parts")
+	return nil, content.Malformed("a string or an array of parts")
 }
 
 // decodePart reads one part. A part of a type that no field holds is carried
 // whole.
-func decodePart(e *value) (*conversationv1.ContentPart, error) {
+func decodePart(e *jsonbody.Value) (*conversationv1.ContentPart, error) {
 	kind := ""
-	if err := e.members(func(name string, m *value) (err error) {
+	if err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		if name == "type" {
-			kind, err = m.text()
+			kind, err = m.String()
 		}
 		return err
 	}); err != nil {
 		return nil, err
 	}
-	part, extra := &conversationv1.ContentPart{}, rest{}
+	part, extra := &conversationv1.ContentPart{}, jsonbody.Extra{}
 	var err error
 	switch kind {
 	case "input_text", "output_text", "text", "refusal":
@@ -61,7 +62,7 @@ func decodePart(e *value) (*conversationv1.ContentPart, error) {
 	case "input_audio":
 		err = decodeAudio(e, part, &extra)
 	case "":
-		return nil, malformed(e.path()+".type", "is required")
+		return nil, jsonbody.Malformed(e.Path()+".type", "is required")
 	default:
 		return opaque(kind, e), nil
 	}
@@ -71,28 +72,28 @@ func decodePart(e *value) (*conversationv1.ContentPart, error) {
 	if part.Kind == nil {
 		return opaque(kind, e), nil
 	}
-	part.ExtraJson = extra.object()
+	part.ExtraJson = extra.Object()
 	return part, nil
 }
 
 // decodeText reads a text or refusal. Annotations and log probabilities of what
 // a model said before are not part of the history; empty ones least of all.
-func decodeText(e *value, kind string, part *conversationv1.ContentPart, extra *rest) error {
+func decodeText(e *jsonbody.Value, kind string, part *conversationv1.ContentPart, extra *jsonbody.Extra) error {
 	key := "text"
 	if kind == "refusal" {
 		key = kind
 	}
 	var text *string
-	err := e.members(func(name string, m *value) (err error) {
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
 		case name == "type", name == "logprobs":
-		case name == "annotations" && strings.TrimSpace(strings.Trim(m.json(), "[]")) == "", name == "annotations" && m.null():
+		case name == "annotations" && strings.TrimSpace(strings.Trim(m.JSON(), "[]")) == "", name == "annotations" && m.IsNull():
 		case name == key:
 			var s string
-			s, err = m.text()
+			s, err = m.String()
 			text = &s
 		default:
-			extra.add(m)
+			extra.Add(m)
 		}
 		return err
 	})
@@ -100,7 +101,7 @@ func decodeText(e *value, kind string, part *conversationv1.ContentPart, extra *
 	case err != nil:
 		return err
 	case text == nil:
-		return malformed(e.path()+"."+key, "is required")
+		return jsonbody.Malformed(e.Path()+"."+key, "is required")
 	case kind == "refusal":
 		part.Kind = &conversationv1.ContentPart_Refusal{Refusal: *text}
 	default:
@@ -111,25 +112,25 @@ func decodeText(e *value, kind string, part *conversationv1.ContentPart, extra *
 
 // decodeImage leaves the part empty where the picture is a file that only the
 // provider has.
-func decodeImage(e *value, part *conversationv1.ContentPart, extra *rest) error {
+func decodeImage(e *jsonbody.Value, part *conversationv1.ContentPart, extra *jsonbody.Extra) error {
 	image := &conversationv1.Image{}
 	elsewhere := false
-	err := e.members(func(name string, m *value) (err error) {
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case name == "type", m.null():
+		case name == "type", m.IsNull():
 		case name == "detail":
-			image.Detail, err = m.text()
+			image.Detail, err = m.String()
 		case name == "file_id":
 			elsewhere = true
 		case name == "image_url":
 			at := m
 			if m.Kind == jsonscan.Object { // as chat completions have it
-				err = m.members(func(name string, inner *value) (err error) {
+				err = m.Members(func(name string, inner *jsonbody.Value) (err error) {
 					switch name {
 					case "url":
 						at = inner
 					case "detail":
-						image.Detail, err = inner.textOrNull()
+						image.Detail, err = inner.StringOrNull()
 					}
 					return err
 				})
@@ -139,7 +140,7 @@ func decodeImage(e *value, part *conversationv1.ContentPart, extra *rest) error 
 			}
 			err = imageURL(at, image)
 		default:
-			extra.add(m)
+			extra.Add(m)
 		}
 		return err
 	})
@@ -149,18 +150,18 @@ func decodeImage(e *value, part *conversationv1.ContentPart, extra *rest) error 
 	case image.GetUrl() != "" || len(image.GetData()) > 0:
 		part.Kind = &conversationv1.ContentPart_Image{Image: image}
 	case !elsewhere:
-		return malformed(e.path()+".image_url", "is required")
+		return jsonbody.Malformed(e.Path()+".image_url", "is required")
 	}
 	return nil
 }
 
-func imageURL(at *value, image *conversationv1.Image) error {
-	url, err := at.text()
+func imageURL(at *jsonbody.Value, image *conversationv1.Image) error {
+	url, err := at.String()
 	if err != nil {
 		return err
 	}
 	if url == "" {
-		return malformed(at.path(), "is empty")
+		return jsonbody.Malformed(at.Path(), "is empty")
 	}
 	inline, err := decodeDataURL(at, url)
 	if err != nil {
@@ -181,18 +182,18 @@ type inline struct {
 }
 
 // decodeDataURL returns nil where url is an address.
-func decodeDataURL(at *value, url string) (*inline, error) {
+func decodeDataURL(at *jsonbody.Value, url string) (*inline, error) {
 	const scheme = "data:"
 	if len(url) < len(scheme) || !strings.EqualFold(url[:len(scheme)], scheme) {
 		return nil, nil
 	}
 	mediaType, encoded, found := strings.Cut(url[len(scheme):], ";base64,")
 	if !found {
-		return nil, malformed(at.path(), "want data:<media type>;base64,<data>")
+		return nil, jsonbody.Malformed(at.Path(), "want data:<media type>;base64,<data>")
 	}
 	data, err := decodeBase64(encoded)
 	if err != nil || len(data) == 0 {
-		return nil, malformed(at.path(), "the data is not base64")
+		return nil, jsonbody.Malformed(at.Path(), "the data is not base64")
 	}
 	return &inline{mediaType: mediaType, data: data}, nil
 }
@@ -207,19 +208,19 @@ func decodeBase64(s string) ([]byte, error) {
 }
 
 // decodeFile leaves the part empty where no known member gives the document.
-func decodeFile(e *value, part *conversationv1.ContentPart, extra *rest) error {
+func decodeFile(e *jsonbody.Value, part *conversationv1.ContentPart, extra *jsonbody.Extra) error {
 	file := &conversationv1.File{}
-	err := e.members(func(name string, m *value) (err error) {
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case name == "type", m.null():
+		case name == "type", m.IsNull():
 		case name == "file_id":
-			file.FileId, err = m.text()
+			file.FileId, err = m.String()
 		case name == "file_url":
-			file.Url, err = m.text()
+			file.Url, err = m.String()
 		case name == "filename":
-			file.Filename, err = m.text()
+			file.Filename, err = m.String()
 		case name == "file_data":
-			encoded, err := m.text()
+			encoded, err := m.String()
 			if err != nil {
 				return err
 			}
@@ -231,11 +232,11 @@ func decodeFile(e *value, part *conversationv1.ContentPart, extra *rest) error {
 				file.Data, file.MediaType = data.data, data.mediaType
 			default:
 				if file.Data, err = decodeBase64(encoded); err != nil || len(file.Data) == 0 {
-					return malformed(m.path(), "the data is not base64")
+					return jsonbody.Malformed(m.Path(), "the data is not base64")
 				}
 			}
 		default:
-			extra.add(m)
+			extra.Add(m)
 		}
 		return err
 	})
@@ -245,34 +246,34 @@ func decodeFile(e *value, part *conversationv1.ContentPart, extra *rest) error {
 	return err
 }
 
-func decodeAudio(e *value, part *conversationv1.ContentPart, extra *rest) error {
+func decodeAudio(e *jsonbody.Value, part *conversationv1.ContentPart, extra *jsonbody.Extra) error {
 	audio := &conversationv1.Audio{}
-	err := e.members(func(name string, m *value) error {
+	err := e.Members(func(name string, m *jsonbody.Value) error {
 		switch name {
 		case "type":
 			return nil
 		case "input_audio":
-			return m.members(func(name string, m *value) (err error) {
+			return m.Members(func(name string, m *jsonbody.Value) (err error) {
 				switch name {
 				case "data":
-					encoded, err := m.text()
+					encoded, err := m.String()
 					if err != nil {
 						return err
 					}
 					if audio.Data, err = decodeBase64(encoded); err != nil {
-						return malformed(m.path(), "the data is not base64")
+						return jsonbody.Malformed(m.Path(), "the data is not base64")
 					}
 				case "format":
-					audio.Format, err = m.text()
+					audio.Format, err = m.String()
 				}
 				return err
 			})
 		}
-		extra.add(m)
+		extra.Add(m)
 		return nil
 	})
 	if err == nil && len(audio.GetData()) == 0 {
-		return malformed(e.path()+".input_audio.data", "is required")
+		return jsonbody.Malformed(e.Path()+".input_audio.data", "is required")
 	}
 	part.Kind = &conversationv1.ContentPart_Audio{Audio: audio}
 	return err

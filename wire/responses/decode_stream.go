@@ -6,6 +6,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
@@ -25,8 +26,8 @@ type streamDecoder struct {
 	items   map[int64]*openItem // by output index
 	calls   int32
 	refused bool
-	content halves
-	refusal halves
+	content jsonbody.Halves
+	refusal jsonbody.Halves
 }
 
 // openItem is what was given out of an item.
@@ -35,8 +36,8 @@ type openItem struct {
 	given    bool  // some of its text
 	length   int   // of the arguments
 	summary  int64 // the part of the summary that was last
-	reason   halves
-	arguing  halves
+	reason   jsonbody.Halves
+	arguing  jsonbody.Halves
 	complete bool
 }
 
@@ -104,12 +105,12 @@ func (d *streamDecoder) at() (*openItem, error) {
 }
 
 // delta is the text that the event adds.
-func (d *streamDecoder) delta(h *halves) (string, error) {
+func (d *streamDecoder) delta(h *jsonbody.Halves) (string, error) {
 	f := &d.frame
 	if f.members[atDelta].Kind != jsonscan.String {
 		return "", protocol("a delta is not a string", nil)
 	}
-	return h.text(f.body, f.members[atDelta])
+	return h.Text(f.body, f.members[atDelta])
 }
 
 func (d *streamDecoder) text(dst []*conversationv1.Event) ([]*conversationv1.Event, error) {
@@ -328,10 +329,10 @@ func (it *openItem) thought(dst []*conversationv1.Event, body []byte, found [ite
 // finish appends the end of the choice and the count of tokens.
 func (d *streamDecoder) finish(dst []*conversationv1.Event, a *whole) ([]*conversationv1.Event, error) {
 	d.done = true
-	if text := d.content.end(); text != "" {
+	if text := d.content.End(); text != "" {
 		dst = append(dst, textEvent(text, nil))
 	}
-	if text := d.refusal.end(); text != "" {
+	if text := d.refusal.End(); text != "" {
 		dst = append(dst, refusalEvent(text))
 	}
 	dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_ChoiceFinished{ChoiceFinished: &conversationv1.ChoiceFinished{

@@ -3,11 +3,12 @@ package responses
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 func (d *turnDecoder) decodeTools() error {
 	if d.given(atTools) {
-		err := d.at(atTools).elements(func(_ int, e *value) error {
+		err := d.at(atTools).Elements(func(_ int, e *jsonbody.Value) error {
 			tool, err := decodeTool(e)
 			d.out.Tools = append(d.out.Tools, tool)
 			return err
@@ -17,7 +18,7 @@ func (d *turnDecoder) decodeTools() error {
 		}
 	}
 	if d.given(atParallelToolCalls) {
-		parallel, err := d.at(atParallelToolCalls).truth()
+		parallel, err := d.at(atParallelToolCalls).Truth()
 		if err != nil {
 			return err
 		}
@@ -26,12 +27,12 @@ func (d *turnDecoder) decodeTools() error {
 	return d.decodeToolChoice()
 }
 
-func decodeTool(e *value) (*conversationv1.Tool, error) {
+func decodeTool(e *jsonbody.Value) (*conversationv1.Tool, error) {
 	tool := &conversationv1.Tool{}
 	kind := ""
-	if err := e.members(func(name string, m *value) (err error) {
+	if err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		if name == "type" {
-			kind, err = m.text()
+			kind, err = m.String()
 		}
 		return err
 	}); err != nil {
@@ -40,41 +41,41 @@ func decodeTool(e *value) (*conversationv1.Tool, error) {
 	switch kind {
 	case "function":
 	case "":
-		return nil, malformed(e.path()+".type", "is required")
+		return nil, jsonbody.Malformed(e.Path()+".type", "is required")
 	default:
-		return &conversationv1.Tool{WireType: kind, ExtraJson: e.json()}, nil
+		return &conversationv1.Tool{WireType: kind, ExtraJson: e.JSON()}, nil
 	}
-	var extra rest
-	var take func(name string, m *value) error
-	take = func(name string, m *value) (err error) {
+	var extra jsonbody.Extra
+	var take func(name string, m *jsonbody.Value) error
+	take = func(name string, m *jsonbody.Value) (err error) {
 		switch {
 		case name == "type":
 		case name == "function" && m.Kind == jsonscan.Object: // as in chat completions
-			err = m.members(take)
+			err = m.Members(take)
 		case name == "name":
-			tool.Name, err = m.text()
+			tool.Name, err = m.String()
 		case name == "description":
-			tool.Description, err = m.textOrNull()
-		case name == "parameters" && m.null(), name == "strict" && m.null():
+			tool.Description, err = m.StringOrNull()
+		case name == "parameters" && m.IsNull(), name == "strict" && m.IsNull():
 		case name == "parameters":
 			if m.Kind != jsonscan.Object {
-				return m.mismatch("an object")
+				return m.Malformed("an object")
 			}
-			tool.ParametersJson = m.json()
+			tool.ParametersJson = m.JSON()
 		case name == "strict":
 			var strict bool
-			strict, err = m.truth()
+			strict, err = m.Truth()
 			tool.Strict = &strict
 		default:
-			extra.add(m)
+			extra.Add(m)
 		}
 		return err
 	}
-	err := e.members(take)
+	err := e.Members(take)
 	if err == nil && tool.GetName() == "" {
-		err = malformed(e.path()+".name", "is required")
+		err = jsonbody.Malformed(e.Path()+".name", "is required")
 	}
-	tool.ExtraJson = extra.object()
+	tool.ExtraJson = extra.Object()
 	return tool, err
 }
 
@@ -92,7 +93,7 @@ func (d *turnDecoder) decodeToolChoice() error {
 	choice := d.at(atToolChoice)
 	switch choice.Kind {
 	case jsonscan.String:
-		word, err := choice.text()
+		word, err := choice.String()
 		if err != nil {
 			return err
 		}
@@ -105,24 +106,24 @@ func (d *turnDecoder) decodeToolChoice() error {
 		return nil
 	case jsonscan.Object:
 	default:
-		return choice.mismatch("a string or an object")
+		return choice.Malformed("a string or an object")
 	}
 	kind, named, whole := "", "", true
-	var take func(name string, m *value) error
-	take = func(name string, m *value) (err error) {
+	var take func(name string, m *jsonbody.Value) error
+	take = func(name string, m *jsonbody.Value) (err error) {
 		switch {
 		case name == "type":
-			kind, err = m.text()
+			kind, err = m.String()
 		case name == "name":
-			named, err = m.text()
+			named, err = m.String()
 		case name == "function" && m.Kind == jsonscan.Object: // as in chat completions
-			err = m.members(take)
+			err = m.Members(take)
 		default:
 			whole = false
 		}
 		return err
 	}
-	if err := choice.members(take); err != nil {
+	if err := choice.Members(take); err != nil {
 		return err
 	}
 	if kind != "function" || named == "" || !whole {

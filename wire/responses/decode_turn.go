@@ -1,10 +1,12 @@
 package responses
 
 import (
-	"google.golang.org/protobuf/proto"
+	"strings"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"google.golang.org/protobuf/proto"
 )
 
 // RoleInstructions is the wire role of the system message that the instructions
@@ -40,7 +42,7 @@ type turnDecoder struct {
 	// kept are known members with a value that no field holds.
 	kept [knownMembers]bool
 	// below holds what is left of members that are objects.
-	below rest
+	below jsonbody.Extra
 }
 
 // decodeInstructions reads a text; instructions of another form are items of
@@ -60,7 +62,7 @@ func (d *turnDecoder) decodeInstructions() error {
 		d.out.Messages = append(d.out.Messages, messages...)
 		return err
 	}
-	text, err := instructions.text()
+	text, err := instructions.String()
 	if text != "" {
 		d.out.Messages = append(d.out.Messages, &conversationv1.Message{
 			Role: conversationv1.Role_ROLE_SYSTEM, WireRole: RoleInstructions, Parts: []*conversationv1.ContentPart{textPart(text)},
@@ -87,14 +89,14 @@ func (d *turnDecoder) decodeSampling() (err error) {
 		if !d.given(field.at) {
 			continue
 		}
-		n, err := d.at(field.at).number()
+		n, err := d.at(field.at).Number()
 		if err != nil {
 			return err
 		}
 		*field.set = &n
 	}
 	if d.given(atTopLogprobs) {
-		n, err := d.at(atTopLogprobs).integer()
+		n, err := d.at(atTopLogprobs).Integer()
 		if err != nil {
 			return err
 		}
@@ -117,21 +119,18 @@ func (d *turnDecoder) decodeInclude() (logprobs bool, err error) {
 	if !d.given(atInclude) {
 		return false, nil
 	}
-	var others rest
-	err = d.at(atInclude).elements(func(_ int, e *value) error {
-		word, err := e.text()
+	var others []string
+	err = d.at(atInclude).Elements(func(_ int, e *jsonbody.Value) error {
+		word, err := e.String()
 		if err == nil && word == includeLogprobs {
 			logprobs = true
 			return nil
 		}
-		if len(others.json) > 0 {
-			others.json = append(others.json, ',')
-		}
-		others.json = append(others.json, e.Raw(e.body)...)
+		others = append(others, e.JSON())
 		return nil
 	})
-	if len(others.json) > 0 {
-		d.below.field("include", "["+string(others.json)+"]")
+	if len(others) > 0 {
+		d.below.AddJSON("include", "["+strings.Join(others, ",")+"]")
 	}
 	return logprobs, err
 }
@@ -142,12 +141,12 @@ func (d *turnDecoder) decodeText() error {
 	if !d.given(atText) {
 		return nil
 	}
-	return d.at(atText).members(func(name string, m *value) error {
+	return d.at(atText).Members(func(name string, m *jsonbody.Value) error {
 		if name != "format" {
-			d.below.field("text."+name, m.json())
+			d.below.AddJSON("text."+name, m.JSON())
 			return nil
 		}
-		if m.null() {
+		if m.IsNull() {
 			return nil
 		}
 		format, whole, err := decodeFormat(m)
@@ -155,7 +154,7 @@ func (d *turnDecoder) decodeText() error {
 		case err != nil:
 			return err
 		case !whole:
-			d.below.field("text.format", m.json())
+			d.below.AddJSON("text.format", m.JSON())
 		default:
 			d.out.ResponseFormat = format
 		}
@@ -164,26 +163,26 @@ func (d *turnDecoder) decodeText() error {
 }
 
 // decodeFormat reports whether the format holds all of it.
-func decodeFormat(at *value) (format *conversationv1.ResponseFormat, whole bool, err error) {
+func decodeFormat(at *jsonbody.Value) (format *conversationv1.ResponseFormat, whole bool, err error) {
 	format, whole = &conversationv1.ResponseFormat{}, true
 	kind := ""
-	err = at.members(func(name string, m *value) (err error) {
+	err = at.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
 		case name == "type":
-			kind, err = m.text()
-		case m.null():
+			kind, err = m.String()
+		case m.IsNull():
 		case name == "name":
-			format.Name, err = m.text()
+			format.Name, err = m.String()
 		case name == "description":
-			format.Description, err = m.text()
+			format.Description, err = m.String()
 		case name == "schema":
 			if m.Kind != jsonscan.Object {
-				return m.mismatch("an object")
+				return m.Malformed("an object")
 			}
-			format.SchemaJson = m.json()
+			format.SchemaJson = m.JSON()
 		case name == "strict":
 			var strict bool
-			strict, err = m.truth()
+			strict, err = m.Truth()
 			format.Strict = &strict
 		default:
 			whole = false
@@ -201,7 +200,7 @@ func decodeFormat(at *value) (format *conversationv1.ResponseFormat, whole bool,
 	case "json_schema":
 		format.Kind = conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_SCHEMA
 		if format.GetSchemaJson() == "" {
-			return nil, false, malformed(at.path()+".schema", "is required with type json_schema")
+			return nil, false, jsonbody.Malformed(at.Path()+".schema", "is required with type json_schema")
 		}
 		return format, whole, nil
 	default:
@@ -216,13 +215,13 @@ func (d *turnDecoder) decodeReasoning() error {
 		return nil
 	}
 	d.out.Reasoning = &conversationv1.ReasoningOptions{}
-	return d.at(atReasoning).members(func(name string, m *value) (err error) {
+	return d.at(atReasoning).Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
-		case m.null():
+		case m.IsNull():
 		case name == "effort":
-			d.out.Reasoning.Effort, err = m.text()
+			d.out.Reasoning.Effort, err = m.String()
 		default:
-			d.below.field("reasoning."+name, m.json())
+			d.below.AddJSON("reasoning."+name, m.JSON())
 		}
 		return err
 	})
@@ -230,29 +229,20 @@ func (d *turnDecoder) decodeReasoning() error {
 
 // keepRest gathers the members that no field holds.
 func (d *turnDecoder) keepRest() error {
-	var out rest
-	err := root(d.body).members(func(_ string, m *value) error {
+	var out jsonbody.Extra
+	err := jsonbody.Bracketed(d.body).Members(func(_ string, m *jsonbody.Value) error {
 		for i := range d.members {
 			if d.members[i].Present() && d.members[i].Key.Start == m.Key.Start {
-				if d.kept[i] || !m.null() && (i == atStore || i == atPrompt || i == atPreviousResponse || i == atConversation) {
-					out.add(m)
+				if d.kept[i] || !m.IsNull() && (i == atStore || i == atPrompt || i == atPreviousResponse || i == atConversation) {
+					out.Add(m)
 				}
 				return nil
 			}
 		}
-		out.add(m)
+		out.Add(m)
 		return nil
 	})
-	if len(d.below.json) > 0 {
-		out.open()
-		out.json = append(out.json, d.below.json[1:]...)
-	}
-	d.out.ExtraJson = out.object()
+	out.AddAll(&d.below)
+	d.out.ExtraJson = out.Object()
 	return err
-}
-
-// field adds a member by name.
-func (x *rest) field(name, json string) {
-	x.open()
-	x.json = append(append(jsonscan.AppendString(x.json, name), ':'), json...)
 }

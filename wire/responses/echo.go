@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // The members of a turn that its answer repeats, by position in an Echo.
@@ -51,7 +52,7 @@ type Echo struct {
 func EchoOf(body []byte) (*Echo, error) {
 	var found [echoMembers]jsonscan.Member
 	if _, err := jsonscan.Scan(body, echoKeys, found[:]); err != nil {
-		return nil, scanFault(err)
+		return nil, jsonbody.ScanFault(err)
 	}
 	e := &Echo{}
 	var room bytes.Buffer
@@ -61,7 +62,7 @@ func EchoOf(body []byte) (*Echo, error) {
 		}
 		room.Reset()
 		if err := json.Compact(&room, m.Raw(body)); err != nil {
-			return nil, malformed(echoKeys.Name(i), "the body is not valid JSON")
+			return nil, jsonbody.Malformed(echoKeys.Name(i), "the body is not valid JSON")
 		}
 		e.members[i] = room.String()
 	}
@@ -71,14 +72,14 @@ func EchoOf(body []byte) (*Echo, error) {
 // JSON is an object of the members that were given.
 func (e *Echo) JSON() string {
 	var w writer
-	w.open('{')
+	w.Open('{')
 	for i, json := range e.members {
 		if json != "" {
-			w.rawField(echoKeys.Name(i), json)
+			w.RawField(echoKeys.Name(i), json)
 		}
 	}
-	w.close('}')
-	return string(w.b)
+	w.Close('}')
+	return string(w.B)
 }
 
 // Set sets the member of a name, to one JSON value without line breaks; "" takes

@@ -3,6 +3,7 @@ package responses
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // EncodeAnswer implements wire.Codec. An answer with a failure is returned as
@@ -28,7 +29,7 @@ func EncodeQueued(echo *Echo, options wire.AnswerOptions) []byte {
 	o.identify(nil, options)
 	var w writer
 	o.write(&w)
-	return w.b
+	return w.B
 }
 
 func encode(answer *wire.Answer, echo *Echo, options wire.AnswerOptions) ([]byte, error) {
@@ -56,9 +57,9 @@ func encode(answer *wire.Answer, echo *Echo, options wire.AnswerOptions) ([]byte
 	case answer.Finished:
 		o.finish(reason)
 	}
-	w := writer{b: make([]byte, 0, 2048)}
+	w := writer{jsonbody.Writer{B: make([]byte, 0, 2048)}}
 	o.write(&w)
-	return w.b, nil
+	return w.B, nil
 }
 
 // spread gives the first text its log probabilities: where several texts share

@@ -18,7 +18,7 @@ func (e *turnEncoder) checked(field, json string) error {
 	if _, err := jsonscan.Scan([]byte(json), noKeys, nil); err != nil {
 		return fault.InvalidField("turn."+field, "is not a JSON object").WithCause(err)
 	}
-	e.raw(json)
+	e.Raw(json)
 	return nil
 }
 
@@ -45,7 +45,7 @@ func (e *turnEncoder) extra(place dropped.Place, json string, skip ...string) {
 		switch {
 		case slices.Contains(skip, name):
 		case e.client == own:
-			e.rawField(name, value)
+			e.RawField(name, value)
 		default:
 			e.dropped.Below(place, name)
 		}
@@ -75,15 +75,15 @@ func (e *turnEncoder) message(path string, m *conversationv1.Message) error {
 			role = "developer"
 		}
 	}
-	e.open('{')
-	e.strField("type", "message")
-	e.strField("role", role)
-	e.key("content")
+	e.Open('{')
+	e.StrField("type", "message")
+	e.StrField("role", role)
+	e.Key("content")
 	if err := e.inputContent(m.GetParts()); err != nil {
 		return err
 	}
 	e.extra(dropped.AtMessage, m.GetExtraJson())
-	e.close('}')
+	e.Close('}')
 	return nil
 }
 
@@ -92,11 +92,11 @@ func (e *turnEncoder) message(path string, m *conversationv1.Message) error {
 func (e *turnEncoder) inputContent(parts []*conversationv1.ContentPart) error {
 	if len(parts) == 1 && parts[0].GetExtraJson() == "" {
 		if text, ok := parts[0].GetKind().(*conversationv1.ContentPart_Text); ok {
-			e.str(text.Text)
+			e.Str(text.Text)
 			return nil
 		}
 	}
-	e.open('[')
+	e.Open('[')
 	for _, part := range parts {
 		switch kind := part.GetKind().(type) {
 		case *conversationv1.ContentPart_Opaque:
@@ -109,18 +109,18 @@ func (e *turnEncoder) inputContent(parts []*conversationv1.ContentPart) error {
 			}
 			continue
 		case *conversationv1.ContentPart_Refusal:
-			e.open('{')
-			e.strField("type", "input_text")
-			e.strField("text", kind.Refusal)
+			e.Open('{')
+			e.StrField("type", "input_text")
+			e.StrField("text", kind.Refusal)
 		case *conversationv1.ContentPart_ToolCall, *conversationv1.ContentPart_ToolResult, *conversationv1.ContentPart_Reasoning, nil:
 			return fault.InvalidField("turn.messages[].parts[]", "is empty or of a kind that cannot stand here")
 		default:
 			e.inputPart(part)
 		}
 		e.extra(dropped.AtPart, part.GetExtraJson())
-		e.close('}')
+		e.Close('}')
 	}
-	e.close(']')
+	e.Close(']')
 	return nil
 }
 
@@ -159,11 +159,11 @@ func spoken(part *conversationv1.ContentPart) bool {
 }
 
 func (e *turnEncoder) said(m *conversationv1.Message, parts []*conversationv1.ContentPart) error {
-	e.open('{')
-	e.strField("type", "message")
-	e.strField("role", "assistant")
-	e.key("content")
-	e.open('[')
+	e.Open('{')
+	e.StrField("type", "message")
+	e.StrField("role", "assistant")
+	e.Key("content")
+	e.Open('[')
 	for _, part := range parts {
 		switch kind := part.GetKind().(type) {
 		case *conversationv1.ContentPart_Opaque:
@@ -176,20 +176,20 @@ func (e *turnEncoder) said(m *conversationv1.Message, parts []*conversationv1.Co
 			}
 			continue
 		case *conversationv1.ContentPart_Refusal:
-			e.open('{')
-			e.strField("type", "refusal")
-			e.strField("refusal", kind.Refusal)
+			e.Open('{')
+			e.StrField("type", "refusal")
+			e.StrField("refusal", kind.Refusal)
 		default:
-			e.open('{')
-			e.strField("type", "output_text")
-			e.strField("text", part.GetText())
+			e.Open('{')
+			e.StrField("type", "output_text")
+			e.StrField("text", part.GetText())
 		}
 		e.extra(dropped.AtPart, part.GetExtraJson())
-		e.close('}')
+		e.Close('}')
 	}
-	e.close(']')
+	e.Close(']')
 	e.extra(dropped.AtMessage, m.GetExtraJson())
-	e.close('}')
+	e.Close('}')
 	return nil
 }
 
@@ -222,13 +222,13 @@ func (e *turnEncoder) toolCall(part *conversationv1.ContentPart, call *conversat
 		kind, key = "custom_tool_call", "input"
 		e.custom[call.GetId()] = true
 	}
-	e.open('{')
-	e.strField("type", kind)
-	e.strField("call_id", call.GetId())
-	e.strField("name", call.GetName())
-	e.strField(key, call.GetArgumentsJson())
+	e.Open('{')
+	e.StrField("type", kind)
+	e.StrField("call_id", call.GetId())
+	e.StrField("name", call.GetName())
+	e.StrField(key, call.GetArgumentsJson())
 	e.extra(dropped.AtCall, part.GetExtraJson())
-	e.close('}')
+	e.Close('}')
 }
 
 // thought writes a block that the provider can take back.
@@ -238,19 +238,19 @@ func (e *turnEncoder) thought(r *conversationv1.Reasoning) {
 		e.drop(dropped.Reasoning)
 		return
 	}
-	e.open('{')
-	e.strField("type", "reasoning")
+	e.Open('{')
+	e.StrField("type", "reasoning")
 	if r.GetId() != "" {
-		e.strField("id", r.GetId())
+		e.StrField("id", r.GetId())
 	}
-	e.key("summary")
-	e.open('[')
+	e.Key("summary")
+	e.Open('[')
 	if r.GetText() != "" {
 		e.summary(r.GetText())
 	}
-	e.close(']')
-	e.strField("encrypted_content", signature)
-	e.close('}')
+	e.Close(']')
+	e.StrField("encrypted_content", signature)
+	e.Close('}')
 }
 
 // results writes an item for each result.
@@ -267,18 +267,18 @@ func (e *turnEncoder) results(path string, m *conversationv1.Message) error {
 		if e.custom[result.GetToolCallId()] {
 			kind = "custom_tool_call_output"
 		}
-		e.open('{')
-		e.strField("type", kind)
-		e.strField("call_id", result.GetToolCallId())
-		e.key("output")
+		e.Open('{')
+		e.StrField("type", kind)
+		e.StrField("call_id", result.GetToolCallId())
+		e.Key("output")
 		if len(result.GetParts()) == 0 {
-			e.str("")
+			e.Str("")
 		} else if err := e.inputContent(result.GetParts()); err != nil {
 			return err
 		}
 		e.extra(dropped.AtMessage, m.GetExtraJson())
 		e.extra(dropped.AtPart, part.GetExtraJson())
-		e.close('}')
+		e.Close('}')
 	}
 	return nil
 }

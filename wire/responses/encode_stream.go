@@ -7,6 +7,7 @@ import (
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // NewStreamEncoder implements wire.Codec. response.created and
@@ -33,16 +34,16 @@ type streamEncoder struct {
 
 // Encode implements wire.StreamEncoder.
 func (e *streamEncoder) Encode(dst []byte, events []*conversationv1.Event) ([]byte, error) {
-	w := writer{b: dst}
+	w := writer{jsonbody.Writer{B: dst}}
 	for _, event := range events {
 		if e.ended {
 			break
 		}
 		if err := e.event(&w, event); err != nil {
-			return w.b, err
+			return w.B, err
 		}
 	}
-	return w.b, nil
+	return w.B, nil
 }
 
 func (e *streamEncoder) event(w *writer, event *conversationv1.Event) error {
@@ -104,20 +105,20 @@ func (e *streamEncoder) start(w *writer, started *conversationv1.Started) {
 
 // open begins an event, up to the members that are its own.
 func (e *streamEncoder) open(w *writer, name string) {
-	e.from = len(w.b)
+	e.from = len(w.B)
 	if e.numbered {
-		w.b = append(strconv.AppendInt(append(w.b, "id: "...), e.next, 10), '\n')
+		w.B = append(strconv.AppendInt(append(w.B, "id: "...), e.next, 10), '\n')
 	}
-	w.b = append(append(append(w.b, "event: "...), name...), "\ndata: {"...)
-	w.b = append(append(append(w.b, `"type":"`...), name...), `","sequence_number":`...)
-	w.b = strconv.AppendInt(w.b, e.next, 10)
+	w.B = append(append(append(w.B, "event: "...), name...), "\ndata: {"...)
+	w.B = append(append(append(w.B, `"type":"`...), name...), `","sequence_number":`...)
+	w.B = strconv.AppendInt(w.B, e.next, 10)
 }
 
 // close ends the event, and takes it back where the client has it already.
 func (e *streamEncoder) close(w *writer) {
-	w.b = append(w.b, "}\n\n"...)
+	w.B = append(w.B, "}\n\n"...)
 	if e.next < e.skip {
-		w.b = w.b[:e.from]
+		w.B = w.B[:e.from]
 	}
 	e.next++
 }
@@ -126,7 +127,7 @@ func (e *streamEncoder) close(w *writer) {
 func (e *streamEncoder) lifecycle(w *writer, name string) {
 	e.object.items = e.output.items
 	e.open(w, name)
-	w.key("response")
+	w.Key("response")
 	e.object.write(w)
 	e.close(w)
 }
@@ -134,8 +135,8 @@ func (e *streamEncoder) lifecycle(w *writer, name string) {
 // of begins an event about an item.
 func (e *streamEncoder) of(w *writer, name string, it *item) {
 	e.open(w, name)
-	w.strField("item_id", it.id)
-	w.intField("output_index", int64(e.head))
+	w.StrField("item_id", it.id)
+	w.IntField("output_index", int64(e.head))
 }
 
 // show writes what is new of the item that is open, and of those behind it as
@@ -172,8 +173,8 @@ func (e *streamEncoder) progress(w *writer, it *item) {
 	if !it.announced {
 		it.announced = true
 		e.open(w, "response.output_item.added")
-		w.intField("output_index", int64(e.head))
-		w.key("item")
+		w.IntField("output_index", int64(e.head))
+		w.Key("item")
 		w.item(it, inProgress)
 		e.close(w)
 	}
@@ -189,7 +190,7 @@ func (e *streamEncoder) progress(w *writer, it *item) {
 				name = "response.custom_tool_call_input.delta"
 			}
 			e.of(w, name, it)
-			w.strField("delta", text[it.shown:])
+			w.StrField("delta", text[it.shown:])
 			e.close(w)
 			it.shown = len(text)
 		}
@@ -203,7 +204,7 @@ func (e *streamEncoder) message(w *writer, it *item) {
 		if !it.partOpen {
 			it.partOpen, it.shown, it.shownTokens = true, 0, 0
 			e.ofPart(w, "response.content_part.added", it)
-			w.key("part")
+			w.Key("part")
 			w.part(part.refusal, "", nil)
 			e.close(w)
 		}
@@ -213,9 +214,9 @@ func (e *streamEncoder) message(w *writer, it *item) {
 				name = "response.refusal.delta"
 			}
 			e.ofPart(w, name, it)
-			w.strField("delta", text[it.shown:])
+			w.StrField("delta", text[it.shown:])
 			if !part.refusal {
-				w.key("logprobs")
+				w.Key("logprobs")
 				w.logprobs(part.logprobs[it.shownTokens:])
 			}
 			e.close(w)
@@ -230,7 +231,7 @@ func (e *streamEncoder) message(w *writer, it *item) {
 
 func (e *streamEncoder) ofPart(w *writer, name string, it *item) {
 	e.of(w, name, it)
-	w.intField("content_index", int64(it.part))
+	w.IntField("content_index", int64(it.part))
 }
 
 // endPart ends the part that is open.
@@ -239,16 +240,16 @@ func (e *streamEncoder) endPart(w *writer, it *item) {
 	text := part.text.String()
 	if part.refusal {
 		e.ofPart(w, "response.refusal.done", it)
-		w.strField("refusal", text)
+		w.StrField("refusal", text)
 	} else {
 		e.ofPart(w, "response.output_text.done", it)
-		w.strField("text", text)
-		w.key("logprobs")
+		w.StrField("text", text)
+		w.Key("logprobs")
 		w.logprobs(part.logprobs)
 	}
 	e.close(w)
 	e.ofPart(w, "response.content_part.done", it)
-	w.key("part")
+	w.Key("part")
 	w.part(part.refusal, text, part.logprobs)
 	e.close(w)
 	it.part++
@@ -264,19 +265,19 @@ func (e *streamEncoder) reasoning(w *writer, it *item) {
 	if !it.partOpen {
 		it.partOpen = true
 		e.ofSummary(w, "response.reasoning_summary_part.added", it)
-		w.key("part")
+		w.Key("part")
 		w.summary("")
 		e.close(w)
 	}
 	e.ofSummary(w, "response.reasoning_summary_text.delta", it)
-	w.strField("delta", text[it.shown:])
+	w.StrField("delta", text[it.shown:])
 	e.close(w)
 	it.shown = len(text)
 }
 
 func (e *streamEncoder) ofSummary(w *writer, name string, it *item) {
 	e.of(w, name, it)
-	w.intField("summary_index", 0)
+	w.IntField("summary_index", 0)
 }
 
 // end ends the item that is open.
@@ -290,27 +291,27 @@ func (e *streamEncoder) end(w *writer, it *item, status string) {
 		if it.partOpen {
 			text := it.thought.String()
 			e.ofSummary(w, "response.reasoning_summary_text.done", it)
-			w.strField("text", text)
+			w.StrField("text", text)
 			e.close(w)
 			e.ofSummary(w, "response.reasoning_summary_part.done", it)
-			w.key("part")
+			w.Key("part")
 			w.summary(text)
 			e.close(w)
 		}
 	case callItem:
 		if it.custom {
 			e.of(w, "response.custom_tool_call_input.done", it)
-			w.strField("input", it.arguments.String())
+			w.StrField("input", it.arguments.String())
 		} else {
 			e.of(w, "response.function_call_arguments.done", it)
-			w.strField("name", it.name)
-			w.strField("arguments", it.arguments.String())
+			w.StrField("name", it.name)
+			w.StrField("arguments", it.arguments.String())
 		}
 		e.close(w)
 	}
 	e.open(w, "response.output_item.done")
-	w.intField("output_index", int64(e.head))
-	w.key("item")
+	w.IntField("output_index", int64(e.head))
+	w.Key("item")
 	w.item(it, status)
 	e.close(w)
 	it.done = it.done || status == completed
@@ -323,16 +324,16 @@ func (e *streamEncoder) fail(w *writer, failure *conversationv1.Failure) {
 	c := complaintOf(wire.Fault(failure))
 	if !e.begun || failure.GetReason() != meshv1.ErrorReason_ERROR_REASON_CANCELLED {
 		e.open(w, "error")
-		w.rawField("code", c.code)
-		w.rawField("message", c.message)
-		w.rawField("param", c.param)
-		w.key("error")
-		w.open('{')
-		w.rawField("type", c.kind)
-		w.rawField("code", c.code)
-		w.rawField("message", c.message)
-		w.rawField("param", c.param)
-		w.close('}')
+		w.RawField("code", c.code)
+		w.RawField("message", c.message)
+		w.RawField("param", c.param)
+		w.Key("error")
+		w.Open('{')
+		w.RawField("type", c.kind)
+		w.RawField("code", c.code)
+		w.RawField("message", c.message)
+		w.RawField("param", c.param)
+		w.Close('}')
 		e.close(w)
 	}
 	if e.begun {

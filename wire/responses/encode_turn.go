@@ -7,14 +7,14 @@ import (
 	"strconv"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
-
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"github.com/gptmesh/gptmesh/wire/internal/signer"
+	"github.com/gptmesh/gptmesh/wire/internal/toolcalls"
+	"google.golang.org/protobuf/proto"
 )
 
 // EncodeTurn implements wire.Codec. Usage is always given, and no limit is
@@ -37,7 +37,7 @@ func (codec) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (bo
 	if err := e.encode(); err != nil {
 		return nil, nil, err
 	}
-	return e.b, e.dropped.Names, nil
+	return e.B, e.dropped.Names, nil
 }
 
 // withoutForeign decodes a raw body that may hold what another provider signed
@@ -67,7 +67,7 @@ func spliceTurn(turn *conversationv1.Turn, options wire.TurnOptions) ([]byte, er
 		limit := int64(0)
 		if h.given(atMaxOutputTokens) {
 			var err error
-			if limit, err = h.at(atMaxOutputTokens).integer(); err != nil {
+			if limit, err = h.at(atMaxOutputTokens).Integer(); err != nil {
 				return nil, err
 			}
 		}
@@ -100,46 +100,46 @@ func (e *turnEncoder) drop(field dropped.Field) { e.dropped.Add(field) }
 
 // member begins a top-level member.
 func (e *turnEncoder) member(name string) {
-	e.key(name)
+	e.Key(name)
 	e.written = append(e.written, name)
 }
 
 func (e *turnEncoder) encode() error {
-	e.b = make([]byte, 0, 1024)
-	e.open('{')
+	e.B = make([]byte, 0, 1024)
+	e.Open('{')
 	e.member("model")
-	e.str(e.options.Model)
+	e.Str(e.options.Model)
 	for _, step := range []func() error{e.messages, e.tools, e.sampling, e.text, e.rest} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	e.close('}')
+	e.Close('}')
 	return nil
 }
 
 // messages writes instructions and input.
 func (e *turnEncoder) messages() error {
 	messages := e.turn.GetMessages()
-	if lacksIDs(messages) {
+	if toolcalls.LackIDs(messages) {
 		messages = proto.CloneOf(e.turn).GetMessages()
-		joinCalls(messages)
+		toolcalls.Join(messages)
 	}
 	if m := messages[0]; m.GetWireRole() == RoleInstructions && len(m.GetParts()) == 1 && m.GetExtraJson() == "" {
 		if _, text := m.GetParts()[0].GetKind().(*conversationv1.ContentPart_Text); text {
 			e.member("instructions")
-			e.str(m.GetParts()[0].GetText())
+			e.Str(m.GetParts()[0].GetText())
 			messages = messages[1:]
 		}
 	}
 	e.member("input")
-	e.open('[')
+	e.Open('[')
 	for i, m := range messages {
 		if err := e.message(fmt.Sprintf("messages[%d]", i), m); err != nil {
 			return err
 		}
 	}
-	e.close(']')
+	e.Close(']')
 	return nil
 }
 
@@ -155,7 +155,7 @@ func (e *turnEncoder) tools() error {
 		if !begun {
 			begun = true
 			e.member("tools")
-			e.open('[')
+			e.Open('[')
 		}
 		if tool.GetWireType() != "" {
 			if err := e.checked(path+".extra_json", tool.GetExtraJson()); err != nil {
@@ -168,7 +168,7 @@ func (e *turnEncoder) tools() error {
 		}
 	}
 	if begun {
-		e.close(']')
+		e.Close(']')
 	}
 	if begun || e.client == own {
 		e.toolChoice()
@@ -177,26 +177,26 @@ func (e *turnEncoder) tools() error {
 }
 
 func (e *turnEncoder) tool(path string, tool *conversationv1.Tool) error {
-	e.open('{')
-	e.strField("type", "function")
-	e.strField("name", tool.GetName())
+	e.Open('{')
+	e.StrField("type", "function")
+	e.StrField("name", tool.GetName())
 	if tool.GetDescription() != "" {
-		e.strField("description", tool.GetDescription())
+		e.StrField("description", tool.GetDescription())
 	}
 	if tool.GetParametersJson() != "" {
-		e.key("parameters")
+		e.Key("parameters")
 		if err := e.checked(path+".parameters_json", tool.GetParametersJson()); err != nil {
 			return err
 		}
 	}
 	switch {
 	case tool.Strict != nil:
-		e.truthField("strict", tool.GetStrict())
+		e.TruthField("strict", tool.GetStrict())
 	case e.client != own: // This dialect's default is another one.
-		e.truthField("strict", false)
+		e.TruthField("strict", false)
 	}
 	e.extra(dropped.AtTool, tool.GetExtraJson())
-	e.close('}')
+	e.Close('}')
 	return nil
 }
 
@@ -204,40 +204,40 @@ func (e *turnEncoder) toolChoice() {
 	choice := e.turn.GetToolChoice()
 	if choice.GetMode() == conversationv1.ToolChoiceMode_TOOL_CHOICE_MODE_NAMED {
 		e.member("tool_choice")
-		e.open('{')
-		e.strField("type", "function")
-		e.strField("name", choice.GetName())
-		e.close('}')
+		e.Open('{')
+		e.StrField("type", "function")
+		e.StrField("name", choice.GetName())
+		e.Close('}')
 	}
 	for word, mode := range toolChoices {
 		if mode == choice.GetMode() { // One word has it at most.
 			e.member("tool_choice")
-			e.str(word)
+			e.Str(word)
 		}
 	}
 	if e.turn.ParallelToolCalls != nil {
 		e.member("parallel_tool_calls")
-		e.truth(e.turn.GetParallelToolCalls())
+		e.Truth(e.turn.GetParallelToolCalls())
 	}
 }
 
 func (e *turnEncoder) sampling() error {
 	if e.turn.MaxOutputTokens != nil {
 		e.member("max_output_tokens")
-		e.integer(e.turn.GetMaxOutputTokens())
+		e.Int(e.turn.GetMaxOutputTokens())
 	}
 	s := e.turn.GetSampling()
 	if s != nil && s.Temperature != nil {
 		e.member("temperature")
-		e.number(s.GetTemperature())
+		e.Float(s.GetTemperature())
 	}
 	if s != nil && s.TopP != nil {
 		e.member("top_p")
-		e.number(s.GetTopP())
+		e.Float(s.GetTopP())
 	}
 	if s != nil && s.TopLogprobs != nil {
 		e.member("top_logprobs")
-		e.integer(int64(s.GetTopLogprobs()))
+		e.Int(int64(s.GetTopLogprobs()))
 	}
 	for _, lost := range []struct {
 		field dropped.Field
@@ -263,35 +263,35 @@ func (e *turnEncoder) text() error {
 		return nil
 	}
 	e.member("text")
-	e.open('{')
+	e.Open('{')
 	switch format.GetKind() {
 	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_TEXT:
-		e.rawField("format", `{"type":"text"}`)
+		e.RawField("format", `{"type":"text"}`)
 	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_OBJECT:
-		e.rawField("format", `{"type":"json_object"}`)
+		e.RawField("format", `{"type":"json_object"}`)
 	case conversationv1.ResponseFormatKind_RESPONSE_FORMAT_KIND_JSON_SCHEMA:
-		e.key("format")
+		e.Key("format")
 		if err := e.schema(format); err != nil {
 			return err
 		}
 	}
 	e.members(inner)
-	e.close('}')
+	e.Close('}')
 	return nil
 }
 
 func (e *turnEncoder) schema(format *conversationv1.ResponseFormat) error {
-	e.open('{')
-	e.strField("type", "json_schema")
+	e.Open('{')
+	e.StrField("type", "json_schema")
 	name := format.GetName()
 	if name == "" {
 		name = "answer" // The dialect demands one.
 	}
-	e.strField("name", name)
+	e.StrField("name", name)
 	if format.GetDescription() != "" {
-		e.strField("description", format.GetDescription())
+		e.StrField("description", format.GetDescription())
 	}
-	e.key("schema")
+	e.Key("schema")
 	schema := format.GetSchemaJson()
 	if schema == "" {
 		schema = "{}"
@@ -300,9 +300,9 @@ func (e *turnEncoder) schema(format *conversationv1.ResponseFormat) error {
 		return err
 	}
 	if format.Strict != nil {
-		e.truthField("strict", format.GetStrict())
+		e.TruthField("strict", format.GetStrict())
 	}
-	e.close('}')
+	e.Close('}')
 	return nil
 }
 
@@ -316,7 +316,7 @@ func (e *turnEncoder) rest() error {
 	e.reasoningOptions(e.turn.GetReasoning())
 	if e.turn.GetUser() != "" {
 		e.member("user")
-		e.str(e.turn.GetUser())
+		e.Str(e.turn.GetUser())
 	}
 	if e.turn.Suffix != nil {
 		e.drop(dropped.Suffix)
@@ -326,9 +326,9 @@ func (e *turnEncoder) rest() error {
 	}
 	e.include()
 	e.member("stream")
-	e.truth(e.options.Stream)
+	e.Truth(e.options.Stream)
 	e.member("store")
-	e.truth(false)
+	e.Truth(false)
 	e.extra(dropped.AtTurn, e.turn.GetExtraJson(), e.written...)
 	return nil
 }
@@ -348,17 +348,17 @@ func (e *turnEncoder) reasoningOptions(r *conversationv1.ReasoningOptions) {
 	if effort == "" && len(inner) == 0 {
 		if r != nil && e.client == own {
 			e.member("reasoning")
-			e.raw("{}")
+			e.Raw("{}")
 		}
 		return
 	}
 	e.member("reasoning")
-	e.open('{')
+	e.Open('{')
 	if effort != "" {
-		e.strField("effort", effort)
+		e.StrField("effort", effort)
 	}
 	e.members(inner)
-	e.close('}')
+	e.Close('}')
 }
 
 // include asks for what the client wants to see. With reasoning that is its
@@ -384,7 +384,7 @@ func (e *turnEncoder) include() {
 	}
 	if len(words) > 0 {
 		e.member("include")
-		e.raw("[" + strings.Join(words, ",") + "]")
+		e.Raw("[" + strings.Join(words, ",") + "]")
 	} else if e.client == own {
 		e.written = append(e.written, "include")
 	}
@@ -409,6 +409,6 @@ func (e *turnEncoder) below(prefix string) (fields []field) {
 
 func (e *turnEncoder) members(fields []field) {
 	for _, f := range fields {
-		e.rawField(f.name, f.json)
+		e.RawField(f.name, f.json)
 	}
 }

@@ -8,11 +8,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/responses"
+	"google.golang.org/protobuf/proto"
 )
 
 // seeds adds the recordings of a folder.

@@ -8,6 +8,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
 // The members of a turn that are known, by position in a head.
@@ -49,13 +50,13 @@ type head struct {
 func (h *head) scan(body []byte) error {
 	h.body = body
 	if _, err := jsonscan.Scan(body, turnKeys, h.members[:]); err != nil {
-		return scanFault(err)
+		return jsonbody.ScanFault(err)
 	}
 	return nil
 }
 
 // at is the member at position i.
-func (h *head) at(i int) *value { return &value{Member: h.members[i], body: h.body} }
+func (h *head) at(i int) *jsonbody.Value { return jsonbody.Bracketed(h.body).At(h.members[i]) }
 
 func (h *head) given(i int) bool {
 	kind := h.members[i].Kind
@@ -77,7 +78,7 @@ func (h *head) check() error {
 		return err
 	}
 	if h.given(atModel) {
-		if model, err := h.at(atModel).text(); err != nil {
+		if model, err := h.at(atModel).String(); err != nil {
 			return err
 		} else if model == "" {
 			return fault.InvalidField("model", "is empty")
@@ -89,18 +90,18 @@ func (h *head) check() error {
 		}
 		m := h.at(bound.at)
 		if bound.whole {
-			if _, err := m.integer(); err != nil {
+			if _, err := m.Integer(); err != nil {
 				return err
 			}
 		}
-		n, err := m.number()
+		n, err := m.Number()
 		switch {
 		case err != nil:
 			return err
 		case n < bound.from && bound.to == math.MaxInt64:
-			return fault.InvalidField(m.path(), fmt.Sprintf("is %v; want %v or more", n, bound.from))
+			return fault.InvalidField(m.Path(), fmt.Sprintf("is %v; want %v or more", n, bound.from))
 		case n < bound.from || n > bound.to:
-			return fault.InvalidField(m.path(), fmt.Sprintf("is %v; want %v to %v", n, bound.from, bound.to))
+			return fault.InvalidField(m.Path(), fmt.Sprintf("is %v; want %v to %v", n, bound.from, bound.to))
 		}
 	}
 	return nil
@@ -122,7 +123,7 @@ func (h *head) checkInput() error {
 			return fault.InvalidField("input", "is required")
 		}
 	default:
-		return input.mismatch("a string or an array of items")
+		return input.Malformed("a string or an array of items")
 	}
 	return nil
 }
@@ -140,22 +141,22 @@ func (h *head) turn() (*conversationv1.Turn, error) {
 	turn := &conversationv1.Turn{}
 	var err error
 	if h.given(atModel) {
-		if turn.Model, err = h.at(atModel).text(); err != nil {
+		if turn.Model, err = h.at(atModel).String(); err != nil {
 			return nil, err
 		}
 	}
 	if h.given(atStream) {
-		if turn.Stream, err = h.at(atStream).truth(); err != nil {
+		if turn.Stream, err = h.at(atStream).Truth(); err != nil {
 			return nil, err
 		}
 	}
 	if h.given(atUser) {
-		if turn.User, err = h.at(atUser).text(); err != nil {
+		if turn.User, err = h.at(atUser).String(); err != nil {
 			return nil, err
 		}
 	}
 	if h.given(atMaxOutputTokens) {
-		n, err := h.at(atMaxOutputTokens).integer()
+		n, err := h.at(atMaxOutputTokens).Integer()
 		if err != nil {
 			return nil, err
 		}
@@ -164,7 +165,7 @@ func (h *head) turn() (*conversationv1.Turn, error) {
 	if h.given(atTools) {
 		tools := h.at(atTools)
 		if tools.Kind != jsonscan.Array {
-			return nil, tools.mismatch("an array")
+			return nil, tools.Malformed("an array")
 		}
 		inside := tools.Raw(h.body)
 		turn.HasTools = len(bytes.TrimSpace(inside[1:len(inside)-1])) > 0

@@ -96,39 +96,39 @@ func (o *object) fail(failure *conversationv1.Failure) {
 // write writes the whole object.
 func (o *object) write(w *writer) {
 	e := o.echo
-	w.open('{')
-	w.strField("id", o.id)
-	w.strField("object", "response")
-	w.intField("created_at", o.created)
-	w.strField("status", o.status)
-	w.rawField("background", e.or(echoBackground, "false"))
+	w.Open('{')
+	w.StrField("id", o.id)
+	w.StrField("object", "response")
+	w.IntField("created_at", o.created)
+	w.StrField("status", o.status)
+	w.RawField("background", e.or(echoBackground, "false"))
 	if conversation := e.or(echoConversation, ""); conversation != "" {
-		w.rawField("conversation", conversation)
+		w.RawField("conversation", conversation)
 	}
-	w.key("error")
+	w.Key("error")
 	if o.failure != nil {
 		c := complaintOf(wire.Fault(o.failure))
-		w.open('{')
-		w.rawField("code", c.code)
-		w.rawField("message", c.message)
-		w.close('}')
+		w.Open('{')
+		w.RawField("code", c.code)
+		w.RawField("message", c.message)
+		w.Close('}')
 	} else {
-		w.raw("null")
+		w.Raw("null")
 	}
-	w.key("incomplete_details")
+	w.Key("incomplete_details")
 	if o.reason != "" {
-		w.open('{')
-		w.strField("reason", o.reason)
-		w.close('}')
+		w.Open('{')
+		w.StrField("reason", o.reason)
+		w.Close('}')
 	} else {
-		w.raw("null")
+		w.Raw("null")
 	}
-	w.rawField("instructions", e.or(echoInstructions, "null"))
-	w.rawField("max_output_tokens", e.or(echoMaxOutputTokens, "null"))
-	w.rawField("max_tool_calls", e.or(echoMaxToolCalls, "null"))
-	w.strField("model", o.model)
-	w.key("output")
-	w.open('[')
+	w.RawField("instructions", e.or(echoInstructions, "null"))
+	w.RawField("max_output_tokens", e.or(echoMaxOutputTokens, "null"))
+	w.RawField("max_tool_calls", e.or(echoMaxToolCalls, "null"))
+	w.StrField("model", o.model)
+	w.Key("output")
+	w.Open('[')
 	for i, it := range o.items {
 		status := completed
 		if i == len(o.items)-1 && o.open != "" && !it.done {
@@ -136,62 +136,62 @@ func (o *object) write(w *writer) {
 		}
 		w.item(it, status)
 	}
-	w.close(']')
-	w.rawField("parallel_tool_calls", e.or(echoParallelToolCalls, "true"))
-	w.rawField("previous_response_id", e.or(echoPreviousResponse, "null"))
-	w.rawField("prompt_cache_key", e.or(echoPromptCacheKey, "null"))
-	w.rawField("reasoning", e.with(echoReasoning, [2]string{"effort", "null"}, [2]string{"summary", "null"}))
-	w.rawField("safety_identifier", e.or(echoSafetyIdentifier, "null"))
-	w.rawField("service_tier", e.or(echoServiceTier, `"auto"`))
-	w.rawField("store", e.or(echoStore, "true"))
-	w.rawField("temperature", e.or(echoTemperature, "1"))
-	w.rawField("text", e.with(echoText, [2]string{"format", `{"type":"text"}`}))
-	w.rawField("tool_choice", e.or(echoToolChoice, `"auto"`))
-	w.rawField("tools", e.or(echoTools, "[]"))
-	w.rawField("top_logprobs", e.or(echoTopLogprobs, "0"))
-	w.rawField("top_p", e.or(echoTopP, "1"))
-	w.rawField("truncation", e.or(echoTruncation, `"disabled"`))
-	w.key("usage")
+	w.Close(']')
+	w.RawField("parallel_tool_calls", e.or(echoParallelToolCalls, "true"))
+	w.RawField("previous_response_id", e.or(echoPreviousResponse, "null"))
+	w.RawField("prompt_cache_key", e.or(echoPromptCacheKey, "null"))
+	w.RawField("reasoning", e.with(echoReasoning, [2]string{"effort", "null"}, [2]string{"summary", "null"}))
+	w.RawField("safety_identifier", e.or(echoSafetyIdentifier, "null"))
+	w.RawField("service_tier", e.or(echoServiceTier, `"auto"`))
+	w.RawField("store", e.or(echoStore, "true"))
+	w.RawField("temperature", e.or(echoTemperature, "1"))
+	w.RawField("text", e.with(echoText, [2]string{"format", `{"type":"text"}`}))
+	w.RawField("tool_choice", e.or(echoToolChoice, `"auto"`))
+	w.RawField("tools", e.or(echoTools, "[]"))
+	w.RawField("top_logprobs", e.or(echoTopLogprobs, "0"))
+	w.RawField("top_p", e.or(echoTopP, "1"))
+	w.RawField("truncation", e.or(echoTruncation, `"disabled"`))
+	w.Key("usage")
 	switch {
 	case o.usage != nil:
 		w.usage(o.usage)
 	case o.status == completed || o.status == incomplete:
 		w.usage(&conversationv1.Usage{}) // Clients read it without looking whether it is there.
 	default:
-		w.raw("null")
+		w.Raw("null")
 	}
-	w.rawField("user", e.or(echoUser, "null"))
-	w.rawField("metadata", e.or(echoMetadata, "{}"))
-	w.close('}')
+	w.RawField("user", e.or(echoUser, "null"))
+	w.RawField("metadata", e.or(echoMetadata, "{}"))
+	w.Close('}')
 }
 
 // usage writes a count of tokens. Counts that the provider did not make itself
 // are marked with a member of the mesh's own.
 func (w *writer) usage(u *conversationv1.Usage) {
-	w.open('{')
-	w.intField("input_tokens", u.GetInputTokens())
-	w.key("input_tokens_details")
-	w.open('{')
-	w.intField("cached_tokens", u.GetCachedInputTokens())
+	w.Open('{')
+	w.IntField("input_tokens", u.GetInputTokens())
+	w.Key("input_tokens_details")
+	w.Open('{')
+	w.IntField("cached_tokens", u.GetCachedInputTokens())
 	if u.GetCacheWriteTokens() > 0 {
-		w.intField("cache_write_tokens", u.GetCacheWriteTokens())
+		w.IntField("cache_write_tokens", u.GetCacheWriteTokens())
 	}
-	w.close('}')
-	w.intField("output_tokens", u.GetOutputTokens())
-	w.key("output_tokens_details")
-	w.open('{')
-	w.intField("reasoning_tokens", u.GetReasoningTokens())
-	w.close('}')
-	w.intField("total_tokens", u.GetInputTokens()+u.GetOutputTokens())
+	w.Close('}')
+	w.IntField("output_tokens", u.GetOutputTokens())
+	w.Key("output_tokens_details")
+	w.Open('{')
+	w.IntField("reasoning_tokens", u.GetReasoningTokens())
+	w.Close('}')
+	w.IntField("total_tokens", u.GetInputTokens()+u.GetOutputTokens())
 	switch u.GetSource() {
 	case conversationv1.UsageSource_USAGE_SOURCE_ESTIMATED:
-		w.rawField("gptmesh", `{"usage_source":"estimated"}`)
+		w.RawField("gptmesh", `{"usage_source":"estimated"}`)
 	case conversationv1.UsageSource_USAGE_SOURCE_PARTIAL:
-		w.rawField("gptmesh", `{"usage_source":"partial"}`)
+		w.RawField("gptmesh", `{"usage_source":"partial"}`)
 	case conversationv1.UsageSource_USAGE_SOURCE_UNSPECIFIED:
-		w.rawField("gptmesh", `{"usage_source":"unknown"}`)
+		w.RawField("gptmesh", `{"usage_source":"unknown"}`)
 	}
-	w.close('}')
+	w.Close('}')
 }
 
 // complaint is an error as OpenAI words it: JSON values.

@@ -6,6 +6,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"github.com/gptmesh/gptmesh/wire/internal/signer"
 )
 
@@ -21,7 +22,7 @@ const (
 func (w *writer) item(it *item, status string) {
 	switch it.kind {
 	case opaqueItem:
-		w.raw(withID(it.json, it.id))
+		w.Raw(withID(it.json, it.id))
 		return
 	case callItem:
 		w.call(it, status)
@@ -30,20 +31,20 @@ func (w *writer) item(it *item, status string) {
 		w.reasoning(it, status)
 		return
 	}
-	w.open('{')
-	w.strField("id", it.id)
-	w.strField("type", "message")
-	w.strField("status", status)
-	w.strField("role", "assistant")
-	w.key("content")
-	w.open('[')
+	w.Open('{')
+	w.StrField("id", it.id)
+	w.StrField("type", "message")
+	w.StrField("status", status)
+	w.StrField("role", "assistant")
+	w.Key("content")
+	w.Open('[')
 	if status != inProgress {
 		for _, part := range it.parts {
 			w.part(part.refusal, part.text.String(), part.logprobs)
 		}
 	}
-	w.close(']')
-	w.close('}')
+	w.Close(']')
+	w.Close('}')
 }
 
 func (w *writer) call(it *item, status string) {
@@ -51,63 +52,63 @@ func (w *writer) call(it *item, status string) {
 	if it.custom {
 		kind, key = "custom_tool_call", "input"
 	}
-	w.open('{')
-	w.strField("id", it.id)
-	w.strField("type", kind)
-	w.strField("status", status)
-	w.strField("call_id", it.callID)
-	w.strField("name", it.name)
+	w.Open('{')
+	w.StrField("id", it.id)
+	w.StrField("type", kind)
+	w.StrField("status", status)
+	w.StrField("call_id", it.callID)
+	w.StrField("name", it.name)
 	if status == inProgress {
-		w.strField(key, "")
+		w.StrField(key, "")
 	} else {
-		w.strField(key, it.arguments.String())
+		w.StrField(key, it.arguments.String())
 	}
-	w.close('}')
+	w.Close('}')
 }
 
 func (w *writer) reasoning(it *item, status string) {
-	w.open('{')
-	w.strField("id", it.id)
-	w.strField("type", "reasoning")
-	w.key("summary")
-	w.open('[')
+	w.Open('{')
+	w.StrField("id", it.id)
+	w.StrField("type", "reasoning")
+	w.Key("summary")
+	w.Open('[')
 	if status != inProgress && it.thought.Len() > 0 {
 		w.summary(it.thought.String())
 	}
-	w.close(']')
+	w.Close(']')
 	switch {
 	case status == inProgress:
 	case it.redacted != "":
-		w.strField("encrypted_content", redactedMark+it.redacted)
+		w.StrField("encrypted_content", redactedMark+it.redacted)
 	case it.signature != "":
-		w.strField("encrypted_content", signer.OpenAI.Show(it.signature))
+		w.StrField("encrypted_content", signer.OpenAI.Show(it.signature))
 	}
-	w.close('}')
+	w.Close('}')
 }
 
 // summary writes a part of a summary.
 func (w *writer) summary(text string) {
-	w.open('{')
-	w.strField("type", "summary_text")
-	w.strField("text", text)
-	w.close('}')
+	w.Open('{')
+	w.StrField("type", "summary_text")
+	w.StrField("text", text)
+	w.Close('}')
 }
 
 // part writes a part of what a model said.
 func (w *writer) part(refusal bool, text string, logprobs []*conversationv1.TokenLogprob) {
-	w.open('{')
+	w.Open('{')
 	if refusal {
-		w.strField("type", "refusal")
-		w.strField("refusal", text)
-		w.close('}')
+		w.StrField("type", "refusal")
+		w.StrField("refusal", text)
+		w.Close('}')
 		return
 	}
-	w.strField("type", "output_text")
-	w.rawField("annotations", "[]")
-	w.key("logprobs")
+	w.StrField("type", "output_text")
+	w.RawField("annotations", "[]")
+	w.Key("logprobs")
 	w.logprobs(logprobs)
-	w.strField("text", text)
-	w.close('}')
+	w.StrField("text", text)
+	w.Close('}')
 }
 
 // withID is an item with its id set, whatever it had.
@@ -154,15 +155,15 @@ func ItemsOf(m *conversationv1.Message) ([]Item, error) {
 	}
 	var w writer
 	id := itemID(messagePrefix, m.GetId(), 0)
-	w.open('{')
-	w.strField("id", id)
-	w.strField("type", "message")
-	w.strField("status", completed)
-	w.strField("role", role)
-	w.key("content")
+	w.Open('{')
+	w.StrField("id", id)
+	w.StrField("type", "message")
+	w.StrField("status", completed)
+	w.StrField("role", role)
+	w.Key("content")
 	w.inputParts(m.GetParts())
-	w.close('}')
-	return []Item{{id, w.b}}, nil
+	w.Close('}')
+	return []Item{{id, w.B}}, nil
 }
 
 func assistantItems(m *conversationv1.Message) ([]Item, error) {
@@ -176,7 +177,7 @@ func assistantItems(m *conversationv1.Message) ([]Item, error) {
 	for _, it := range out.items {
 		var w writer
 		w.item(it, completed)
-		items = append(items, Item{it.id, w.b})
+		items = append(items, Item{it.id, w.B})
 	}
 	return items, nil
 }
@@ -189,15 +190,15 @@ func outputItems(m *conversationv1.Message) (items []Item) {
 		}
 		var w writer
 		id := itemID(outputPrefix, m.GetId(), i)
-		w.open('{')
-		w.strField("id", id)
-		w.strField("type", "function_call_output")
-		w.strField("status", completed)
-		w.strField("call_id", result.GetToolCallId())
-		w.key("output")
+		w.Open('{')
+		w.StrField("id", id)
+		w.StrField("type", "function_call_output")
+		w.StrField("status", completed)
+		w.StrField("call_id", result.GetToolCallId())
+		w.Key("output")
 		w.result(result.GetParts())
-		w.close('}')
-		items = append(items, Item{id, w.b})
+		w.Close('}')
+		items = append(items, Item{id, w.B})
 	}
 	return items
 }
@@ -205,11 +206,11 @@ func outputItems(m *conversationv1.Message) (items []Item) {
 // result writes what a call gave: a text where it is one.
 func (w *writer) result(parts []*conversationv1.ContentPart) {
 	if len(parts) == 0 {
-		w.str("")
+		w.Str("")
 		return
 	}
 	if _, text := parts[0].GetKind().(*conversationv1.ContentPart_Text); text && len(parts) == 1 {
-		w.str(parts[0].GetText())
+		w.Str(parts[0].GetText())
 		return
 	}
 	w.inputParts(parts)
@@ -217,17 +218,17 @@ func (w *writer) result(parts []*conversationv1.ContentPart) {
 
 // inputParts writes parts of what is not the assistant's.
 func (w *writer) inputParts(parts []*conversationv1.ContentPart) {
-	w.open('[')
+	w.Open('[')
 	for _, part := range parts {
 		if part.GetOpaque() != nil {
-			w.raw(part.GetOpaque().GetJson())
+			w.Raw(part.GetOpaque().GetJson())
 			continue
 		}
 		if w.inputPart(part) {
-			w.close('}')
+			w.Close('}')
 		}
 	}
-	w.close(']')
+	w.Close(']')
 }
 
 // inputPart writes a part, but for its closing brace. Of a kind that has no
@@ -235,28 +236,28 @@ func (w *writer) inputParts(parts []*conversationv1.ContentPart) {
 func (w *writer) inputPart(part *conversationv1.ContentPart) bool {
 	switch kind := part.GetKind().(type) {
 	case *conversationv1.ContentPart_Text:
-		w.open('{')
-		w.strField("type", "input_text")
-		w.strField("text", kind.Text)
+		w.Open('{')
+		w.StrField("type", "input_text")
+		w.StrField("text", kind.Text)
 	case *conversationv1.ContentPart_Image:
-		w.open('{')
-		w.strField("type", "input_image")
+		w.Open('{')
+		w.StrField("type", "input_image")
 		detail := kind.Image.GetDetail()
 		if detail == "" {
 			detail = "auto"
 		}
-		w.strField("detail", detail)
-		w.strField("image_url", imageAddress(kind.Image))
+		w.StrField("detail", detail)
+		w.StrField("image_url", imageAddress(kind.Image))
 	case *conversationv1.ContentPart_File:
 		w.file(kind.File)
 	case *conversationv1.ContentPart_Audio:
-		w.open('{')
-		w.strField("type", "input_audio")
-		w.key("input_audio")
-		w.open('{')
-		w.strField("data", base64.StdEncoding.EncodeToString(kind.Audio.GetData()))
-		w.strField("format", kind.Audio.GetFormat())
-		w.close('}')
+		w.Open('{')
+		w.StrField("type", "input_audio")
+		w.Key("input_audio")
+		w.Open('{')
+		w.StrField("data", base64.StdEncoding.EncodeToString(kind.Audio.GetData()))
+		w.StrField("format", kind.Audio.GetFormat())
+		w.Close('}')
 	default:
 		return false
 	}
@@ -279,48 +280,48 @@ func dataURL(mediaType string, data []byte) string {
 }
 
 func (w *writer) file(file *conversationv1.File) {
-	w.open('{')
-	w.strField("type", "input_file")
+	w.Open('{')
+	w.StrField("type", "input_file")
 	switch {
 	case file.GetFileId() != "":
-		w.strField("file_id", file.GetFileId())
+		w.StrField("file_id", file.GetFileId())
 	case len(file.GetData()) == 0:
-		w.strField("file_url", file.GetUrl())
+		w.StrField("file_url", file.GetUrl())
 	case file.GetMediaType() == "":
-		w.strField("file_data", base64.StdEncoding.EncodeToString(file.GetData()))
+		w.StrField("file_data", base64.StdEncoding.EncodeToString(file.GetData()))
 	default:
-		w.strField("file_data", dataURL(file.GetMediaType(), file.GetData()))
+		w.StrField("file_data", dataURL(file.GetMediaType(), file.GetData()))
 	}
 	if file.GetFilename() != "" {
-		w.strField("filename", file.GetFilename())
+		w.StrField("filename", file.GetFilename())
 	}
 }
 
 // logprobs writes tokens with their log probabilities.
 func (w *writer) logprobs(tokens []*conversationv1.TokenLogprob) {
-	writeList(w, tokens, func(t *conversationv1.TokenLogprob) { w.token(t, true) })
+	jsonbody.List(&w.Writer, tokens, func(t *conversationv1.TokenLogprob) { w.token(t, true) })
 }
 
 func (w *writer) token(t *conversationv1.TokenLogprob, withTop bool) {
-	w.open('{')
-	w.strField("token", t.GetToken())
-	w.key("bytes")
+	w.Open('{')
+	w.StrField("token", t.GetToken())
+	w.Key("bytes")
 	raw := t.GetBytes()
 	if len(raw) == 0 {
 		raw = []byte(t.GetToken())
 	}
-	w.open('[')
+	w.Open('[')
 	for i, b := range raw {
 		if i > 0 {
-			w.b = append(w.b, ',')
+			w.B = append(w.B, ',')
 		}
-		w.b = strconv.AppendUint(w.b, uint64(b), 10)
+		w.B = strconv.AppendUint(w.B, uint64(b), 10)
 	}
-	w.close(']')
-	w.numField("logprob", t.GetLogprob())
+	w.Close(']')
+	w.FloatField("logprob", t.GetLogprob())
 	if withTop {
-		w.key("top_logprobs")
-		writeList(w, t.GetTop(), func(top *conversationv1.TokenLogprob) { w.token(top, false) })
+		w.Key("top_logprobs")
+		jsonbody.List(&w.Writer, t.GetTop(), func(top *conversationv1.TokenLogprob) { w.token(top, false) })
 	}
-	w.close('}')
+	w.Close('}')
 }

@@ -9,16 +9,29 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// Malformed is the fault for a member of a client's body.
+// Malformed is the fault for a member of a client's body of the wrong form.
 func Malformed(field, description string) *fault.Fault {
-	f := fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_MALFORMED_BODY, field+": "+description, "field", field)
-	f.Fields = []fault.FieldViolation{{Field: field, Description: description}}
-	return f
+	return blame(meshv1.ErrorReason_ERROR_REASON_MALFORMED_BODY, field, description)
+}
+
+// Unsupported is the fault for a member that asks for what is not there.
+func Unsupported(field, description string) *fault.Fault {
+	return blame(meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED, field, description)
 }
 
 // Duplicate is the fault for a member that stands more than once.
 func Duplicate(field string) *fault.Fault {
-	return fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_DUPLICATE_FIELD, field+": stands more than once", "field", field)
+	return blame(meshv1.ErrorReason_ERROR_REASON_DUPLICATE_FIELD, field, "stands more than once")
+}
+
+func blame(reason meshv1.ErrorReason, field, description string) *fault.Fault {
+	message := description
+	if field != "" {
+		message = field + ": " + description
+	}
+	f := fault.New(codes.InvalidArgument, reason, message, "field", field)
+	f.Fields = []fault.FieldViolation{{Field: field, Description: description}}
+	return f
 }
 
 // ScanFault is the fault for what jsonscan found wrong with a client's body; nil
@@ -31,14 +44,15 @@ func ScanFault(err error) error {
 	if !errors.As(err, &bad) {
 		return fault.Internal(err)
 	}
-	field := bad.Key
-	if field == "" {
-		field = "body"
+	switch {
+	case errors.Is(err, jsonscan.ErrDuplicate):
+		return Duplicate(bad.Key)
+	case errors.Is(err, jsonscan.ErrEscapedKey):
+		return Malformed(bad.Key, "the member's name is written with escapes")
+	case errors.Is(err, jsonscan.ErrNotObject):
+		return Malformed("", "the body is not a JSON object")
 	}
-	if errors.Is(err, jsonscan.ErrDuplicate) {
-		return Duplicate(field)
-	}
-	return Malformed(field, bad.Error())
+	return Malformed(bad.Key, "the body is not valid JSON: "+bad.Error())
 }
 
 // Protocol is the fault for what a provider must not send.

@@ -4,20 +4,36 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 )
 
 // Value is one JSON value of a body that has been scanned, and the way to it.
 type Value struct {
 	jsonscan.Member
-	body   []byte
-	parent *Value
-	index  int // position in an array; not read where Key is set
+	body      []byte
+	parent    *Value
+	index     int  // position in an array; not read where Key is set
+	bracketed bool // how paths are written; of the whole alone
 }
 
 // Whole is the value that a body, one JSON object, is as a whole.
 func Whole(body []byte) *Value {
 	return &Value{body: body, Member: jsonscan.Member{Kind: jsonscan.Object, Value: jsonscan.Span{End: len(body)}}}
+}
+
+// Bracketed is Whole for dialects that write paths as OpenAI does:
+// "messages[0].content".
+func Bracketed(body []byte) *Value {
+	v := Whole(body)
+	v.bracketed = true
+	return v
+}
+
+// At is the member of a whole that a scan found, without a way to it but its own
+// name.
+func (v *Value) At(m jsonscan.Member) *Value {
+	return &Value{Member: m, body: v.body, bracketed: v.bracketed}
 }
 
 // Child is a member of v that a scan found.
@@ -26,26 +42,36 @@ func (v *Value) Child(m jsonscan.Member) *Value { return &Value{Member: m, body:
 // Body is the body that the value stands in.
 func (v *Value) Body() []byte { return v.body }
 
-// Path is how the body's own words lead to the value: "contents.0.parts".
+// Path is how the dialect's own words lead to the value: "contents.0.parts", or
+// "contents[0].parts" below [Bracketed].
 func (v *Value) Path() string {
+	path, _ := v.path()
+	return path
+}
+
+func (v *Value) path() (path string, bracketed bool) {
 	if v.parent == nil {
-		return ""
+		return v.Name(), v.bracketed
 	}
-	name := strconv.Itoa(v.index)
-	if v.Key.End > v.Key.Start {
-		name = v.Name()
+	path, bracketed = v.parent.path()
+	switch {
+	case v.Key.End > v.Key.Start && path == "":
+		return v.Name(), bracketed
+	case v.Key.End > v.Key.Start:
+		return path + "." + v.Name(), bracketed
+	case bracketed:
+		return path + "[" + strconv.Itoa(v.index) + "]", bracketed
+	case path == "":
+		return strconv.Itoa(v.index), bracketed
 	}
-	if above := v.parent.Path(); above != "" {
-		return above + "." + name
-	}
-	return name
+	return path + "." + strconv.Itoa(v.index), bracketed
 }
 
 // Name is the member's key.
 func (v *Value) Name() string { return string(v.AppendName(nil, v.body)) }
 
 // Malformed is the fault of a value of the wrong kind.
-func (v *Value) Malformed(want string) error {
+func (v *Value) Malformed(want string) *fault.Fault {
 	return Malformed(v.Path(), "want "+want+", have "+v.Kind.String())
 }
 
@@ -98,6 +124,14 @@ func (v *Value) String() (string, error) {
 	return v.Text(v.body)
 }
 
+// StringOrNull reads a string; null is "".
+func (v *Value) StringOrNull() (string, error) {
+	if v.IsNull() {
+		return "", nil
+	}
+	return v.String()
+}
+
 // Truth reads a boolean.
 func (v *Value) Truth() (bool, error) {
 	if v.Kind != jsonscan.True && v.Kind != jsonscan.False {
@@ -129,7 +163,7 @@ func (v *Value) Integer() (int64, error) {
 	}
 	f, err := v.Float64(v.body)
 	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
-		return 0, Malformed(v.Path(), "want a whole number of 64 bits")
+		return 0, Malformed(v.Path(), "want a whole number")
 	}
 	return int64(f), nil
 }

@@ -1,6 +1,7 @@
 package jsonbody
 
 import (
+	"encoding/base64"
 	"math"
 	"strconv"
 	"strings"
@@ -36,6 +37,12 @@ func (w *Writer) Key(name string) {
 
 // Str writes a string.
 func (w *Writer) Str(s string) { w.comma(); w.B = jsonscan.AppendString(w.B, s) }
+
+// Base64 writes a string that holds data as standard base64.
+func (w *Writer) Base64(data []byte) {
+	w.comma()
+	w.B = append(base64.StdEncoding.AppendEncode(append(w.B, '"'), data), '"')
+}
 
 // Raw writes a value that is JSON already, without the space around it.
 func (w *Writer) Raw(json string) { w.comma(); w.B = append(w.B, strings.Trim(json, " \t\r\n")...) }
@@ -77,25 +84,31 @@ func (w *Writer) Int(n int64) { w.comma(); w.B = strconv.AppendInt(w.B, n, 10) }
 func (w *Writer) Truth(v bool) { w.comma(); w.B = strconv.AppendBool(w.B, v) }
 
 // Strings writes a list of strings.
-func (w *Writer) Strings(list []string) {
-	w.Open('[')
-	for _, s := range list {
-		w.Str(s)
-	}
-	w.Close(']')
-}
+func (w *Writer) Strings(list []string) { List(w, list, w.Str) }
 
 // Raws writes a list of values that are JSON already.
-func (w *Writer) Raws(list []string) {
+func (w *Writer) Raws(list []string) { List(w, list, w.Raw) }
+
+// List writes a list, each value by write.
+func List[T any](w *Writer, list []T, write func(T)) {
 	w.Open('[')
-	for _, json := range list {
-		w.Raw(json)
+	for _, v := range list {
+		write(v)
 	}
 	w.Close(']')
 }
 
 // StrField writes a member that is a string.
 func (w *Writer) StrField(name, s string) { w.Key(name); w.Str(s) }
+
+// StrOrNull writes a member that is a string; null where it is "".
+func (w *Writer) StrOrNull(name, s string) {
+	if s == "" {
+		w.RawField(name, "null")
+		return
+	}
+	w.StrField(name, s)
+}
 
 // RawField writes a member that is JSON already.
 func (w *Writer) RawField(name, json string) { w.Key(name); w.Raw(json) }

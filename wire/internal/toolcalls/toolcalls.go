@@ -1,4 +1,6 @@
-package openai
+// Package toolcalls joins tool calls with their results where a dialect leaves
+// their ids out.
+package toolcalls
 
 import (
 	"hash/fnv"
@@ -7,8 +9,8 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 )
 
-// lacksIDs says whether a call or a result of the history has no id.
-func lacksIDs(messages []*conversationv1.Message) bool {
+// LackIDs says whether a call or a result of the history has no id.
+func LackIDs(messages []*conversationv1.Message) bool {
 	for _, message := range messages {
 		for _, part := range message.GetParts() {
 			if call := part.GetToolCall(); call != nil && call.GetId() == "" {
@@ -22,11 +24,11 @@ func lacksIDs(messages []*conversationv1.Message) bool {
 	return false
 }
 
-// joinCalls gives an id to calls that have none, and to results without one
+// Join gives an id to calls that have none, and to results without one
 // the id of the oldest open call of their tool, or of any tool where they name
 // none. Ids follow from place and content.
-func joinCalls(messages []*conversationv1.Message) {
-	if !lacksIDs(messages) {
+func Join(messages []*conversationv1.Message) {
+	if !LackIDs(messages) {
 		return
 	}
 	var open []*conversationv1.ToolCall
@@ -36,7 +38,7 @@ func joinCalls(messages []*conversationv1.Message) {
 			case *conversationv1.ContentPart_ToolCall:
 				call := kind.ToolCall
 				if call.Id == "" {
-					call.Id = inventID(strconv.Itoa(i), strconv.Itoa(j), call.GetName(), call.GetArgumentsJson())
+					call.Id = InventID(strconv.Itoa(i), strconv.Itoa(j), call.GetName(), call.GetArgumentsJson())
 				}
 				open = append(open, call)
 			case *conversationv1.ContentPart_ToolResult:
@@ -47,7 +49,7 @@ func joinCalls(messages []*conversationv1.Message) {
 					result.ToolCallId = open[at].GetId()
 					open = append(open[:at:at], open[at+1:]...)
 				case result.ToolCallId == "":
-					result.ToolCallId = inventID(strconv.Itoa(i), strconv.Itoa(j), result.GetToolName())
+					result.ToolCallId = InventID(strconv.Itoa(i), strconv.Itoa(j), result.GetToolName())
 				}
 			}
 		}
@@ -69,8 +71,8 @@ func answered(open []*conversationv1.ToolCall, result *conversationv1.ToolResult
 	return -1
 }
 
-// inventID makes the id of a call that has none.
-func inventID(of ...string) string {
+// InventID makes the id of a call that has none.
+func InventID(of ...string) string {
 	h := fnv.New128a()
 	for _, s := range of {
 		h.Write([]byte(s))

@@ -1,21 +1,24 @@
-package responses
+package jsonbody
 
 import "github.com/gptmesh/gptmesh/pkg/jsonscan"
 
-// halves joins characters that a provider cut in two. Beyond U+FFFF JSON
+// Halves joins characters that a provider cut in two. Beyond U+FFFF JSON
 // escapes a character as two halves, and tokenizers cut between them; a first
 // half at the end of a piece waits here for the next one.
-type halves struct{ held []byte }
+type Halves struct{ held []byte }
 
 const escapeLength = len(`\ud83d`)
 
-// text is the meaning of the next piece, a string value.
-func (h *halves) text(body []byte, m jsonscan.Member) (string, error) {
+// Held tells whether a first half waits.
+func (h *Halves) Held() bool { return len(h.held) > 0 }
+
+// Text is the meaning of the next piece, a string value.
+func (h *Halves) Text(body []byte, m jsonscan.Member) (string, error) {
 	if m.Kind != jsonscan.String {
 		return m.Text(body)
 	}
 	inside := body[m.Value.Start+1 : m.Value.End-1]
-	half := endsInHalf(inside)
+	half := EndsInHalf(inside)
 	if !half && len(h.held) == 0 {
 		return m.Text(body)
 	}
@@ -30,8 +33,8 @@ func (h *halves) text(body []byte, m jsonscan.Member) (string, error) {
 	return whole.Text(joined)
 }
 
-// end is what was held for a second half that never came.
-func (h *halves) end() string {
+// End is what was held for a second half that never came.
+func (h *Halves) End() string {
 	if len(h.held) == 0 {
 		return ""
 	}
@@ -39,9 +42,9 @@ func (h *halves) end() string {
 	return "\uFFFD"
 }
 
-// endsInHalf says whether a string's inside ends with the escape of a first
+// EndsInHalf says whether a string's inside ends with the escape of a first
 // half.
-func endsInHalf(inside []byte) bool {
+func EndsInHalf(inside []byte) bool {
 	at := len(inside) - escapeLength
 	if at < 0 || inside[at] != '\\' || inside[at+1] != 'u' || inside[at+2]|0x20 != 'd' {
 		return false
