@@ -69,6 +69,9 @@ type TurnOptions struct {
 	// Quirks are names of deviations that this provider needs; unknown ones are
 	// ignored. Each codec documents its own.
 	Quirks []string
+	// Room is where the body may be written to, from its beginning; it is never
+	// read. A body that does not fit, or that is there already, lies elsewhere.
+	Room []byte
 }
 
 // StreamDecoder decodes one streamed answer.

@@ -23,6 +23,11 @@ func (d *Decoded) Keep(body []byte, events []*conversationv1.Event) {
 	}
 }
 
+// Owns says that body is the very one that was kept: it does not change any more.
+func (d *Decoded) Owns(body []byte) bool {
+	return d != nil && len(body) > 0 && len(body) == len(d.body) && &body[0] == &d.body[0]
+}
+
 // Events returns what body was decoded to, false where that is not known.
 func (d *Decoded) Events(body []byte) ([]*conversationv1.Event, bool) {
 	if d == nil || d.events == nil || !bytes.Equal(d.body, body) {

@@ -78,17 +78,17 @@ func (w *window) fill() {
 	n := len(w.buf)
 	switch {
 	case w.buf == nil:
-		w.buf = make([]byte, 0, firstRoom)
+		w.buf = newBuffer(firstRoom)
 	case cap(w.buf)-n < firstRoom/2:
 		size := min(2*cap(w.buf), w.max+largeRoom)
-		w.buf = append(make([]byte, 0, max(size, n+firstRoom)), w.buf...)
+		w.move(max(size, n+firstRoom))
 	}
 	for range emptyRead {
 		room := w.buf[n:cap(w.buf)]
 		got, err := w.src.Read(room)
 		w.buf, w.err = w.buf[:n+got], err
 		if got == len(room) && cap(w.buf) < largeRoom && err == nil {
-			w.buf = append(make([]byte, 0, 2*cap(w.buf)), w.buf...) // The source has more: offer more next time.
+			w.move(largeRoom) // The source has more: offer more next time.
 		}
 		if got > 0 || err != nil {
 			return

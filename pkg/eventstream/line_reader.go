@@ -15,7 +15,7 @@ type LineReader struct {
 
 // NewLineReader returns a reader of the lines in src. It reads no more than it is asked to.
 func NewLineReader(src io.Reader, limits Limits) *LineReader {
-	return &LineReader{window: newWindow(src, limits)}
+	return &LineReader{window: newWindow(src, limits), events: newList()}
 }
 
 // Next returns all lines that are complete after the least number of reads that completes one, as SSEReader.Next does

@@ -21,7 +21,7 @@ type SSEReader struct {
 // NewSSEReader returns a reader of the events in src. It reads no more than it is asked to: one Next that finds no
 // complete event in memory reads until there is one.
 func NewSSEReader(src io.Reader, limits Limits) *SSEReader {
-	return &SSEReader{window: newWindow(src, limits)}
+	return &SSEReader{window: newWindow(src, limits), events: newList()}
 }
 
 // Next returns all events that are complete after the least number of reads that completes one; it blocks as long as

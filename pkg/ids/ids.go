@@ -31,8 +31,8 @@ func Lowest(prefix string, t time.Time) string {
 }
 
 func write(prefix string, raw [16]byte) string {
-	out := make([]byte, 0, len(prefix)+27)
-	out = append(out, prefix...)
+	var room [48]byte
+	out := append(room[:0], prefix...)
 	out = append(out, '_')
 	high, low := binary.BigEndian.Uint64(raw[:8]), binary.BigEndian.Uint64(raw[8:])
 	for shift := 125; shift >= 0; shift -= 5 {

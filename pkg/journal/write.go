@@ -5,11 +5,14 @@ import (
 	"maps"
 	"os"
 	"runtime"
+	"time"
 )
 
 const (
 	// maxBuffer is from which size records are written though nobody waits.
 	maxBuffer = 1 << 20
+	// prepareAfter is how long after Open the first segment is made.
+	prepareAfter = 50 * time.Millisecond
 	// maxKept is the largest buffer that is kept for reuse.
 	maxKept = 4 << 20
 )
@@ -17,8 +20,14 @@ const (
 // loop writes groups until Close.
 func (j *Journal) loop() {
 	defer close(j.over)
+	// The first segment is made before somebody waits for it.
+	early := time.NewTimer(prepareAfter)
+	defer early.Stop()
 	for {
 		select {
+		case <-early.C:
+			_, _ = j.room(0) // what fails now fails again when it is needed, and is told then
+			continue
 		case <-j.wake:
 		case <-j.stop:
 			j.group() // what was added before

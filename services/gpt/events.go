@@ -6,7 +6,6 @@ import (
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/pkg/outbox"
-	"google.golang.org/protobuf/proto"
 )
 
 // tellingSettled is ctx for the call that settles an attempt: the event holds
@@ -15,14 +14,15 @@ func (s *Service) tellingSettled(ctx context.Context, row *gptv1.Attempt) contex
 	if s.deps.Events == nil {
 		return ctx
 	}
-	settled := proto.CloneOf(row)
-	settled.State = gptv1.Attempt_STATE_SETTLED
+	before := row.State
+	row.State = gptv1.Attempt_STATE_SETTLED
+	defer func() { row.State = before }()
 	key := row.GetSessionId()
 	if key == "" {
 		key = row.GetRequestId()
 	}
 	return outbox.With(ctx, s.deps.Events.Record(ctx, events.Draft{
 		Type: "gpt.attempt_settled", Owner: row.GetOwner(), Key: key, Causation: row.GetResponseId(),
-		Payload: &gptv1.AttemptSettled{Attempt: settled}, Time: row.GetSettleTime().AsTime(),
+		Payload: &gptv1.AttemptSettled{Attempt: row}, Time: row.GetSettleTime().AsTime(),
 	}))
 }

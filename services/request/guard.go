@@ -93,14 +93,25 @@ func screenables(messages []*conversationv1.Message) (list []screenable) {
 		if m.GetRole() == conversationv1.Role_ROLE_SYSTEM {
 			continue
 		}
-		var text strings.Builder
-		gather(&text, m.GetParts())
-		if strings.TrimSpace(text.String()) != "" {
-			list = append(list, screenable{i, ends(text.String(), maxScreenLen)})
+		text := textOf(m.GetParts())
+		if strings.TrimSpace(text) != "" {
+			list = append(list, screenable{i, ends(text, maxScreenLen)})
 		}
 	}
 	slices.Reverse(list)
 	return list
+}
+
+// textOf is the text of a message; that of a single part is not copied.
+func textOf(parts []*conversationv1.ContentPart) string {
+	if len(parts) == 1 {
+		if only, ok := parts[0].GetKind().(*conversationv1.ContentPart_Text); ok {
+			return only.Text
+		}
+	}
+	var text strings.Builder
+	gather(&text, parts)
+	return text.String()
 }
 
 func gather(text *strings.Builder, parts []*conversationv1.ContentPart) {

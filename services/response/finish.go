@@ -129,7 +129,8 @@ func (r *run) complete(events []*conversationv1.Event, raw *conversationv1.RawCh
 	}
 	// Tokens that are counted and not shown were thought in secret.
 	thought := r.thought || r.rules != nil && r.rules.Thought() || r.response.GetUsage().GetOutputTokens() > 0
-	if blank(r.assembler.Answer(), thought) {
+	r.answer = r.assembler.Answer()
+	if blank(r.answer, thought) {
 		return emptyAnswer(r.response.GetModel())
 	}
 	return nil
@@ -176,7 +177,11 @@ func (r *run) assemble(state responsev1.Response_State, failure *fault.Fault, ev
 		}
 	}
 	r.response.State, r.response.FinishTime = state, now
-	for _, choice := range r.assembler.Answer().Choices {
+	answer := r.answer
+	if answer == nil || state != responsev1.Response_STATE_COMPLETED { // more may have come
+		answer = r.assembler.Answer()
+	}
+	for _, choice := range answer.Choices {
 		out := &responsev1.Choice{Index: choice.Index, Message: choice.Message, FinishReason: choice.FinishReason, StopSequence: choice.StopSequence}
 		if choice.Index == 0 {
 			out.Message.Id = r.id

@@ -55,6 +55,9 @@ func (s *Service) Generate(req *responsev1.GenerateRequest, stream grpc.ServerSt
 // generateDetached makes the answer on a goroutine of the room; the caller
 // follows its log like any watcher.
 func (s *Service) generateDetached(ctx context.Context, r *run, send func(*responsev1.GenerateResponse) error) error {
+	s.mu.Lock()
+	r.shared = true
+	s.mu.Unlock()
 	s.work.Go(func() {
 		// The caller, who may leave, does not wait for the rows.
 		bounded, stop := lasting(durable.With(ctx, nil), s.cfg.MaxDuration)

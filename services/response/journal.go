@@ -48,6 +48,7 @@ func (s *Service) journalAll() {
 	runs := make([]*run, 0, len(s.running))
 	for _, r := range s.running {
 		if now.Sub(r.begin) >= s.cfg.JournalInterval {
+			r.users++
 			runs = append(runs, r)
 		}
 	}
@@ -61,6 +62,11 @@ func (s *Service) journalAll() {
 		}
 	}
 	s.journalNow(&write)
+	s.mu.Lock()
+	for _, r := range runs {
+		r.users--
+	}
+	s.mu.Unlock()
 }
 
 // journalWrite is one write in the making.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -39,11 +40,13 @@ type run struct {
 	response  *responsev1.Response
 	begin     time.Time
 
-	scope scope.Scope // of the model call
-	reins scope.Reins // of scope
-	log   *answerlog.Log
-	done  chan struct{} // closed when the row is final, or given up
-	early error         // the failure before the first chunk; set before the log is closed
+	scope  scope.Scope // of the model call
+	reins  scope.Reins // of scope
+	log    *answerlog.Log
+	shared bool          // others may read the log still; guarded by the service's lock
+	users  int           // rounds of the journal that read it; guarded likewise
+	done   chan struct{} // closed when the row is final, or given up
+	early  error         // the failure before the first chunk; set before the log is closed
 
 	journaled int64       // chunks that the journal has; belongs to it
 	journals  atomic.Bool // some may be stored
@@ -61,6 +64,7 @@ type run struct {
 	rules     *postprocess.Pipeline // nil without post-processing
 	found     postprocess.Result
 	assembler wire.Assembler
+	answer    *wire.Answer // what it made; nil until it is whole
 	decoded   wire.Decoded // what others of this process made of the raw answer
 	raw       bool         // some chunk had the raw half: the log is assembled at the end
 	thought   bool
@@ -90,7 +94,7 @@ func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
 		return r.stop(brokenProtocol("raw data where typed events were asked for"))
 	}
 	if wire.Last(chunk) != nil {
-		r.held = proto.CloneOf(chunk)
+		r.hold(chunk)
 		return nil
 	}
 	events := chunk.GetEvents()
@@ -105,6 +109,19 @@ func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
 		}
 	}
 	return r.pass(ctx, events, chunk.GetRaw())
+}
+
+// hold keeps the last chunk. What lasts of it already is not copied.
+func (r *run) hold(chunk *conversationv1.Chunk) {
+	raw := chunk.GetRaw()
+	if !r.decoded.Owns(raw.GetData()) {
+		r.held = proto.CloneOf(chunk)
+		return
+	}
+	r.held = &conversationv1.Chunk{
+		Sequence: chunk.GetSequence(), Events: slices.Clone(chunk.GetEvents()),
+		Raw: &conversationv1.RawChunk{Wire: raw.GetWire(), Form: raw.GetForm(), Data: raw.GetData(), EventCount: raw.GetEventCount()},
+	}
 }
 
 // stop notes why the room ends the model call.

@@ -164,6 +164,9 @@ func (s *Service) dismiss(r *run) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.running, r.id)
+	if !r.shared && r.users == 0 { // whoever reads it from now on finds the row
+		r.log.Recycle()
+	}
 	if s.draining && len(s.running) == 0 {
 		close(s.idle)
 	}
@@ -174,6 +177,7 @@ func (s *Service) runningHere(owner, id string) *run {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.running[id]; r != nil && r.owner == owner {
+		r.shared = true
 		return r
 	}
 	return nil

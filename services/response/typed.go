@@ -75,6 +75,11 @@ func (t *typer) decode(raw *conversationv1.RawChunk, last bool) ([]*conversation
 // false, it makes of it what it can.
 func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.RawChunk, whole bool) error {
 	r.assembler = wire.Assembler{MaxBytes: r.s.cfg.MaxAnswerBytes}
+	if r.sequence == 0 && raw.GetForm() == conversationv1.RawForm_RAW_FORM_JSON {
+		if typed, ok := r.decoded.Events(raw.GetData()); ok { // one body, and decoded before
+			return r.assembleDecoded(typed)
+		}
+	}
 	// What is held to be joined comes out at the end: one that broke off has none.
 	t := &typer{codec: r.s.deps.Codec, decoded: &r.decoded, join: whole}
 	chunk := new(conversationv1.Chunk)
@@ -99,4 +104,19 @@ func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.Ra
 		return err
 	}
 	return r.assembler.Add(typed...)
+}
+
+// assembleDecoded makes the answer of what its body was decoded to. Of start,
+// usage and end the row has what the chunk itself says.
+func (r *run) assembleDecoded(typed []*conversationv1.Event) error {
+	for i, event := range typed {
+		switch event.GetKind().(type) {
+		case *conversationv1.Event_Started, *conversationv1.Event_Usage, *conversationv1.Event_Finished, *conversationv1.Event_Failed:
+			continue
+		}
+		if err := r.assembler.Add(typed[i : i+1]...); err != nil {
+			return err
+		}
+	}
+	return nil
 }

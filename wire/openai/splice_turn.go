@@ -35,7 +35,7 @@ func spliceTurn(turn *conversationv1.Turn, options wire.TurnOptions) ([]byte, er
 		return nil, err
 	}
 	edits[3], edits[4] = limits[0], limits[1]
-	out, err := jsonscan.Splice(nil, body, edits[:]...)
+	out, err := jsonscan.Splice(options.Room[:0], body, edits[:]...)
 	if err != nil {
 		return nil, fault.Internal(err)
 	}

@@ -41,6 +41,9 @@ func (c *Client) Generate(ctx context.Context, chat Chat, call *provider.Call, s
 	if len(call.Quirks) > 0 {
 		options.Quirks = slices.Concat(options.Quirks, call.Quirks)
 	}
+	room := c.room()
+	defer c.keep(room)
+	options.Room = *room
 	body, dropped, err := chat.Codec.EncodeTurn(call.Turn, options)
 	if err != nil {
 		return provider.Unsent(err)
@@ -155,6 +158,7 @@ func heads(events []*conversationv1.Event) []*conversationv1.Event {
 type batches interface {
 	Next() (eventstream.Batch, error)
 	Rest() eventstream.Event
+	Release()
 }
 
 // stream passes on an answer event by event.
@@ -166,6 +170,7 @@ func (a *answer) stream(ctx context.Context, resp *upstream.Response) error {
 	} else {
 		reader = eventstream.NewSSEReader(resp.Body, limits)
 	}
+	defer reader.Release()
 	var translate translator
 	if a.raw {
 		translate = &rawTranslator{scanner: a.chat.Codec.NewRawScanner(wire.ScanOptions{DropUsage: a.chat.DropUsage})}

@@ -93,7 +93,7 @@ func (l *Log) room(size int) *[]byte {
 	if n := len(l.segments); n > 0 {
 		want = min(2*cap(l.segments[n-1]), maxSegment)
 	}
-	l.segments = append(l.segments, make([]byte, 0, max(want, size)))
+	l.segments = append(l.segments, newSegment(max(want, size)))
 	return &l.segments[len(l.segments)-1]
 }
 
