@@ -278,7 +278,10 @@ func (a *attempt) fail(ctx, parent context.Context, err error) (breaker.Outcome,
 		a.call.unknown.Store(true)
 	}
 	a.lost = errors.Is(context.Cause(parent), errLost)
-	left := a.sinkErr != nil || parent.Err() != nil && errors.Is(context.Cause(parent), context.Canceled)
+	left := a.sinkErr != nil
+	if parent.Err() != nil { // it may be the deadline that made the client's side fail
+		left = errors.Is(context.Cause(parent), context.Canceled)
+	}
 	if left {
 		a.row.Outcome = gptv1.Attempt_OUTCOME_CANCELLED
 		a.row.Failure = wire.Failure(context.Canceled)

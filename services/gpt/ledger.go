@@ -11,6 +11,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/store"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -22,7 +23,7 @@ type entryInLedger struct {
 	reserved chan struct{}
 	write    durable.Write // of the reservation, where nobody else waits for it; read after reserved is closed
 	err      error         // of the reservation; read after reserved is closed
-	settled  bool
+	settled  bool          // or there is nothing to settle
 }
 
 // reserve begins to write a row. The write happens though the client leaves;
@@ -34,6 +35,11 @@ func (s *Service) reserve(ctx context.Context, row *gptv1.Attempt, cancel contex
 		var err error
 		if e.write, err = deferring.ReserveLater(ctx, row, s.instance); err != nil {
 			e.err = ledgerDown(err)
+			if ctx.Err() != nil && isContextError(err) {
+				// The call ended in the ledger's queue: it was not made, and the
+				// ledger is well.
+				e.err, e.settled = err, true
+			}
 			cancel(e.err)
 		}
 		return e
@@ -95,7 +101,10 @@ const settleAgain = 100 * time.Millisecond
 func (e *entryInLedger) settle(ctx context.Context) error {
 	s := e.service
 	<-e.reserved
-	if e.err != nil || e.settled {
+	if e.settled {
+		return nil
+	}
+	if e.err != nil {
 		return e.err
 	}
 	ctx, cancel := callctx.Lasting(ctx, s.cfg.Ledger.WriteTimeout)
@@ -124,6 +133,12 @@ func (e *entryInLedger) settle(ctx context.Context) error {
 			timer.Stop()
 		}
 	}
+}
+
+// isContextError reads the errors of stores too.
+func isContextError(err error) bool {
+	code := fault.From(err).Code
+	return code == codes.Canceled || code == codes.DeadlineExceeded
 }
 
 // ledgerDown makes any error of the ledger one that clients may see.

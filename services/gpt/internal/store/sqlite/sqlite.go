@@ -64,8 +64,10 @@ func (s *Store) Reserve(ctx context.Context, attempt *gptv1.Attempt, instance st
 func (s *Store) ReserveLater(ctx context.Context, attempt *gptv1.Attempt, instance string) (durable.Write, error) {
 	values := append(store.ReserveValues(attempt), instance)
 	if !s.fresh.Claim(attempt.GetId()) {
-		_, err := s.db.Exec(ctx, reserveSQL, values...)
-		return &reserving{over: true, err: wrap(err)}, nil
+		if _, err := s.db.Exec(ctx, reserveSQL, values...); err != nil {
+			return nil, wrap(err)
+		}
+		return &reserving{over: true}, nil
 	}
 	later, err := s.db.Later(ctx, sqlite.Stmt{Query: reserveSQL, Args: values})
 	if err != nil {
