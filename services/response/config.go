@@ -3,6 +3,7 @@ package response
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -58,7 +59,7 @@ func DefaultConfig() Config {
 		StoreTimeout: 10 * time.Second, RowDelay: 100 * time.Millisecond, SessionTimeout: 5 * time.Second, RetryInterval: 2 * time.Second,
 		JournalInterval: 100 * time.Millisecond, WatchPollInterval: 250 * time.Millisecond,
 		Retention: 30 * 24 * time.Hour, SweepInterval: 10 * time.Minute, HeartbeatInterval: 5 * time.Second, DeadAfter: 15 * time.Second,
-		CacheMaxBytes: 64 << 20, Guard: Guard{Mode: guardFlag, Timeout: 20 * time.Millisecond, FlagRate: 50},
+		CacheMaxBytes: 64 << 20, Guard: Guard{Mode: guardFlag, Timeout: 20 * time.Millisecond, FlagRate: 50, Hold: 400},
 	}
 }
 
@@ -71,7 +72,8 @@ func (c Config) Validate() error {
 		}
 	}
 	check(c.MaxAnswerBytes > 0, "max_answer_bytes", "must be positive")
-	check(c.Guard.Mode == guardOff || c.Guard.Mode == guardFlag, "guard.mode", "must be off or flag")
+	check(slices.Contains(guardModes, c.Guard.Mode), "guard.mode", "must be off, flag, redact or refuse")
+	check(c.Guard.Hold >= 100 && c.Guard.Hold <= maxScreenLen/2, "guard.hold", fmt.Sprintf("must be from 100 to %d", maxScreenLen/2))
 	check(c.Guard.Timeout > 0, "guard.timeout", "must be positive")
 	check(c.Guard.FlagRate >= 0, "guard.flag_rate", "must not be negative")
 	check(c.MaxRunning > 0, "max_running", "must be positive")

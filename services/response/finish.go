@@ -59,6 +59,9 @@ func (r *run) finish(ctx context.Context, err error) error {
 	if r.rules != nil {
 		events, failure = r.process(events, state, failure)
 	}
+	if r.guarding != nil {
+		events, failure = r.withhold(ctx, events, state, failure)
+	}
 	if failure == nil {
 		failure = r.complete(events, raw)
 	} else if r.held != nil && wire.Last(r.held).GetFinished() != nil {
@@ -69,7 +72,10 @@ func (r *run) finish(ctx context.Context, err error) error {
 		events, raw = nil, nil
 	}
 	f := r.assemble(state, failure, events, raw)
-	if state == responsev1.Response_STATE_COMPLETED {
+	switch {
+	case r.guarding != nil:
+		r.response.Guard = r.guarding.result()
+	case state == responsev1.Response_STATE_COMPLETED:
 		r.response.Guard = r.guard(ctx)
 	}
 
@@ -85,7 +91,7 @@ func (r *run) finish(ctx context.Context, err error) error {
 			r.s.appendFirst(ctx, r.id, f.append)
 		}
 	}
-	if r.s.cache != nil && r.ttl > 0 && r.kept == nil && r.response.GetState() == responsev1.Response_STATE_COMPLETED {
+	if r.s.cache != nil && r.ttl > 0 && r.kept == nil && r.response.GetGuard().GetAction() < conversationv1.GuardAction_GUARD_ACTION_REDACTED && r.response.GetState() == responsev1.Response_STATE_COMPLETED {
 		r.s.cache.put(r.key, r.keep(f))
 	}
 	err = r.conclude(ctx, f)
@@ -111,6 +117,22 @@ func (r *run) process(events []*conversationv1.Event, state responsev1.Response_
 		events = nil
 	}
 	return events, failure
+}
+
+// withhold lets the guard see the last events. Only an answer that the model
+// finished lets go of what was held back.
+func (r *run) withhold(ctx context.Context, events []*conversationv1.Event, state responsev1.Response_State, failure *fault.Fault) ([]*conversationv1.Event, *fault.Fault) {
+	if failure != nil || state != responsev1.Response_STATE_COMPLETED {
+		return nil, failure
+	}
+	events, err := r.guarding.take(ctx, events)
+	if err == nil {
+		events, err = r.guarding.end(ctx, events)
+	}
+	if err != nil {
+		return nil, fault.From(err)
+	}
+	return events, nil
 }
 
 // complete adds the last events to the answer and says what is wrong with it.

@@ -114,6 +114,7 @@ func (s *Service) prepare(ctx context.Context, req *responsev1.GenerateRequest) 
 	if rules != nil && r.kept == nil {
 		r.rules = rules.New(s.cfg.MaxAnswerBytes)
 	}
+	r.guarding = r.withholding()
 	return r, nil
 }
 
@@ -164,7 +165,7 @@ func (r *run) rowDelay() time.Duration {
 // modelCall is what the gpt room is asked for.
 func (r *run) modelCall() *gptv1.GenerateRequest {
 	turn := r.req.GetTurn()
-	if r.rules != nil && turn.GetAcceptWire() != conversationv1.Wire_WIRE_UNSPECIFIED {
+	if (r.rules != nil || r.guarding != nil) && turn.GetAcceptWire() != conversationv1.Wire_WIRE_UNSPECIFIED {
 		turn = shallow(turn)
 		turn.AcceptWire = conversationv1.Wire_WIRE_UNSPECIFIED
 	}

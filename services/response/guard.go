@@ -12,27 +12,48 @@ import (
 
 // The modes of the guard.
 const (
-	guardOff  = "off"
-	guardFlag = "flag"
+	guardOff    = "off"
+	guardFlag   = "flag"
+	guardRedact = "redact"
+	guardRefuse = "refuse"
 )
+
+// guardModes are the modes that configuration may name.
+var guardModes = []string{guardOff, guardFlag, guardRedact, guardRefuse}
 
 const (
 	maxScreenLen = 200_000         // bytes of one choice that are looked at
 	guardPause   = 5 * time.Second // without looks, after one that got no answer
+	// guardPatience is the least bound of a look that acts. The first look of a
+	// process loads the models.
+	guardPatience = 250 * time.Millisecond
+	maxFindings   = 64 // of one report
 )
 
 // Guard says what happens to answers that seem to hold orders to a model, such
 // as one that reads them later, or what a jailbreak brings about.
 type Guard struct {
-	// Mode is off, or flag: noted in the answer.
+	// Mode is off; flag: noted in the answer when the model has ended; redact: the
+	// text is taken out; or refuse: it is withheld with all that follows. The last
+	// two look before a text is passed on.
 	Mode string `yaml:"mode"`
-	// Timeout bounds the look, which comes when the model has ended, before the
-	// answer's end is passed on.
+	// Timeout bounds one look. With redact and refuse it is at least 250 ms: who
+	// acts on what is found would rather wait than let it pass.
 	Timeout time.Duration `yaml:"timeout"`
-	// FlagRate is how many answers a second are looked at; others go on unseen.
-	// It bounds what flagging costs.
+	// FlagRate is how many answers a second are looked at with mode flag; others
+	// go on unseen. It bounds what flagging costs.
 	FlagRate int `yaml:"flag_rate"`
+	// FailClosed ends answers that could not be looked at with redact and refuse.
+	// Otherwise they go on, with a note.
+	FailClosed bool `yaml:"fail_closed"`
+	// Hold is how many bytes of a stream are held back at most with redact and
+	// refuse: a text is let out when so many bytes more have been looked at
+	// together with it. An attack that is longer may have begun to go out when
+	// it is seen.
+	Hold int `yaml:"hold"`
 }
+
+func (g *Guard) acts() bool { return g.Mode == guardRedact || g.Mode == guardRefuse }
 
 // allowance lets so many looks happen in a second, and none for a while after
 // one that got no answer. It is safe for concurrent use.
@@ -82,21 +103,39 @@ func (r *run) guard(ctx context.Context) *conversationv1.GuardReport {
 	if len(req.GetTexts()) == 0 {
 		return nil
 	}
-	begin := time.Now()
-	bounded, cancel := context.WithTimeout(ctx, s.cfg.Guard.Timeout)
-	defer cancel()
-	resp, err := s.deps.Classifier.Screen(bounded, req)
-	report := &conversationv1.GuardReport{ElapsedMicros: time.Since(begin).Microseconds()}
-	if err != nil {
+	report := &conversationv1.GuardReport{}
+	if err := s.screen(ctx, req, report); err != nil {
 		s.flagging.pause(s.deps.Clock().Add(guardPause))
-		s.metrics.guard.WithLabelValues("unanswered").Inc()
-		report.Note = "the classifier did not answer in time"
 		return report
 	}
-	report.Screened = int32(len(req.GetTexts()))
+	outcome := "passed"
+	if len(report.GetFindings()) > 0 {
+		report.Action, outcome = conversationv1.GuardAction_GUARD_ACTION_FLAGGED, "flagged"
+	}
+	s.metrics.guard.WithLabelValues(outcome).Inc()
+	return report
+}
+
+// screen asks the classifier about texts and adds what it says to a report.
+func (s *Service) screen(ctx context.Context, req *classifierv1.ScreenRequest, report *conversationv1.GuardReport) error {
+	begin := time.Now()
+	timeout := s.cfg.Guard.Timeout
+	if s.cfg.Guard.acts() {
+		timeout = max(timeout, guardPatience)
+	}
+	bounded, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	resp, err := s.deps.Classifier.Screen(bounded, req)
+	report.ElapsedMicros += time.Since(begin).Microseconds()
+	if err != nil {
+		s.metrics.guard.WithLabelValues("unanswered").Inc()
+		report.Note = "the classifier did not answer in time"
+		return err
+	}
+	report.Screened += int32(len(req.GetTexts()))
 	for _, risk := range resp.GetRisks() {
 		for _, score := range risk.GetScores() {
-			if !score.GetFlagged() {
+			if !score.GetFlagged() || len(report.GetFindings()) >= maxFindings {
 				continue
 			}
 			finding := &conversationv1.GuardFinding{
@@ -109,10 +148,5 @@ func (r *run) guard(ctx context.Context) *conversationv1.GuardReport {
 			report.Findings = append(report.Findings, finding)
 		}
 	}
-	outcome := "passed"
-	if len(report.GetFindings()) > 0 {
-		report.Action, outcome = conversationv1.GuardAction_GUARD_ACTION_FLAGGED, "flagged"
-	}
-	s.metrics.guard.WithLabelValues(outcome).Inc()
-	return report
+	return nil
 }

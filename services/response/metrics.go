@@ -42,7 +42,7 @@ func newMetrics(registry prometheus.Registerer, running func() float64) (*metric
 		journal: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gptmesh_response_journal_pieces_total", Help: "Pieces of running answers by result: stored, or failed, to be tried again."}, []string{"result"}),
 		guard: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gptmesh_response_guard_total", Help: "Answers that the guard saw or should have seen: passed, flagged, skipped or unanswered."}, []string{"outcome"}),
+			Name: "gptmesh_response_guard_total", Help: "Answers that the guard saw or should have seen: passed, flagged, redacted, refused, skipped or unanswered."}, []string{"outcome"}),
 		expired: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gptmesh_response_expired_total", Help: "Answers removed after their retention."}),
 	}

@@ -63,6 +63,7 @@ type run struct {
 	grammar   wire.Grammar
 	rules     *postprocess.Pipeline // nil without post-processing
 	found     postprocess.Result
+	guarding  *withholding // nil unless the guard redacts or refuses
 	assembler wire.Assembler
 	answer    *wire.Answer // what it made; nil until it is whole
 	decoded   wire.Decoded // what others of this process made of the raw answer
@@ -90,7 +91,7 @@ func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
 	if !r.grammar.Started() {
 		return r.stop(brokenProtocol("data before the start"))
 	}
-	if r.rules != nil && chunk.GetRaw() != nil {
+	if (r.rules != nil || r.guarding != nil) && chunk.GetRaw() != nil {
 		return r.stop(brokenProtocol("raw data where typed events were asked for"))
 	}
 	if wire.Last(chunk) != nil {
@@ -102,6 +103,15 @@ func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
 	if r.rules != nil {
 		var err error
 		if events, err = r.rules.Take(events); err != nil {
+			return r.stop(err)
+		}
+		if len(events) == 0 {
+			return nil
+		}
+	}
+	if r.guarding != nil {
+		var err error
+		if events, err = r.guarding.take(ctx, events); err != nil {
 			return r.stop(err)
 		}
 		if len(events) == 0 {

@@ -31,6 +31,9 @@ const (
 	GuardAction_GUARD_ACTION_FLAGGED GuardAction = 1
 	// GUARD_ACTION_REDACTED: the text was taken out.
 	GuardAction_GUARD_ACTION_REDACTED GuardAction = 2
+	// GUARD_ACTION_REFUSED: the rest of an answer was withheld. What had been let
+	// out before is in the answer, which ends by FINISH_REASON_CONTENT_FILTER.
+	GuardAction_GUARD_ACTION_REFUSED GuardAction = 3
 )
 
 // Enum value maps for GuardAction.
@@ -39,11 +42,13 @@ var (
 		0: "GUARD_ACTION_UNSPECIFIED",
 		1: "GUARD_ACTION_FLAGGED",
 		2: "GUARD_ACTION_REDACTED",
+		3: "GUARD_ACTION_REFUSED",
 	}
 	GuardAction_value = map[string]int32{
 		"GUARD_ACTION_UNSPECIFIED": 0,
 		"GUARD_ACTION_FLAGGED":     1,
 		"GUARD_ACTION_REDACTED":    2,
+		"GUARD_ACTION_REFUSED":     3,
 	}
 )
 
@@ -74,8 +79,8 @@ func (GuardAction) EnumDescriptor() ([]byte, []int) {
 	return file_gptmesh_conversation_v1_guard_proto_rawDescGZIP(), []int{0}
 }
 
-// GuardReport is what the guard said of the texts of a turn or an answer. What
-// it refused has no report: the error says why.
+// GuardReport is what the guard said of the texts of a turn or an answer. A
+// turn that it refused has no report: the error says why.
 type GuardReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// action is what was done.
@@ -255,11 +260,12 @@ const file_gptmesh_conversation_v1_guard_proto_rawDesc = "" +
 	"\x04risk\x18\x02 \x01(\tR\x04risk\x12 \n" +
 	"\vprobability\x18\x03 \x01(\x01R\vprobability\x12#\n" +
 	"\rmodel_version\x18\x04 \x01(\tR\fmodelVersion\x12\x1a\n" +
-	"\bevidence\x18\x05 \x03(\tR\bevidence*`\n" +
+	"\bevidence\x18\x05 \x03(\tR\bevidence*z\n" +
 	"\vGuardAction\x12\x1c\n" +
 	"\x18GUARD_ACTION_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14GUARD_ACTION_FLAGGED\x10\x01\x12\x19\n" +
-	"\x15GUARD_ACTION_REDACTED\x10\x02B\xf1\x01\n" +
+	"\x15GUARD_ACTION_REDACTED\x10\x02\x12\x18\n" +
+	"\x14GUARD_ACTION_REFUSED\x10\x03B\xf1\x01\n" +
 	"\x1bcom.gptmesh.conversation.v1B\n" +
 	"GuardProtoP\x01ZHgithub.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1;conversationv1\xa2\x02\x03GCX\xaa\x02\x17Gptmesh.Conversation.V1\xca\x02\x17Gptmesh\\Conversation\\V1\xe2\x02#Gptmesh\\Conversation\\V1\\GPBMetadata\xea\x02\x19Gptmesh::Conversation::V1b\x06proto3"
 
