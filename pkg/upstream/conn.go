@@ -9,8 +9,12 @@ import (
 	"time"
 )
 
-// readRoom is the size of a connection's read buffer, and so the most that one read of it brings.
-const readRoom = 16 << 10
+// A connection's read buffer begins small, for thousands of streams of few bytes at a time, and has its full size once
+// a read has filled it. Its size is the most that one read brings.
+const (
+	firstRoom = 4 << 10
+	readRoom  = 16 << 10
+)
 
 // conn is one connection. One request at a time owns it.
 type conn struct {
@@ -84,10 +88,12 @@ func (c Config) handshake(ctx context.Context, raw net.Conn, name string) (*tls.
 
 // fill reads once into the empty buffer.
 func (cn *conn) fill() error {
-	if cn.in == nil {
-		cn.in = make([]byte, readRoom)
-	}
 	if cn.r == cn.w {
+		if cn.in == nil {
+			cn.in = make([]byte, firstRoom)
+		} else if cn.w == len(cn.in) && len(cn.in) < readRoom {
+			cn.in = make([]byte, readRoom)
+		}
 		cn.r, cn.w = 0, 0
 	}
 	n, err := cn.rw.Read(cn.in[cn.w:])

@@ -19,7 +19,7 @@ import (
 var ErrTooLarge = errors.New("answer log: limit of bytes reached")
 
 const (
-	firstSegment = 4 << 10
+	firstSegment = 2 << 10
 	maxSegment   = 256 << 10
 )
 
@@ -89,9 +89,11 @@ func (l *Log) room(size int) *[]byte {
 			return last
 		}
 	}
+	// About an eighth of what is there already: thousands of answers grow at once,
+	// and what a segment has left over is lost to all of them.
 	want := firstSegment
-	if n := len(l.segments); n > 0 {
-		want = min(2*cap(l.segments[n-1]), maxSegment)
+	for want < maxSegment && want <= l.size/16 {
+		want *= 2
 	}
 	l.segments = append(l.segments, newSegment(max(want, size)))
 	return &l.segments[len(l.segments)-1]
