@@ -265,11 +265,38 @@ func (l *Learning) judge(model *learn.Model, kept []learn.Row, t *training) (*cl
 	}
 	v.Baseline, v.BaselineVersion = figures(other), now.versions[t.head]
 	v.Note += fmt.Sprintf(", %.4f by the active version %s", other.Accuracy, v.GetBaselineVersion())
-	if own.Accuracy < other.Accuracy {
+	if worse := worseThan(own, other); len(worse) > 0 {
 		v.State = classifierv1.ModelVersion_STATE_REJECTED
-		v.Note += ": it is worse"
+		v.Note += ": it is worse in " + strings.Join(worse, " and ")
 	}
 	return v, nil
+}
+
+// What a new model may be worse by where a difference is mostly chance.
+const (
+	mayLoseF1   = 0.005
+	mayLoseAPGR = 0.005
+	mayErr      = 0.02 // of calibration
+)
+
+// worseThan says in what a model is worse than another on the same rows.
+func worseThan(own, other *learn.Evaluation) (worse []string) {
+	if own.RoutingFigures != nil && other.RoutingFigures != nil {
+		if own.APGR < other.APGR-mayLoseAPGR {
+			worse = append(worse, fmt.Sprintf("APGR (%.4f, before %.4f)", own.APGR, other.APGR))
+		}
+	} else {
+		if own.Accuracy < other.Accuracy {
+			worse = append(worse, fmt.Sprintf("accuracy (%.4f, before %.4f)", own.Accuracy, other.Accuracy))
+		}
+		if own.MacroF1 < other.MacroF1-mayLoseF1 {
+			worse = append(worse, fmt.Sprintf("macro F1 (%.4f, before %.4f)", own.MacroF1, other.MacroF1))
+		}
+	}
+	if own.ECE > other.ECE+mayErr {
+		worse = append(worse, fmt.Sprintf("calibration (an error of %.4f, before %.4f)", own.ECE, other.ECE))
+	}
+	return worse
 }
 
 func figures(e *learn.Evaluation) *classifierv1.Evaluation {
