@@ -6,7 +6,7 @@ BIN := $(CURDIR)/bin
 export PATH := $(BIN):$(PATH)
 MODULES := . gen tests
 
-.PHONY: run build test lint tools protodeps generate contracts fuzz bench bench-short bench-diff soak profile bench-go clean
+.PHONY: run build test test-brokers lint tools protodeps generate contracts fuzz bench bench-short bench-diff soak profile bench-go clean
 
 run: build ## build and start the whole mesh on embedded stores
 	$(BIN)/gptmesh up
@@ -20,6 +20,9 @@ test: build ## every test, on a throw-away PostgreSQL
 	$(BIN)/pgtestd -- go test -race -vet=off ./cmd/... ./gateway/... ./pkg/... ./services/... ./wire/... ./gen/...
 	$(BIN)/pgtestd -- go test -race -vet=off -tags meshclone ./gen/caller ./services/session ./services/response ./services/request
 	GPTMESH_BIN=$(BIN)/gptmesh $(BIN)/pgtestd -- go test -vet=off -count=1 -timeout 15m -parallel 4 ./tests/...
+
+test-brokers: build ## the whole suite of every event driver; needs a RabbitMQ on this machine
+	GPTMESH_TEST_BROKERS=all go test -race -count=1 -timeout 10m ./tests/brokers/...
 
 lint: $(BIN)/.lint ## vet, staticcheck, formatting
 	go vet work

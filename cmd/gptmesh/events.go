@@ -20,12 +20,14 @@ import (
 // eventSettings say what becomes of domain events.
 type eventSettings struct {
 	// Driver is what carries events to the rooms that wait for them: "embedded"
-	// needs no server; "nats" uses one, see URL; "none" turns events off.
+	// needs no server; "nats", "kafka" and "rabbitmq" use one, see URL; "none" turns
+	// events off.
 	Driver string `yaml:"driver"`
-	// URL is the server, or several with commas: "nats://host:4222". Required
-	// with a driver that needs one.
+	// URL is the server: "nats://host:4222", "kafka://host:9092",
+	// "amqp://user:password@host:5672/vhost". NATS and Kafka may have several, with
+	// commas. Required with a driver that needs one.
 	URL string `yaml:"url" secret:"true"`
-	// Prefix begins the names of streams and subjects on the server.
+	// Prefix begins the names of streams, topics and queues on the server.
 	Prefix string `yaml:"prefix"`
 
 	embedded.Config `yaml:",inline"`
@@ -34,12 +36,12 @@ type eventSettings struct {
 func (s eventSettings) validate() error {
 	switch s.Driver {
 	case "embedded", "none":
-	case "nats":
+	case "nats", "kafka", "rabbitmq":
 		if s.URL == "" {
 			return fmt.Errorf("url: driver %q needs the URL of a server", s.Driver)
 		}
 	default:
-		return fmt.Errorf("driver: %q: want embedded, nats or none", s.Driver)
+		return fmt.Errorf("driver: %q: want embedded, nats, kafka, rabbitmq or none", s.Driver)
 	}
 	if s.Prefix == "" || strings.ContainsAny(s.Prefix, ".*> \t") {
 		return fmt.Errorf("prefix: %q: want a word", s.Prefix)
@@ -109,12 +111,18 @@ func (e *eventHub) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
-	if e.log, err = embedded.New(s.Config, embedded.Deps{SQLite: lite, Postgres: pg, RoomsSQLite: e.lite, RoomsPostgres: e.pg, Logger: h.logger}); err != nil {
+	metrics, err := events.NewMetrics(h.registry)
+	if err != nil {
+		return err
+	}
+	if e.log, err = embedded.New(s.Config, embedded.Deps{
+		SQLite: lite, Postgres: pg, RoomsSQLite: e.lite, RoomsPostgres: e.pg, Logger: h.logger, Metrics: metrics,
+	}); err != nil {
 		return err
 	}
 	e.broker = e.log
 	if s.Driver != "embedded" {
-		if e.broker, err = openBroker(s, h.instance, h.logger); err != nil {
+		if e.broker, err = openBroker(s, h.instance, h.logger, metrics); err != nil {
 			return fmt.Errorf("events: %w", err)
 		}
 	}

@@ -18,15 +18,15 @@ type DeadLetter = eventv1.DeadLetter
 // the event should be left to another.
 type Handler func(ctx context.Context, event *Event) error
 
-// Reject wraps the error of a handler that will never handle this event: it
-// becomes a dead letter at once.
+// Reject wraps the error of a handler that will never handle this event, or of a
+// broker that will never take it: it becomes a dead letter at once.
 func Reject(err error) error { return &rejected{err} }
 
 type rejected struct{ error }
 
 func (r *rejected) Unwrap() error { return r.error }
 
-// IsRejected says that a handler will never handle the event.
+// IsRejected says that the event will never be handled, or taken.
 func IsRejected(err error) bool {
 	var r *rejected
 	return errors.As(err, &r)
@@ -82,8 +82,9 @@ type Broker interface {
 	Subscriber
 
 	// Publish hands events over in their order. The first taken of them are
-	// durable; err says why the others are not. The same event may be published
-	// again: consumers see a repetition at the most.
+	// durable; err says why the others are not, and is one of Reject where the
+	// first of those will never be taken. The same event may be published again:
+	// consumers see a repetition at the most.
 	Publish(ctx context.Context, events []*Event) (taken int, err error)
 
 	// DeadLetters returns at most limit dead letters with ids above after, the

@@ -65,8 +65,9 @@ func TestNATS(t *testing.T) {
 				t.Cleanup(func() { _ = b.Close() })
 				return b
 			},
-			Down: func(*testing.T) { s.stop() },
-			Up:   s.start,
+			Down:     func(*testing.T) { s.stop() },
+			Up:       s.start,
+			TooLarge: server.MAX_PAYLOAD_SIZE,
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
@@ -69,6 +70,8 @@ type Deps struct {
 	RoomsPostgres map[string]*postgres.DB
 	// Logger is for what happens outside of calls. Nil discards it.
 	Logger *slog.Logger
+	// Metrics count dead letters and what is handed on. Nil counts nothing.
+	Metrics *events.Metrics
 }
 
 // Broker implements events.Broker. Start must be called before the first

@@ -32,6 +32,7 @@ func (b *Broker) parkFor(ctx context.Context, consumer string, event *events.Eve
 	_, err = b.db.exec(ctx, `insert into dead_letters (id, consumer, owner, event, error, attempts, micros) values (?, ?, ?, ?, ?, ?, ?)`,
 		id, consumer, event.GetOwner(), body, why, int64(attempts), time.Now().UnixMicro())
 	if err == nil {
+		b.deps.Metrics.DeadLetter(consumer)
 		b.logger.Warn("an event became a dead letter", "consumer", consumer, "event_id", event.GetId(), "type", event.GetType(),
 			"attempts", attempts, "dead_letter_id", id, "error", why)
 	}

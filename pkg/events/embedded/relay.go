@@ -17,20 +17,22 @@ const relayBatch = 256
 
 // Relay hands every event on to another broker, in order and in batches, until
 // ctx ends. Of several processes on one log, one at a time does it. What the
-// other broker does not take is tried again: nothing is passed over.
+// other broker does not take now is tried again; what it will never take becomes
+// a dead letter of the relay, "_relay_" and the name, and the rest goes on.
 func (b *Broker) Relay(ctx context.Context, name string, to events.Broker) error {
 	b.work.Add(1)
 	defer b.work.Done()
 	ctx, done := b.joined(ctx)
 	defer done()
-	group := relayGroup + "_" + name
 	wait := 100 * time.Millisecond
 	for ctx.Err() == nil {
-		worked, err := b.relayTurn(ctx, group, to)
-		if worked {
+		r := &relay{b: b, name: name, to: to, group: relayGroup + "_" + name, holder: newHolder()}
+		err := r.turn(ctx)
+		if r.worked {
 			wait = 100 * time.Millisecond
 		}
 		if err != nil && ctx.Err() == nil {
+			b.deps.Metrics.RelayFailed(name)
 			b.logger.Warn("events cannot be handed on; they are kept and tried again", "broker", name, "error", err)
 			wait = min(2*wait, 5*time.Second)
 		}
@@ -39,55 +41,99 @@ func (b *Broker) Relay(ctx context.Context, name string, to events.Broker) error
 	return nil
 }
 
-// relayTurn hands events on while this process is the one to do so.
-func (b *Broker) relayTurn(ctx context.Context, group string, to events.Broker) (worked bool, err error) {
-	holder := newHolder()
-	at, err := b.hold(ctx, group, holder, places{})
+// relay is one turn of handing on.
+type relay struct {
+	b                   *Broker
+	name, group, holder string
+	to                  events.Broker
+	worked              bool
+
+	batch  []*events.Event
+	behind []located
+	sent   places
+}
+
+// turn hands events on while this process is the one to do so.
+func (r *relay) turn(ctx context.Context) error {
+	at, err := r.b.hold(ctx, r.group, r.holder, places{})
 	if err != nil || at == nil {
-		return false, err
+		return err
 	}
 	ctx, lost := context.WithCancel(ctx)
 	defer lost()
 	renewed := make(chan struct{})
-	go func() { defer close(renewed); b.renew(ctx, group, holder, lost) }()
-	var batch []*events.Event
-	var behind []located
-	sent := places{}
-	sent.advance(at)
-	flush := func() error {
-		for len(batch) > 0 {
-			taken, err := to.Publish(ctx, batch)
-			for _, found := range behind[:taken] {
-				sent[found.log] = found.behind
-			}
-			if taken > 0 {
-				worked = true
-				if err := b.keepPlace(context.WithoutCancel(ctx), group, holder, sent); err != nil {
-					return err
-				}
-			}
-			batch, behind = batch[taken:], behind[taken:]
-			if err != nil {
-				return fmt.Errorf("publish: %w", err)
-			}
-		}
-		batch, behind = batch[:0], behind[:0]
-		return nil
-	}
-	err = b.follow(ctx, at, filter{}, false, func(found located) error {
+	go func() { defer close(renewed); r.b.renew(ctx, r.group, r.holder, lost) }()
+	r.sent = places{}
+	r.sent.advance(at)
+	err = r.b.follow(ctx, at, filter{}, false, func(found located) error {
 		if found.event == nil {
 			return nil
 		}
-		batch, behind = append(batch, found.event), append(behind, found)
-		if len(batch) >= relayBatch {
-			return flush()
+		r.batch, r.behind = append(r.batch, found.event), append(r.behind, found)
+		if len(r.batch) >= relayBatch {
+			return r.flush(ctx)
 		}
 		return nil
-	}, func() (time.Duration, error) { return time.Minute, flush() })
+	}, func() (time.Duration, error) {
+		if err := r.flush(ctx); err != nil {
+			return 0, err
+		}
+		return requeuedPoll, r.again(ctx)
+	})
 	err = stopped(ctx, err)
 	lost()
 	<-renewed
-	release, cancel := context.WithTimeout(context.Background(), b.cfg.lease)
+	release, cancel := context.WithTimeout(context.Background(), r.b.cfg.lease)
 	defer cancel()
-	return worked, errors.Join(err, b.release(release, group, holder, sent))
+	return errors.Join(err, r.b.release(release, r.group, r.holder, r.sent))
+}
+
+// flush hands the batch on and keeps the place behind what was taken.
+func (r *relay) flush(ctx context.Context) error {
+	for len(r.batch) > 0 {
+		taken, err := r.to.Publish(ctx, r.batch)
+		r.b.deps.Metrics.Relayed(r.name, taken)
+		if events.IsRejected(err) && taken < len(r.batch) && ctx.Err() == nil {
+			if _, err := r.b.park(ctx, r.group, r.batch[taken], err, 1); err != nil {
+				return err
+			}
+			taken, err = taken+1, nil
+		}
+		for _, found := range r.behind[:taken] {
+			r.sent[found.log] = found.behind
+		}
+		if taken > 0 {
+			r.worked = true
+			if err := r.b.keepPlace(context.WithoutCancel(ctx), r.group, r.holder, r.sent); err != nil {
+				return err
+			}
+		}
+		r.batch, r.behind = r.batch[taken:], r.behind[taken:]
+		if err != nil {
+			return fmt.Errorf("publish: %w", err)
+		}
+	}
+	r.batch, r.behind = r.batch[:0], r.behind[:0]
+	return nil
+}
+
+// again hands on what was given up and put back.
+func (r *relay) again(ctx context.Context) error {
+	letters, err := r.b.putBack(ctx, groupOwner, r.group, true)
+	if err != nil {
+		return err
+	}
+	for _, letter := range letters {
+		taken, err := r.to.Publish(ctx, []*events.Event{letter.GetEvent()})
+		switch {
+		case taken == 1:
+			_, err = r.b.Discard(ctx, []string{letter.GetId()})
+		case events.IsRejected(err) && ctx.Err() == nil:
+			err = r.b.parkAgain(ctx, letter.GetId(), err, 1)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -25,6 +25,9 @@ type Harness struct {
 	// Down makes the broker's server unreachable, Up undoes it. Nil where there
 	// is no server.
 	Down, Up func(t *testing.T)
+	// TooLarge is a size in bytes that the server will never take. Zero where
+	// there is none.
+	TooLarge int
 }
 
 // patience is how long a test waits for what must come.
@@ -46,6 +49,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		"a group shares":       share,
 		"without a group":      broadcast,
 		"subjects":             subjects,
+		"refused event":        refused,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -34,6 +34,13 @@ const (
 	again       = 200 * time.Millisecond
 )
 
+// tooLong is the server's code for a message above the stream's bound.
+const tooLong = 10054
+
+// letterBytes is what a dead letter, with its error, has beside the event: what
+// is taken must fit as one too.
+const letterBytes = 8 << 10
+
 // Config says which server.
 type Config struct {
 	// URL is one server or several, with commas: "nats://host:4222". Required.
@@ -50,6 +57,8 @@ type Config struct {
 	Options []nats.Option
 	// Logger is for what happens outside of calls. Nil discards it.
 	Logger *slog.Logger
+	// Metrics count dead letters. Nil counts nothing.
+	Metrics *events.Metrics
 }
 
 // Broker implements events.Broker.
@@ -150,7 +159,10 @@ func (b *Broker) Publish(ctx context.Context, list []*events.Event) (taken int, 
 	for _, event := range list {
 		body, err := proto.Marshal(event)
 		if err != nil {
-			return taken, err
+			return taken, events.Reject(err)
+		}
+		if bound := b.conn.MaxPayload(); bound > 0 && int64(len(body))+letterBytes > bound {
+			return taken, events.Reject(fmt.Errorf("nats: the event has %d bytes, and the server takes %d: %w", len(body), bound, nats.ErrMaxPayload))
 		}
 		if err := b.send(ctx, b.subject(event.GetType()), event.GetId(), body); err != nil {
 			return taken, err
@@ -169,10 +181,16 @@ func (b *Broker) send(ctx context.Context, subject, id string, body []byte) erro
 	message := nats.NewMsg(subject)
 	message.Data = body
 	message.Header.Set(nats.MsgIdHdr, id)
-	if _, err := b.js.PublishMsg(ctx, message); err != nil {
-		return fmt.Errorf("nats: publish: %w", err)
+	_, err := b.js.PublishMsg(ctx, message)
+	if err == nil {
+		return nil
 	}
-	return nil
+	err = fmt.Errorf("nats: publish: %w", err)
+	var refused *jetstream.APIError
+	if errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrBadSubject) || errors.As(err, &refused) && refused.ErrorCode == tooLong {
+		return events.Reject(err)
+	}
+	return err
 }
 
 // joined is ctx that also ends with the broker; done must be called.

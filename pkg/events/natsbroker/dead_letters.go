@@ -10,23 +10,18 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
-
-// maxError is the longest error kept with a dead letter, in bytes.
-const maxError = 4096
 
 // park makes an event a dead letter of a group.
 func (b *Broker) park(ctx context.Context, group string, event *events.Event, why error, attempts int) error {
-	text := why.Error()
-	letter := &events.DeadLetter{
-		Consumer: group, Event: event, Error: text[:min(len(text), maxError)], Attempts: int32(attempts), Time: timestamppb.Now(),
-	}
+	letter := events.NewDeadLetter(group, event, why, attempts)
+	letter.Id = "" // is its number in the stream
 	body, err := proto.Marshal(letter)
 	if err != nil {
 		return err
 	}
 	b.cfg.Logger.Warn("an event became a dead letter", "consumer", group, "event_id", event.GetId(), "type", event.GetType(), "attempts", attempts, "error", why)
+	b.cfg.Metrics.DeadLetter(group)
 	return b.send(ctx, b.deadOf(group), group+" "+event.GetId()+" "+strconv.FormatInt(letter.GetTime().AsTime().UnixNano(), 36), body)
 }
 

@@ -1,0 +1,53 @@
+package events
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/gptmesh/gptmesh/pkg/ids"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// maxError is the longest error kept with a dead letter, in bytes.
+const maxError = 4096
+
+// NewDeadLetter makes the dead letter of a group that gave an event up. Its id
+// sorts by time.
+func NewDeadLetter(group string, event *Event, why error, attempts int) *DeadLetter {
+	text := why.Error()
+	return &DeadLetter{
+		Id: ids.New("dead"), Consumer: group, Event: event, Error: text[:min(len(text), maxError)], Attempts: int32(attempts), Time: timestamppb.Now(),
+	}
+}
+
+// Letters are the dead letters that a log tells of, for brokers that can add to a
+// log and not take out of it: a letter is a record under its id, and gone is an
+// empty record under the same.
+type Letters map[string]*DeadLetter
+
+// Apply takes the next record of the log.
+func (l Letters) Apply(id string, body []byte) error {
+	if len(body) == 0 {
+		delete(l, id)
+		return nil
+	}
+	letter := new(DeadLetter)
+	if err := proto.Unmarshal(body, letter); err != nil {
+		return fmt.Errorf("events: dead letter %s: %w", id, err)
+	}
+	l[id] = letter
+	return nil
+}
+
+// Page returns at most limit letters with ids above after, by id; of one group,
+// or of all where group is empty.
+func (l Letters) Page(group, after string, limit int) []*DeadLetter {
+	list := slices.DeleteFunc(slices.Collect(maps.Values(l)), func(letter *DeadLetter) bool {
+		return letter.GetId() <= after || group != "" && letter.GetConsumer() != group
+	})
+	slices.SortFunc(list, func(x, y *DeadLetter) int { return cmp.Compare(x.GetId(), y.GetId()) })
+	return list[:min(len(list), limit)]
+}
