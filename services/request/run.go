@@ -173,7 +173,7 @@ func (r *run) ask(ctx context.Context) error {
 	case fault.BrokeOff(err) && ctx.Err() == nil && !r.ended:
 		return r.goOn(ctx, wasInterrupted(r.request.GetResponseId()))
 	case err != nil:
-		return roomFault(err, "response")
+		return r.unrouted(roomFault(err, "response"))
 	case !r.ended:
 		return fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_STREAM_TRUNCATED, "the answer was cut off", "provider", "")
 	}
