@@ -7,39 +7,61 @@ import (
 )
 
 // watchdog ends an attempt whose provider is silent for too long. Time in which
-// the client does not take what came is not the provider's.
+// the client does not take what came is not the provider's. Its timer is not
+// touched by chunks: when it rings, it looks at how long the silence is.
 type watchdog struct {
-	mu          sync.Mutex
-	cancel      context.CancelCauseFunc
-	timer       *time.Timer
-	first, idle time.Duration
-	deadline    time.Time // of the first token
-	cause       error
-	stopped     bool
+	mu      sync.Mutex
+	cancel  context.CancelCauseFunc
+	timer   *time.Timer // nil where nothing is watched
+	idle    time.Duration
+	limit   time.Time // when the silence is too long
+	due     time.Time // when the timer rings; zero once it has rung
+	held    bool      // the client takes a chunk
+	begun   bool
+	stopped bool
 }
 
-// watch begins with the wait for the first token; 0 means no limit for it.
+// watch begins with the wait for the first token; 0 means no limit for it, and
+// none for later ones.
 func watch(cancel context.CancelCauseFunc, first, idle time.Duration) *watchdog {
-	w := &watchdog{cancel: cancel, first: first, idle: idle, cause: errFirstToken, deadline: time.Now().Add(first)}
+	w := &watchdog{cancel: cancel, idle: idle}
 	if first > 0 {
-		w.timer = time.AfterFunc(first, w.bark)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.limit = time.Now().Add(first)
+		w.due = w.limit
+		w.timer = time.AfterFunc(first, w.ring)
 	}
 	return w
 }
 
-func (w *watchdog) bark() {
+func (w *watchdog) ring() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.stopped {
-		w.cancel(w.cause)
+	if w.stopped || w.held {
+		w.due = time.Time{} // resume winds it up again
+		return
+	}
+	if left := time.Until(w.limit); left > 0 {
+		w.due = w.limit
+		w.timer.Reset(left)
+		return
+	}
+	if w.begun {
+		w.cancel(errIdle)
+	} else {
+		w.cancel(errFirstToken)
 	}
 }
 
 // pause holds the clock while a chunk is handed on.
 func (w *watchdog) pause() {
-	if w.timer != nil {
-		w.timer.Stop()
+	if w.timer == nil {
+		return
 	}
+	w.mu.Lock()
+	w.held = true
+	w.mu.Unlock()
 }
 
 // resume waits for the next chunk: for the first token as long as is left,
@@ -48,20 +70,25 @@ func (w *watchdog) resume(begun bool) {
 	if w.timer == nil {
 		return
 	}
-	if !begun {
-		w.timer.Reset(max(time.Until(w.deadline), time.Nanosecond))
-		return
-	}
 	w.mu.Lock()
-	w.cause = errIdle
-	w.mu.Unlock()
-	w.timer.Reset(w.idle)
+	defer w.mu.Unlock()
+	w.held = false
+	if begun {
+		w.begun, w.limit = true, time.Now().Add(w.idle)
+	}
+	if w.due.IsZero() || w.limit.Before(w.due) {
+		w.due = w.limit
+		w.timer.Reset(max(time.Until(w.limit), time.Nanosecond))
+	}
 }
 
 // stop ends the watch.
 func (w *watchdog) stop() {
+	if w.timer == nil {
+		return
+	}
 	w.mu.Lock()
 	w.stopped = true
 	w.mu.Unlock()
-	w.pause()
+	w.timer.Stop()
 }

@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
-	"google.golang.org/protobuf/proto"
 )
 
 // ErrTooLarge answers an Append that would pass the log's limit. Nothing of
@@ -60,8 +59,8 @@ func (l *Log) SealEntry(entry []byte) {
 }
 
 func (l *Log) append(chunk *conversationv1.Chunk, force bool) error {
-	options := proto.MarshalOptions{UseCachedSize: true}
-	size := proto.Size(chunk)
+	m := measure(chunk)
+	size := m.size
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,7 +69,7 @@ func (l *Log) append(chunk *conversationv1.Chunk, force bool) error {
 	}
 	segment := l.room(size)
 	start := len(*segment)
-	grown, err := options.MarshalAppend(*segment, chunk)
+	grown, err := m.append(*segment)
 	if err != nil {
 		return err
 	}

@@ -11,19 +11,20 @@ const classes = 5 // firstSegment to 16 times as much
 
 var kept [classes]sync.Pool
 
-// class is the pool of segments of a size; false where they are not kept.
-func class(size int) (int, bool) {
-	n := bits.Len(uint(size / firstSegment))
-	return n - 1, n >= 1 && n <= classes && size == firstSegment<<(n-1)
-}
+// class is the pool of the smallest usual size that holds so many bytes; classes
+// where none does.
+func class(size int) int { return bits.Len(uint(max(size-1, 0) / firstSegment)) }
 
+// newSegment has room for size bytes at least.
 func newSegment(size int) []byte {
-	if c, ok := class(size); ok {
-		if b, ok := kept[c].Get().(*[]byte); ok {
-			return (*b)[:0]
-		}
+	c := class(size)
+	if c >= classes {
+		return make([]byte, 0, size)
 	}
-	return make([]byte, 0, size)
+	if b, ok := kept[c].Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, firstSegment<<c)
 }
 
 // Recycle lets go of the log's bytes. Nobody may have an entry of it, or the log
@@ -32,7 +33,7 @@ func (l *Log) Recycle() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, segment := range l.segments {
-		if c, ok := class(cap(segment)); ok {
+		if c := class(cap(segment)); c < classes {
 			kept[c].Put(&segment)
 		}
 	}
