@@ -1,0 +1,81 @@
+package path
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/gptmesh/gptmesh/tests/harness"
+)
+
+// maxAllocations bounds what a whole process allocates for a plain turn of 4 KB
+// that is answered with one JSON body, with everything on: its share of the
+// rooms' own work beside it, such as commits, is in it.
+const maxAllocations = 420
+
+// A turn's way must not grow fat unseen. Counts are the same on a slow machine,
+// unlike times.
+func TestAllocationsPerTurn(t *testing.T) {
+	t.Parallel()
+	const answer = `{"id":"c1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"%s"},` +
+		`"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":12,"total_tokens":21}}`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, answer, strings.Repeat("x", 1000))
+	}))
+	defer server.Close()
+	mesh := harness.Start(t, harness.Config{Settings: map[string]any{"gpt": map[string]any{
+		"discovery": map[string]any{"enabled": false},
+		"providers": map[string]any{"p": map[string]any{"kind": "openai", "base_url": server.URL + "/v1", "api_key": "k", "models": []string{"m"}}},
+	}}})
+	body := `{"model":"m","messages":[{"role":"user","content":"` + strings.Repeat("y", 4<<10) + `"}]}`
+	turns := func(n int) {
+		for range n {
+			resp, err := mesh.HTTP().Post(mesh.URL+"/v1/chat/completions", "application/json", strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if err != nil || resp.StatusCode != http.StatusOK {
+				t.Fatalf("%d %s (%v)", resp.StatusCode, text, err)
+			}
+		}
+	}
+	turns(100) // models are read, statements prepared, buffers made
+	const n = 400
+	before := mallocs(t, mesh.Processes[0].Admin)
+	turns(n)
+	if per := (mallocs(t, mesh.Processes[0].Admin) - before) / n; per > maxAllocations {
+		t.Errorf("%.0f allocations per turn, want %d at most", per, maxAllocations)
+	} else {
+		t.Logf("%.0f allocations per turn", per)
+	}
+}
+
+// mallocs is how many objects a process has allocated.
+func mallocs(t *testing.T, admin string) float64 {
+	t.Helper()
+	resp, err := http.Get("http://" + admin + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		if value, ok := strings.CutPrefix(lines.Text(), "go_memstats_mallocs_total "); ok {
+			n, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatal("the program does not tell what it allocates")
+	return 0
+}
