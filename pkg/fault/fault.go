@@ -213,6 +213,9 @@ const (
 	// OutcomeUnknown: a provider was sent the request and has not said what
 	// became of it.
 	OutcomeUnknown = "unknown"
+	// OutcomePartial: a provider gave a part of the answer, and nothing of it was
+	// passed on.
+	OutcomePartial = "partial"
 	// OutcomeNotBegun: no provider can have begun it.
 	OutcomeNotBegun = "not_begun"
 )

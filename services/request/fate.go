@@ -25,6 +25,8 @@ func fateOf(f *conversationv1.Failure) fate {
 	switch f.GetMetadata()["outcome"] {
 	case fault.OutcomeNotBegun:
 		return unbegun
+	case fault.OutcomePartial:
+		return served
 	case fault.OutcomeUnknown:
 		return unknown
 	}

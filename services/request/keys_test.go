@@ -210,6 +210,7 @@ func TestKeyPassesOn(t *testing.T) {
 		"stopping at work":     {unavailable(meshv1.ErrorReason_ERROR_REASON_SHUTTING_DOWN, "outcome", "unknown"), "error:OUTCOME_UNKNOWN", hello},
 		"nothing in time":      {late, "error:OUTCOME_UNKNOWN", hello},
 		"late in the queue":    {fault.WithOutcome(late, fault.OutcomeNotBegun), hello, hello},
+		"failed in one chunk":  {unavailable(meshv1.ErrorReason_ERROR_REASON_PROVIDER_ERROR, "outcome", "partial"), "error:PROVIDER_ERROR", "error:PROVIDER_ERROR"},
 		"empty":                {unavailable(meshv1.ErrorReason_ERROR_REASON_EMPTY_ANSWER), "error:EMPTY_ANSWER", "error:EMPTY_ANSWER"},
 		"garbage":              {unavailable(meshv1.ErrorReason_ERROR_REASON_PROVIDER_PROTOCOL), "error:PROVIDER_PROTOCOL", "error:PROVIDER_PROTOCOL"},
 		"cut off":              {unavailable(meshv1.ErrorReason_ERROR_REASON_STREAM_TRUNCATED), "error:STREAM_TRUNCATED", "error:STREAM_TRUNCATED"},

@@ -71,6 +71,10 @@ func (r *run) finish(ctx context.Context, err error) error {
 		state = responsev1.Response_STATE_FAILED
 		events, raw = nil, nil
 	}
+	if failure != nil && r.sequence == 0 && r.said && failure.Metadata["outcome"] == "" {
+		// Its caller sees an error and no chunk; the provider has worked.
+		failure = fault.WithOutcome(failure, fault.OutcomePartial)
+	}
 	f := r.assemble(state, failure, events, raw)
 	switch {
 	case r.guarding != nil:

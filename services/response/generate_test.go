@@ -137,6 +137,7 @@ func TestFailures(t *testing.T) {
 		last         int64
 	}{
 		"before the first chunk":        {fails(boom), "", "PROVIDER_ERROR", 1},
+		"in the first chunk, with text": {says(typed(started(), text("a"), failedEvent(boom))), "", "PROVIDER_ERROR partial", 1},
 		"in the first chunk":            {says(typed(started(), failedEvent(boom))), "", "PROVIDER_ERROR", 1},
 		"after it, as an event":         {says(typed(started(), text("a")), typed(failedEvent(boom))), "1:^a 2:!PROVIDER_ERROR", "", 2},
 		"after it, as a status":         {fails(boom, typed(started(), text("a"))), "1:^a 2:!PROVIDER_ERROR", "", 2},
@@ -168,7 +169,11 @@ func TestFailures(t *testing.T) {
 			w.model.plays(c.model)
 			chunks, err := w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_1", SessionId: "s1", NewMessages: []*conversationv1.Message{user("hi")}})
 			equal(t, show(chunks), c.chunks)
-			equal(t, reason(err), c.fail)
+			told := reason(err)
+			if err != nil && told == "PROVIDER_ERROR" {
+				told = strings.TrimSpace(told + " " + fault.From(err).Metadata["outcome"])
+			}
+			equal(t, told, c.fail)
 			if err != nil && strings.Contains(err.Error(), "secret") {
 				t.Error("the client sees what it must not")
 			}
@@ -190,7 +195,10 @@ func TestFailures(t *testing.T) {
 			}
 			want := c.chunks
 			if c.fail != "" {
-				want = "1:^!" + c.fail
+				want = "1:^!" + strings.TrimSuffix(c.fail, " partial")
+				if strings.HasSuffix(name, "with text") {
+					want = "1:^a!" + strings.TrimSuffix(c.fail, " partial")
+				}
 			}
 			equal(t, show(watched), want)
 		})

@@ -69,6 +69,7 @@ type run struct {
 	decoded   wire.Decoded // what others of this process made of the raw answer
 	raw       bool         // some chunk had the raw half: the log is assembled at the end
 	thought   bool
+	said      bool                  // the model has said something
 	held      *conversationv1.Chunk // the chunk with the terminal event
 	broken    error                 // why the room itself stopped the model call
 
@@ -94,6 +95,7 @@ func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
 	if (r.rules != nil || r.guarding != nil) && chunk.GetRaw() != nil {
 		return r.stop(brokenProtocol("raw data where typed events were asked for"))
 	}
+	r.said = r.said || holdsAnswer(chunk)
 	if wire.Last(chunk) != nil {
 		r.hold(chunk)
 		return nil
@@ -132,6 +134,21 @@ func (r *run) hold(chunk *conversationv1.Chunk) {
 		Sequence: chunk.GetSequence(), Events: slices.Clone(chunk.GetEvents()),
 		Raw: &conversationv1.RawChunk{Wire: raw.GetWire(), Form: raw.GetForm(), Data: raw.GetData(), EventCount: raw.GetEventCount()},
 	}
+}
+
+// holdsAnswer tells whether a chunk holds anything of an answer.
+func holdsAnswer(chunk *conversationv1.Chunk) bool {
+	if chunk.GetRaw().GetEventCount() > 0 {
+		return true
+	}
+	for _, event := range chunk.GetEvents() {
+		switch event.GetKind().(type) {
+		case *conversationv1.Event_Started, *conversationv1.Event_Usage, *conversationv1.Event_Failed:
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 // stop notes why the room ends the model call.

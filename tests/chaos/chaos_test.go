@@ -72,10 +72,13 @@ func TestChaos(t *testing.T) {
 	}
 	t.Logf("seed %d", *seed)
 	cluster, database := startDatabase(t)
+	events := startBroker(t)
 	lines := newLinks(t)
+	config := settings()
+	config["events"] = map[string]any{"driver": "nats", "url": "nats://" + lines.through("mesh", "broker", events.address)}
 	p := provider.Start(t, provider.Config{OpenAI: []string{model}})
 	mesh := harness.Start(t, harness.Config{
-		Combination: harness.Combination{Shape: harness.Full, Store: harness.PostgreSQL}, Provider: p, Settings: settings(),
+		Combination: harness.Combination{Shape: harness.Full, Store: harness.PostgreSQL}, Provider: p, Settings: config,
 		Through: lines.through, Database: "postgres://unused",
 		EnvOf: func(process string) map[string]string {
 			return map[string]string{"GPTMESH_DATABASE_URL": "postgres://postgres@" + lines.through(process, "database", database) + "/postgres?sslmode=disable"}
@@ -117,6 +120,8 @@ func TestChaos(t *testing.T) {
 			cancel()
 			crashed++
 			result.Faults["crash of PostgreSQL"]++
+			events.restart(time.Second)
+			result.Faults["restart of the broker"]++
 		case n%2 == 0:
 			// In turn, so that each room dies in the short form too.
 			process := mesh.Processes[n/2%len(mesh.Processes)]
@@ -141,13 +146,23 @@ func TestChaos(t *testing.T) {
 	checking := time.Now()
 	check := &checker{t: t, mesh: mesh, provider: p, report: result}
 	check.check(t.Context(), turns)
+	check.delivered(t.Context(), events)
 	t.Logf("%d clients, %v of faults, checked in %v\n%v", clients, last, time.Since(checking).Round(time.Millisecond), result)
 
 	after := settle(t, mesh, p, random, "cool")
+	// Connections to the provider that a load has left are kept for a while.
+	patience := time.Now().Add(2 * time.Minute)
 	for _, process := range mesh.Processes {
 		was, is := before[process.Name], after[process.Name]
+		for is.more(was) && time.Now().Before(patience) {
+			time.Sleep(time.Second)
+			var err error
+			if is, err = useOf(process); err != nil {
+				t.Fatal(err)
+			}
+		}
 		t.Logf("%s: %v before, %v after", process.Name, was, is)
-		if is.goroutines > was.goroutines+40 || is.files > was.files+30 || is.megabytes > 2*was.megabytes+100 {
+		if is.more(was) {
 			t.Errorf("%s holds more than at its start", process.Name)
 		}
 	}

@@ -30,6 +30,7 @@ type report struct {
 	ProviderCalls int
 	LedgerRows    int
 	Events        int // ends of requests that events must tell
+	Delivered     int // those that the broker tells
 
 	// These must be 0.
 	Missing     int // acknowledged, and not there
@@ -38,6 +39,7 @@ type report struct {
 	Unsettled   int // rows, requests or answers that never came to an end
 	Disagreeing int // request and answer that do not say the same
 	Untold      int // requests whose end no event tells
+	Undelivered int // requests whose end the broker does not tell
 }
 
 func (r *report) String() string {
@@ -47,8 +49,8 @@ func (r *report) String() string {
 		fmt.Fprintf(&b, ", %s %d", o, r.Outcomes[o])
 	}
 	fmt.Fprintf(&b, "\nprovider calls %d, ledger rows %d", r.ProviderCalls, r.LedgerRows)
-	fmt.Fprintf(&b, "\nacknowledged but missing %d, doubled %d, provider calls without ledger row %d, never ended %d, request and answer disagree %d, events lost %d of %d",
-		r.Missing, r.Doubled, r.Unledgered, r.Unsettled, r.Disagreeing, r.Untold, r.Events)
+	fmt.Fprintf(&b, "\nacknowledged but missing %d, doubled %d, provider calls without ledger row %d, never ended %d, request and answer disagree %d, events lost %d of %d, not at the broker %d",
+		r.Missing, r.Doubled, r.Unledgered, r.Unsettled, r.Disagreeing, r.Untold, r.Events, r.Undelivered)
 	b.WriteString("\nfaults:")
 	var names []string
 	for name := range r.Faults {
@@ -197,8 +199,8 @@ func (c *checker) turn(ctx context.Context, t *turn) {
 	if rows < len(calls) {
 		c.count(&c.report.Unledgered, "%s (%s): %d calls of the provider, %d rows", t.scene, t.kind, len(calls), rows)
 	}
-	if completed > 1 || whole > 1 {
-		c.count(&c.report.Doubled, "%s (%s): %d completed requests, %d whole answers of the provider: %v", t.scene, t.kind, completed, whole, requests)
+	if begun := len(calls) - t.declined(len(calls)); completed > 1 || whole > 1 || begun > 1 {
+		c.count(&c.report.Doubled, "%s (%s): %d completed requests, %d calls begun by the provider, %d whole: %v", t.scene, t.kind, completed, begun, whole, requests)
 	}
 	if t.outcome == answered {
 		if t.answer.Text != t.text {

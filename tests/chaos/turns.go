@@ -88,6 +88,20 @@ var kinds = []struct {
 	{"stall", 1, broken(provider.Stall())},
 }
 
+// declined is how many of a turn's calls the provider has declined at most; of
+// the others it may have begun one, ever.
+func (t *turn) declined(calls int) int {
+	switch {
+	case t.kind == "429 storm":
+		return min(2, calls)
+	case t.kind == "500":
+		return min(1, calls)
+	case t.kind == "fail" && !t.stream:
+		return calls // a whole answer that fails is a status 500
+	}
+	return 0
+}
+
 // broken breaks an answer in its middle.
 func broken(step provider.Step) func([]provider.Step, int) provider.Script {
 	return func(words []provider.Step, _ int) provider.Script {

@@ -17,6 +17,12 @@ func (u use) String() string {
 	return fmt.Sprintf("%.0f goroutines, %.0f files, %.0f MB", u.goroutines, u.files, u.megabytes)
 }
 
+// more says that a process holds clearly more than it did: beyond the pooled
+// connections of the database and what a heap keeps.
+func (u use) more(was use) bool {
+	return u.goroutines > was.goroutines+40 || u.files > was.files+30 || u.megabytes > 2*was.megabytes+100
+}
+
 // useOf reads what a process says of itself.
 func useOf(p *harness.Process) (use, error) {
 	var u use
