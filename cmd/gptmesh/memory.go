@@ -1,19 +1,59 @@
 package main
 
 import (
+	"context"
 	"io/fs"
 	"math"
 	"os"
 	"path"
 	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// collectAt is the growth of the heap, in percent, after which garbage is
-// collected. A mesh keeps little and allocates much, so that collecting at four
-// times the kept memory costs a fraction and stays small.
+// collectAt is the growth of a small heap, in percent, after which garbage is
+// collected. A mesh keeps little and allocates much; but memory that is touched
+// for the first time in a while is dearer than collecting is, so that more is
+// slower, too.
 const collectAt = 150
+
+// headroom is by how much a heap may grow where that is less, in bytes: many
+// streams keep much, and need no more room for garbage than few. collectLeast
+// is the least growth in percent.
+const (
+	headroom     = 64 << 20
+	collectLeast = 40
+)
+
+// growth is the growth for a heap that keeps so many bytes, in percent.
+func growth(kept uint64) int {
+	return int(min(max(headroom*100/max(kept, 1), collectLeast), collectAt))
+}
+
+// followHeap sets the growth to what suits the heap until ctx ends.
+func followHeap(ctx context.Context, every time.Duration) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	kept := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	for now := collectAt; ; {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		metrics.Read(kept)
+		if kept[0].Value.Kind() != metrics.KindUint64 {
+			return
+		}
+		// Each change stops the process for a moment.
+		if want := growth(kept[0].Value.Uint64()); want-now > now/8 || now-want > now/8 {
+			now = want
+			debug.SetGCPercent(now)
+		}
+	}
+}
 
 // memoryShare is how much of the memory there is the Go heap may take before
 // garbage is collected more eagerly, in percent. The rest is for SQLite's pages
@@ -21,8 +61,8 @@ const collectAt = 150
 const memoryShare = 80
 
 // tuneMemory sets the garbage collector's two limits, each unless the user has
-// set its environment variable.
-func tuneMemory(getenv func(string) string, root fs.FS) {
+// set its environment variable. It says whether the growth is its own to follow.
+func tuneMemory(getenv func(string) string, root fs.FS) (follow bool) {
 	limit := memoryLimit(root)
 	if getenv("GOMEMLIMIT") == "" && limit > 0 {
 		debug.SetMemoryLimit(limit / 100 * memoryShare)
@@ -31,7 +71,9 @@ func tuneMemory(getenv func(string) string, root fs.FS) {
 	// its size and past the machine's memory.
 	if getenv("GOGC") == "" && (limit > 0 || getenv("GOMEMLIMIT") != "") {
 		debug.SetGCPercent(collectAt)
+		return true
 	}
+	return false
 }
 
 // memoryLimit is the memory that this process may use, in bytes: the least of

@@ -52,6 +52,15 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
+func TestGrowth(t *testing.T) {
+	t.Parallel()
+	for kept, want := range map[uint64]int{0: collectAt, 20 << 20: collectAt, 64 << 20: 100, 128 << 20: 50, 4 << 30: collectLeast} {
+		if got := growth(kept); got != want {
+			t.Errorf("%d bytes: %d %%, want %d", kept, got, want)
+		}
+	}
+}
+
 // The limits are the process's: this test is not parallel.
 func TestTuneMemoryLeavesTheUsersChoice(t *testing.T) {
 	root := fstest.MapFS{"proc/meminfo": file("MemTotal: 1048576 kB\n")}

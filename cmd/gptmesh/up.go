@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -92,7 +93,13 @@ func ordered(names []string) ([]string, error) {
 
 // run runs rooms until a signal, then drains. A second signal ends at once.
 func run(s *settings, rooms []string) error {
-	tuneMemory(os.Getenv, machine())
+	if tuneMemory(os.Getenv, machine()) {
+		ctx, cancel := context.WithCancel(context.Background())
+		var following sync.WaitGroup
+		following.Go(func() { followHeap(ctx, time.Second) })
+		defer following.Wait()
+		defer cancel()
+	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(signals)

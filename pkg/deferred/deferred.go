@@ -4,12 +4,11 @@ package deferred
 
 import (
 	"context"
-	"sync/atomic"
-	"time"
+	"sync"
 )
 
 const (
-	waiting int32 = iota
+	waiting = iota
 	begun
 	skipped
 )
@@ -17,53 +16,53 @@ const (
 // Write is a write that happens after a delay, sooner where somebody asks for
 // it, or not at all. It is safe for concurrent use.
 type Write struct {
+	mu    sync.Mutex
+	state int
 	do    func() error
 	spawn func(func())
-	state atomic.Int32
-	timer *time.Timer   // nil without a delay
-	done  chan struct{} // closed when the write is over
+	done  chan struct{} // made when it begins; closed when it is over
 	err   error         // of the write; read after done is closed
 }
 
-// New makes a write that begins after delay, at once where delay is 0. do is
-// run by spawn, once or not at all; spawn must not wait for it. Exactly one of
-// Start and Skip must be called in the end, so that nothing is left to the
-// timer.
-func New(delay time.Duration, spawn func(func()), do func() error) *Write {
-	w := &Write{do: do, spawn: spawn, done: make(chan struct{})}
-	if delay <= 0 {
-		w.Start()
-		return w
-	}
-	w.timer = time.AfterFunc(delay, w.Start)
+// Now makes a write that begins at once. do is run by spawn, which must not wait
+// for it.
+func Now(spawn func(func()), do func() error) *Write {
+	w := &Write{do: do, spawn: spawn}
+	w.Start()
 	return w
 }
 
 // Done is a write that is over, with err.
 func Done(err error) *Write {
-	w := &Write{done: make(chan struct{}), err: err}
-	w.state.Store(begun)
+	w := &Write{state: begun, done: make(chan struct{}), err: err}
 	close(w.done)
 	return w
 }
 
 // Start begins the write where it neither has begun nor was skipped.
 func (w *Write) Start() {
-	if !w.state.CompareAndSwap(waiting, begun) {
+	w.mu.Lock()
+	if w.state != waiting {
+		w.mu.Unlock()
 		return
 	}
-	w.spawn(func() {
+	do, spawn := w.do, w.spawn
+	w.state, w.do, w.spawn, w.done = begun, nil, nil, make(chan struct{})
+	w.mu.Unlock()
+	spawn(func() {
 		defer close(w.done)
-		w.err = w.do()
+		w.err = do()
 	})
 }
 
 // Skip returns true where the write has not begun, and then never will.
 func (w *Write) Skip() bool {
-	if !w.state.CompareAndSwap(waiting, skipped) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.state != waiting {
 		return false
 	}
-	w.timer.Stop()
+	w.state, w.do, w.spawn = skipped, nil, nil
 	return true
 }
 
@@ -71,16 +70,16 @@ func (w *Write) Skip() bool {
 // the write's error with over set, or that of ctx. A skipped write never ends.
 func (w *Write) Wait(ctx context.Context) (over bool, err error) {
 	w.Start()
-	if w.timer != nil {
-		w.timer.Stop()
-	}
+	w.mu.Lock()
+	done := w.done
+	w.mu.Unlock()
 	select {
-	case <-w.done:
+	case <-done:
 		return true, w.err
 	default:
 	}
 	select {
-	case <-w.done:
+	case <-done:
 		return true, w.err
 	case <-ctx.Done():
 		return false, ctx.Err()

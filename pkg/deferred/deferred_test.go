@@ -3,6 +3,7 @@ package deferred
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,7 +17,7 @@ func TestWriteBeginsAfterItsDelay(t *testing.T) {
 		var work sync.WaitGroup
 		var at time.Time
 		start := time.Now()
-		w := New(time.Second, work.Go, func() error { at = time.Now(); return errOwn })
+		w := NewQueue(time.Second).Later(work.Go, func() error { at = time.Now(); return errOwn })
 		time.Sleep(time.Hour)
 		work.Wait()
 		if got := at.Sub(start); got != time.Second {
@@ -33,7 +34,7 @@ func TestWriteBeginsAfterItsDelay(t *testing.T) {
 
 func TestSkippedNeverBegins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := New(time.Second, func(f func()) { go f() }, func() error { t.Error("it ran"); return nil })
+		w := NewQueue(time.Second).Later(func(f func()) { go f() }, func() error { t.Error("it ran"); return nil })
 		if !w.Skip() {
 			t.Error("a waiting write was not skipped")
 		}
@@ -54,7 +55,7 @@ func TestWaitBeginsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		for _, delay := range []time.Duration{0, time.Hour} {
-			w := New(delay, func(f func()) { go f() }, func() error { time.Sleep(time.Second); return nil })
+			w := NewQueue(delay).Later(func(f func()) { go f() }, func() error { time.Sleep(time.Second); return nil })
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()
 			if over, err := w.Wait(ctx); over || !errors.Is(err, context.DeadlineExceeded) {
@@ -76,7 +77,7 @@ func TestItRunsOnceOrNotAtAll(t *testing.T) {
 		var work, callers sync.WaitGroup
 		var mu sync.Mutex
 		runs, skips := 0, 0
-		w := New(time.Hour, work.Go, func() error { mu.Lock(); defer mu.Unlock(); runs++; return nil })
+		w := NewQueue(time.Hour).Later(work.Go, func() error { mu.Lock(); defer mu.Unlock(); runs++; return nil })
 		for i := range 4 {
 			callers.Go(func() {
 				if i%2 == 0 {
@@ -92,9 +93,6 @@ func TestItRunsOnceOrNotAtAll(t *testing.T) {
 		work.Wait()
 		if runs+skips != 1 {
 			t.Fatalf("%d runs, %d skips", runs, skips)
-		}
-		if runs == 1 {
-			w.timer.Stop()
 		}
 	}
 }
@@ -114,6 +112,36 @@ func TestDone(t *testing.T) {
 func BenchmarkSkipped(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		New(time.Hour, nil, nil).Skip()
+		NewQueue(time.Hour).Later(nil, nil).Skip()
 	}
+}
+
+func TestQueueBeginsEachInItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, start := NewQueue(time.Second), time.Now()
+		var mu sync.Mutex
+		var at []time.Duration
+		spawn := func(f func()) { go f() }
+		do := func() error {
+			mu.Lock()
+			defer mu.Unlock()
+			at = append(at, time.Since(start))
+			return nil
+		}
+		for i := range 6 {
+			if w := q.Later(spawn, do); i%2 == 1 && !w.Skip() {
+				t.Error("it was not skipped")
+			}
+			time.Sleep(400 * time.Millisecond)
+		}
+		time.Sleep(time.Hour)
+		q.Later(spawn, do)
+		time.Sleep(time.Hour)
+		mu.Lock()
+		defer mu.Unlock()
+		want := []time.Duration{time.Second, 1800 * time.Millisecond, 2600 * time.Millisecond, time.Hour + 3400*time.Millisecond}
+		if !slices.Equal(at, want) {
+			t.Errorf("%v, want %v", at, want)
+		}
+	})
 }

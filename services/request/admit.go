@@ -114,7 +114,11 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 		return s.store.Accept(s.telling(lasting, row), row, s.instance, key)
 	}
 	if key == nil {
-		r.accepting = deferred.New(s.rowDelay(r), s.work.Go, accept)
+		if s.rowWaits(r) {
+			r.accepting = s.rows.Later(s.work.Go, accept)
+		} else {
+			r.accepting = deferred.Now(s.work.Go, accept)
+		}
 		return r, nil, nil
 	}
 	if err := accept(); err != nil {
@@ -128,15 +132,10 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 	return r, nil, nil
 }
 
-// rowDelay is how long the row of a request may wait for its end. A stream's
+// rowWaits says that the row of a request may wait for its end. A stream's
 // first chunk comes before its last and waits for the row, so that writing it
 // begins at once; so it does where the answer outlives its client.
-func (s *Service) rowDelay(r *run) time.Duration {
-	if r.submit.GetTurn().GetStream() || r.stays() {
-		return 0
-	}
-	return s.cfg.RowDelay
-}
+func (s *Service) rowWaits(r *run) bool { return !r.submit.GetTurn().GetStream() && !r.stays() }
 
 func userOf(req *requestv1.SubmitRequest) string {
 	switch {

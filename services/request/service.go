@@ -9,6 +9,7 @@ import (
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
@@ -35,7 +36,8 @@ type Service struct {
 	end  context.CancelFunc
 	work sync.WaitGroup // goroutines of the room
 
-	flagging allowance // of turns that the guard looks at beside their answer
+	rows     *deferred.Queue // of requests that are written with their end
+	flagging allowance       // of turns that the guard looks at beside their answer
 
 	ended   *endedSessions  // sessions
 	unsaved chan unsavedEnd // final states that could not be stored
@@ -71,6 +73,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, deps: deps, instance: ids.New(deps.Instance), running: map[string]*run{},
+		rows:  deferred.NewQueue(cfg.RowDelay),
 		ended: newEndedSessions(), unsaved: make(chan unsavedEnd, 1024), open: make(chan openEnd, 1024), idle: make(chan struct{}),
 	}
 	if deps.SQLite != nil {

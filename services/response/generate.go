@@ -126,7 +126,7 @@ func (s *Service) make(ctx context.Context, r *run) error {
 	defer close(r.done)
 	defer r.log.Close()
 	created := r.response.GetCreateTime()
-	r.begun = deferred.New(r.rowDelay(), s.work.Go, func() error {
+	begin := func() error {
 		beginCtx, cancel := lasting(ctx, s.cfg.StoreTimeout)
 		defer cancel()
 		// The run's own changes while this is written.
@@ -134,7 +134,12 @@ func (s *Service) make(ctx context.Context, r *run) error {
 			Id: r.id, RequestId: r.req.GetRequestId(), SessionId: r.req.GetSessionId(), Owner: r.owner,
 			State: responsev1.Response_STATE_RUNNING, CreateTime: created,
 		}, s.instance)
-	})
+	}
+	if r.rowWaits() {
+		r.begun = s.rows.Later(s.work.Go, begin)
+	} else {
+		r.begun = deferred.Now(s.work.Go, begin)
+	}
 	var err error
 	if r.kept != nil {
 		err = r.replay(ctx)
@@ -148,18 +153,15 @@ func (s *Service) make(ctx context.Context, r *run) error {
 	return r.finish(ctx, err)
 }
 
-// rowDelay is how long the row may wait for the answer's end. A stream's first
+// rowWaits says that the row may wait for the answer's end. A stream's first
 // chunk comes before its last and waits for the row, so that writing it begins
 // at once; so it does where the answer outlives its client.
-func (r *run) rowDelay() time.Duration {
+func (r *run) rowWaits() bool {
 	switch r.req.GetOnDisconnect() {
 	case responsev1.DisconnectPolicy_DISCONNECT_POLICY_DRAIN, responsev1.DisconnectPolicy_DISCONNECT_POLICY_DETACH:
-		return 0
+		return false
 	}
-	if r.req.GetTurn().GetStream() {
-		return 0
-	}
-	return r.s.cfg.RowDelay
+	return !r.req.GetTurn().GetStream()
 }
 
 // modelCall is what the gpt room is asked for.

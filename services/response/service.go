@@ -9,6 +9,7 @@ import (
 
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
@@ -37,6 +38,7 @@ type Service struct {
 	flagging allowance   // of answers that the guard looks at
 
 	unsaved chan *finishing // final rows that could not be committed
+	rows    *deferred.Queue // of answers that are written with their end
 	begun   chan struct{}   // a signal to the journal: an answer runs
 
 	mu       sync.Mutex
@@ -60,7 +62,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	s := &Service{
 		cfg: cfg, deps: deps, instance: ids.New(deps.Instance), running: map[string]*run{},
 		settled: make(chan string, 1024), unsaved: make(chan *finishing, 1024), idle: make(chan struct{}),
-		begun: make(chan struct{}, 1),
+		begun: make(chan struct{}, 1), rows: deferred.NewQueue(cfg.RowDelay),
 	}
 	if deps.SQLite != nil {
 		s.store = sqlite.New(deps.SQLite)
