@@ -23,8 +23,10 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// A link of the proxy that is cut while data waits leaves a goroutine there.
-	os.Exit(harness.Main(m, goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run")))
+	// A link of the proxy that is cut while data waits leaves goroutines there.
+	os.Exit(harness.Main(m,
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).read")))
 }
 
 // settings make failures noticed soon.
