@@ -28,15 +28,17 @@ func (s *Service) Embed(ctx context.Context, req *gptv1.EmbedRequest) (*gptv1.Em
 	defer admitted.done()
 	s.bound(admitted)
 	ctx = admitted
-	target, err := s.registry.ResolveEmbedding(ctx, req.GetModel())
+	plan, err := s.registry.PlanEmbedding(ctx, req.GetModel())
 	if err != nil {
 		return nil, s.ended(ctx, err, "")
 	}
 	var resp *gptv1.EmbedResponse
+	var target *registry.Target // who answered
 	c := &call{
-		service: s, plan: registry.PlanFor(target), request: &gptv1.GenerateRequest{}, arrived: arrived, estimate: estimate,
+		service: s, plan: plan, request: &gptv1.GenerateRequest{}, arrived: arrived, estimate: estimate,
 		operation: "embeddings",
 		invoke: func(ctx context.Context, to *registry.Option, _ *conversationv1.Turn, sink provider.Sink) (err error) {
+			target = to.Target
 			if resp, err = to.Place.Lane.Provider.Embed(ctx, &provider.EmbedCall{Request: req, Model: target.Name()}); err != nil {
 				return err
 			}

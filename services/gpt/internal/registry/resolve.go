@@ -67,15 +67,33 @@ func (r *Registry) Resolve(ctx context.Context, name string) (*Target, error) {
 	return r.named(ctx, name)
 }
 
-// ResolveEmbedding is Resolve with the default for embeddings.
-func (r *Registry) ResolveEmbedding(ctx context.Context, name string) (*Target, error) {
+// PlanEmbedding is Plan with the default for embeddings. Of a route it has the
+// targets of one model alone, that of the first: vectors of two models cannot be
+// compared.
+func (r *Registry) PlanEmbedding(ctx context.Context, name string) (Plan, error) {
 	if name == "" || name == "auto" {
 		name = r.cfg.DefaultEmbeddingModel
 	}
-	if name != "" {
-		if route := r.Route(name); route != nil {
-			return r.first(ctx, route)
+	if name == "" || r.Route(name) == nil {
+		target, err := r.embedding(ctx, name)
+		if err != nil {
+			return Plan{}, err
 		}
+		return PlanFor(target), nil
+	}
+	plan, err := r.Plan(ctx, name)
+	if err != nil {
+		return Plan{}, err
+	}
+	model := plan.Options[0].Target.Name()
+	plan.Options = slices.DeleteFunc(plan.Options, func(o Option) bool { return o.Target.Name() != model })
+	return plan, nil
+}
+
+// embedding finds a model that is no route's, or without a name the only one for
+// embeddings.
+func (r *Registry) embedding(ctx context.Context, name string) (*Target, error) {
+	if name != "" {
 		return r.named(ctx, name)
 	}
 	r.settle(ctx)
