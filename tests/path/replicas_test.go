@@ -303,8 +303,11 @@ func TestKilledReplica(t *testing.T) {
 func TestWatchRequest(t *testing.T) {
 	t.Parallel()
 	one, two := startReplicas(t, settings())
-	release := make(chan struct{})
-	one.provider.Script(t.Name(), provider.Say("a b c ").Then(provider.Wait(release), provider.Stall()))
+	release, begun := make(chan struct{}), make(chan struct{})
+	begin := sync.OnceFunc(func() { close(begun) })
+	// What is read at once is one chunk: the rest comes when the beginning was seen,
+	// so that there is something behind the first chunk.
+	one.provider.Script(t.Name(), provider.Say("a ").Then(provider.Wait(begun), provider.Text("b c "), provider.Wait(release), provider.Stall()))
 	got, err := one.Request().SubmitDetached(limit(t), &requestv1.SubmitDetachedRequest{Submit: face.Submission(face.Ask{
 		Model: openAIModel, Text: provider.Prompt(t.Name()), Stream: true,
 	})})
@@ -335,6 +338,9 @@ func TestWatchRequest(t *testing.T) {
 							s.err = errors.New("the last message names no request")
 						}
 					}
+				}
+				if s.text != "" {
+					begin()
 				}
 				if strings.HasSuffix(s.text, "c ") {
 					have <- struct{}{}
