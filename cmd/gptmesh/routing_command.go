@@ -20,6 +20,7 @@ type routingCommand struct {
 	Policies    routingPoliciesCommand    `cmd:"" help:"List the routing policies and the models that each can choose."`
 	Explain     routingExplainCommand     `cmd:"" help:"Say which model a policy would choose for a text, and why. Calls no model."`
 	Replay      routingReplayCommand      `cmd:"" help:"Say what a policy would have done with past requests, and what they would have cost."`
+	Measure     routingMeasureCommand     `cmd:"" help:"Say how much of the quality of a strong model policies recover, and at what cost, on rows that say how a weak and a strong model answered. Calls no model."`
 	Experiments routingExperimentsCommand `cmd:"" help:"List experiments."`
 	Experiment  routingExperimentCommand  `cmd:"" help:"Begin, change, end or read an experiment."`
 	Rate        routingRateCommand        `cmd:"" help:"Say how good the answer of a request was."`

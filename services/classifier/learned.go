@@ -127,6 +127,10 @@ func furtherHeads(c *classifierv1.Classification, opinions []opinion, wanted fun
 			c.Need = &classifierv1.Need{
 				Probability: 1 - o.Weak, Weak: o.Weak, Strong: o.Strong, Score: o.Need, ModelVersion: o.version,
 			}
+			if o.model.NeedIsGap() {
+				gap := min(max(o.Need, -1), 1)
+				c.Need.Gap = &gap
+			}
 		case headTools, headVision, headLongContext, headReasoning:
 			if c.Wants == nil {
 				c.Wants = &classifierv1.Wants{}

@@ -2,6 +2,7 @@ package request
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -75,14 +76,17 @@ const sure = 0.7
 func takeLabels(c *classifierv1.Classification, f *route.Features, d *requestv1.Decision) {
 	d.TaskType, d.Complexity, d.Tier = label(c.GetTaskType()), label(c.GetComplexity()), label(c.GetTier())
 	d.Confidence, d.ClassifierVersion = c.GetConfidence(), c.GetModelVersion()
-	confidence, strong := c.GetConfidence(), -1.0
+	work := route.Work{TaskType: d.GetTaskType(), Complexity: d.GetComplexity(), Confidence: c.GetConfidence(), Strong: math.NaN(), Gap: math.NaN()}
 	for _, l := range c.GetLabels() {
 		if l.GetHead() == "complexity" {
-			confidence = l.GetConfidence()
+			work.Confidence = l.GetConfidence()
 		}
 	}
 	if need := c.GetNeed(); need != nil {
-		strong = need.GetProbability()
+		work.Strong = need.GetProbability()
+		if need.Gap != nil {
+			work.Gap = need.GetGap()
+		}
 	}
 	wants := c.GetWants()
 	for capability, likely := range map[gptv1.Capability]float64{
@@ -94,7 +98,7 @@ func takeLabels(c *classifierv1.Classification, f *route.Features, d *requestv1.
 		}
 	}
 	slices.Sort(f.Wanted)
-	f.Classify(d.GetTaskType(), d.GetComplexity(), confidence, strong)
+	f.Classify(work)
 }
 
 func newestUserText(messages []*conversationv1.Message) string {

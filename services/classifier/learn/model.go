@@ -69,6 +69,14 @@ type Prediction struct {
 // shared: do not change them.
 func (m *Model) Metadata() Metadata { return m.meta }
 
+// NeedIsGap says that the needs of a routing head are expected gaps: how much
+// better the strong model does, -1 to 1. Those of older models order texts and
+// no more.
+func (m *Model) NeedIsGap() bool {
+	n := m.meta.Calibration.Need
+	return n != nil && n.Options.Scale > 0 && n.Open.Scale > 0
+}
+
 // Bytes returns the model's file. Do not change it.
 func (m *Model) Bytes() []byte { return m.raw }
 

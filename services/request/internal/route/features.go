@@ -1,6 +1,7 @@
 package route
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -130,24 +131,43 @@ func (f *Features) guess() float64 {
 // needs are the needs of the complexities.
 var needs = map[string]float64{"simple": 0.3, "medium": 0.52, "complex": 0.75}
 
-// Classify takes in what a classifier said: the kind of work, its complexity,
-// how sure it is of that, and how likely a strong model is needed (negative
-// where it did not say).
-func (f *Features) Classify(taskType, complexity string, confidence, strong float64) {
-	f.Complexity, f.Class = complexity, taskType+"/"+complexity
+// Work is what a classifier said of a turn.
+type Work struct {
+	TaskType, Complexity string
+	// Confidence is how sure it is of the complexity, 0 to 1.
+	Confidence float64
+	// Strong is how likely a weak model answers wrong; Gap how much better a
+	// strong one is expected to do, -1 to 1. NaN where it did not say.
+	Strong, Gap float64
+}
+
+// Need by the expected gap: what everybody answers right needs little; where
+// every third answer is right of the strong model alone, much is needed. Found
+// by "gptmesh routing measure" on rated answers; see docs/routing.md.
+const (
+	needOfNoGap = 0.3
+	needPerGap  = 1.8
+)
+
+// Classify takes in what a classifier said.
+func (f *Features) Classify(w Work) {
+	f.Complexity, f.Class = w.Complexity, w.TaskType+"/"+w.Complexity
 	guess := f.guess()
-	if n, ok := needs[complexity]; ok {
-		sure := clamp(confidence, 0.3, 1)
+	if n, ok := needs[w.Complexity]; ok {
+		sure := clamp(w.Confidence, 0.3, 1)
 		f.Need = sure*n + (1-sure)*guess
 	}
-	if strong >= 0 {
-		// A probability speaks of need itself; complexity only of the work.
-		f.Need = 0.4*f.Need + 0.6*(0.3+0.5*clamp(strong, 0, 1))
+	switch {
+	case !math.IsNaN(w.Gap):
+		// The gap speaks of need itself; complexity only of the work.
+		f.Need = clamp(0.15*f.Need+0.85*(needOfNoGap+needPerGap*clamp(w.Gap, 0, 0.5)), 0, 1)
+	case !math.IsNaN(w.Strong):
+		f.Need = 0.4*f.Need + 0.6*(0.3+0.5*clamp(w.Strong, 0, 1))
 	}
 	if slices.Contains(f.Required, gptv1.Capability_CAPABILITY_REASONING) {
 		f.Need = max(f.Need, 0.6)
 	}
-	f.Output = f.expect(complexity)
+	f.Output = f.expect(w.Complexity)
 }
 
 // expect is how long an answer is likely to be.

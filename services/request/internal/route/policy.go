@@ -112,7 +112,7 @@ var (
 	builtIn  = map[string]Policy{
 		Auto:     {Description: "the cheapest model that will do", Weights: balanced},
 		Balanced: {Description: "the cheapest model that will do", Weights: balanced},
-		Cheap:    {Description: "cheap before good, unless the work is clearly beyond it", Weights: Weights{Fit: 1, Price: 3, Latency: 0.25, Success: 1}},
+		Cheap:    {Description: "cheap before good, unless the work is clearly beyond it", Weights: Weights{Fit: 1, Price: 2.5, Latency: 0.25, Success: 1}},
 		Best:     {Description: "the most capable model", Weights: Weights{Fit: 1, Quality: 6, Price: 0.1, Latency: 0.25, Success: 1}},
 	}
 )

@@ -579,7 +579,11 @@ type Need struct {
 	// scale is the model version's own.
 	Score float64 `protobuf:"fixed64,4,opt,name=score,proto3" json:"score,omitempty"`
 	// model_version is the version that was asked.
-	ModelVersion  string `protobuf:"bytes,5,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
+	ModelVersion string `protobuf:"bytes,5,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
+	// gap is how much better a strong model is expected to do than a weak one, -1
+	// to 1, where 1 is that only the strong one answers right. Absent where the
+	// version's score is on another scale.
+	Gap           *float64 `protobuf:"fixed64,6,opt,name=gap,proto3,oneof" json:"gap,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -647,6 +651,13 @@ func (x *Need) GetModelVersion() string {
 		return x.ModelVersion
 	}
 	return ""
+}
+
+func (x *Need) GetGap() float64 {
+	if x != nil && x.Gap != nil {
+		return *x.Gap
+	}
+	return 0
 }
 
 // Wants is what a text is likely to need of a model, as probabilities from 0 to
@@ -1228,13 +1239,15 @@ const file_gptmesh_classifier_v1_classification_proto_rawDesc = "" +
 	"\bfallback\x18\r \x01(\x0e2\x1f.gptmesh.classifier.v1.FallbackR\bfallback\x12/\n" +
 	"\x04need\x18\x0e \x01(\v2\x1b.gptmesh.classifier.v1.NeedR\x04need\x122\n" +
 	"\x05wants\x18\x0f \x01(\v2\x1c.gptmesh.classifier.v1.WantsR\x05wants\x12/\n" +
-	"\x04risk\x18\x10 \x01(\v2\x1b.gptmesh.classifier.v1.RiskR\x04risk\"\x8f\x01\n" +
+	"\x04risk\x18\x10 \x01(\v2\x1b.gptmesh.classifier.v1.RiskR\x04risk\"\xae\x01\n" +
 	"\x04Need\x12 \n" +
 	"\vprobability\x18\x01 \x01(\x01R\vprobability\x12\x12\n" +
 	"\x04weak\x18\x02 \x01(\x01R\x04weak\x12\x16\n" +
 	"\x06strong\x18\x03 \x01(\x01R\x06strong\x12\x14\n" +
 	"\x05score\x18\x04 \x01(\x01R\x05score\x12#\n" +
-	"\rmodel_version\x18\x05 \x01(\tR\fmodelVersion\"\xbe\x01\n" +
+	"\rmodel_version\x18\x05 \x01(\tR\fmodelVersion\x12\x15\n" +
+	"\x03gap\x18\x06 \x01(\x01H\x00R\x03gap\x88\x01\x01B\x06\n" +
+	"\x04_gap\"\xbe\x01\n" +
 	"\x05Wants\x12\x19\n" +
 	"\x05tools\x18\x01 \x01(\x01H\x00R\x05tools\x88\x01\x01\x12\x1b\n" +
 	"\x06vision\x18\x02 \x01(\x01H\x01R\x06vision\x88\x01\x01\x12&\n" +
@@ -1388,6 +1401,7 @@ func file_gptmesh_classifier_v1_classification_proto_init() {
 	if File_gptmesh_classifier_v1_classification_proto != nil {
 		return
 	}
+	file_gptmesh_classifier_v1_classification_proto_msgTypes[1].OneofWrappers = []any{}
 	file_gptmesh_classifier_v1_classification_proto_msgTypes[2].OneofWrappers = []any{}
 	file_gptmesh_classifier_v1_classification_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
