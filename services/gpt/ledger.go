@@ -97,16 +97,26 @@ const settleAgain = 100 * time.Millisecond
 
 // settle closes the row, whether the client is there or not. It waits for the
 // reservation, of which it is the last to know, and tries until the write time
-// is over. An error means that the row is left to SettleOrphans.
+// is over. An error means that the row is tried again later, by settleLeft: the
+// reservation too may have been committed though it failed.
 func (e *entryInLedger) settle(ctx context.Context) error {
-	s := e.service
 	<-e.reserved
 	if e.settled {
 		return nil
 	}
-	if e.err != nil {
-		return e.err
+	err := e.err
+	if err == nil {
+		err = e.settleNow(ctx)
 	}
+	if err != nil && !e.service.unsettled.add(e.row) {
+		e.service.deps.Logger.ErrorContext(ctx, "too many attempts cannot be settled: one is left to the next start", "room", "gpt", "attempt_id", e.row.GetId())
+	}
+	return err
+}
+
+// settleNow closes a row whose reservation was written or is on its way.
+func (e *entryInLedger) settleNow(ctx context.Context) error {
+	s := e.service
 	ctx, cancel := callctx.Lasting(ctx, s.cfg.Ledger.WriteTimeout)
 	defer cancel()
 	if err := e.committed(ctx); err != nil {

@@ -36,8 +36,9 @@ type Service struct {
 	doer     upstream.Doer
 	ownDoer  bool
 
-	calls    calls
-	progress progress
+	calls     calls
+	progress  progress
+	unsettled unsettled
 
 	cancel context.CancelFunc // ends what Start began
 	group  sync.WaitGroup
@@ -126,6 +127,7 @@ func (s *Service) Start(ctx context.Context) error {
 	s.registry.Warm()
 	s.group.Go(func() { s.discover(background) })
 	s.group.Go(func() { s.writeCheckpoints(background) })
+	s.group.Go(func() { s.settleLeft(background) })
 	if s.deps.Postgres != nil {
 		s.group.Go(func() { s.beat(background) })
 	}
@@ -181,6 +183,7 @@ func (s *Service) Close() error {
 	s.registry.Close()
 	leave, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
+	s.settleOnceMore(leave)
 	if err := s.store.Leave(leave, s.instance); err != nil {
 		s.deps.Logger.Warn("the ledger cannot be told that this process leaves", "room", "gpt", "error", err)
 	}

@@ -29,6 +29,12 @@ type Store interface {
 	// there is no such row or it was closed before; then nothing is changed.
 	Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error)
 
+	// SettleWhole is Settle, but that it adds the row, closed and held by
+	// instance, where there is none: for an attempt of whose reservation nobody
+	// knows whether it was committed. It returns true where this call closed or
+	// added the row.
+	SettleWhole(ctx context.Context, attempt *gptv1.Attempt, instance string) (bool, error)
+
 	// Usage sums settled rows of an owner by group and currency, in the order
 	// of the groups' keys.
 	Usage(ctx context.Context, query Query) ([]*gptv1.UsageGroup, error)

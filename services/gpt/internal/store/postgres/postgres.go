@@ -71,6 +71,38 @@ func (s *Store) Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error
 	return tag.RowsAffected() == 1, wrap(err)
 }
 
+// The settled columns come before those of the reservation that settling leaves
+// as they are.
+const settleWholeSQL = `INSERT INTO attempts (state, outcome, input_tokens, output_tokens, cached_input_tokens, cache_write_tokens,
+	reasoning_tokens, usage_source, cost_nanos, currency, price_version, failure, settle_micros,
+	queue_micros, first_token_micros, total_micros, provider_response_id,
+	id, request_id, response_id, session_id, owner, user_id, provider, model, number, reserve_micros,
+	target, provider_key, route, cause, decision, instance)
+	VALUES (2, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+	$17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)
+	ON CONFLICT (id) DO UPDATE SET state = 2, outcome = excluded.outcome, input_tokens = excluded.input_tokens,
+	output_tokens = excluded.output_tokens, cached_input_tokens = excluded.cached_input_tokens,
+	cache_write_tokens = excluded.cache_write_tokens, reasoning_tokens = excluded.reasoning_tokens,
+	usage_source = excluded.usage_source, cost_nanos = excluded.cost_nanos, currency = excluded.currency,
+	price_version = excluded.price_version, failure = excluded.failure, settle_micros = excluded.settle_micros,
+	queue_micros = excluded.queue_micros, first_token_micros = excluded.first_token_micros,
+	total_micros = excluded.total_micros, provider_response_id = excluded.provider_response_id
+	WHERE attempts.state = 1`
+
+// SettleWhole implements store.Store.
+func (s *Store) SettleWhole(ctx context.Context, attempt *gptv1.Attempt, instance string) (bool, error) {
+	values, err := store.SettleValues(attempt)
+	if err != nil {
+		return false, fault.Internal(err)
+	}
+	values = append(values, attempt.GetId(), attempt.GetRequestId(), attempt.GetResponseId(), attempt.GetSessionId(),
+		attempt.GetOwner(), attempt.GetUserId(), attempt.GetProvider(), attempt.GetModel(), attempt.GetNumber(),
+		store.Micros(attempt.GetReserveTime()), attempt.GetTarget(), attempt.GetProviderKey(), attempt.GetRoute(),
+		int32(attempt.GetCause()), attempt.GetDecision(), instance)
+	tag, err := s.db.Exec(ctx, settleWholeSQL, values...)
+	return tag.RowsAffected() == 1, wrap(err)
+}
+
 const checkpointSQL = `UPDATE attempts SET input_tokens = now.input, output_tokens = now.output, cost_nanos = now.cost
 	FROM (SELECT unnest($1::text[]) AS id, unnest($2::bigint[]) AS input, unnest($3::bigint[]) AS output, unnest($4::bigint[]) AS cost) AS now
 	WHERE attempts.id = now.id AND state = 1`

@@ -136,6 +136,22 @@ func (s *Store) Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error
 	return true, nil
 }
 
+// SettleWhole implements store.Store.
+func (s *Store) SettleWhole(ctx context.Context, attempt *gptv1.Attempt, instance string) (bool, error) {
+	s.mu.Lock()
+	_, mine := s.reserved[attempt.GetId()]
+	s.mu.Unlock()
+	if mine {
+		return s.Settle(ctx, attempt)
+	}
+	values, err := store.SettleValues(attempt)
+	if err != nil {
+		return false, fault.Internal(err)
+	}
+	changed, err := s.db.Exec(ctx, settleWholeSQL, settledValues(append(store.ReserveValues(attempt), instance), values)...)
+	return changed == 1, wrap(err)
+}
+
 // take hands the settling of a row to one caller.
 func (s *Store) take(id string) (reservation, bool) {
 	s.mu.Lock()

@@ -29,6 +29,7 @@ var (
 	kept       = keptColumns()
 	settledSQL = "INSERT INTO attempts (state, " + strings.Join(settleColumns, ", ") + ", " + strings.Join(names(kept), ", ") +
 		") VALUES (2, " + marks(len(settleColumns)+len(kept)) + ")"
+	settleWholeSQL = settledSQL + " ON CONFLICT (id) DO UPDATE SET state = 2" + excluded() + " WHERE attempts.state = 1"
 )
 
 func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
@@ -41,6 +42,15 @@ func keptColumns() (places []int) {
 		}
 	}
 	return places
+}
+
+// excluded sets the columns of settling to those of the row that was to be added.
+func excluded() string {
+	var out strings.Builder
+	for _, name := range settleColumns {
+		out.WriteString(", " + name + " = excluded." + name)
+	}
+	return out.String()
 }
 
 func names(places []int) (out []string) {

@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(*testing.T) Rig) {
 		"ReserveThenSettle":        reserveThenSettle,
 		"SettlesOnce":              settlesOnce,
 		"SettleOfNothing":          settleOfNothing,
+		"SettlesWhole":             settlesWhole,
 		"ReserveTwiceFails":        reserveTwice,
 		"ListFiltersAndPages":      listFiltersAndPages,
 		"OwnersAreApart":           ownersAreApart,
@@ -127,6 +128,37 @@ func settlesOnce(t *testing.T, rig Rig) {
 func settleOfNothing(t *testing.T, rig Rig) {
 	if ok, err := rig.Store.Settle(t.Context(), settled(Attempt(0, nil))); err != nil || ok {
 		t.Errorf("Settle = %v, %v", ok, err)
+	}
+}
+
+// A row of whose reservation nobody knows is closed, or added, once.
+func settlesWhole(t *testing.T, rig Rig) {
+	kept, missing := Attempt(0, nil), Attempt(1, nil)
+	must(t, rig.Store.Reserve(t.Context(), kept, "i1"))
+	for range 2 {
+		for _, a := range []*gptv1.Attempt{kept, missing} {
+			ok, err := rig.Store.SettleWhole(t.Context(), settled(a), "i1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again := settled(a); ok {
+				again.CostNanos++
+				if ok, err := rig.Store.SettleWhole(t.Context(), again, "i1"); err != nil || ok {
+					t.Errorf("closed twice: %v, %v", ok, err)
+				}
+				if ok, err := rig.Store.Settle(t.Context(), again); err != nil || ok {
+					t.Errorf("settled again: %v, %v", ok, err)
+				}
+			}
+		}
+	}
+	same(t, list(t, rig, store.Filter{}), settled(missing), settled(kept))
+	if !rig.Shared {
+		return
+	}
+	// A reservation that arrives late, over another connection, finds its row closed.
+	if err := rig.Store.Reserve(t.Context(), missing, "i1"); err == nil {
+		t.Error("a settled row was reserved")
 	}
 }
 
