@@ -15,6 +15,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -91,7 +92,8 @@ func (s *Service) remote(ctx context.Context, p *pending, deadline time.Time) {
 		switch {
 		case a.err == nil:
 			p.offer(&a.verdict, 0, begin)
-		case ctx.Err() != nil:
+		case ctx.Err() != nil || fault.From(a.err).Code == codes.DeadlineExceeded:
+			// The gpt room answers a little before the call's own limit.
 			p.late(begin)
 		default:
 			why := whyFailed(a.err)
