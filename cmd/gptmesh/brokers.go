@@ -6,6 +6,7 @@ import (
 
 	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/pkg/events/amqpbroker"
+	"github.com/gptmesh/gptmesh/pkg/events/kafkabroker"
 	"github.com/gptmesh/gptmesh/pkg/events/natsbroker"
 )
 
@@ -16,6 +17,8 @@ func openBroker(s eventSettings, instance string, logger *slog.Logger, metrics *
 	switch s.Driver {
 	case "nats":
 		return natsbroker.New(natsbroker.Config{URL: s.URL, Prefix: s.Prefix, Name: name, Logger: logger, Metrics: metrics})
+	case "kafka":
+		return kafkabroker.New(kafkabroker.Config{URL: s.URL, Prefix: s.Prefix, Name: name, Logger: logger, Metrics: metrics})
 	case "rabbitmq":
 		return amqpbroker.New(amqpbroker.Config{URL: s.URL, Prefix: s.Prefix, Name: name, Logger: logger, Metrics: metrics})
 	}

@@ -50,6 +50,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		"without a group":      broadcast,
 		"subjects":             subjects,
 		"refused event":        refused,
+		"from now on":          fromNowOn,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -106,3 +106,45 @@ func subjects(t *testing.T, h Harness) {
 		t.Error("a pattern with an empty word was taken")
 	}
 }
+
+// fromNowOn: a group that begins behind the newest event gets what is published
+// while it is away, after it went.
+func fromNowOn(t *testing.T, h Harness) {
+	b := h.Open(t)
+	publish(t, b, series("a", 1, 3)...)
+	in := newInbox()
+	sub := events.Subscription{Group: "readers"}
+	leave := subscribe(t, b, sub, in.handle)
+	// That it stands is seen by what comes; other groups tell nothing of it.
+	for n := 10; len(in.got()) == 0; n++ {
+		if n > 1000 {
+			t.Fatal("nothing comes")
+		}
+		publish(t, b, Event("session.updated", "a", n))
+		time.Sleep(20 * time.Millisecond)
+	}
+	leave()
+	publish(t, b, series("b", 2001, 2003)...)
+	later := newInbox()
+	subscribe(t, b, sub, later.handle)
+	for deadline := time.Now().Add(patience); ; time.Sleep(quick) {
+		var numbers []int
+		for _, e := range later.got() {
+			if e.GetKey() == "b" {
+				numbers = append(numbers, number(e))
+			}
+		}
+		if len(numbers) == 3 {
+			want(t, numbers, []int{2001, 2002, 2003})
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("got %v", later.numbers())
+		}
+	}
+	for _, n := range in.numbers() {
+		if n < 10 {
+			t.Errorf("got %d, which is older", n)
+		}
+	}
+}
