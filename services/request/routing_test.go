@@ -462,7 +462,7 @@ func TestFallback(t *testing.T) {
 }
 
 // Screen finds nothing.
-func (byWords) Screen(_ context.Context, req *classifierv1.ScreenRequest) (*classifierv1.ScreenResponse, error) {
+func (*byWords) Screen(_ context.Context, req *classifierv1.ScreenRequest) (*classifierv1.ScreenResponse, error) {
 	resp := &classifierv1.ScreenResponse{}
 	for range req.GetTexts() {
 		resp.Risks = append(resp.Risks, &classifierv1.Risk{})
