@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"google.golang.org/protobuf/proto"
@@ -14,12 +16,26 @@ import (
 // maxError is the longest error kept with a dead letter, in bytes.
 const maxError = 4096
 
-// NewDeadLetter makes the dead letter of a group that gave an event up. Its id
-// sorts by time.
-func NewDeadLetter(group string, event *Event, why error, attempts int) *DeadLetter {
+// LetterIDs gives dead letters their ids, each of which sorts behind the one
+// before it. The zero value is ready; it is safe for concurrent use.
+type LetterIDs struct {
+	mu   sync.Mutex
+	last int64 // milliseconds
+}
+
+// Next returns the next id.
+func (l *LetterIDs) Next() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = max(l.last+1, time.Now().UnixMilli())
+	return ids.At("dead", time.UnixMilli(l.last))
+}
+
+// NewDeadLetter makes the dead letter of a group that gave an event up.
+func NewDeadLetter(id, group string, event *Event, why error, attempts int) *DeadLetter {
 	text := why.Error()
 	return &DeadLetter{
-		Id: ids.New("dead"), Consumer: group, Event: event, Error: text[:min(len(text), maxError)], Attempts: int32(attempts), Time: timestamppb.Now(),
+		Id: id, Consumer: group, Event: event, Error: text[:min(len(text), maxError)], Attempts: int32(attempts), Time: timestamppb.Now(),
 	}
 }
 

@@ -62,6 +62,8 @@ type Broker struct {
 	end  context.CancelFunc
 	work sync.WaitGroup
 
+	letterIDs events.LetterIDs
+
 	mu  sync.Mutex // of what follows; held while publishing, which is in order
 	out *link      // nil while there is none
 }

@@ -84,6 +84,8 @@ type Broker struct {
 	deps   Deps
 	logger *slog.Logger
 
+	letterIDs events.LetterIDs
+
 	life context.Context // ends with Close
 	end  context.CancelFunc
 	work sync.WaitGroup

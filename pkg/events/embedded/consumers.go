@@ -15,14 +15,14 @@ const idSlack = 5 * time.Second
 // place finds a start in every log.
 func (b *Broker) place(ctx context.Context, start events.Start) (places, error) {
 	out := places{}
-	if start.AfterID != "" {
-		return b.afterID(ctx, start.AfterID)
-	}
-	if b.mover != nil && start == (events.Start{}) {
-		// What this process has committed is not newer than now.
-		if _, err := b.mover.move(ctx); err != nil {
+	if b.mover != nil && !start.Earliest {
+		// What this process has committed is not newer than now, and has a place.
+		if err := b.mover.moveAll(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if start.AfterID != "" {
+		return b.afterID(ctx, start.AfterID)
 	}
 	for _, l := range b.logs {
 		switch {

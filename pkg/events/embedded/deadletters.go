@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/gptmesh/gptmesh/pkg/events"
-	"github.com/gptmesh/gptmesh/pkg/ids"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -28,7 +27,7 @@ func (b *Broker) parkFor(ctx context.Context, consumer string, event *events.Eve
 	if err != nil {
 		return "", err
 	}
-	id = ids.New("dead")
+	id = b.letterIDs.Next()
 	_, err = b.db.exec(ctx, `insert into dead_letters (id, consumer, owner, event, error, attempts, micros) values (?, ?, ?, ?, ?, ?, ?)`,
 		id, consumer, event.GetOwner(), body, why, int64(attempts), time.Now().UnixMicro())
 	if err == nil {

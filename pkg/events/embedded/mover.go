@@ -75,6 +75,15 @@ func (m *mover) run() {
 	}
 }
 
+// moveAll moves until less than a batch was there.
+func (m *mover) moveAll(ctx context.Context) error {
+	for {
+		if moved, err := m.move(ctx); err != nil || moved < moveBatch {
+			return err
+		}
+	}
+}
+
 // move moves one batch of each room, all in one transaction.
 func (m *mover) move(ctx context.Context) (moved int64, err error) {
 	err = m.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {

@@ -73,6 +73,8 @@ type Broker struct {
 	end      context.CancelFunc
 	work     sync.WaitGroup
 
+	letterIDs events.LetterIDs
+
 	mu   sync.Mutex
 	made map[string]bool // topics
 }

@@ -10,7 +10,7 @@ import (
 
 // park makes an event a dead letter of a group.
 func (b *Broker) park(ctx context.Context, group string, event *events.Event, why error, attempts int) error {
-	letter := events.NewDeadLetter(group, event, why, attempts)
+	letter := events.NewDeadLetter(b.letterIDs.Next(), group, event, why, attempts)
 	body, err := proto.Marshal(letter)
 	if err != nil {
 		return err

@@ -70,6 +70,8 @@ type Broker struct {
 	end  context.CancelFunc
 	work sync.WaitGroup
 
+	letterIDs events.LetterIDs
+
 	mu   sync.Mutex
 	made bool // the streams
 }
