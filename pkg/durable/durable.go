@@ -9,6 +9,7 @@ package durable
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/gptmesh/gptmesh/gen/scope"
@@ -39,9 +40,8 @@ func (g *Group) Add(w Write) {
 	g.writes = append(g.writes, w)
 }
 
-// Wait returns when every write added so far is durable. The first that failed
-// is the answer of this call and of all later ones. A nil group has nothing to
-// wait for.
+// Wait returns when every write added so far is durable. One that failed is the
+// answer of this call and of all later ones. A nil group has nothing to wait for.
 func (g *Group) Wait(ctx context.Context) error {
 	if g == nil {
 		return nil
@@ -53,17 +53,18 @@ func (g *Group) Wait(ctx context.Context) error {
 			g.mu.Unlock()
 			return err
 		}
-		w := g.writes[0]
+		// The newest is durable last, as a rule: the others need no waiting then.
+		newest := len(g.writes) - 1
+		w := g.writes[newest]
 		g.mu.Unlock()
 		err := w.Wait(ctx)
 		if err != nil && ctx.Err() != nil {
 			return err
 		}
 		g.mu.Lock()
-		// Somebody else may have waited for the same one.
-		if len(g.writes) > 0 && g.writes[0] == w {
-			g.writes[0] = nil
-			g.writes = g.writes[1:]
+		// Somebody else may have waited for the same one, or added to the group.
+		if newest < len(g.writes) && g.writes[newest] == w {
+			g.writes = slices.Delete(g.writes, newest, newest+1)
 		}
 		if err != nil && g.err == nil {
 			g.err = err

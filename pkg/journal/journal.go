@@ -58,6 +58,7 @@ type Journal struct {
 	writing []byte
 	numbers map[string]uint64 // newest of what is being written
 	highest int
+	busy    bool  // several callers shared the last group
 	stats   Stats // guarded by mu
 }
 

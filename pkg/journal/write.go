@@ -15,6 +15,8 @@ const (
 	prepareAfter = 50 * time.Millisecond
 	// maxKept is the largest buffer that is kept for reuse.
 	maxKept = 4 << 20
+	// fewRecords are at most in a group of one caller: a turn waits for three.
+	fewRecords = 3
 )
 
 // loop writes groups until Close.
@@ -33,9 +35,12 @@ func (j *Journal) loop() {
 			j.group() // what was added before
 			return
 		}
-		// Callers that are about to add get the processor once: it doubles the
-		// groups of busy callers and costs a lone one nothing.
-		runtime.Gosched()
+		// Callers that are about to add get the processor once, where there were
+		// several: it doubles their groups. A lone one would wait for work that has
+		// nothing to do with it.
+		if j.busy {
+			runtime.Gosched()
+		}
 		j.group()
 	}
 }
@@ -54,6 +59,7 @@ func (j *Journal) group() {
 	j.next = nil
 	j.mu.Unlock()
 
+	j.busy = f.records > fewRecords
 	f.err = j.write(data)
 	j.mu.Lock()
 	if f.err == nil {

@@ -238,7 +238,7 @@ func DefaultConfig() Config {
 			ServerErrors: true, Budget: 0.1,
 		},
 		Breaker:        BreakerConfig{Failures: 5, OpenFor: 30 * time.Second},
-		Concurrency:    ConcurrencyConfig{MaxRunning: 1024, LeastRunning: 16, MaxWaiting: 4096, MaxWait: 30 * time.Second},
+		Concurrency:    ConcurrencyConfig{MaxRunning: 10_000, LeastRunning: 16, MaxWaiting: 4096, MaxWait: 30 * time.Second},
 		Listing:        ListingConfig{TTL: 5 * time.Minute, ErrorTTL: 15 * time.Second, Timeout: 10 * time.Second},
 		Ledger:         LedgerConfig{WriteTimeout: 10 * time.Second, ReserveFirst: true, Heartbeat: 5 * time.Second, Grace: 15 * time.Second},
 		MaxEventBytes:  8 << 20,

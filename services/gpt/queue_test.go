@@ -46,3 +46,12 @@ func TestTimeRunsOutInTheQueue(t *testing.T) {
 		t.Error("the ledger has a row of a call that was never made")
 	}
 }
+
+// As many calls as the other rooms take by default reach a provider: none is
+// kept waiting by the bound of this one.
+func TestThousandsRunByDefault(t *testing.T) {
+	t.Parallel()
+	if bound := gpt.DefaultConfig().Concurrency.MaxRunning; bound < 10_000 {
+		t.Errorf("%d calls may run at one provider", bound)
+	}
+}
