@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,7 +21,9 @@ import (
 
 // Standard is net/http's transport as a Doer, for proxies, HTTP/2 and compression. It promises what Client does, but for
 // these: header fields are sent and returned in no order, a request is sent again when and only when net/http sees fit,
-// a body closed before its end was read costs the connection, and Error.Sent is true as soon as there was a connection.
+// a body closed before its end was read costs the connection, and Error.Sent is true as soon as there was a connection,
+// but where an HTTP/2 server says that it did not begin (GOAWAY below the request's stream, REFUSED_STREAM). Such a POST
+// is sent again at once, and once.
 type Standard struct {
 	cfg       Config
 	transport *http.Transport
@@ -106,6 +109,7 @@ func (s *Standard) Do(ctx context.Context, req *Request) (*Response, error) {
 		clock: alarm{cancel: cancel, cause: ErrIdleTimeout}}
 	limit := choose(req.HeaderTimeout, s.cfg.HeaderTimeout)
 	var connected atomic.Bool
+	var begun atomic.Int32 // how often its head was written
 	clock := alarm{cancel: cancel, cause: ErrHeaderTimeout}
 	inner = httptrace.WithClientTrace(inner, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) {
@@ -114,9 +118,10 @@ func (s *Standard) Do(ctx context.Context, req *Request) (*Response, error) {
 				clock.set(limit)
 			}
 		},
+		WroteHeaders: func() { begun.Add(1) },
 		WroteRequest: func(httptrace.WroteRequestInfo) { clock.set(limit) },
 	})
-	hr, err := s.request(inner, req)
+	hr, err := s.request(inner, req, &begun)
 	if err != nil {
 		cancel(nil)
 		return nil, &Error{Op: "request", Host: host, Err: err}
@@ -130,7 +135,7 @@ func (s *Standard) Do(ctx context.Context, req *Request) (*Response, error) {
 		if !connected.Load() {
 			op = "dial"
 		}
-		return nil, &Error{Op: op, Host: host, Sent: connected.Load(), Err: cause}
+		return nil, &Error{Op: op, Host: host, Sent: connected.Load() && !(ctx.Err() == nil && notBegun(req, err)), Err: cause}
 	}
 	b.body = resp.Body
 	out := &Response{Status: resp.StatusCode, Body: b}
@@ -142,7 +147,24 @@ func (s *Standard) Do(ctx context.Context, req *Request) (*Response, error) {
 	return out, nil
 }
 
-func (s *Standard) request(ctx context.Context, req *Request) (*http.Request, error) {
+// errNotAgain is the error of a request that could be sent again, and is not.
+var errNotAgain = errors.New("the server did not take the request")
+
+// notBegun reports whether an error of net/http says that the server cannot have begun to work on the request. The types
+// of HTTP/2's errors are not exported.
+func notBegun(req *Request, err error) bool {
+	if errors.Is(err, errNotAgain) {
+		// For these net/http would also send again what may have been begun.
+		return req.Method == http.MethodPost && !req.Header.Has("Idempotency-Key") && !req.Header.Has("X-Idempotency-Key")
+	}
+	text := err.Error()
+	return strings.HasPrefix(text, "http2: Transport received GOAWAY from server ErrCode:") || // below the request's stream
+		strings.HasPrefix(text, "http2: Transport received Server's graceful shutdown GOAWAY") ||
+		strings.HasPrefix(text, "stream error: ") && strings.Contains(text, "; REFUSED_STREAM")
+}
+
+// request makes the request of net/http. begun is how often its head was written.
+func (s *Standard) request(ctx context.Context, req *Request, begun *atomic.Int32) (*http.Request, error) {
 	u, err := url.ParseRequestURI(req.Target.uri)
 	if err != nil {
 		return nil, ErrRequest
@@ -173,10 +195,14 @@ func (s *Standard) request(ctx context.Context, req *Request) (*http.Request, er
 		return hr, nil
 	}
 	hr.ContentLength = int64(len(req.Body))
-	body := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(req.Body)), nil }
-	hr.Body, _ = body()
-	if !req.NoRetry {
-		hr.GetBody = body
+	body := func() io.ReadCloser { return io.NopCloser(bytes.NewReader(req.Body)) }
+	hr.Body = body()
+	// Asked for where net/http wants to send it again: HTTP/2 would do so for a minute, while others could take the call.
+	hr.GetBody = func() (io.ReadCloser, error) {
+		if req.NoRetry || begun.Load() > 1 {
+			return nil, errNotAgain
+		}
+		return body(), nil
 	}
 	return hr, nil
 }

@@ -36,6 +36,9 @@ type Config struct {
 	Models map[string]ModelConfig `yaml:"models"`
 	// Discovery finds servers on this machine.
 	Discovery DiscoveryConfig `yaml:"discovery"`
+	// HTTP2 lets providers choose HTTP/2, over which calls share connections. A
+	// call costs this process more then than over HTTP/1.1. Default false.
+	HTTP2 bool `yaml:"http2"`
 	// Timeouts bound a call.
 	Timeouts TimeoutsConfig `yaml:"timeouts"`
 	// Retry says when a call is made again.

@@ -72,7 +72,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		s.store = postgres.New(deps.Postgres)
 	}
 	if s.doer == nil {
-		if s.doer, err = upstream.New(upstream.Config{DialTimeout: cfg.Timeouts.Connect, TLSTimeout: cfg.Timeouts.Connect}); err != nil {
+		if s.doer, err = upstream.New(upstream.Config{DialTimeout: cfg.Timeouts.Connect, TLSTimeout: cfg.Timeouts.Connect, HTTP2: cfg.HTTP2}); err != nil {
 			return nil, err
 		}
 		s.ownDoer = true
