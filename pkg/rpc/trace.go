@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"time"
 
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
@@ -51,6 +52,7 @@ func Trace(tracer trace.Tracer, transport string) Interceptor {
 		if span.IsRecording() {
 			span.SetAttributes(attribute.String("rpc.system", "grpc"), attribute.String("gptmesh.room", m.Room),
 				attribute.String("gptmesh.transport", transport), attribute.String("gptmesh.request_id", callctx.From(ctx).RequestID))
+			span.SetAttributes(TimeLeft(ctx)...)
 		}
 		err := next(ctx)
 		if f := fault.From(err); f != nil && span.IsRecording() {
@@ -59,6 +61,15 @@ func Trace(tracer trace.Tracer, transport string) Interceptor {
 		}
 		return err
 	}}
+}
+
+// TimeLeft tells a span how long its caller will wait; nothing where it sets no
+// limit.
+func TimeLeft(ctx context.Context) []attribute.KeyValue {
+	if deadline, ok := ctx.Deadline(); ok {
+		return []attribute.KeyValue{attribute.Float64("gptmesh.time_left_seconds", time.Until(deadline).Seconds())}
+	}
+	return nil
 }
 
 // inject writes the span of ctx into outgoing metadata.

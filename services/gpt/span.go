@@ -5,6 +5,7 @@ import (
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/rpc"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
@@ -24,6 +25,9 @@ func (s *Service) startSpan(ctx context.Context, row *gptv1.Attempt, operation s
 		attribute.String("gen_ai.request.model", row.GetModel()), attribute.String("gptmesh.attempt_id", row.GetId()),
 		attribute.Int("gptmesh.attempt_number", int(row.GetNumber())),
 	))
+	if span.IsRecording() {
+		span.SetAttributes(rpc.TimeLeft(ctx)...)
+	}
 	return ctx, attemptSpan{span}
 }
 

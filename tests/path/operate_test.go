@@ -1,6 +1,7 @@
 package path
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
@@ -56,7 +58,7 @@ func TestSecondProcess(t *testing.T) {
 }
 
 // TestOneTrace shows one trace over all rooms, out to the provider, under the
-// client's own span.
+// client's own span, and what it tells of the client's limit.
 func TestOneTrace(t *testing.T) {
 	t.Parallel()
 	harness.Each(t, func(t *testing.T, c harness.Combination) {
@@ -107,7 +109,45 @@ func TestOneTrace(t *testing.T) {
 				return nil
 			})
 		}
+		testTimeLeft(t, w, traces)
 	})
+}
+
+// testTimeLeft shows that a client's limit shrinks on its way: no room, nor the
+// call of the provider, has as much time as the one that called it.
+func testTimeLeft(t *testing.T, w *world, traces *collector.Collector) {
+	const seconds = 20
+	for i, f := range face.All() {
+		trace := fmt.Sprintf("%031x%x", 0xdef, i+1)
+		ctx, header := limit(t), map[string]string{"Traceparent": "00-" + trace + "-00f067aa0ba902b7-01"}
+		if f.Name() == (face.GRPC{}).Name() {
+			bounded, cancel := context.WithTimeout(ctx, seconds*time.Second) // becomes grpc-timeout
+			defer cancel()
+			ctx = bounded
+		} else {
+			header["X-Request-Timeout"] = fmt.Sprint(seconds)
+		}
+		answer, err := f.Ask(ctx, w.Mesh, face.Ask{Model: openAIModel, Text: provider.Prompt(t.Name() + f.Name()), Stream: true, Header: header})
+		if err != nil || !answer.Complete {
+			t.Fatalf("%s: %v %+v", f.Name(), err, answer)
+		}
+		eventually(t, func() error {
+			left := float64(seconds)
+			spans := traces.Spans(trace)
+			for _, hop := range []string{"RequestService/Submit", "ResponseService/Generate", "GPTService/Generate", "chat "} {
+				at := slices.IndexFunc(spans, func(s collector.Span) bool { return strings.Contains(s.Name, hop) })
+				if at < 0 {
+					return fmt.Errorf("%s: no span of %s", f.Name(), hop)
+				}
+				if got := spans[at].Numbers["gptmesh.time_left_seconds"]; got <= 0 || got >= left {
+					return fmt.Errorf("%s: %s began with %v s, which is not less than the %v s of whoever called it", f.Name(), hop, got, left)
+				} else {
+					left = got
+				}
+			}
+			return nil
+		})
+	}
 }
 
 // TestKeys shows that a mesh with keys asks for one at every door, and that

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	collectorv1 "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	commonv1 "go.opentelemetry.io/proto/otlp/common/v1"
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc"
 )
@@ -34,6 +35,8 @@ type Span struct {
 	Trace, ID, Parent string
 	// Attributes are those with a text.
 	Attributes map[string]string
+	// Numbers are those with a floating-point number.
+	Numbers map[string]float64
 }
 
 // Start starts a collector that ends with the test.
@@ -75,10 +78,13 @@ func (c *Collector) Export(_ context.Context, r *collectorv1.ExportTraceServiceR
 func read(service string, span *tracev1.Span) Span {
 	s := Span{
 		Service: service, Name: span.GetName(), Trace: hex.EncodeToString(span.GetTraceId()),
-		ID: hex.EncodeToString(span.GetSpanId()), Parent: hex.EncodeToString(span.GetParentSpanId()), Attributes: map[string]string{},
+		ID: hex.EncodeToString(span.GetSpanId()), Parent: hex.EncodeToString(span.GetParentSpanId()), Attributes: map[string]string{}, Numbers: map[string]float64{},
 	}
 	for _, a := range span.GetAttributes() {
 		s.Attributes[a.GetKey()] = a.GetValue().GetStringValue()
+		if number, ok := a.GetValue().GetValue().(*commonv1.AnyValue_DoubleValue); ok {
+			s.Numbers[a.GetKey()] = number.DoubleValue
+		}
 	}
 	return s
 }
