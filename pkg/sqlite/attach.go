@@ -39,7 +39,7 @@ func (db *DB) attach(ctx context.Context) error {
 				if err != nil {
 					return fmt.Errorf("%w: number %d", err, record.Sequence)
 				}
-				if err := db.runLater(w, list); err != nil {
+				if err := db.runLater(w, list, nil); err != nil {
 					return err
 				}
 			}

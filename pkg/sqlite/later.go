@@ -281,13 +281,17 @@ func (db *DB) apply() error {
 	}
 	position := batch[n-1].sequence
 	err := db.commit.Do(context.Background(), func(_ context.Context, w *writer) error {
+		var g gathering
 		for _, l := range batch {
 			if l.state != laterRunning {
 				continue
 			}
-			if err := db.runLater(w, l.stmts); err != nil {
+			if err := db.runLater(w, l.stmts, &g); err != nil {
 				return err
 			}
+		}
+		if err := db.runLater(w, g.joined(), nil); err != nil {
+			return err
 		}
 		_, err := w.execute(positionSQL, []any{int64(position)})
 		return w.failed(err)
@@ -315,13 +319,14 @@ func (db *DB) apply() error {
 }
 
 // runLater runs one write's statements. One that fails by itself, which it must
-// not be able to, is lost and said so; the others are not held up by it.
-func (db *DB) runLater(w *writer, list stmts) error {
+// not be able to, is lost and said so; the others are not held up by it. Those that
+// may be run together are left to g, where it is given.
+func (db *DB) runLater(w *writer, list stmts, g *gathering) error {
 	for _, stmt := range list {
 		if w.fatal != nil {
 			return w.fatal
 		}
-		if w.recording(stmt) {
+		if w.recording(stmt) || g != nil && g.add(stmt) {
 			continue
 		}
 		_, err := w.execute(stmt.Query, stmt.Args)

@@ -297,7 +297,7 @@ func BenchmarkLater(b *testing.B) {
 			next++
 			id := next
 			mu.Unlock()
-			l, err := db.Later(context.Background(), Stmt{"insert into rows (id, name, body) values (?, ?, ?)", []any{id, strconv.Itoa(id), body}})
+			l, err := db.Later(context.Background(), Stmt{Query: "insert into rows (id, name, body) values (?, ?, ?)", Args: []any{id, strconv.Itoa(id), body}})
 			if err == nil {
 				err = l.Wait(context.Background())
 			}

@@ -11,6 +11,14 @@ import (
 type Stmt struct {
 	Query string
 	Args  []any
+	// Key, where set, lets a Later run the statement at the end of its commit,
+	// behind those that were written after it, together with the others of its
+	// Query and Key: as Join says. A crash may have each run by itself, in its place.
+	Key string
+	// Join makes the arguments of fewer statements, or of as many, of those of
+	// several, in their order. What it is given it leaves as it is. Required with
+	// Key.
+	Join func(args [][]any) [][]any
 }
 
 // What follows an argument's tag in a journal's record.

@@ -16,6 +16,9 @@ func (s *Service) endInterrupted(r *responsev1.Response, frames []byte) []byte {
 		s.deps.Logger.Error("the journal of an answer is broken", "response_id", r.GetId(), "error", err)
 		entries, frames = nil, nil
 	}
+	if kept := once(entries); len(kept) < len(entries) {
+		entries, frames = kept, answerlog.Frames(nil, kept...)
+	}
 	assembler := wire.Assembler{MaxBytes: s.cfg.MaxAnswerBytes}
 	t := &typer{codec: s.deps.Codec}
 	for _, entry := range entries {
@@ -57,6 +60,23 @@ func (s *Service) endInterrupted(r *responsev1.Response, frames []byte) []byte {
 		return frames // cannot be: the chunk is made here
 	}
 	return answerlog.Frames(frames, terminal)
+}
+
+// once leaves out chunks that came again: where a write of the journal was not
+// acknowledged, the next one repeats it.
+func once(entries [][]byte) [][]byte {
+	kept, last := entries[:0:0], int64(0)
+	for _, entry := range entries {
+		var chunk conversationv1.Chunk
+		if err := proto.Unmarshal(entry, &chunk); err == nil {
+			if chunk.GetSequence() <= last {
+				continue
+			}
+			last = chunk.GetSequence()
+		}
+		kept = append(kept, entry)
+	}
+	return kept
 }
 
 // lostEnd is the terminal chunk of an answer that failed, for one who has seen

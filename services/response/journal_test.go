@@ -233,3 +233,20 @@ func TestClocksThatJump(t *testing.T) {
 	all.Wait()
 	equal(t, made, "1:^{0} 2:{1} 3:#${.}")
 }
+
+// Where a write of the journal was not acknowledged, the next one repeats it: an
+// interrupted answer has each chunk once.
+func TestJournaledChunksCountOnce(t *testing.T) {
+	t.Parallel()
+	var entries [][]byte
+	for _, sequence := range []int64{1, 2, 3, 2, 3, 4} {
+		entry, err := proto.Marshal(&conversationv1.Chunk{Sequence: sequence})
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries = append(entries, entry)
+	}
+	if got := len(once(entries)); got != 4 {
+		t.Errorf("%d chunks of 4", got)
+	}
+}
