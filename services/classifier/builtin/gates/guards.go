@@ -1,6 +1,7 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"strings"
 
@@ -17,6 +18,12 @@ var carriers = []string{
 	"#!/bin/sh\nset -eu\n# %s\nfor f in *.log; do\n  gzip -9 \"$f\"\n  mv \"$f.gz\" /var/archive/\ndone\necho \"done\"\n",
 	"CREATE TABLE orders (id BIGINT PRIMARY KEY, total NUMERIC(10,2), note TEXT);\n-- %s\nINSERT INTO orders (id, total, note) VALUES (1, 9.90, 'first'), (2, 19.80, 'second');\nSELECT note, SUM(total) FROM orders GROUP BY note ORDER BY 2 DESC;\n",
 }
+
+// codingPrompts are prompts of every day, one a line, written by hand: many
+// have the words of attacks. No model is trained on them.
+//
+//go:embed testdata/coding_prompts.txt
+var codingPrompts string
 
 // guards measures the program's own guard: attacks that training did not see,
 // alone and hidden in code, and harmless texts of every kind that there is.
@@ -80,13 +87,34 @@ func guards(b *bench) error {
 		if rows == nil {
 			continue
 		}
-		kept := 0.0
+		texts := make([]string, len(rows))
 		for i := range rows {
-			if _, flagged := flags(rows[i].Title + "\n" + rows[i].Text); !flagged {
-				kept++
+			texts[i] = rows[i].Title + "\n" + rows[i].Text
+		}
+		b.falseAlarms(set, texts, "rows of "+name)
+	}
+	b.falseAlarms(set, strings.Split(strings.TrimSpace(codingPrompts), "\n"), "ordinary coding prompts, many with the words of attacks")
+	return nil
+}
+
+// falseAlarms adds a bar for each guard head on harmless texts.
+func (b *bench) falseAlarms(set *learn.Set, texts []string, what string) {
+	for _, head := range []string{"injection", "jailbreak"} {
+		m := set.Model(head)
+		likelier, flagged := 0, 0
+		for _, text := range texts {
+			p := m.Classify(learn.Document{Text: text})
+			if p.Label != head {
+				continue
+			}
+			likelier++
+			if p.Accepted {
+				flagged++
 			}
 		}
-		b.add(bar{head: "injection", what: "harmless texts not flagged", figure: kept / float64(len(rows)), gate: 0.97, target: 0.98, note: fmt.Sprintf("%d rows of %s", len(rows), name)})
+		b.add(bar{
+			head: head, what: "harmless texts not flagged", figure: 1 - float64(flagged)/float64(len(texts)), gate: 0.97, target: 0.98,
+			note: fmt.Sprintf("%d %s; flagged %d, likelier than not %d", len(texts), what, flagged, likelier),
+		})
 	}
-	return nil
 }
