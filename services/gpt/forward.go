@@ -38,22 +38,37 @@ func (s *Service) Forward(req *gptv1.ForwardRequest, stream grpc.ServerStreaming
 	var ctx context.Context = admitted
 	ctx, alive, cancel := s.lasting(ctx, manages(req.GetOperation()))
 	defer cancel()
-	target, err := s.forwardTarget(ctx, req)
+	plan, err := s.forwardPlan(ctx, req)
 	if err != nil {
 		return s.ended(ctx, err, "")
 	}
-	outbound := &provider.ForwardCall{Operation: req.GetOperation(), ContentType: req.GetContentType(), Digest: req.GetDigest()}
-	if outbound.ContentType, outbound.Body, err = renamed(req, target.Name()); err != nil {
+	name := plan.Options[0].Target.Name()
+	outbound, err := outboundTo(req, name)
+	if err != nil {
 		return err
 	}
-	return s.pass(ctx, passing{request: req, target: target, outbound: outbound, arrived: arrived, alive: alive, sink: stream.Send})
+	return s.pass(ctx, passing{
+		request: req, plan: plan, arrived: arrived, alive: alive, sink: stream.Send,
+		outbound: func(to string) (*provider.ForwardCall, error) {
+			if to == name {
+				return outbound, nil
+			}
+			return outboundTo(req, to)
+		},
+	})
+}
+
+// outboundTo is the call as a provider gets it that knows the model by name.
+func outboundTo(req *gptv1.ForwardRequest, name string) (*provider.ForwardCall, error) {
+	contentType, body, err := renamed(req, name)
+	return &provider.ForwardCall{Operation: req.GetOperation(), ContentType: contentType, Body: body, Digest: req.GetDigest()}, err
 }
 
 // passing is one call that is passed on.
 type passing struct {
 	request  *gptv1.ForwardRequest
-	target   *registry.Target // with a provider.Forwarder
-	outbound *provider.ForwardCall
+	plan     registry.Plan // of places with a provider.Forwarder
+	outbound func(model string) (*provider.ForwardCall, error)
 	arrived  time.Time
 	alive    func()
 	sink     func(*gptv1.ForwardResponse) error
@@ -61,14 +76,18 @@ type passing struct {
 }
 
 func (s *Service) pass(ctx context.Context, p passing) error {
-	req, target := p.request, p.target
+	req := p.request
 	f := &forwarding{sink: p.sink}
 	c := &call{
-		service: s, plan: registry.PlanFor(target), request: &gptv1.GenerateRequest{RequestId: req.GetRequestId()}, arrived: p.arrived,
+		service: s, plan: p.plan, request: &gptv1.GenerateRequest{RequestId: req.GetRequestId()}, arrived: p.arrived,
 		estimate: estimateForward(req), operation: operationName(req.GetOperation()), free: manages(req.GetOperation()), cautious: true,
 		invoke: func(ctx context.Context, to *registry.Option, _ *conversationv1.Turn, sink provider.Sink) error {
-			forwarder := to.Place.Lane.Provider.(provider.Forwarder) // as forwardTarget has found
-			err := forwarder.Forward(ctx, p.outbound, func(piece *gptv1.ForwardResponse) error {
+			outbound, err := p.outbound(to.Target.Name())
+			if err != nil {
+				return err
+			}
+			forwarder := to.Place.Lane.Provider.(provider.Forwarder) // as forwardPlan has found
+			err = forwarder.Forward(ctx, outbound, func(piece *gptv1.ForwardResponse) error {
 				p.alive()
 				return f.push(piece, sink)
 			})
@@ -78,7 +97,7 @@ func (s *Service) pass(ctx context.Context, p passing) error {
 			if err != nil {
 				return err
 			}
-			return f.finish(target.Entry.Info.Name, sink)
+			return f.finish(to.Target.Entry.Info.Name, sink)
 		},
 		send: f.send,
 	}
@@ -89,7 +108,7 @@ func (s *Service) pass(ctx context.Context, p passing) error {
 		return f.failure
 	}
 	if changes(req.GetOperation()) {
-		s.registry.Renew(ctx, target.Entry)
+		s.registry.Renew(ctx, p.plan.Options[0].Target.Entry)
 	}
 	return nil
 }
@@ -211,28 +230,43 @@ func renamed(req *gptv1.ForwardRequest, name string) (contentType string, body [
 	return "application/json", body, err
 }
 
-// forwardTarget finds who takes a call that is passed on. The entry's provider is
-// a provider.Forwarder that has the operation.
-func (s *Service) forwardTarget(ctx context.Context, req *gptv1.ForwardRequest) (*registry.Target, error) {
-	able := func(e *registry.Entry) bool {
-		forwarder, ok := e.Provider.(provider.Forwarder)
-		return ok && forwarder.Forwards(req.GetOperation())
-	}
-	model := req.GetModel()
-	if model != "" && !manages(req.GetOperation()) {
-		target, err := s.registry.Resolve(ctx, model)
-		if err == nil && !able(target.Entry) {
-			err = cannotForward(target.Entry.Info.Name, req)
+// forwardPlan finds who takes a call that is passed on: of a route every target
+// whose provider has the operation. All are provider.Forwarders.
+func (s *Service) forwardPlan(ctx context.Context, req *gptv1.ForwardRequest) (registry.Plan, error) {
+	if req.GetModel() == "" || manages(req.GetOperation()) {
+		target, err := s.forwardTarget(ctx, req)
+		if err != nil {
+			return registry.Plan{}, err
 		}
-		return target, err
+		return registry.PlanFor(target), nil
 	}
+	plan, err := s.registry.Plan(ctx, req.GetModel())
+	if err != nil {
+		return registry.Plan{}, err
+	}
+	first := plan.Options[0].Target.Entry.Info.Name
+	plan.Options = slices.DeleteFunc(plan.Options, func(o registry.Option) bool { return !forwards(o.Target.Entry, req) })
+	if len(plan.Options) == 0 {
+		return registry.Plan{}, cannotForward(first, req)
+	}
+	return plan, nil
+}
+
+func forwards(e *registry.Entry, req *gptv1.ForwardRequest) bool {
+	forwarder, ok := e.Provider.(provider.Forwarder)
+	return ok && forwarder.Forwards(req.GetOperation())
+}
+
+// forwardTarget finds who takes a call that names no model, or manages one.
+func (s *Service) forwardTarget(ctx context.Context, req *gptv1.ForwardRequest) (*registry.Target, error) {
+	model := req.GetModel()
 	s.registry.Refresh(ctx) // also waits until servers were looked for
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	var entries []*registry.Entry
 	for _, e := range s.registry.Entries() {
-		if e.Provider != nil && able(e) {
+		if e.Provider != nil && forwards(e, req) {
 			entries = append(entries, e)
 		}
 	}

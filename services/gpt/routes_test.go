@@ -454,3 +454,57 @@ func TestEmbedFallsBack(t *testing.T) {
 		t.Errorf("vectors of another model: %v", resp)
 	}
 }
+
+// A call that is passed on goes to another target of the route where the first
+// cannot have begun it, under the name that the model has there, and to none where
+// it may have.
+func TestForwardFallsBack(t *testing.T) {
+	t.Parallel()
+	var got seen
+	lists := script(nil)
+	taken := func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			lists(w, r)
+			return
+		}
+		got.note(r)
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, `{"id":"modr-1","results":[]}`)
+	}
+	for name, test := range map[string]struct {
+		first http.HandlerFunc // nil where nobody listens
+		falls bool
+	}{
+		"unreachable":  {nil, true},
+		"key refused":  {status(401), true},
+		"rate limited": {status(429, "Retry-After", "600"), true},
+		"server error": {status(500), false},
+		"bad request":  {status(400), false},
+		"broken off":   {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := newPlace(t, test.first), newPlace(t, taken)
+			if test.first == nil {
+				a.url = "http://127.0.0.1:1/v1"
+			}
+			r := routed(t, gpt.RouteConfig{Targets: []gpt.TargetConfig{{Model: "a/m"}, {Model: "b/other"}}}, a, b)
+			out := r.forward(t.Context(), &gptv1.ForwardRequest{Operation: moderate, Model: "r", ContentType: "application/json", Body: []byte(`{"model":"r","input":"x"}`)})
+			rows := byNumber(t, r)
+			if !test.falls {
+				if b.calls() != 0 || len(rows) != 1 {
+					t.Errorf("the second target was called: %+v %v", out, rows)
+				}
+				return
+			}
+			if out.err != nil || out.status != 200 || !strings.Contains(out.body(), "modr-1") {
+				t.Errorf("%+v", out)
+			}
+			if _, _, body := got.last(); !strings.Contains(body, `"model":"other"`) {
+				t.Errorf("the second target got %s", body)
+			}
+			if len(rows) != 2 || rows[1].GetTarget() != "b/other" || rows[1].GetCause() != gptv1.Attempt_CAUSE_FALLBACK {
+				t.Errorf("rows: %v", rows)
+			}
+		})
+	}
+}

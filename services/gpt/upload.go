@@ -49,7 +49,7 @@ func (s *Service) Upload(stream grpc.ClientStreamingServer[gptv1.UploadRequest, 
 	var ctx context.Context = admitted
 	ctx, alive, cancel := s.lasting(ctx, true)
 	defer cancel()
-	target, err := s.forwardTarget(ctx, req)
+	plan, err := s.forwardPlan(ctx, req)
 	if err != nil {
 		return s.ended(ctx, err, "")
 	}
@@ -60,9 +60,10 @@ func (s *Service) Upload(stream grpc.ClientStreamingServer[gptv1.UploadRequest, 
 	answered := make(chan error, 1)
 	go func() {
 		err := s.pass(ctx, passing{
-			request: req, target: target, arrived: arrived, alive: alive, sink: answer.add,
-			outbound: &provider.ForwardCall{Operation: req.GetOperation(), Digest: req.GetDigest(), Stream: once},
-			spent:    once.begun.Load,
+			request: req, plan: plan, arrived: arrived, alive: alive, sink: answer.add, spent: once.begun.Load,
+			outbound: func(string) (*provider.ForwardCall, error) {
+				return &provider.ForwardCall{Operation: req.GetOperation(), Digest: req.GetDigest(), Stream: once}, nil
+			},
 		})
 		body.CloseWithError(errAnswered)
 		answered <- err
