@@ -152,6 +152,11 @@ func TestClassifierRefusals(t *testing.T) {
 	if err := eval.run(strings.NewReader(classifierRows(3)), &strings.Builder{}); err == nil || !strings.Contains(err.Error(), "x.model") {
 		t.Errorf("no model: %v", err)
 	}
+	model, _ := trainedModel(t, classifierRows(20))
+	eval.Model = model
+	if err := eval.run(strings.NewReader(`{"text":"a text","label":"something else"}`), &strings.Builder{}); err == nil || !strings.Contains(err.Error(), "knows no label") {
+		t.Errorf("other labels: %v", err)
+	}
 }
 
 func TestClassifierBundle(t *testing.T) {

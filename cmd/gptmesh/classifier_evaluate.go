@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/gptmesh/gptmesh/services/classifier/learn"
 )
@@ -28,6 +30,10 @@ func (c *classifierEvaluateCommand) run(stdin io.Reader, stdout io.Writer) error
 	rows, err := classifierInput(c.Data, stdin)
 	if err != nil {
 		return err
+	}
+	labels := m.Metadata().Labels
+	if !rows[0].Routed && !slices.ContainsFunc(rows, func(r learn.Row) bool { return slices.Contains(labels, r.Label) }) {
+		return fmt.Errorf("field \"label\": the head %q knows no label of the rows, such as %q: it has %q", m.Metadata().Head, rows[0].Label, labels)
 	}
 	e, err := m.Evaluate(rows)
 	if err != nil {

@@ -3,13 +3,15 @@ package classifier
 import (
 	"context"
 	"errors"
+	"time"
 
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 )
 
-// check trains the first head that is due by count or by schedule. There is
-// one training at a time: another head waits for the next look.
+// check trains the first head that is due by count, by schedule or by what
+// feedback says of its predictions. There is one training at a time: another
+// head waits for the next look.
 func (l *Learning) check(ctx context.Context) error {
 	counts, err := l.store.Counts(ctx)
 	if err != nil {
@@ -40,7 +42,16 @@ func (l *Learning) check(ctx context.Context) error {
 			trigger = "schedule"
 		case l.cfg.Every > 0 && last.IsZero():
 			trigger = "schedule"
-		default:
+		case fresh > 0:
+			imprecise, err := l.imprecise(ctx, c.Head, last)
+			if err != nil {
+				return err
+			}
+			if imprecise {
+				trigger = "precision"
+			}
+		}
+		if trigger == "" {
 			continue
 		}
 		_, err = l.begin(ctx, order{head: c.Head, minSamples: l.cfg.MinSamples, canary: int32(l.cfg.CanaryPercent), seed: 1, trigger: trigger})
@@ -51,4 +62,18 @@ func (l *Learning) check(ctx context.Context) error {
 		return nil
 	}
 	return nil
+}
+
+// judgedPredictions is how many of the newest predictions that feedback spoke
+// of are looked at; there must be minSamples of them.
+const judgedPredictions = 1000
+
+// imprecise says whether too few of a head's predictions were right since it
+// was last tried.
+func (l *Learning) imprecise(ctx context.Context, head string, since time.Time) (bool, error) {
+	if l.cfg.MinPrecision == 0 {
+		return false, nil
+	}
+	judged, right, err := l.store.Judged(ctx, head, since, judgedPredictions)
+	return err == nil && judged >= minSamples && float64(right) < l.cfg.MinPrecision*float64(judged), err
 }

@@ -61,6 +61,10 @@ type LearningConfig struct {
 	// Every trains a head that has new samples when it was last tried so long
 	// ago; 0 never does.
 	Every time.Duration `yaml:"every"`
+	// MinPrecision trains a head when less of the predictions that feedback spoke
+	// of since it was last tried were right; 0 never does. It takes 100 such
+	// predictions.
+	MinPrecision float64 `yaml:"min_precision"`
 	// CanaryPercent makes a version of these trainings the canary for so many of
 	// a hundred keys; 0 makes it active.
 	CanaryPercent int `yaml:"canary_percent"`
@@ -81,7 +85,7 @@ func DefaultConfig() Config {
 		HeuristicThreshold: 0.85, LearnedThreshold: 0.70, Timeout: 5 * time.Second, Learned: true,
 		LLM: LLM{MaxConcurrent: 8, MinTime: 200 * time.Millisecond, BreakerFailures: 5, BreakerRecovery: 30 * time.Second},
 		Learning: LearningConfig{
-			MinSamples: 1000, MaxSamples: 100_000, MaxBytes: 64 << 20, Holdout: 0.2, NewSamples: 1000, Every: 7 * 24 * time.Hour,
+			MinSamples: 1000, MaxSamples: 100_000, MaxBytes: 64 << 20, Holdout: 0.2, NewSamples: 1000, Every: 7 * 24 * time.Hour, MinPrecision: 0.92,
 			CheckInterval: time.Minute, RefreshInterval: 2 * time.Second, Timeout: 10 * time.Minute, TaskEvents: true,
 		},
 	}
@@ -127,6 +131,8 @@ func (l LearningConfig) validate() error {
 		return wrong("new_samples", l.NewSamples, "is negative")
 	case l.Every < 0:
 		return wrong("every", l.Every, "is negative")
+	case !(l.MinPrecision >= 0 && l.MinPrecision <= 1):
+		return wrong("min_precision", l.MinPrecision, "is not from 0 to 1")
 	case l.CanaryPercent < 0 || l.CanaryPercent > 99:
 		return wrong("canary_percent", l.CanaryPercent, "is not from 0 to 99")
 	case l.CheckInterval <= 0:

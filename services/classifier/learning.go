@@ -72,7 +72,7 @@ func (l *Learning) start(ctx context.Context) error {
 	if l.shared {
 		l.work.Go(func() { l.every(l.cfg.RefreshInterval, "refresh", l.refresh) })
 	}
-	if l.cfg.NewSamples > 0 || l.cfg.Every > 0 {
+	if l.cfg.NewSamples > 0 || l.cfg.Every > 0 || l.cfg.MinPrecision > 0 {
 		l.work.Go(func() { l.every(l.cfg.CheckInterval, "check", l.check) })
 	}
 	if l.events != nil && l.cfg.TaskEvents {

@@ -511,6 +511,39 @@ func TestTrainByCount(t *testing.T) {
 	}
 }
 
+// Feedback that denies what the model says trains before the count is reached.
+func TestTrainByPrecision(t *testing.T) {
+	t.Parallel()
+	room := enrol(t, stores(t)["sqlite"], func(cfg *classifier.Config, _ *classifier.Deps) {
+		cfg.Learning.MinSamples, cfg.Learning.NewSamples, cfg.Learning.CheckInterval = 100, 0, 10*time.Millisecond
+		cfg.Learning.Every = 0
+	})
+	say := func(n int, predicted func(label string) string) {
+		for i := range n {
+			word := []string{"rockets", "whistles"}[i%2]
+			label := map[string]string{"rockets": "test", "whistles": "refactor"}[word]
+			if _, err := room.RecordFeedback(t.Context(), &classifierv1.RecordFeedbackRequest{
+				Text: fmt.Sprintf("please look at the %s of part %d today", word, i), Label: label, Predicted: predicted(label),
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	say(110, func(label string) string { return label })
+	list, err := room.ListTrainings(t.Context(), &classifierv1.ListTrainingsRequest{})
+	if err != nil || len(list.GetTrainings()) != 0 {
+		t.Fatalf("got %v, %v", list, err)
+	}
+	say(12, func(string) string { return "feature" })
+	until(t, "wrong predictions train", func() bool {
+		list, err = room.ListTrainings(t.Context(), &classifierv1.ListTrainingsRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list.GetTrainings()) == 1 && list.GetTrainings()[0].GetTrigger() == "precision"
+	})
+}
+
 // A model of a new head that somebody brings answers beside the others.
 func TestImport(t *testing.T) {
 	t.Parallel()

@@ -7,10 +7,13 @@ import (
 
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	eventv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/event/v1"
+	orchestrationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/orchestration/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	"github.com/gptmesh/gptmesh/tests/harness"
 	"github.com/gptmesh/gptmesh/tests/harness/face"
 	"github.com/gptmesh/gptmesh/tests/harness/provider"
+	"google.golang.org/protobuf/types/known/anypb"
 )
 
 // TestLearn teaches a running mesh by feedback, until a model of its own answers,
@@ -64,8 +67,50 @@ func TestLearn(t *testing.T) {
 		if _, version := label(); version != "built-in:task_type" {
 			t.Errorf("version %q after the rollback", version)
 		}
+		testCompleted(t, w, learning)
 		testFlagged(t, w)
 	})
+}
+
+// testCompleted tells of a completed task again and again: it is one sample.
+func testCompleted(t *testing.T, w *world, learning classifierv1.LearningServiceCaller) {
+	payload, err := anypb.New(&orchestrationv1.TaskCompleted{TaskId: "t1", Description: "make the rockets fly again", Type: "bug_fix", Success: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bus := eventv1.RemoteEventService(w.Conn("classifier"))
+	publish := func(id string, payload *anypb.Any) {
+		t.Helper()
+		if _, err := bus.Publish(limit(t), &eventv1.PublishRequest{Events: []*eventv1.Event{{Id: id, Type: "orchestration.task_completed", Payload: payload}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range []string{"told-once", "told-once", "told-again"} {
+		publish(id, payload)
+	}
+	last, err := anypb.New(&orchestrationv1.TaskCompleted{TaskId: "t2", Description: "make the whistles blow again", Type: "refactor", Success: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish("told-last", last)
+	sources := func() (list []string) {
+		t.Helper()
+		resp, err := learning.ListTrainingSamples(limit(t), &classifierv1.ListTrainingSamplesRequest{PageSize: 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range resp.GetSamples() {
+			if s.GetOrigin() == classifierv1.SampleOrigin_SAMPLE_ORIGIN_TASK {
+				list = append(list, s.GetSourceId())
+			}
+		}
+		return list
+	}
+	// Events are handled in order: once the last is there, so are all.
+	harness.Poll(t, func() bool { return slices.Contains(sources(), "task:t2") }, func() string { return fmt.Sprint(sources()) })
+	if got := sources(); !slices.Equal(got, []string{"task:t2", "task:t1"}) {
+		t.Errorf("samples of %v", got)
+	}
 }
 
 // testFlagged sends a turn that tries to inject orders: it goes on, and is noted.

@@ -47,6 +47,10 @@ type Samples interface {
 	AddFeedback(ctx context.Context, f *classifierv1.Feedback, sample *Sample) error
 	// Feedback returns the owner's feedback of this id.
 	Feedback(ctx context.Context, owner, id string) (*classifierv1.Feedback, error)
+	// Judged looks at the newest limit feedback of a head at or after a time, and
+	// returns how many speak of a prediction, and of how many of them it was the
+	// right label.
+	Judged(ctx context.Context, head string, since time.Time, limit int) (judged, right int, err error)
 	// AddSamples stores samples, all or none, but passes over those whose head
 	// has one of the same source already. It returns how many were stored.
 	AddSamples(ctx context.Context, list []*Sample) (int, error)

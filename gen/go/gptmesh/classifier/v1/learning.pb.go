@@ -811,7 +811,8 @@ type Training struct {
 	Head string `protobuf:"bytes,2,opt,name=head,proto3" json:"head,omitempty"`
 	// state is where it is in its life.
 	State Training_State `protobuf:"varint,3,opt,name=state,proto3,enum=gptmesh.classifier.v1.Training_State" json:"state,omitempty"`
-	// trigger is what began it: "call", "count" or "schedule".
+	// trigger is what began it: "call", "count", "schedule" or "precision" (too
+	// few of the predictions that feedback spoke of were right).
 	Trigger string `protobuf:"bytes,4,opt,name=trigger,proto3" json:"trigger,omitempty"`
 	// samples is how many it works from.
 	Samples int64 `protobuf:"varint,5,opt,name=samples,proto3" json:"samples,omitempty"`

@@ -86,6 +86,23 @@ func feedback(t *testing.T, open Open) {
 	same(t, must[[]store.HeadCount](t)(s.Counts(ctx)), []store.HeadCount{
 		{Head: "h", Samples: 1, Feedback: 2, Labels: []*classifierv1.LabelCount{{Label: "b", Count: 1}}},
 	})
+	for i, label := range []string{"a", "b", "", "b"} { // right, wrong, denied, right
+		ok(t, s.AddFeedback(ctx, &classifierv1.Feedback{
+			Id: fmt.Sprint(i), Owner: "o", Head: "h", Text: "x", Predicted: []string{"a", "a", "a", "b"}[i], Label: label, CreateTime: at(i + 1),
+		}, nil))
+	}
+	for _, c := range []struct {
+		head          string
+		since         time.Time
+		limit         int
+		judged, right int
+	}{
+		{"h", time.Time{}, 100, 4, 2}, {"h", at(2).AsTime(), 100, 3, 1}, {"h", time.Time{}, 1, 1, 1}, {"other", time.Time{}, 100, 0, 0},
+	} {
+		judged, right, err := s.Judged(ctx, c.head, c.since, c.limit)
+		ok(t, err)
+		same(t, []int{judged, right}, []int{c.judged, c.right})
+	}
 }
 
 func samples(t *testing.T, open Open) {

@@ -42,6 +42,33 @@ func (s *Store) Feedback(ctx context.Context, owner, id string) (*classifierv1.F
 	return f, proto.Unmarshal(body, f)
 }
 
+// Judged implements store.Samples.
+func (s *Store) Judged(ctx context.Context, head string, since time.Time, limit int) (judged, right int, err error) {
+	var from int64 // the zero time has no microseconds of its own
+	if !since.IsZero() {
+		from = since.UnixMicro()
+	}
+	list, err := all(ctx, s.db, `select body from classification_feedback where head = ? and create_micros >= ?
+		order by create_micros desc limit ?`, []any{head, from, int64(limit)}, func(r Rows) (*classifierv1.Feedback, error) {
+		var body []byte
+		if err := r.Scan(&body); err != nil {
+			return nil, err
+		}
+		f := &classifierv1.Feedback{}
+		return f, proto.Unmarshal(body, f)
+	})
+	for _, f := range list {
+		if f.GetPredicted() == "" {
+			continue
+		}
+		judged++
+		if f.GetPredicted() == f.GetLabel() {
+			right++
+		}
+	}
+	return judged, right, s.db.Known(err)
+}
+
 // AddSamples implements store.Samples.
 func (s *Store) AddSamples(ctx context.Context, list []*store.Sample) (added int, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
