@@ -56,7 +56,7 @@ type Turn struct {
 var errNoEnd = errors.New("the request room ended an answer without its terminal event")
 
 // buffers are for pieces that are put together before they are sent. A buffer
-// is one answer's until that has ended.
+// is one answer's while it takes a chunk: streams are silent for most of their time.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
 // maxKept is the largest buffer that is kept for reuse.
@@ -70,8 +70,6 @@ func (s *Submitter) Answer(turn *Turn) {
 		turn.Request.Timeout = durationpb.New(timeout)
 	}
 	w := writer{dialect: &s.dialect, turn: turn, x: x}
-	buffer := buffers.Get().(*[]byte)
-	w.buf = (*buffer)[:0]
 	if turn.Request.GetTurn().GetStream() {
 		w.stream = x.Stream(edge.StreamOptions{
 			ContentType: s.dialect.ContentType, Pause: s.dialect.Pause, Ping: s.dialect.Ping, Throughout: s.dialect.Throughout,
@@ -80,10 +78,6 @@ func (s *Submitter) Answer(turn *Turn) {
 	}
 	err := s.caller.Submit(x.Context(), turn.Request, w.take)
 	w.finish(err)
-	if cap(w.buf) <= maxKept {
-		*buffer = w.buf
-		buffers.Put(buffer)
-	}
 }
 
 // finish ends an answer that has not ended by itself.

@@ -50,11 +50,17 @@ func (w *writer) take(step *requestv1.SubmitResponse) error {
 			w.header(func(h http.Header) { w.headers.started(h, started) })
 		}
 	}
+	buffer := buffers.Get().(*[]byte)
+	w.buf = (*buffer)[:0]
 	err := w.write(chunk)
 	if err != nil && w.broken == nil {
 		w.fail(err)
-		return err
 	}
+	if cap(w.buf) <= maxKept {
+		*buffer = w.buf
+		buffers.Put(buffer)
+	}
+	w.buf = nil
 	return err
 }
 

@@ -16,7 +16,7 @@ var (
 const DefaultMaxEvent = 8 << 20
 
 const (
-	firstRoom = 8 << 10  // The buffer starts with this size
+	firstRoom = 4 << 10  // The buffer starts with this size
 	largeRoom = 64 << 10 // and doubles up to this one while reads fill it.
 	emptyRead = 100      // So many reads of nothing in a row are a broken source.
 )

@@ -13,9 +13,10 @@ import (
 	"github.com/gptmesh/gptmesh/gen/scope"
 )
 
-// inlineBody is the greatest body that is written before the answer is looked at. A larger one might fill all buffers on
-// the way while the server, having answered already, no longer reads it.
-const inlineBody = 32 << 10
+// InlineBody is the greatest body that the lean client writes before it looks at the answer: it does not read such a body
+// any more when Do has returned. A larger one might fill all buffers on the way while the server, having answered
+// already, no longer reads it.
+const InlineBody = 32 << 10
 
 // writeMoment is how long the end of an answer waits for the end of writing its request, before giving the connection up.
 const writeMoment = 50 * time.Millisecond
@@ -85,7 +86,7 @@ func (x *exchange) send(req *Request) error {
 	cn := x.cn
 	cn.out = req.appendHead(cn.out[:0])
 	cn.allowWrite(x.headerTimeout)
-	if len(req.Body) > inlineBody {
+	if len(req.Body) > InlineBody {
 		x.writing = make(chan struct{})
 		go x.sendLarge(cn.out, req.Body)
 		return nil

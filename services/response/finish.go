@@ -86,6 +86,9 @@ func (r *run) finish(ctx context.Context, err error) error {
 	lastingCtx, cancel := lasting(ctx, r.s.cfg.StoreTimeout)
 	defer cancel()
 	r.save(lastingCtx, f)
+	if f.lent != nil && !f.kept {
+		f.release() // not held while the client is waited for
+	}
 	r.s.metrics.ended(r.response.GetState(), r.response.GetFailure(), r.s.deps.Clock().Sub(r.begin))
 	if f.append != nil && r.response.GetState() == responsev1.Response_STATE_COMPLETED {
 		// The session must not hold an answer that is lost.
@@ -98,11 +101,7 @@ func (r *run) finish(ctx context.Context, err error) error {
 	if r.s.cache != nil && r.ttl > 0 && r.kept == nil && r.response.GetGuard().GetAction() < conversationv1.GuardAction_GUARD_ACTION_REDACTED && r.response.GetState() == responsev1.Response_STATE_COMPLETED {
 		r.s.cache.put(r.key, r.keep(f))
 	}
-	err = r.conclude(ctx, f)
-	if !f.kept {
-		f.release()
-	}
-	return err
+	return r.conclude(ctx, f)
 }
 
 // process runs the rules over the last events. Only an answer that the model

@@ -61,6 +61,9 @@ func (c *Client) Generate(ctx context.Context, chat Chat, call *provider.Call, s
 		return err
 	}
 	defer resp.Body.Close()
+	if len(body) <= bodyRoom {
+		c.keep(room)
+	}
 
 	out := &answer{
 		client: c, chat: &chat, sink: sink,

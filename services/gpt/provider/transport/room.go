@@ -9,6 +9,8 @@ import (
 // bodyRoom is room for the body of a usual call. Longer bodies get their own.
 const bodyRoom = 16 << 10
 
+var _ = uint(upstream.InlineBody - bodyRoom) // what fits in is sent when the call was made
+
 var bodies = sync.Pool{New: func() any {
 	b := make([]byte, 0, bodyRoom)
 	return &b
@@ -23,9 +25,12 @@ func (c *Client) room() *[]byte {
 	return bodies.Get().(*[]byte)
 }
 
-// keep gives room back, when the answer is closed.
+// keep gives room back: when the answer is closed, or as soon as the call was made
+// where the body fits in. Streams are many and last long. See upstream.InlineBody.
 func (c *Client) keep(room *[]byte) {
 	if cap(*room) == bodyRoom {
-		bodies.Put(room)
+		kept := *room
+		*room = nil
+		bodies.Put(&kept)
 	}
 }
