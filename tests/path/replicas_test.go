@@ -28,10 +28,16 @@ import (
 // startReplicas starts two meshes of one process on one database.
 func startReplicas(t *testing.T, config map[string]any) (one, two *world) {
 	t.Helper()
+	return startReplicasOf(t, harness.Up, config)
+}
+
+// startReplicasOf starts two meshes of a shape on one database.
+func startReplicasOf(t *testing.T, shape harness.Shape, config map[string]any) (one, two *world) {
+	t.Helper()
 	p, database := startProvider(t), pgtest.DB(t)
 	replica := func() *world {
 		return &world{provider: p, Mesh: harness.Start(t, harness.Config{
-			Combination: harness.Combination{Shape: harness.Up, Store: harness.PostgreSQL},
+			Combination: harness.Combination{Shape: shape, Store: harness.PostgreSQL},
 			Provider:    p, Settings: config, Database: database,
 		})}
 	}
@@ -469,12 +475,22 @@ func TestRollingRestart(t *testing.T) {
 }
 
 // TestHandOver lets streams outlast the drain of their process: each ends with
-// what a client needs to resume, and resuming at the other replica succeeds.
+// what a client needs to resume, and resuming at the other replica succeeds. Split,
+// the process that ends is the one with the answers, whoever the client talks to.
 func TestHandOver(t *testing.T) {
 	t.Parallel()
+	for _, shape := range []harness.Shape{harness.Up, harness.Full} {
+		t.Run(string(shape), func(t *testing.T) {
+			t.Parallel()
+			handOver(t, shape)
+		})
+	}
+}
+
+func handOver(t *testing.T, shape harness.Shape) {
 	config := settings()
 	config["shutdown"] = map[string]any{"drain_timeout": "300ms"}
-	one, two := startReplicas(t, config)
+	one, two := startReplicasOf(t, shape, config)
 	one.provider.Script(t.Name(), provider.Say("a b ").Then(provider.Stall()))
 	type end struct {
 		failure *conversationv1.Failure
@@ -505,8 +521,8 @@ func TestHandOver(t *testing.T) {
 		}()
 	}
 	begun.Wait()
-	one.Processes[0].Terminate(t)
-	if code := one.Processes[0].AwaitExit(t); code != 0 {
+	one.Of("response").Terminate(t)
+	if code := one.Of("response").AwaitExit(t); code != 0 {
 		t.Errorf("it ended with %d", code)
 	}
 	for range policies {
