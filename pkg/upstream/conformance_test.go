@@ -462,7 +462,7 @@ func TestCloseWhileReading(t *testing.T) {
 }
 
 func TestTimeouts(t *testing.T) {
-	const soon = 20 * time.Millisecond
+	const soon = 100 * time.Millisecond
 	both(t, func(t *testing.T, transport string) {
 		silent := func(wire string) upstream.Target {
 			return serve(t, func(p *peer) {
