@@ -430,7 +430,7 @@ func (r *roundRobin) post(ctx context.Context, body, key string) (status int, te
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	config := settings()
-	config["shutdown"] = map[string]any{"leave_delay": "200ms", "drain_timeout": "20s"}
+	config["shutdown"] = map[string]any{"leave_delay": "200ms", "drain_timeout": "40s"}
 	one, two := startReplicas(t, config)
 	client := &roundRobin{meshes: []*world{one, two}}
 	var stop atomic.Bool
