@@ -84,30 +84,28 @@ func (s *Service) remote(ctx context.Context, p *pending, deadline time.Time) {
 	s.work.Go(func() {
 		defer func() { <-s.llm.slots }()
 		v, err := s.llm.ask(ctx, turn)
-		ticket.Done(outcome(err, caller.Err() != nil || !ours && ctx.Err() != nil))
 		answers <- answer{v, err}
 	})
+	var a answer
 	select {
-	case a := <-answers:
-		switch {
-		case a.err == nil:
-			p.offer(&a.verdict, 0, begin)
-		case ctx.Err() != nil || fault.From(a.err).Code == codes.DeadlineExceeded:
-			// The gpt room answers a little before the call's own limit.
-			p.late(begin)
-		default:
-			why := whyFailed(a.err)
-			p.note("failed: "+why, begin)
-			p.fall(classifierv1.Fallback_FALLBACK_LLM_FAILED, "LLM failed ("+why+")")
-		}
+	case a = <-answers:
 	case <-ctx.Done():
-		p.late(begin)
+		a.err = ctx.Err()
 	}
-}
-
-func (p *pending) late(begin time.Time) {
-	p.note("did not answer in time", begin)
-	p.fall(classifierv1.Fallback_FALLBACK_TIMEOUT, "Classification timeout")
+	// The gpt room answers a little before the call's own limit.
+	late := a.err != nil && (ctx.Err() != nil || fault.From(a.err).Code == codes.DeadlineExceeded)
+	ticket.Done(outcome(a.err, caller.Err() != nil || !ours && late))
+	switch {
+	case a.err == nil:
+		p.offer(&a.verdict, 0, begin)
+	case late:
+		p.note("did not answer in time", begin)
+		p.fall(classifierv1.Fallback_FALLBACK_TIMEOUT, "Classification timeout")
+	default:
+		why := whyFailed(a.err)
+		p.note("failed: "+why, begin)
+		p.fall(classifierv1.Fallback_FALLBACK_LLM_FAILED, "LLM failed ("+why+")")
+	}
 }
 
 // note says of the language model why it gave nothing.
