@@ -62,7 +62,8 @@ type databaseSettings struct {
 	// URL is "postgres://user:password@host/database". Empty means embedded
 	// stores.
 	URL string `yaml:"url" secret:"true"`
-	// MaxConns bounds the connections of each room.
+	// MaxConns bounds the connections of each room. By default those of the five
+	// rooms of two replicas fit into the 100 that PostgreSQL takes by itself.
 	MaxConns int32 `yaml:"max_conns"`
 }
 
@@ -88,7 +89,7 @@ func defaultSettings() settings {
 	return settings{
 		HTTP: "127.0.0.1:4700", GRPC: "127.0.0.1:4701", Admin: "127.0.0.1:4702", Data: defaultData(),
 		RateLimits: ratelimit.DefaultConfig(),
-		Database:   databaseSettings{MaxConns: 16},
+		Database:   databaseSettings{MaxConns: 8},
 		Events:     eventSettings{Driver: "embedded", Prefix: "gptmesh"},
 		Log:        telemetry.LogConfig{Level: "info", Format: "text"},
 		Traces:     telemetry.TraceConfig{SampleRatio: 1},

@@ -25,7 +25,7 @@ const stopTimeout = 10 * time.Second
 // settings make a cluster cheap: nothing of it needs to survive.
 var settings = []string{
 	"listen_addresses=",
-	"max_connections=300",
+	"max_connections=500",
 	"shared_buffers=32MB",
 	"fsync=off",
 	"synchronous_commit=off",
