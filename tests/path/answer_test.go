@@ -40,7 +40,6 @@ func TestPath(t *testing.T) {
 			{"metrics", testMetrics},
 		} {
 			t.Run(test.name, func(t *testing.T) {
-				t.Parallel()
 				test.run(t, w)
 			})
 		}
@@ -101,7 +100,6 @@ func testSession(t *testing.T, w *world) {
 	for _, first := range face.All() {
 		for _, second := range face.All() {
 			t.Run(first.Name()+" then "+second.Name(), func(t *testing.T) {
-				t.Parallel()
 				scene := t.Name()
 				w.provider.ScriptEach(scene, func(n int) provider.Script { return provider.Say([]string{"I am one.", "I am two."}[n]) })
 				one := w.ask(t, first, face.Ask{Model: openAIModel, Text: "first " + provider.Prompt(scene), Stream: true, Session: "new"})
@@ -129,7 +127,6 @@ func testWires(t *testing.T, w *world) {
 	for _, f := range face.All() {
 		for _, wire := range wires {
 			t.Run(f.Name()+" over "+wire.name, func(t *testing.T) {
-				t.Parallel()
 				for _, split := range []int{0, 1, 7} {
 					scene := t.Name() + string(rune('a'+split))
 					script := provider.Say(hello)

@@ -23,7 +23,6 @@ func TestCallersKeepTheirRules(t *testing.T) {
 			"failed": testFailed, "truncated": testTruncated, "idempotency": testIdempotency, "detached": testDetached, "cancel": testCancel,
 		} {
 			t.Run(name, func(t *testing.T) {
-				t.Parallel()
 				run(t, w)
 			})
 		}

@@ -55,7 +55,6 @@ func testRefused(t *testing.T, w *world) {
 		{"wrong key", provider.Refuse(401, "invalid_api_key"), 0, "PROVIDER_REFUSED_KEY", 1},
 	} {
 		t.Run(refusal.name, func(t *testing.T) {
-			t.Parallel()
 			eachWay(t, func(t *testing.T, f face.Face, stream bool, scene string) {
 				session := w.newSession(t)
 				w.provider.Script(scene, provider.Script{Steps: []provider.Step{refusal.step}})
@@ -116,7 +115,6 @@ func closing(c chan struct{}) func(string) {
 func (w *world) brokenOff(t *testing.T, end provider.Step, reason string) {
 	for _, wire := range wires {
 		t.Run(wire.name, func(t *testing.T) {
-			t.Parallel()
 			eachWay(t, func(t *testing.T, f face.Face, stream bool, scene string) {
 				session := w.newSession(t)
 				seen := make(chan struct{})

@@ -63,7 +63,6 @@ func (w *world) askUntilCalled(t *testing.T, f face.Face, ask face.Ask, scene st
 func testKeyAgain(t *testing.T, w *world) {
 	eachWay(t, func(t *testing.T, f face.Face, stream bool, _ string) {
 		t.Run("after leaving", func(t *testing.T) {
-			t.Parallel()
 			scene := t.Name()
 			w.script(scene, provider.Script{Steps: []provider.Step{provider.Stall()}}, provider.Say("twice"))
 			ask := face.Ask{Model: openAIModel, Text: provider.Prompt(scene), Stream: stream, IdempotencyKey: scene}
@@ -71,7 +70,6 @@ func testKeyAgain(t *testing.T, w *world) {
 			w.wantUnknown(t, f, ask, scene)
 		})
 		t.Run("after leaving work that goes on", func(t *testing.T) {
-			t.Parallel()
 			scene, release := t.Name(), make(chan struct{})
 			w.script(scene, provider.Script{Steps: []provider.Step{provider.Wait(release), provider.Text("only once")}}, provider.Say("twice"))
 			ask := face.Ask{Model: openAIModel, Text: provider.Prompt(scene), Stream: stream, IdempotencyKey: scene, OnDisconnect: "drain"}
@@ -90,7 +88,6 @@ func testKeyAgain(t *testing.T, w *world) {
 			w.once(t, scene)
 		})
 		t.Run("after a deadline", func(t *testing.T) {
-			t.Parallel()
 			for timeout := 200 * time.Millisecond; ; timeout *= 2 {
 				scene := t.Name() + timeout.String()
 				w.script(scene, provider.Script{Steps: []provider.Step{provider.Stall()}}, provider.Say("twice"))
@@ -108,7 +105,6 @@ func testKeyAgain(t *testing.T, w *world) {
 			}
 		})
 		t.Run("after a refusal", func(t *testing.T) {
-			t.Parallel()
 			scene := t.Name()
 			w.script(scene, provider.Script{Steps: []provider.Step{provider.Refuse(http.StatusBadGateway, "")}}, provider.Script{Steps: []provider.Step{provider.Refuse(http.StatusBadGateway, "")}}, provider.Say("at last"))
 			ask := face.Ask{Model: openAIModel, Text: provider.Prompt(scene), Stream: stream, IdempotencyKey: scene}

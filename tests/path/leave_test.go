@@ -27,7 +27,6 @@ func testLeave(t *testing.T, w *world) {
 				{"whole", false, provider.Say("one two three").Then(provider.Stall()), true},
 			} {
 				t.Run(f.Name()+" over "+wire.name+" "+moment.name, func(t *testing.T) {
-					t.Parallel()
 					scene, session := t.Name(), w.newSession(t)
 					w.provider.Script(scene, moment.script)
 					ctx, leave := context.WithCancel(limit(t))

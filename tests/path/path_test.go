@@ -93,7 +93,6 @@ func eachWay(t *testing.T, body func(t *testing.T, f face.Face, stream bool, sce
 				name = f.Name() + "/stream"
 			}
 			t.Run(name, func(t *testing.T) {
-				t.Parallel()
 				body(t, f, stream, t.Name())
 			})
 		}

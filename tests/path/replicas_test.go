@@ -139,7 +139,6 @@ func TestOnDisconnect(t *testing.T) {
 	for _, f := range []face.Face{face.OpenAI{}, face.Ollama{}, face.Anthropic{}} {
 		for _, policy := range []string{"cancel", "drain", "detach"} {
 			t.Run(f.Name()+" "+policy, func(t *testing.T) {
-				t.Parallel()
 				release := make(chan struct{})
 				one.provider.Script(t.Name(), provider.Say("a b ").Then(provider.Wait(release), provider.Text("c "), provider.Text("d")))
 				id := one.leaveAfter(t, f, t.Name(), policy)
