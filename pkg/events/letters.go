@@ -67,3 +67,24 @@ func (l Letters) Page(group, after string, limit int) []*DeadLetter {
 	slices.SortFunc(list, func(x, y *DeadLetter) int { return cmp.Compare(x.GetId(), y.GetId()) })
 	return list[:min(len(list), limit)]
 }
+
+// Take does something to each letter of ids in turn, records that it is gone, and
+// takes it out; ids of no letter are passed over. It stops at the first error, and
+// returns how many are gone.
+func (l Letters) Take(ids []string, do func(*DeadLetter) error, gone func(id string) error) (taken int, err error) {
+	for _, id := range ids {
+		letter := l[id]
+		if letter == nil {
+			continue
+		}
+		if err := do(letter); err != nil {
+			return taken, err
+		}
+		if err := gone(id); err != nil {
+			return taken, err
+		}
+		delete(l, id)
+		taken++
+	}
+	return taken, nil
+}

@@ -62,24 +62,10 @@ func (b *Broker) Discard(ctx context.Context, ids []string) (int, error) {
 }
 
 // each does something to dead letters and removes them.
-func (b *Broker) each(ctx context.Context, ids []string, do func(*events.DeadLetter) error) (done int, err error) {
+func (b *Broker) each(ctx context.Context, ids []string, do func(*events.DeadLetter) error) (int, error) {
 	all, err := b.letters(ctx)
 	if err != nil {
 		return 0, err
 	}
-	for _, id := range ids {
-		letter := all[id]
-		if letter == nil {
-			continue
-		}
-		if err := do(letter); err != nil {
-			return done, err
-		}
-		if err := b.send(ctx, b.dead(), id, nil); err != nil {
-			return done, err
-		}
-		delete(all, id)
-		done++
-	}
-	return done, nil
+	return all.Take(ids, do, func(id string) error { return b.send(ctx, b.dead(), id, nil) })
 }
