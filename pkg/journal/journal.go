@@ -54,6 +54,7 @@ type Journal struct {
 	spare   []*segment
 
 	// Owned by the writing goroutine.
+	flusher *flusher
 	active  *segment
 	writing []byte
 	numbers map[string]uint64 // newest of what is being written
@@ -125,7 +126,7 @@ func Open(cfg Config) (*Journal, error) {
 	j := &Journal{
 		cfg: cfg, wake: make(chan struct{}, 1), stop: make(chan struct{}), over: make(chan struct{}),
 		left: f.records, applied: map[string]uint64{}, newest: map[string]uint64{}, numbers: map[string]uint64{},
-		highest: f.highest,
+		highest: f.highest, flusher: newFlusher(),
 		// A store that lost its journal must not take new records for old: numbers
 		// go on by the clock, and past all that are known.
 		last: max(f.last, uint64(time.Now().UnixMicro())),

@@ -22,6 +22,7 @@ const (
 // loop writes groups until Close.
 func (j *Journal) loop() {
 	defer close(j.over)
+	defer j.flusher.close()
 	// The first segment is made before somebody waits for it.
 	early := time.NewTimer(prepareAfter)
 	defer early.Stop()
@@ -84,7 +85,7 @@ func (j *Journal) write(data []byte) error {
 	}
 	_, err = s.file.WriteAt(data, s.size)
 	if err == nil && !j.cfg.NoSync {
-		err = flush(s.file)
+		err = j.flusher.flush(s.file)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
