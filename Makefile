@@ -6,7 +6,7 @@ BIN := $(CURDIR)/bin
 export PATH := $(BIN):$(PATH)
 MODULES := . gen tests
 
-.PHONY: run build test test-brokers lint tools protodeps generate contracts fuzz bench bench-short bench-diff soak profile bench-go clean
+.PHONY: run build test test-brokers lint tools protodeps generate contracts fuzz bench bench-short bench-growth bench-diff soak profile bench-go clean
 
 run: build ## build and start the whole mesh on embedded stores
 	$(BIN)/gptmesh up
@@ -74,6 +74,12 @@ SOAKTIME ?= 10m
 soak: ## mixed load for SOAKTIME; fails where memory, goroutines or files grow
 	CGO_ENABLED=0 go build -trimpath -o $(BIN)/gptmesh ./cmd/gptmesh
 	go run ./tests/load -gptmesh $(BIN)/gptmesh -soak $(SOAKTIME)
+
+ROWS ?= 1000000
+bench-growth: ## what a turn costs when cores, sessions, rows (up to ROWS), keys and providers grow; rows on PostgreSQL too
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(BIN)/gptmesh ./cmd/gptmesh
+	go run ./tests/load -gptmesh $(BIN)/gptmesh -rounds 3 -duration 2s -growth all -rows $(ROWS)
+	go run ./tests/load -gptmesh $(BIN)/gptmesh -rounds 3 -duration 2s -growth rows,sessions -rows $(ROWS) -postgres
 
 BEFORE ?= origin/main
 bench-diff: ## Go benchmarks of this tree beside those of the commit BEFORE

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,20 @@ type scenario struct {
 	tokens      int    // events with text that each stream must have
 	rate        int    // requests per second, of all connections; 0 means as many as can be
 	sessions    bool   // keep each turn in a session
+	// What follows is for a mesh that has grown; the zero values are one model, one
+	// key, no session and one message.
+	model   string
+	key     func(turn int) string // who asks
+	session func(turn int) string // an earlier session
+	history int                   // messages before the last one
+	turns   int                   // end after so many, though the time is not up
 }
+
+// benchKey is the key of whoever asks.
+const benchKey = "bench"
+
+// historyBytes is the length of a message of a conversation.
+const historyBytes = 400
 
 // result is what one round of a scenario gave.
 type result struct {
@@ -56,19 +70,30 @@ func (r *result) perEvent() time.Duration {
 }
 func (r *result) rate() float64 { return float64(r.requests.Load()) / r.elapsed.Seconds() }
 
-// requests makes the scenario's requests, which share one body.
-func (s scenario) requests(target upstream.Target) func() *upstream.Request {
+// requests makes the scenario's requests by their number. They share one body.
+func (s scenario) requests(target upstream.Target) func(turn int) *upstream.Request {
 	usage := ""
 	if s.stream {
 		usage = `"stream_options":{"include_usage":true},`
 	}
-	body := fmt.Appendf(nil, `{"model":"mock","user":%q,"stream":%t,%s"messages":[{"role":"user","content":"%s"}]}`,
-		s.script, s.stream, usage, strings.Repeat("y", s.promptBytes))
-	header := []upstream.Field{{Name: "Content-Type", Value: "application/json"}, {Name: "Authorization", Value: "Bearer bench"}}
-	if s.sessions {
-		header = append(header, upstream.Field{Name: "X-Gptmesh-Session", Value: "new"})
+	var earlier strings.Builder
+	for i := range s.history {
+		fmt.Fprintf(&earlier, `{"role":%q,"content":"%d %s"},`, [2]string{"user", "assistant"}[i%2], i, strings.Repeat("z", historyBytes))
 	}
-	return func() *upstream.Request {
+	body := fmt.Appendf(nil, `{"model":%q,"user":%q,"stream":%t,%s"messages":[%s{"role":"user","content":"%s"}]}`,
+		cmp.Or(s.model, "mock"), s.script, s.stream, usage, earlier.String(), strings.Repeat("y", s.promptBytes))
+	return func(turn int) *upstream.Request {
+		key := benchKey
+		if s.key != nil {
+			key = s.key(turn)
+		}
+		header := []upstream.Field{{Name: "Content-Type", Value: "application/json"}, {Name: "Authorization", Value: "Bearer " + key}}
+		switch {
+		case s.session != nil:
+			header = append(header, upstream.Field{Name: "X-Gptmesh-Session", Value: s.session(turn)})
+		case s.sessions:
+			header = append(header, upstream.Field{Name: "X-Gptmesh-Session", Value: "new"})
+		}
 		return &upstream.Request{Method: "POST", Target: target, Body: body, Header: header}
 	}
 }
@@ -98,7 +123,7 @@ func load(ctx context.Context, s scenario, p *process) (*result, error) {
 	start, cpu := time.Now(), p.cpu()
 	for i := range s.connections {
 		wg.Go(func() {
-			for turn := i; ctx.Err() == nil; turn += s.connections {
+			for turn := i; ctx.Err() == nil && (s.turns == 0 || turn < s.turns); turn += s.connections {
 				begin := time.Now()
 				if s.rate > 0 {
 					begin = start.Add(time.Duration(turn) * time.Second / time.Duration(s.rate))
@@ -109,7 +134,7 @@ func load(ctx context.Context, s scenario, p *process) (*result, error) {
 					}
 				}
 				// A request that has begun is finished: only whole ones count.
-				if err := once(context.WithoutCancel(ctx), client, request(), s, begin, out); err != nil {
+				if err := once(context.WithoutCancel(ctx), client, request(turn), s, begin, out); err != nil {
 					mu.Lock()
 					failed = errors.Join(failed, err)
 					mu.Unlock()

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/gptmesh/gptmesh/pkg/pgtest"
 )
 
 func main() {
@@ -42,6 +44,9 @@ func run(args []string) error {
 	database := flags.String("database", "", "a PostgreSQL to keep rows in; empty means the embedded stores")
 	sessions := flags.Bool("sessions", false, "keep each turn in a session")
 	soaking := flags.Duration("soak", 0, "put mixed load on the mesh for so long and look at its memory, and measure nothing else")
+	growing := flags.String("growth", "", "print how the cost of a turn grows with these, with commas between, and measure nothing else: all, cores, sessions, rows, keys, providers")
+	most := flags.Int("rows", 1_000_000, "with -growth rows: the largest tables")
+	durable := flags.Bool("postgres", false, "keep rows in a throw-away PostgreSQL that flushes what it commits")
 	profiles := flags.String("profiles", "", "write profiles of CPU and allocations of each scenario into this folder, and measure nothing else")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -49,6 +54,18 @@ func run(args []string) error {
 	p := plan{
 		binary: *binary, before: *before, rounds: *rounds, length: *length, only: *only, profiles: *profiles,
 		all: *all, shape: *shape, database: *database, sessions: *sessions,
+	}
+	if *durable {
+		// As a server is set up by itself, but for its cache.
+		server, err := pgtest.Start(context.Background(), "fsync=on", "synchronous_commit=on", "full_page_writes=on", "autovacuum=on", "shared_buffers=256MB", "max_wal_size=4GB")
+		if err != nil {
+			return err
+		}
+		defer server.Stop()
+		p.database = server.URL()
+	}
+	if *growing != "" {
+		return climb(p, *growing, *most)
 	}
 	if *soaking > 0 {
 		return soak(p, *soaking)
@@ -68,6 +85,10 @@ type plan struct {
 	shape    string
 	database string // empty means the embedded stores
 	sessions bool
+
+	environment []string // more variables of the mesh
+	config      string   // file with its configuration; empty for none
+	withoutKey  bool     // the configuration has the clients' keys
 }
 
 func scenarios(p plan) []scenario {

@@ -62,7 +62,11 @@ func spawnMesh(p plan, binary, upstream, data string) (*process, error) {
 	if !ok {
 		return nil, fmt.Errorf("unknown shape %q: want up, lean or full", p.shape)
 	}
-	env := append(os.Environ(), "OPENAI_API_KEY=k", "OPENAI_BASE_URL="+upstream+"/v1", "GPTMESH_API_KEYS=bench", "GPTMESH_LOG_FORMAT=json")
+	env := append(os.Environ(), "OPENAI_API_KEY=k", "OPENAI_BASE_URL="+upstream+"/v1", "GPTMESH_LOG_FORMAT=json")
+	env = append(env, p.environment...)
+	if !p.withoutKey {
+		env = append(env, "GPTMESH_API_KEYS="+benchKey)
+	}
 	if p.database != "" {
 		env = append(env, "GPTMESH_DATABASE_URL="+p.database)
 	}
@@ -80,7 +84,7 @@ func spawnMesh(p plan, binary, upstream, data string) (*process, error) {
 	}
 	var mesh *process
 	for i := len(groups) - 1; i >= 0; i-- { // those who are called come first
-		one, err := spawnRooms(binary, groups[i], len(groups) == 1, at[i], filepath.Join(data, strconv.Itoa(i)), env)
+		one, err := spawnRooms(p, binary, groups[i], at[i], filepath.Join(data, strconv.Itoa(i)), env)
 		if err != nil {
 			if mesh != nil {
 				mesh.stop()
@@ -103,7 +107,7 @@ func spawnMesh(p plan, binary, upstream, data string) (*process, error) {
 }
 
 // spawnRooms starts one process of a mesh.
-func spawnRooms(binary string, rooms []string, alone bool, grpc, data string, env []string) (*process, error) {
+func spawnRooms(p plan, binary string, rooms []string, grpc, data string, env []string) (*process, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -116,8 +120,11 @@ func spawnRooms(binary string, rooms []string, alone bool, grpc, data string, en
 		return nil, err
 	}
 	args := append([]string{"serve"}, rooms...)
-	if alone {
+	if p.shape == "up" {
 		args = []string{"up"}
+	}
+	if p.config != "" {
+		args = append(args, "--config", p.config)
 	}
 	if rooms[0] == "gateway" {
 		args = append(args, "--http", address)

@@ -115,9 +115,9 @@ func (k kind) keepOn(ctx context.Context, p *process, done *atomic.Int64) error 
 	request, unread := k.requests(target), newResult()
 	for ctx.Err() == nil {
 		if k.leaves {
-			err = leave(ctx, client, request())
+			err = leave(ctx, client, request(0))
 		} else {
-			err = once(context.WithoutCancel(ctx), client, request(), k.scenario, time.Now(), unread)
+			err = once(context.WithoutCancel(ctx), client, request(0), k.scenario, time.Now(), unread)
 		}
 		if err != nil && ctx.Err() == nil {
 			return err
