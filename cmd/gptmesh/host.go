@@ -39,6 +39,7 @@ type host struct {
 	rooms    []string
 	instance string
 
+	log           *telemetry.Log
 	logger        *slog.Logger
 	registry      *prometheus.Registry
 	tracing       *telemetry.Tracing
@@ -67,9 +68,11 @@ func newHost(ctx context.Context, s *settings, rooms []string) (*host, error) {
 	h.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	h.events = newEventHub(h)
 	var err error
-	if h.logger, err = telemetry.NewLogger(s.Log, os.Stderr); err != nil {
+	if h.log, err = telemetry.OpenLog(s.Log, os.Stderr); err != nil {
 		return nil, err
 	}
+	h.logger = h.log.Logger
+	h.group.Add(lifecycle.Component{Name: "log", Close: h.log.Close})
 	if h.authenticator, err = auth.New(s.Auth); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -91,7 +92,7 @@ func defaultSettings() settings {
 		RateLimits: ratelimit.DefaultConfig(),
 		Database:   databaseSettings{MaxConns: 8},
 		Events:     eventSettings{Driver: "embedded", Prefix: "gptmesh"},
-		Log:        telemetry.LogConfig{Level: "info", Format: "text"},
+		Log:        telemetry.LogConfig{Level: "info", Format: "text", Delay: 10 * time.Millisecond},
 		Traces:     telemetry.TraceConfig{SampleRatio: 1},
 		Shutdown:   shutdownSettings{DrainTimeout: 30 * time.Second},
 		Gateway:    gateway.DefaultConfig(),
@@ -137,7 +138,7 @@ func (s *settings) validate() error {
 	check("gpt", s.GPT.Validate())
 	check("session", s.Session.Validate())
 	check("classifier", s.Classifier.Validate())
-	_, err := telemetry.NewLogger(s.Log, os.Stderr)
+	_, err := telemetry.OpenLog(s.Log, io.Discard)
 	check("log", err)
 	check("http", s.bindable(s.HTTP))
 	if !s.TLS.Enabled() { // with TLS and no keys, certificates are demanded

@@ -128,6 +128,7 @@ func run(s *settings, rooms []string) error {
 		h.logger.Info("stopped")
 		return err
 	case <-signals:
+		_ = h.log.Close()
 		return errors.New("stopped at once by a second signal; what was acknowledged is kept")
 	}
 }

@@ -4,9 +4,6 @@ package telemetry
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
-	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
@@ -14,30 +11,6 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 )
-
-// LogConfig says what is logged and how.
-type LogConfig struct {
-	// Level is debug, info, warn or error.
-	Level string `yaml:"level"`
-	// Format is text or json.
-	Format string `yaml:"format"`
-}
-
-// NewLogger makes a logger that writes to w.
-func NewLogger(config LogConfig, w io.Writer) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(config.Level)); err != nil {
-		return nil, fmt.Errorf("level: %q: want debug, info, warn or error", config.Level)
-	}
-	options := &slog.HandlerOptions{Level: level}
-	switch strings.ToLower(config.Format) {
-	case "text":
-		return slog.New(slog.NewTextHandler(w, options)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
-	}
-	return nil, fmt.Errorf("format: %q: want text or json", config.Format)
-}
 
 // TraceConfig says where traces go.
 type TraceConfig struct {
