@@ -96,7 +96,17 @@ func climbOne(p plan, name, upstream string, most int) error {
 	if err != nil {
 		return err
 	}
+	steps = slices.DeleteFunc(steps, func(step rung) bool { return !strings.Contains(step.load.name, p.only) })
 	results := make([][]*result, len(steps))
+	if p.profiles != "" {
+		for _, step := range steps {
+			step.load.name = fmt.Sprint(step.load.name, " ", step.n)
+			if err := profile(step.load, step.mesh, p.profiles); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	for range p.rounds {
 		for i, step := range steps {
 			r, err := load(context.Background(), step.load, step.mesh)
