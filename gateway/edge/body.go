@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,7 +46,7 @@ func (x *Exchange) Body() ([]byte, error) {
 	}
 	encoding := first(x.r.Header, "Content-Encoding")
 	if encoding == "" || strings.EqualFold(encoding, "identity") {
-		body, err := readAll(x.r.Body, min(max(x.r.ContentLength, 511)+1, firstRead), limit)
+		body, err := readAll(x.r.Body, max(x.r.ContentLength, 511)+1, limit)
 		if err != nil {
 			return nil, x.bodyError(err, "")
 		}
@@ -96,11 +97,16 @@ var errTooLarge = errors.New("body too large")
 // errEncoding is a Content-Encoding that is not known.
 var errEncoding = errors.New("unknown encoding")
 
-// readAll reads to the end, at most limit bytes.
+// readAll reads to the end, at most limit bytes. size is what is said to come.
 func readAll(r io.Reader, size, limit int64) ([]byte, error) {
-	buf := make([]byte, 0, size)
+	buf := make([]byte, 0, min(size, firstRead))
 	for {
-		if len(buf) == cap(buf) {
+		switch {
+		case len(buf) < cap(buf):
+		case int64(len(buf)) < size:
+			// So much came that the rest is believed.
+			buf = slices.Grow(buf, int(size)-len(buf))
+		default:
 			buf = append(buf, 0)[:len(buf)]
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])

@@ -2,6 +2,7 @@ package request
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"slices"
 	"strings"
@@ -108,16 +109,64 @@ func continuation(history, rest []*conversationv1.Message, omitted bool) (from i
 	if len(history) == 0 {
 		return 0, true
 	}
-	last := 0
-	if omitted {
-		last = len(rest) - len(history)
+	if !omitted {
+		// Where nothing is left out, they begin alike or not at all.
+		from = len(history)
+		return from, len(rest) >= from && slices.EqualFunc(history, rest[:from], sameMessage)
 	}
-	for at := last; at >= 0; at-- { // the newest place counts
-		if len(rest)-at < len(history) {
-			continue
-		}
+	// A client that goes on from what it was answered has little that is new.
+	last := len(rest) - len(history)
+	for at := last; at >= max(0, last-fewNew); at-- {
 		if slices.EqualFunc(history, rest[at:at+len(history)], sameMessage) {
 			return at + len(history), true
+		}
+	}
+	return lastAfter(prints(rest), prints(history))
+}
+
+// fewNew is how many messages a client has added, as a rule, to what the session
+// holds.
+const fewNew = 3
+
+// prints are what tells messages apart, each made once.
+func prints(messages []*conversationv1.Message) []messagePrint {
+	out := make([]messagePrint, len(messages))
+	for i, m := range messages {
+		out[i] = messagePrint{m.GetRole(), sha256.Sum256([]byte(fingerprint(m)))}
+	}
+	return out
+}
+
+type messagePrint struct {
+	role conversationv1.Role
+	text [sha256.Size]byte
+}
+
+// lastAfter finds the last place where part stands in list, and returns where it
+// ends. It looks at each element a few times at the most, however much they
+// repeat themselves: Knuth, Morris and Pratt's way, from the end.
+func lastAfter[T comparable](list, part []T) (end int, ok bool) {
+	n := len(part)
+	at := func(i int) T { return part[n-1-i] } // read backwards
+	border := make([]int, n)                   // of each beginning, the longest that is its end too
+	for i, k := 1, 0; i < n; i++ {
+		for k > 0 && at(i) != at(k) {
+			k = border[k-1]
+		}
+		if at(i) == at(k) {
+			k++
+		}
+		border[i] = k
+	}
+	for i, k := len(list)-1, 0; i >= 0; i-- {
+		for k > 0 && list[i] != at(k) {
+			k = border[k-1]
+		}
+		if list[i] == at(k) {
+			k++
+		}
+		if k == n {
+			return i + n, true
 		}
 	}
 	return 0, false

@@ -68,15 +68,16 @@ const tie = 0.01
 // Filter says which targets of the catalogue can answer, in the order of the
 // catalogue.
 func Filter(p *Policy, c *Catalogue, f *Features) []*Candidate {
-	var out []*Candidate
 	if c == nil {
 		return nil
 	}
+	out, made := make([]*Candidate, 0, len(c.Targets)), make([]Candidate, 0, len(c.Targets))
 	for _, t := range c.Targets {
 		if !t.chats() || !p.considers(t) {
 			continue
 		}
-		cand := &Candidate{Target: t, Cost: t.CostNanos(f.Input, 0, 0, f.Output)}
+		made = append(made, Candidate{Target: t, Cost: t.CostNanos(f.Input, 0, 0, f.Output)})
+		cand := &made[len(made)-1]
 		if cand.Reason = p.refuses(t, f, cand.Cost); cand.Reason == "" {
 			cand.Eligible = true
 		}
