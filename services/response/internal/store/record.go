@@ -23,7 +23,8 @@ type Columns struct {
 	// Head is the marshalled Response without the messages of its choices.
 	Head []byte
 	// Messages is a marshalled Response that holds nothing but choices with
-	// their messages; empty where there are none.
+	// their messages; empty where there are none. The embedded database keeps them
+	// quoted, see Quote.
 	Messages []byte
 }
 

@@ -111,6 +111,7 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 	if err != nil {
 		return err
 	}
+	c.Messages = store.Quote(final.Response, c.Messages, final.Log)
 	if b, mine := s.take(c.ID); mine {
 		if err := s.end(ctx, b, c, log, final); err != nil {
 			s.mu.Lock()
@@ -191,6 +192,7 @@ func (s *Store) Add(ctx context.Context, final store.Final, instance string) err
 	if err != nil {
 		return err
 	}
+	c.Messages = store.Quote(final.Response, c.Messages, final.Log)
 	stmt := sqlite.Stmt{Query: addSQL, Args: addValues(c, instance, log, final.Intent)}
 	if s.fresh.Claim(c.ID) {
 		later, err := s.db.Later(ctx, stmt)
@@ -225,15 +227,24 @@ func nullable(b []byte) any {
 
 // Get implements store.Store.
 func (s *Store) Get(ctx context.Context, owner, id string) (store.Record, error) {
-	var head, messages []byte
+	var head, messages, log []byte
 	var record store.Record
-	err := s.db.QueryRow(ctx, "select head, messages, instance, session_note from responses where id = ? and owner = ?", id, owner).
-		Scan(&head, &messages, &record.Instance, &record.SessionNote)
+	err := s.db.QueryRow(ctx, `select head, messages, instance, session_note, case when substr(messages, 1, 1) = x'00' then log end
+		from responses where id = ? and owner = ?`, id, owner).
+		Scan(&head, &messages, &record.Instance, &record.SessionNote, &log)
 	if errors.Is(err, sql.ErrNoRows) {
 		return record, store.ErrNotFound
 	}
 	if err != nil {
 		return record, err
+	}
+	if store.IsQuoted(messages) {
+		if log, err = store.UnpackLog(log); err == nil {
+			messages, err = store.Unquote(messages, log)
+		}
+		if err != nil {
+			return record, err
+		}
 	}
 	record.Response, err = store.FromColumns(head, messages)
 	return record, err

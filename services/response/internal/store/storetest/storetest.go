@@ -5,6 +5,7 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -158,6 +159,38 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 			ok(t, err)
 			if string(got) != log {
 				t.Fatalf("log %d has changed", i)
+			}
+		}
+	})
+
+	t.Run("texts that the log holds", func(t *testing.T) {
+		t.Parallel()
+		s, ctx := open(t), t.Context()
+		for i, times := range []int{5, 500} { // a log that is stored as it is, and a packed one
+			text := strings.Repeat("Said \"twice\".\nUnd schön. ", times)
+			raw, err := json.Marshal(map[string]any{"content": "Not " + text, "text": text})
+			ok(t, err)
+			for _, begun := range []bool{false, true} {
+				r := answer(fmt.Sprint("r", i, begun), "me", 0)
+				final := store.Final{Response: finished(r, responsev1.Response_STATE_COMPLETED), Log: raw}
+				final.Response.Choices[0].Message.Parts = []*conversationv1.ContentPart{
+					{Kind: &conversationv1.ContentPart_Text{Text: "Begins elsewhere. " + text}},
+					{Kind: &conversationv1.ContentPart_Text{Text: text}},
+				}
+				if begun {
+					ok(t, s.Begin(ctx, r, "one"))
+					ok(t, s.Finish(ctx, final))
+				} else {
+					ok(t, s.Add(ctx, final, "one"))
+				}
+				got, err := s.Get(ctx, "me", r.GetId())
+				ok(t, err)
+				same(t, got.Response, final.Response)
+				log, err := s.Log(ctx, r.GetId())
+				ok(t, err)
+				if !bytes.Equal(log, raw) {
+					t.Fatal("the log has changed")
+				}
 			}
 		}
 	})

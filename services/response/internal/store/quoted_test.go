@@ -1,0 +1,132 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+// answer is a response with a choice per text.
+func answer(texts ...string) *responsev1.Response {
+	r := &responsev1.Response{Id: "resp_1"}
+	for i, text := range texts {
+		r.Choices = append(r.Choices, &responsev1.Choice{Index: int32(i), Message: &conversationv1.Message{
+			Id: "msg_1", Parts: []*conversationv1.ContentPart{{Kind: &conversationv1.ContentPart_Text{Text: text}}},
+		}})
+	}
+	return r
+}
+
+func marshalled(t testing.TB, r *responsev1.Response) []byte {
+	t.Helper()
+	messages, err := proto.Marshal(&responsev1.Response{Choices: r.GetChoices()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return messages
+}
+
+func TestQuote(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("All work and no play. ", 20)
+	lines := "First line\nsecond \"line\"\t\\ and <tags> & more, naïve 日本 \U0001F600 /path" + long
+	quote := func(text string, html bool) string {
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(html)
+		if err := e.Encode(text); err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSuffix(b.String(), "\n")
+	}
+	for name, test := range map[string]struct {
+		texts  []string
+		log    string
+		shrink bool
+	}{
+		"as it is":          {[]string{long}, `{"content":` + quote(long, false) + `}`, true},
+		"escapes":           {[]string{lines}, `{"content":` + quote(lines, false) + `}`, true},
+		"escaped tags":      {[]string{lines}, `{"content":` + quote(lines, true) + `}`, true},
+		"ASCII":             {[]string{"some emoji \U0001F600 é" + long}, `{"content":"some emoji \ud83d\ude00 \u00e9` + long + `"}`, true},
+		"lone surrogate":    {[]string{"lonely text \uFFFD" + long}, `{"content":"lonely text \ud83d` + long + `"}`, true},
+		"several":           {[]string{long, lines, long}, `[` + quote(long, false) + `,` + quote(lines, false) + `,"x"]`, true},
+		"second place":      {[]string{long + "b"}, `["` + long + `a","` + long + `b"]`, true},
+		"cut short":         {[]string{long + "b"}, `["` + long, false},
+		"somewhere else":    {[]string{long}, `{"content":"something else"}`, false},
+		"begins escaped":    {[]string{"\n" + long}, `{"content":` + quote("\n"+long, false) + `}`, false},
+		"short":             {[]string{"All work"}, `{"content":"All work"}`, false},
+		"no log":            {[]string{long}, "", false},
+		"no text":           {nil, `{"content":"` + long + `"}`, false},
+		"one of them there": {[]string{"x" + long, long}, `{"content":` + quote(long, false) + `}`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := answer(test.texts...)
+			messages := marshalled(t, r)
+			stored := Quote(r, messages, []byte(test.log))
+			if shrunk := len(stored) < len(messages); shrunk != test.shrink || IsQuoted(stored) != test.shrink {
+				t.Errorf("%d bytes became %d, quoted %v", len(messages), len(stored), IsQuoted(stored))
+			}
+			back, err := Unquote(stored, []byte(test.log))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(back, messages) {
+				t.Errorf("got  %q\nwant %q", back, messages)
+			}
+		})
+	}
+}
+
+// FuzzQuote: whatever text and log are, the messages come back.
+func FuzzQuote(f *testing.F) {
+	long := strings.Repeat("word ", 20)
+	f.Add(long, `"`+long+`"`)
+	f.Add(long+"\n", `"`+long+`\n"`)
+	f.Add(long+"é", `"`+long+`\u00e9`)
+	f.Add(long+`\`, `"`+long+`\\`)
+	f.Fuzz(func(t *testing.T, text, log string) {
+		if !utf8.ValidString(text) {
+			return
+		}
+		r := answer(text, text)
+		messages := marshalled(t, r)
+		back, err := Unquote(Quote(r, messages, []byte(log)), []byte(log))
+		if err != nil || !bytes.Equal(back, messages) {
+			t.Errorf("%v: got %q, want %q", err, back, messages)
+		}
+	})
+}
+
+// FuzzUnquote: stored bytes of any kind make an error or messages, no panic.
+func FuzzUnquote(f *testing.F) {
+	f.Add([]byte("\x00\x01a\x00\x02\x00"), []byte("xy"))
+	f.Add([]byte("\x00\x01a\x00\x02\x00"), []byte(`\q`))
+	f.Fuzz(func(t *testing.T, stored, frames []byte) {
+		if back, err := Unquote(stored, frames); err == nil && !IsQuoted(stored) && !bytes.Equal(back, stored) {
+			t.Errorf("got %q of %q", back, stored)
+		}
+	})
+}
+
+func BenchmarkQuote(b *testing.B) {
+	text := strings.Repeat("Some words of an answer.\nAnd a line. ", 40)
+	r := answer(text)
+	messages := marshalled(b, r)
+	log, err := json.Marshal(map[string]string{"content": text})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if !IsQuoted(Quote(r, messages, log)) {
+			b.Fatal("not quoted")
+		}
+	}
+}
