@@ -20,6 +20,11 @@ const (
 // takes, and room for what goes with it.
 const MaxMessageBytes = 72 << 20
 
+// streamWorkers are goroutines that take one call after the other and keep their
+// stacks, which a call through rooms grows several times. Calls that find none
+// free get a goroutine of their own.
+const streamWorkers = 32
+
 // ServerConfig says how a server listens.
 type ServerConfig struct {
 	// TLS is used where enabled.
@@ -35,6 +40,7 @@ type ServerConfig struct {
 // Policies.Cover, and serves.
 func NewServer(config ServerConfig) (*grpc.Server, error) {
 	options := []grpc.ServerOption{
+		grpc.NumStreamWorkers(streamWorkers),
 		grpc.StaticStreamWindowSize(streamWindow),
 		grpc.StaticConnWindowSize(connectionWindow),
 		grpc.MaxRecvMsgSize(MaxMessageBytes),
