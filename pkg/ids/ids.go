@@ -5,6 +5,7 @@ package ids
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"sync"
 	"time"
 )
 
@@ -19,8 +20,30 @@ func New(prefix string) string { return At(prefix, time.Now()) }
 func At(prefix string, t time.Time) string {
 	var raw [16]byte
 	binary.BigEndian.PutUint64(raw[:8], uint64(t.UnixMilli())<<16)
-	rand.Read(raw[6:]) // never fails, by its contract
+	e := stores.Get().(*entropy)
+	e.take(raw[6:])
+	stores.Put(e)
 	return write(prefix, raw)
+}
+
+// entropy is random bytes that no id has yet. A call of crypto/rand costs more
+// than all else of an id, however few bytes it asks for.
+type entropy struct {
+	bytes [640]byte
+	left  int
+}
+
+var stores = sync.Pool{New: func() any { return new(entropy) }}
+
+func (e *entropy) take(dst []byte) {
+	if e.left < len(dst) {
+		rand.Read(e.bytes[:]) // never fails, by its contract
+		e.left = len(e.bytes)
+	}
+	from := e.bytes[e.left-len(dst) : e.left]
+	copy(dst, from)
+	clear(from) // an id that was given away stands nowhere else
+	e.left -= len(dst)
 }
 
 // Lowest returns what no id of prefix made at t or later sorts before.
@@ -34,21 +57,11 @@ func write(prefix string, raw [16]byte) string {
 	var room [48]byte
 	out := append(room[:0], prefix...)
 	out = append(out, '_')
+	out = append(out, "00000000000000000000000000"...)
 	high, low := binary.BigEndian.Uint64(raw[:8]), binary.BigEndian.Uint64(raw[8:])
-	for shift := 125; shift >= 0; shift -= 5 {
-		out = append(out, alphabet[bits(high, low, shift)])
+	for digits := out[len(out)-26:]; len(digits) > 0; digits = digits[:len(digits)-1] {
+		digits[len(digits)-1] = alphabet[low&31]
+		high, low = high>>5, high<<59|low>>5
 	}
 	return string(out)
-}
-
-// bits returns the five bits at shift of the 128-bit number high:low.
-func bits(high, low uint64, shift int) byte {
-	switch {
-	case shift >= 64:
-		return byte(high>>(shift-64)) & 31
-	case shift > 59:
-		return byte(high<<(64-shift)|low>>shift) & 31
-	default:
-		return byte(low>>shift) & 31
-	}
 }

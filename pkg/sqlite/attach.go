@@ -21,6 +21,9 @@ func (db *DB) attach(ctx context.Context) error {
 		if _, err := w.execute("create table if not exists journal_position (id integer primary key check (id = 1), position integer not null)", nil); err != nil {
 			return w.failed(err)
 		}
+		if _, err := w.execute(makeTextsSQL, nil); err != nil {
+			return w.failed(err)
+		}
 		_, err := w.execute("insert into journal_position (id, position) values (1, 0) on conflict do nothing", nil)
 		return w.failed(err)
 	})
@@ -31,17 +34,24 @@ func (db *DB) attach(ctx context.Context) error {
 		return err
 	}
 	records := db.cfg.Journal.Attach(db.cfg.Name, uint64(position))
+	stored, err := db.storedTexts(ctx)
+	if err != nil {
+		return err
+	}
 	if len(records) > 0 {
 		last := records[len(records)-1].Sequence
 		err := db.commit.Do(ctx, func(_ context.Context, w *writer) error {
 			for _, record := range records {
-				list, err := parseStmts(record.Body)
+				list, err := parseStmts(record.Body, stored)
 				if err != nil {
 					return fmt.Errorf("%w: number %d", err, record.Sequence)
 				}
 				if err := db.runLater(w, list, nil); err != nil {
 					return err
 				}
+			}
+			if _, err := w.execute(dropTextsSQL, nil); err != nil {
+				return w.failed(err)
 			}
 			_, err := w.execute(positionSQL, []any{int64(last)})
 			return w.failed(err)
@@ -51,6 +61,14 @@ func (db *DB) attach(ctx context.Context) error {
 		}
 		position = int64(last)
 		db.cfg.Journal.Applied(db.cfg.Name, last)
+	} else if len(stored) > 0 {
+		err := db.commit.Do(ctx, func(_ context.Context, w *writer) error {
+			_, err := w.execute(dropTextsSQL, nil)
+			return w.failed(err)
+		})
+		if err != nil {
+			return err
+		}
 	}
 	p.appended = uint64(position)
 	p.newest.Store(p.appended)

@@ -96,8 +96,6 @@ func (c Config) writerDSN() string {
 		// A page that changes often, such as the end of a table that grows, is
 		// moved once per checkpoint: 4000 pages are 16 MB of log.
 		pragma("wal_autocheckpoint", "4000"),
-		// Pages of a large table's indexes stay: 8 MB, taken as they are needed.
-		pragma("cache_size", "-8000"),
 		// Gives back the log's disk space after a burst; in bytes.
 		pragma("journal_size_limit", "67108864"),
 	)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/journal"
+	"github.com/gptmesh/gptmesh/pkg/outbox"
 )
 
 // Bounds of what waits to be run.
@@ -32,10 +33,11 @@ type Later struct {
 	db       *DB
 	flight   *journal.Flight // nil where it was committed at once
 	sequence uint64
-	stmts    stmts // nil once they need not be run any more
-	one      [1]Stmt
-	before   stmts // what it took the place of, until it is over
+	stmts    stmts   // nil once they need not be run any more
+	room     [2]Stmt // what stmts is made of where there are no more: a row and its Recording
+	before   stmts   // what it took the place of, until it is over
 	size     int
+	spelled  bool       // its record has a text that has no number
 	state    laterState // guarded by db.pending.mu
 }
 
@@ -74,7 +76,7 @@ type pending struct {
 // A DB without a journal runs them at once, in one commit.
 func (db *DB) Later(ctx context.Context, list ...Stmt) (*Later, error) {
 	l := &Later{db: db}
-	if err := l.take(ctx, carried(ctx, list)); err != nil {
+	if err := l.take(ctx, list); err != nil {
 		return nil, err
 	}
 	if db.cfg.Journal == nil {
@@ -95,7 +97,7 @@ func (db *DB) Instead(ctx context.Context, earlier *Later, list ...Stmt) (l *Lat
 		return nil, false, nil
 	}
 	l = &Later{db: db}
-	if err := l.take(ctx, carried(ctx, list)); err != nil {
+	if err := l.take(ctx, list); err != nil {
 		return nil, false, err
 	}
 	p := &db.pending
@@ -105,19 +107,19 @@ func (db *DB) Instead(ctx context.Context, earlier *Later, list ...Stmt) (l *Lat
 		return nil, false, nil
 	}
 	l.recordings(earlier)
-	l.before = append(stmts(nil), earlier.stmts...)
+	l.before = earlier.stmts
+	earlier.stmts = nil // over would clear them
 	earlier.over(p)
 	p.queue(l, earlier.sequence)
 	return l, true, nil
 }
 
-// take keeps the statements and waits for room.
+// take keeps the statements, with the record that ctx carries, and waits for
+// room.
 func (l *Later) take(ctx context.Context, list []Stmt) error {
-	if len(list) == 1 {
-		l.one[0] = list[0]
-		l.stmts = l.one[:]
-	} else {
-		l.stmts = append(stmts(nil), list...)
+	l.stmts = append(stmts(l.room[:0]), list...)
+	if record := outbox.From(ctx); record != nil {
+		l.stmts = append(l.stmts, Recording(record))
 	}
 	if err := l.stmts.values(); err != nil {
 		return err
@@ -139,7 +141,7 @@ func (l *Later) take(ctx context.Context, list []Stmt) error {
 // queue adds l to the journal and to what is to be run. p.mu is held.
 func (p *pending) queue(l *Later, replaces uint64) {
 	db := l.db
-	sequence, flight := db.cfg.Journal.Append(db.cfg.Name, replaces, l.stmts)
+	sequence, flight := db.cfg.Journal.Append(db.cfg.Name, replaces, l)
 	if sequence == 0 { // the journal is closed: what is written now is known by its place
 		sequence = p.appended + 1
 	}
@@ -157,6 +159,12 @@ func (p *pending) queue(l *Later, replaces uint64) {
 	}
 }
 
+// AppendTo implements journal.Body.
+func (l *Later) AppendTo(dst []byte) []byte {
+	dst, l.spelled = l.stmts.appendTo(dst, l.db.texts.known)
+	return dst
+}
+
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -166,7 +174,8 @@ func signal(c chan struct{}) {
 
 // over lets go of what was queued. p.mu is held.
 func (l *Later) over(p *pending) {
-	l.state, l.stmts, l.one[0], l.before = laterOver, nil, Stmt{}, nil
+	clear(l.stmts)
+	l.state, l.stmts, l.before = laterOver, nil, nil
 	p.bytes -= l.size
 }
 
@@ -280,6 +289,7 @@ func (db *DB) apply() error {
 		return nil
 	}
 	position := batch[n-1].sequence
+	var added map[string]uint64
 	err := db.commit.Do(context.Background(), func(_ context.Context, w *writer) error {
 		var g gathering
 		for _, l := range batch {
@@ -293,9 +303,18 @@ func (db *DB) apply() error {
 		if err := db.runLater(w, g.joined(), nil); err != nil {
 			return err
 		}
-		_, err := w.execute(positionSQL, []any{int64(position)})
+		var err error
+		if db.cfg.Synchronous == Full { // else a loss of power could take a text and leave what names it
+			if added, err = db.texts.add(w, batch); err != nil {
+				return err
+			}
+		}
+		_, err = w.execute(positionSQL, []any{int64(position)})
 		return w.failed(err)
 	})
+	if err == nil {
+		db.texts.publish(added)
+	}
 	p.mu.Lock()
 	if err != nil {
 		for _, l := range batch {

@@ -262,27 +262,100 @@ func TestFresh(t *testing.T) {
 	}
 }
 
+// spelled and numbered are what records of texts without and with numbers have.
+func spelled(string) (uint64, bool)       { return 0, false }
+func numbered(text string) (uint64, bool) { return number(text), true }
+
 func TestStmtsRoundTrip(t *testing.T) {
 	t.Parallel()
-	in := stmts{{Query: "q", Args: []any{nil, int64(-5), 1.5, "text", []byte{0, 1}, true, false, []byte{}}}, {Query: ""}}
-	out, err := parseStmts(in.AppendTo(nil))
-	if err != nil || !reflect.DeepEqual(in, out) {
-		t.Errorf("%v\n%v %v", in, out, err)
+	in := stmts{
+		{Query: "q", Args: []any{nil, int64(-5), 1.5, "text", []byte{0, 1}, true, false, []byte{}}},
+		{record: []byte("told")}, {Query: "other"}, {record: []byte{}}, {},
+	}
+	stored := map[uint64]string{number("q"): "q", number("other"): "other"}
+	for name, known := range map[string]func(string) (uint64, bool){"spelled": spelled, "numbered": numbered} {
+		data, whole := in.appendTo(nil, known)
+		out, err := parseStmts(data, stored)
+		if err != nil || !reflect.DeepEqual(in, out) || whole != (name == "spelled") {
+			t.Errorf("%s: %v\n%v %v", name, in, out, err)
+		}
+		for n := range data {
+			if out, err := parseStmts(data[:n], stored); err == nil && len(out) >= len(in) {
+				t.Errorf("%s: %d of %d bytes were taken for all", name, n, len(data))
+			}
+		}
+	}
+	data, _ := in[:1].appendTo(nil, numbered)
+	if out, err := parseStmts(data, nil); err != nil || out[0].Query != unknown(number("q")) {
+		t.Error(out, err)
+	}
+	// As versions wrote it that knew no numbers.
+	old := append([]byte("\x01q\x01\x01\x0a"), "\x00\x01\x04\x02hi"...)
+	out, err := parseStmts(old, nil)
+	if want := (stmts{{Query: "q", Args: []any{int64(5)}}, {record: []byte("hi")}}); err != nil || !reflect.DeepEqual(out, want) {
+		t.Error(out, err)
 	}
 }
 
 func FuzzParseStmts(f *testing.F) {
-	f.Add(stmts{{Query: "q", Args: []any{nil, int64(-5), 1.5, "text", []byte{0, 1}, true}}}.AppendTo(nil))
+	example := stmts{{Query: "q", Args: []any{nil, int64(-5), 1.5, "text", []byte{0, 1}, true}}, {record: []byte("told")}}
+	for _, known := range []func(string) (uint64, bool){spelled, numbered} {
+		data, _ := example.appendTo(nil, known)
+		f.Add(data)
+	}
+	stored := map[uint64]string{number("q"): "q"}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		list, err := parseStmts(data)
+		list, err := parseStmts(data, stored)
 		if err != nil {
 			return
 		}
-		again, err := parseStmts(list.AppendTo(nil))
-		if err != nil || len(again) != len(list) {
-			t.Fatal(err)
+		for _, known := range []func(string) (uint64, bool){spelled, func(text string) (uint64, bool) { return number("q"), text == "q" }} {
+			data, _ := list.appendTo(nil, known)
+			again, err := parseStmts(data, stored)
+			if err != nil || len(again) != len(list) {
+				t.Fatal(err)
+			}
 		}
 	})
+}
+
+// A record names a statement by its number once the text is committed, and is
+// read with it after a crash.
+func TestTextsOfAnotherTime(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db := journaled(t, dir)
+	text := row(1).Query
+	at := func() uint64 { return db.cfg.Journal.Stats().Bytes }
+	later(t, db, row(1))
+	long := at()
+	if err := db.settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, known := db.texts.known(text); !known {
+		t.Fatal("the text has no number")
+	}
+	l := later(t, db, row(2))
+	if short := at() - long; short+uint64(len(text)) > long+10 {
+		t.Errorf("records of %d and then %d bytes", long, short)
+	}
+	if l.spelled {
+		t.Error("the text was written again")
+	}
+	again := journaled(t, copied(t, dir)) // as a crash leaves it
+	if n := count(t, again); n != 2 {
+		t.Errorf("%d rows after a crash", n)
+	}
+	if lost := again.Lost(); lost > 0 {
+		t.Errorf("%d rows were lost", lost)
+	}
+	if _, known := again.texts.known(text); known {
+		t.Error("the text of another process has a number before it is used")
+	}
+	later(t, again, row(3))
+	if n := count(t, again); n != 3 {
+		t.Errorf("%d rows", n)
+	}
 }
 
 func BenchmarkLater(b *testing.B) {

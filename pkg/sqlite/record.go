@@ -71,24 +71,15 @@ func (w *writer) tell() {
 
 // Recording is the statement of a Later that adds to the record of the commit in
 // which it is run; see Tx.Record.
-func Recording(record []byte) Stmt { return Stmt{Args: []any{record}} }
+func Recording(record []byte) Stmt { return Stmt{record: record} }
 
 // recording adds the record of a Recording; false for another statement.
 func (w *writer) recording(stmt Stmt) bool {
-	if stmt.Query != "" || len(stmt.Args) != 1 {
+	if stmt.Query != "" {
 		return false
 	}
-	record, _ := stmt.Args[0].([]byte)
-	w.record = append(w.record, record...)
+	w.record = append(w.record, stmt.record...)
 	return true
-}
-
-// carried adds the record that ctx carries to statements.
-func carried(ctx context.Context, list []Stmt) []Stmt {
-	if record := outbox.From(ctx); record != nil {
-		return append(list[:len(list):len(list)], Recording(record))
-	}
-	return list
 }
 
 // recordings takes over the Recordings of a write that is never run.

@@ -19,6 +19,8 @@ type Stmt struct {
 	// several, in their order. What it is given it leaves as it is. Required with
 	// Key.
 	Join func(args [][]any) [][]any
+
+	record []byte // of a Recording, which has no Query
 }
 
 // What follows an argument's tag in a journal's record.
@@ -32,7 +34,7 @@ const (
 	tagTrue
 )
 
-// stmts is the body of a journal's record: statements that are run together.
+// stmts are statements that are run together: the body of a journal's record.
 type stmts []Stmt
 
 // values makes drivers' values of all arguments, so that nothing can fail later.
@@ -58,7 +60,7 @@ func (s stmts) values() error {
 func (s stmts) size() int {
 	size := 64
 	for _, stmt := range s {
-		size += len(stmt.Query) + 32*len(stmt.Args)
+		size += len(stmt.Query) + len(stmt.record) + 32*len(stmt.Args)
 		for _, arg := range stmt.Args {
 			switch v := arg.(type) {
 			case string:
@@ -71,17 +73,28 @@ func (s stmts) size() int {
 	return size
 }
 
-// AppendTo implements journal.Body.
-func (s stmts) AppendTo(dst []byte) []byte {
+// appendTo appends a journal's record: of each statement the text, by its length
+// and bytes, or where known has its number two zeros and that, and then the
+// arguments.
+func (s stmts) appendTo(dst []byte, known func(text string) (uint64, bool)) (out []byte, spelled bool) {
 	for _, stmt := range s {
-		dst = binary.AppendUvarint(dst, uint64(len(stmt.Query)))
-		dst = append(dst, stmt.Query...)
+		if stmt.Query == "" { // a Recording
+			dst = appendBlob(append(dst, 0, 1), stmt.record)
+			continue
+		}
+		if n, ok := known(stmt.Query); ok {
+			dst = binary.LittleEndian.AppendUint64(append(dst, 0, 0), n)
+		} else {
+			spelled = true
+			dst = binary.AppendUvarint(dst, uint64(len(stmt.Query)))
+			dst = append(dst, stmt.Query...)
+		}
 		dst = binary.AppendUvarint(dst, uint64(len(stmt.Args)))
 		for _, arg := range stmt.Args {
 			dst = appendArg(dst, arg)
 		}
 	}
-	return dst
+	return dst, spelled
 }
 
 func appendArg(dst []byte, arg any) []byte {
@@ -94,11 +107,7 @@ func appendArg(dst []byte, arg any) []byte {
 		dst = binary.AppendUvarint(append(dst, tagText), uint64(len(v)))
 		return append(dst, v...)
 	case []byte:
-		if v == nil {
-			return append(dst, tagNil)
-		}
-		dst = binary.AppendUvarint(append(dst, tagBlob), uint64(len(v)))
-		return append(dst, v...)
+		return appendBlob(dst, v)
 	case bool:
 		if v {
 			return append(dst, tagTrue)
@@ -108,10 +117,19 @@ func appendArg(dst []byte, arg any) []byte {
 	return append(dst, tagNil)
 }
 
+func appendBlob(dst, b []byte) []byte {
+	if b == nil {
+		return append(dst, tagNil)
+	}
+	dst = binary.AppendUvarint(append(dst, tagBlob), uint64(len(b)))
+	return append(dst, b...)
+}
+
 var errRecord = errors.New("sqlite: a record of the journal cannot be read")
 
-// parseStmts reads what AppendTo wrote. Nothing of the result points into data.
-func parseStmts(data []byte) (stmts, error) {
+// parseStmts reads what appendTo wrote; stored are the texts by their numbers.
+// Nothing of the result points into data.
+func parseStmts(data []byte, stored map[uint64]string) (stmts, error) {
 	var out stmts
 	for len(data) > 0 {
 		var stmt Stmt
@@ -120,6 +138,13 @@ func parseStmts(data []byte) (stmts, error) {
 			return nil, errRecord
 		}
 		stmt.Query = string(query)
+		if len(rest) > 8 && stmt.Query == "" && rest[0] == 0 {
+			n := binary.LittleEndian.Uint64(rest[1:])
+			if stmt.Query, ok = stored[n]; !ok {
+				stmt.Query = unknown(n)
+			}
+			rest = rest[9:]
+		}
 		count, n := binary.Uvarint(rest)
 		if n <= 0 || count > uint64(len(rest)) {
 			return nil, errRecord
@@ -131,6 +156,13 @@ func parseStmts(data []byte) (stmts, error) {
 				return nil, errRecord
 			}
 			stmt.Args = append(stmt.Args, arg)
+		}
+		if stmt.Query == "" {
+			if len(stmt.Args) != 1 {
+				return nil, errRecord
+			}
+			stmt.record, _ = stmt.Args[0].([]byte)
+			stmt.Args = nil
 		}
 		out = append(out, stmt)
 	}
