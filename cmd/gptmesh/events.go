@@ -99,6 +99,9 @@ func (e *eventHub) add(room string, lite *sqlite.DB, pg *postgres.DB) {
 	}
 }
 
+// eventStore is the name of the store of the log.
+const eventStore = "events"
+
 // open makes the log and the broker, and serves the log. It comes after the
 // rooms were made.
 func (e *eventHub) open(ctx context.Context) error {
@@ -107,16 +110,13 @@ func (e *eventHub) open(ctx context.Context) error {
 		return nil
 	}
 	h, s := e.h, e.h.settings.Events
-	lite, pg, err := h.openStore(ctx, "events", embedded.Migrations)
-	if err != nil {
-		return fmt.Errorf("events: %w", err)
-	}
+	log := h.stores[eventStore]
 	metrics, err := events.NewMetrics(h.registry)
 	if err != nil {
 		return err
 	}
 	if e.log, err = embedded.New(s.Config, embedded.Deps{
-		SQLite: lite, Postgres: pg, RoomsSQLite: e.lite, RoomsPostgres: e.pg, Logger: h.logger, Metrics: metrics,
+		SQLite: log.lite, Postgres: log.pg, RoomsSQLite: e.lite, RoomsPostgres: e.pg, Logger: h.logger, Metrics: metrics,
 	}); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (h *host) greet(w io.Writer) {
 	if s.Admin != "" {
 		fmt.Fprintf(w, "  metrics     http://%s/metrics\n", s.Admin)
 	}
-	if h.stores() {
+	if h.keeps() {
 		store := s.Data
 		if s.Database.URL != "" {
 			store = "PostgreSQL"

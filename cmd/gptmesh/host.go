@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,10 +18,8 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/journal"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
-	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/ratelimit"
 	"github.com/gptmesh/gptmesh/pkg/rpc"
-	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/pkg/telemetry"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -57,6 +54,7 @@ type host struct {
 	lock   *datadir.Lock
 	// journal stands before the embedded stores; nil without any.
 	journal *journal.Journal
+	stores  map[string]openedStore // by room, and those of events
 }
 
 // newHost makes what the rooms share. Rooms are added by wire.
@@ -91,7 +89,7 @@ func newHost(ctx context.Context, s *settings, rooms []string) (*host, error) {
 		return h.tracing.Close(ctx)
 	}})
 	h.limiter = ratelimit.New(s.RateLimits, nil)
-	if s.Database.URL == "" && h.stores() {
+	if s.Database.URL == "" && h.keeps() {
 		if h.lock, err = datadir.Acquire(s.Data); err != nil {
 			return nil, err
 		}
@@ -130,8 +128,8 @@ func (h *host) chains() error {
 
 func (h *host) runs(room string) bool { return slices.Contains(h.rooms, room) }
 
-// stores says whether any room of this process keeps something.
-func (h *host) stores() bool {
+// keeps says whether any room of this process keeps something.
+func (h *host) keeps() bool {
 	return slices.ContainsFunc(h.rooms, func(r string) bool { return r != "gateway" })
 }
 
@@ -183,15 +181,28 @@ func (h *host) calls(room, other string) bool {
 	return false
 }
 
+// needs says whether some room of this process calls one of another.
+func (h *host) needs(name string) bool {
+	return !h.runs(name) && slices.ContainsFunc(h.rooms, func(r string) bool { return slices.Contains(callees[r], name) || h.calls(r, name) })
+}
+
+// findOthers says which room has no address, of those that are needed from other
+// processes: before anything is made.
+func (h *host) findOthers() error {
+	for _, name := range allRooms {
+		if h.needs(name) && h.address(name) == "" {
+			return fmt.Errorf("the %s room is neither run here nor has an address: set GPTMESH_%s_ADDR", name, strings.ToUpper(name))
+		}
+	}
+	return nil
+}
+
 // dial connects to a room of another process, where a room of this one calls it.
 func (h *host) dial(name string) (*grpc.ClientConn, error) {
-	if !slices.ContainsFunc(h.rooms, func(r string) bool { return slices.Contains(callees[r], name) || h.calls(r, name) }) {
+	if !h.needs(name) {
 		return nil, nil
 	}
 	address := h.address(name)
-	if address == "" {
-		return nil, fmt.Errorf("the %s room is neither run here nor has an address: set GPTMESH_%s_ADDR", name, strings.ToUpper(name))
-	}
 	conn, err := rpc.Dial(rpc.ClientConfig{
 		Room: name, Address: address, TLS: h.settings.TLS, Secret: h.authenticator.MeshSecret(), Policies: h.policies,
 	})
@@ -206,42 +217,6 @@ func (h *host) dial(name string) (*grpc.ClientConn, error) {
 func (h *host) address(room string) string {
 	a := h.settings.Addresses
 	return map[string]string{"session": a.Session, "request": a.Request, "response": a.Response, "gpt": a.GPT, "classifier": a.Classifier}[room]
-}
-
-// store opens a room's store and brings it to this version. What the room tells
-// in it becomes a part of the process's events.
-func (h *host) store(ctx context.Context, room string, migrations func() (lite, pg fs.FS)) (*sqlite.DB, *postgres.DB, error) {
-	lite, pg, err := h.openStore(ctx, room, migrations)
-	if err == nil {
-		h.events.add(room, lite, pg)
-	}
-	return lite, pg, err
-}
-
-func (h *host) openStore(ctx context.Context, room string, migrations func() (lite, pg fs.FS)) (*sqlite.DB, *postgres.DB, error) {
-	lite, pg := migrations()
-	if url := h.settings.Database.URL; url != "" {
-		db, err := postgres.Open(ctx, postgres.Config{URL: url, Schema: room, MaxConns: h.settings.Database.MaxConns, ApplicationName: "gptmesh-" + room})
-		if err != nil {
-			return nil, nil, err
-		}
-		h.group.Add(lifecycle.Component{Name: room + " store", Close: func() error { db.Close(); return nil }})
-		if _, err := db.Migrate(ctx, pg); err != nil {
-			return nil, nil, err
-		}
-		return nil, db, nil
-	}
-	db, err := sqlite.Open(ctx, sqlite.Config{
-		Path: filepath.Join(h.settings.Data, room+".db"), Journal: h.journal, Name: room, Logger: h.logger,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	h.group.Add(lifecycle.Component{Name: room + " store", Close: db.Close})
-	if _, err := db.Migrate(ctx, lite); err != nil {
-		return nil, nil, err
-	}
-	return db, nil, h.countCommits(room, db)
 }
 
 // openJournal opens the journal of a data folder.
@@ -259,20 +234,6 @@ func (h *host) countRecords() error {
 		counter("gptmesh_journal_flushes_total", "Flushes of the journal before the embedded stores.", func(s journal.Stats) uint64 { return s.Flushes }),
 		counter("gptmesh_journal_records_total", "Records in those flushes.", func(s journal.Stats) uint64 { return s.Records }),
 		counter("gptmesh_journal_bytes_total", "Bytes in those records.", func(s journal.Stats) uint64 { return s.Bytes }))
-}
-
-// countCommits shows how many writes of a room share a commit.
-func (h *host) countCommits(room string, db *sqlite.DB) error {
-	counter := func(name, help string, of func(sqlite.Stats) uint64) error {
-		return h.registry.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: name, Help: help, ConstLabels: prometheus.Labels{"room": room},
-		}, func() float64 { return float64(of(db.Stats())) }))
-	}
-	return errors.Join(
-		counter("gptmesh_sqlite_commits_total", "Commits of a room's embedded store.", func(s sqlite.Stats) uint64 { return s.Batches }),
-		counter("gptmesh_sqlite_writes_total", "Writes in those commits.", func(s sqlite.Stats) uint64 { return s.Writes }),
-		counter("gptmesh_sqlite_lost_rows_total", "Rows of the journal that a room's embedded store refused; none, but for a fault of the program.",
-			func(sqlite.Stats) uint64 { return db.Lost() }))
 }
 
 // listen opens the gRPC listener and, where this process runs the gateway, the

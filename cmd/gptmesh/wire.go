@@ -12,6 +12,7 @@ import (
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
+	"github.com/gptmesh/gptmesh/pkg/events/embedded"
 	"github.com/gptmesh/gptmesh/services/classifier"
 	"github.com/gptmesh/gptmesh/services/gpt"
 	"github.com/gptmesh/gptmesh/services/request"
@@ -25,11 +26,17 @@ import (
 // room is in this process or behind an address is decided by host, here and
 // nowhere else.
 func wire(ctx context.Context, s *settings, h *host) error {
+	if err := h.findOthers(); err != nil {
+		return err
+	}
+	if err := h.openStores(ctx, map[string]migrations{
+		"session": session.Migrations, "gpt": gpt.Migrations, "classifier": classifier.Migrations,
+		"response": response.Migrations, "request": request.Migrations, eventStore: embedded.Migrations,
+	}); err != nil {
+		return err
+	}
 	sessions, err := room(h, "session", sessionv1.RemoteSessionService, func() (roomService, sessionv1.SessionServiceCaller, error) {
-		sqlite, postgres, err := h.store(ctx, "session", session.Migrations)
-		if err != nil {
-			return nil, nil, err
-		}
+		sqlite, postgres := h.store("session")
 		svc, err := session.New(s.Session, session.Deps{
 			SQLite: sqlite, Postgres: postgres, Events: h.events.recorder("session"),
 			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
@@ -40,10 +47,7 @@ func wire(ctx context.Context, s *settings, h *host) error {
 		return err
 	}
 	models, err := room(h, "gpt", gptv1.RemoteGPTService, func() (roomService, gptv1.GPTServiceCaller, error) {
-		sqlite, postgres, err := h.store(ctx, "gpt", gpt.Migrations)
-		if err != nil {
-			return nil, nil, err
-		}
+		sqlite, postgres := h.store("gpt")
 		svc, err := gpt.New(s.GPT, gpt.Deps{
 			SQLite: sqlite, Postgres: postgres, Events: h.events.recorder("gpt"),
 			Logger: h.logger, Metrics: h.registry, Tracer: h.tracing.Tracer, Instance: h.instance, Version: version,
@@ -54,10 +58,7 @@ func wire(ctx context.Context, s *settings, h *host) error {
 		return err
 	}
 	labels, err := room(h, "classifier", classifierv1.RemoteClassifierService, func() (roomService, classifierv1.ClassifierServiceCaller, error) {
-		sqlite, postgres, err := h.store(ctx, "classifier", classifier.Migrations)
-		if err != nil {
-			return nil, nil, err
-		}
+		sqlite, postgres := h.store("classifier")
 		svc, err := classifier.New(s.Classifier, classifier.Deps{
 			SQLite: sqlite, Postgres: postgres, GPT: models, Events: h.events.subscriber("classifier"),
 			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
@@ -68,10 +69,7 @@ func wire(ctx context.Context, s *settings, h *host) error {
 		return err
 	}
 	answers, err := room(h, "response", responsev1.RemoteResponseService, func() (roomService, responsev1.ResponseServiceCaller, error) {
-		sqlite, postgres, err := h.store(ctx, "response", response.Migrations)
-		if err != nil {
-			return nil, nil, err
-		}
+		sqlite, postgres := h.store("response")
 		svc, err := response.New(s.Response, response.Deps{
 			SQLite: sqlite, Postgres: postgres, GPT: models, Session: sessions, Classifier: labels, Events: h.events.recorder("response"),
 			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
@@ -87,10 +85,7 @@ func wire(ctx context.Context, s *settings, h *host) error {
 		return requestv1.RemoteRequestService(conn)
 	}
 	requests, err := room(h, "request", remoteRequests, func() (roomService, requestv1.RequestServiceCaller, error) {
-		sqlite, postgres, err := h.store(ctx, "request", request.Migrations)
-		if err != nil {
-			return nil, nil, err
-		}
+		sqlite, postgres := h.store("request")
 		svc, err := request.New(s.Request, request.Deps{
 			SQLite: sqlite, Postgres: postgres, Response: answers, Session: sessions, Classifier: labels, GPT: models,
 			Events: h.events.recorder("request"), Subscriber: h.events.subscriber("request"),

@@ -50,6 +50,9 @@ type Config struct {
 	// Name is what the journal calls this database; at most 64 bytes. Required
 	// with Journal, and never another one for the same file.
 	Name string
+	// Alone says that no other process has the file open, so that Migrate needs no
+	// lock of its folder.
+	Alone bool
 	// Logger is told what nobody else can be. Nil discards.
 	Logger *slog.Logger
 	// MaxBatch and Queue bound the group commit; see groupcommit.Config.

@@ -169,16 +169,46 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (changed int6
 // versions; see migrate.Up. Parallel calls, also of other processes, wait for
 // each other. Writes wait as well, so it belongs before the first.
 func (db *DB) Migrate(ctx context.Context, fsys fs.FS) (applied []int64, err error) {
-	unlock, err := lockDir(ctx, filepath.Dir(db.cfg.Path))
-	if err != nil {
-		return nil, fmt.Errorf("sqlite: lock for migration: %w", err)
+	if !db.cfg.Alone {
+		unlock, err := lockDir(ctx, filepath.Dir(db.cfg.Path))
+		if err != nil {
+			return nil, fmt.Errorf("sqlite: lock for migration: %w", err)
+		}
+		defer func() { err = errors.Join(err, unlock()) }()
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
 	err = db.writer.lend(func(write *sql.DB) error {
-		applied, err = migrate.Up(ctx, migrate.Config{Engine: migrate.SQLite, DB: write, FS: fsys})
-		return err
+		return db.flushOnce(ctx, write, func() (changed bool, err error) {
+			applied, err = migrate.Up(ctx, migrate.Config{Engine: migrate.SQLite, DB: write, FS: fsys})
+			return len(applied) > 0, err
+		})
 	})
 	return applied, err
+}
+
+// flushOnce flushes what fn commits at its end, instead of at each commit. What a
+// loss of power takes meanwhile are whole commits, the newest ones.
+func (db *DB) flushOnce(ctx context.Context, write *sql.DB, fn func() (changed bool, err error)) error {
+	if db.cfg.Synchronous != Full {
+		_, err := fn()
+		return err
+	}
+	if _, err := write.ExecContext(ctx, "PRAGMA synchronous = NORMAL"); err != nil {
+		return err
+	}
+	changed, err := fn()
+	if _, again := write.ExecContext(context.WithoutCancel(ctx), "PRAGMA synchronous = FULL"); again != nil || !changed {
+		return errors.Join(err, again)
+	}
+	// SQLite holds its locks on other files than the log, so that closing this
+	// one here takes none away.
+	log, missing := os.OpenFile(db.cfg.Path+"-wal", os.O_RDWR, 0)
+	if errors.Is(missing, fs.ErrNotExist) {
+		return err
+	}
+	if missing != nil {
+		return errors.Join(err, missing)
+	}
+	return errors.Join(err, log.Sync(), log.Close())
 }
 
 // Migrations returns the state of each migration in fsys; see migrate.List.

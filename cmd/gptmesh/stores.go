@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"sync"
+
+	"github.com/gptmesh/gptmesh/pkg/lifecycle"
+	"github.com/gptmesh/gptmesh/pkg/postgres"
+	"github.com/gptmesh/gptmesh/pkg/sqlite"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// migrations are those of one store, for either database.
+type migrations func() (lite, pg fs.FS)
+
+// openedStore is a store of this version; one of the two is nil.
+type openedStore struct {
+	lite *sqlite.DB
+	pg   *postgres.DB
+}
+
+// openStores opens the stores of the rooms that this process runs, side by side,
+// and brings them to this version. What cannot be opened is told by room.
+func (h *host) openStores(ctx context.Context, all map[string]migrations) error {
+	h.stores = map[string]openedStore{}
+	var (
+		mu    sync.Mutex
+		work  sync.WaitGroup
+		wrong = map[string]error{}
+	)
+	for room, migrations := range all {
+		if !h.runs(room) && (room != eventStore || h.events.off() || !h.keeps()) {
+			continue
+		}
+		work.Go(func() {
+			opened, err := h.openStore(ctx, room, migrations)
+			mu.Lock()
+			defer mu.Unlock()
+			h.stores[room] = opened
+			if err != nil {
+				wrong[room] = err
+			}
+		})
+	}
+	work.Wait()
+	var errs []error
+	for _, room := range append(allRooms, eventStore) {
+		opened, ok := h.stores[room]
+		if !ok {
+			continue
+		}
+		switch {
+		case opened.lite != nil:
+			h.group.Add(lifecycle.Component{Name: room + " store", Close: opened.lite.Close})
+			errs = append(errs, h.countCommits(room, opened.lite))
+		case opened.pg != nil:
+			h.group.Add(lifecycle.Component{Name: room + " store", Close: func() error { opened.pg.Close(); return nil }})
+		}
+		if err := wrong[room]; err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", room, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// openStore opens one store. It is to be closed also where it could not be
+// brought to this version.
+func (h *host) openStore(ctx context.Context, room string, migrations migrations) (opened openedStore, err error) {
+	lite, pg := migrations()
+	if url := h.settings.Database.URL; url != "" {
+		if opened.pg, err = postgres.Open(ctx, postgres.Config{
+			URL: url, Schema: room, MaxConns: h.settings.Database.MaxConns, ApplicationName: "gptmesh-" + room,
+		}); err == nil {
+			_, err = opened.pg.Migrate(ctx, pg)
+		}
+		return opened, err
+	}
+	if opened.lite, err = sqlite.Open(ctx, sqlite.Config{
+		Path: filepath.Join(h.settings.Data, room+".db"), Journal: h.journal, Name: room, Logger: h.logger, Alone: true,
+	}); err == nil {
+		_, err = opened.lite.Migrate(ctx, lite)
+	}
+	return opened, err
+}
+
+// store is a room's store. What the room tells in it becomes a part of the
+// process's events.
+func (h *host) store(room string) (*sqlite.DB, *postgres.DB) {
+	opened := h.stores[room]
+	h.events.add(room, opened.lite, opened.pg)
+	return opened.lite, opened.pg
+}
+
+// countCommits shows how many writes of a room share a commit.
+func (h *host) countCommits(room string, db *sqlite.DB) error {
+	counter := func(name, help string, of func(sqlite.Stats) uint64) error {
+		return h.registry.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: name, Help: help, ConstLabels: prometheus.Labels{"room": room},
+		}, func() float64 { return float64(of(db.Stats())) }))
+	}
+	return errors.Join(
+		counter("gptmesh_sqlite_commits_total", "Commits of a room's embedded store.", func(s sqlite.Stats) uint64 { return s.Batches }),
+		counter("gptmesh_sqlite_writes_total", "Writes in those commits.", func(s sqlite.Stats) uint64 { return s.Writes }),
+		counter("gptmesh_sqlite_lost_rows_total", "Rows of the journal that a room's embedded store refused; none, but for a fault of the program.",
+			func(sqlite.Stats) uint64 { return db.Lost() }))
+}
