@@ -37,10 +37,9 @@ type Config struct {
 // Journal is an open journal. It is safe for concurrent use. One process at a
 // time may open a folder; package datadir sees to that.
 type Journal struct {
-	cfg  Config
-	wake chan struct{}
-	stop chan struct{} // closed by Close
-	over chan struct{} // closed when the writing goroutine has ended
+	cfg     Config
+	flusher *flusher
+	over    chan struct{} // closed when the loop has ended
 
 	mu      sync.Mutex
 	last    uint64 // the last number given
@@ -53,14 +52,14 @@ type Journal struct {
 	used    []*segment // with records that some store may lack
 	spare   []*segment
 
-	// Owned by the writing goroutine.
-	flusher *flusher
-	active  *segment
-	writing []byte
+	busy    bool              // a group is being written
+	out     outgoing          // that group; changed by whoever took it
+	wanted  bool              // somebody waits for next, and the loop is to go on with it
+	writing []byte            // room for the next buffer
 	numbers map[string]uint64 // newest of what is being written
-	highest int
-	busy    bool  // several callers shared the last group
-	stats   Stats // guarded by mu
+	active  *segment          // changed by whoever took a group
+	highest int               // number of a segment; of whoever took a group
+	stats   Stats
 }
 
 // Stats counts what a Journal has done since it was opened.
@@ -76,8 +75,8 @@ type Stats struct {
 
 // Flight is a group of records on their way to the disk.
 type Flight struct {
+	journal *Journal
 	done    chan struct{}
-	wake    chan<- struct{} // makes the journal write what it has
 	records uint64
 	err     error // read after done is closed
 }
@@ -92,10 +91,7 @@ func (f *Flight) Wait(ctx context.Context) error {
 	}
 	// Records that nobody waits for yet go with those that somebody does: a caller
 	// who writes several and waits for the last takes one flush.
-	select {
-	case f.wake <- struct{}{}:
-	default: // it is about to look
-	}
+	f.journal.lead(f)
 	select {
 	case <-f.done:
 		return f.err
@@ -106,7 +102,10 @@ func (f *Flight) Wait(ctx context.Context) error {
 
 // Open opens the journal and reads what an earlier process left in it. Close
 // must be called.
-func Open(cfg Config) (*Journal, error) {
+func Open(cfg Config) (*Journal, error) { return open(cfg, nil) }
+
+// open is Open with a change to the flusher.
+func open(cfg Config, change func(*flusher)) (*Journal, error) {
 	if cfg.Segment <= 0 {
 		cfg.Segment = DefaultSegment
 	}
@@ -124,7 +123,7 @@ func Open(cfg Config) (*Journal, error) {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 	j := &Journal{
-		cfg: cfg, wake: make(chan struct{}, 1), stop: make(chan struct{}), over: make(chan struct{}),
+		cfg: cfg, over: make(chan struct{}),
 		left: f.records, applied: map[string]uint64{}, newest: map[string]uint64{}, numbers: map[string]uint64{},
 		highest: f.highest, flusher: newFlusher(),
 		// A store that lost its journal must not take new records for old: numbers
@@ -137,6 +136,9 @@ func Open(cfg Config) (*Journal, error) {
 		} else {
 			j.spare = append(j.spare, s)
 		}
+	}
+	if change != nil {
+		change(j.flusher)
 	}
 	go j.loop()
 	return j, nil
@@ -186,17 +188,14 @@ func (j *Journal) Append(store string, replaces uint64, body Body) (uint64, *Fli
 	j.newest[store] = sequence
 	f := j.next
 	if f == nil {
-		f = &Flight{done: make(chan struct{}), wake: j.wake}
+		f = &Flight{journal: j, done: make(chan struct{})}
 		j.next = f
 	}
 	f.records++
-	large := len(j.buffer) > maxBuffer
+	large := len(j.buffer) > maxBuffer && !j.busy
 	j.mu.Unlock()
 	if large {
-		select {
-		case j.wake <- struct{}{}:
-		default:
-		}
+		j.flusher.ring()
 	}
 	return sequence, f
 }
@@ -253,11 +252,12 @@ func (j *Journal) Stats() Stats {
 // that a store lacks are removed. It may be called more than once.
 func (j *Journal) Close() error {
 	j.mu.Lock()
-	if !j.closed {
-		j.closed = true
-		close(j.stop)
-	}
+	first := !j.closed
+	j.closed = true
 	j.mu.Unlock()
+	if first {
+		j.flusher.ring()
+	}
 	<-j.over
 	j.mu.Lock()
 	defer j.mu.Unlock()

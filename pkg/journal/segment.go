@@ -25,6 +25,10 @@ type segment struct {
 	last   map[string]uint64 // of each store, the highest number in here
 }
 
+// takes says whether size more bytes belong into the segment. One larger than
+// room goes into a segment of its own.
+func (s *segment) takes(size, room int64) bool { return s.size == 0 || s.size+size <= room }
+
 func segmentPath(dir string, number int) string {
 	return filepath.Join(dir, fmt.Sprintf("%06d.journal", number))
 }

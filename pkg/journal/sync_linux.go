@@ -1,9 +1,10 @@
 package journal
 
 import (
-	"errors"
+	"encoding/binary"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -12,12 +13,15 @@ import (
 // flusher brings data to the disk through the kernel's asynchronous interface
 // (io_submit(2)), so that no thread of the process is blocked meanwhile: each one
 // that is costs two changes of threads, and makes the runtime look for others
-// every 20 µs. Where the kernel or a sandbox does not offer it, the thread waits.
-// It is used by one goroutine.
+// every 20 µs. Where the kernel or a sandbox does not offer it, submit says so.
+//
+// One goroutine waits; any may ring. One flush is under way at a time.
 type flusher struct {
-	context uint64   // of io_setup; 0 where it cannot be had
-	done    *os.File // an event counter that a flush counts up
-	counter uint32   // its descriptor; done.Fd would make it a blocking one
+	context uint64        // of io_setup; 0 where it cannot be had
+	broken  atomic.Bool   // it was offered and does not work
+	bell    *os.File      // an event counter: rings, and flushes that have landed
+	counter int           // its descriptor; bell.Fd would make it a blocking one
+	rings   chan struct{} // where there is no counter
 }
 
 // control and event are struct iocb and struct io_event of linux/aio_abi.h, on
@@ -50,89 +54,111 @@ const (
 )
 
 func newFlusher() *flusher {
-	f := &flusher{}
+	f := &flusher{rings: make(chan struct{}, 1)}
 	counter, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 	if err != nil {
 		return f
 	}
-	done := os.NewFile(uintptr(counter), "journal flushes")
 	if _, _, errno := unix.Syscall(unix.SYS_IO_SETUP, 1, uintptr(unsafe.Pointer(&f.context)), 0); errno != 0 {
 		f.context = 0
-		_ = done.Close()
+		_ = unix.Close(counter)
 		return f
 	}
-	f.done, f.counter = done, uint32(counter)
+	f.bell, f.counter = os.NewFile(uintptr(counter), "journal flushes"), counter
 	return f
 }
 
-// close gives back what the kernel keeps. No flush may be under way.
+// close gives back what the kernel keeps. No flush may be under way, and nobody
+// may ring any more.
 func (f *flusher) close() {
-	if f.context != 0 {
+	if f.bell != nil {
 		_, _, _ = unix.Syscall(unix.SYS_IO_DESTROY, uintptr(f.context), 0, 0)
-		_ = f.done.Close()
-		f.context = 0
+		_ = f.bell.Close()
 	}
 }
 
-// flush brings a file's data to the disk.
-func (f *flusher) flush(to file) error {
+// ring makes wait return.
+func (f *flusher) ring() {
+	if f.bell == nil {
+		select {
+		case f.rings <- struct{}{}:
+		default:
+		}
+		return
+	}
+	_, _ = f.bell.Write(binary.NativeEndian.AppendUint64(nil, 1))
+}
+
+// wait returns after a ring, and when a flush has landed.
+func (f *flusher) wait() {
+	if f.bell == nil {
+		<-f.rings
+		return
+	}
+	var count [8]byte
+	_, _ = f.bell.Read(count[:])
+}
+
+// asynchronous says whether submit may be hoped to work.
+func (f *flusher) asynchronous() bool { return f.bell != nil && !f.broken.Load() }
+
+// submit begins the flush of a file's data. False means that it cannot: the
+// caller is to call flush.
+func (f *flusher) submit(to file) bool {
 	of, ok := to.(*os.File)
-	if !ok {
-		return to.(interface{ Sync() error }).Sync()
+	if !ok || !f.asynchronous() {
+		return false
 	}
-	fd := int(of.Fd())
-	if f.context != 0 {
-		err := f.submit(fd)
-		if err == nil {
-			return f.wait()
-		}
-		// EAGAIN is for now; all else, such as EINVAL of a file system that does
-		// not know it, for good.
-		if !errors.Is(err, unix.EAGAIN) {
-			f.close()
-		}
-	}
-	for {
-		err := unix.Fdatasync(fd)
-		if err != unix.EINTR {
-			return err
-		}
-	}
-}
-
-func (f *flusher) submit(fd int) error {
-	c := &control{opcode: flushData, fd: uint32(fd), flags: countUp, resultTo: f.counter}
+	c := &control{opcode: flushData, fd: uint32(of.Fd()), flags: countUp, resultTo: uint32(f.counter)}
 	list := [1]*control{c}
 	for {
 		_, _, errno := unix.Syscall(unix.SYS_IO_SUBMIT, uintptr(f.context), 1, uintptr(unsafe.Pointer(&list)))
 		runtime.KeepAlive(c)
 		switch errno {
 		case 0:
-			return nil
+			return true
 		case unix.EINTR:
-		default:
-			return errno
+		case unix.EAGAIN: // for now
+			return false
+		default: // as EINVAL of a file system that does not know it
+			f.broken.Store(true)
+			return false
 		}
 	}
 }
 
-// wait returns what the flush that was submitted came to.
-func (f *flusher) wait() error {
-	var count [8]byte
-	if _, err := f.done.Read(count[:]); err != nil {
-		return err
+// landed says whether the flush that was submitted is over, and how.
+func (f *flusher) landed() (bool, error) {
+	if f.bell == nil {
+		return false, nil
 	}
 	var of event
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_IO_GETEVENTS, uintptr(f.context), 1, 1, uintptr(unsafe.Pointer(&of)), 0, 0)
+		n, _, errno := unix.Syscall6(unix.SYS_IO_GETEVENTS, uintptr(f.context), 0, 1, uintptr(unsafe.Pointer(&of)), 0, 0)
 		switch {
 		case errno == unix.EINTR:
 		case errno != 0:
-			return errno
-		case n == 1 && of.result < 0:
-			return unix.Errno(-of.result)
-		case n == 1:
-			return nil
+			return true, errno
+		case n == 0:
+			return false, nil
+		case of.result < 0:
+			return true, unix.Errno(-of.result)
+		default:
+			return true, nil
+		}
+	}
+}
+
+// flush brings a file's data to the disk and waits.
+func flush(to file) error {
+	of, ok := to.(*os.File)
+	if !ok {
+		return to.(interface{ Sync() error }).Sync()
+	}
+	for {
+		err := unix.Fdatasync(int(of.Fd()))
+		if err != unix.EINTR {
+			return err
 		}
 	}
 }

@@ -19,91 +19,191 @@ const (
 	fewRecords = 3
 )
 
-// loop writes groups until Close.
+// outgoing is a group of records that is being written. There is one at a time;
+// whoever took it owns the active segment until it has landed.
+type outgoing struct {
+	flight *Flight // nil while the first segment is made
+	data   []byte
+	// landing says that the data is in the file and the disk is to have it.
+	landing bool
+}
+
+// take begins the next group, unless one is under way or there is none. j.mu is
+// held.
+func (j *Journal) take() bool {
+	if j.busy || j.next == nil {
+		return false
+	}
+	j.busy, j.wanted = true, false
+	j.out = outgoing{flight: j.next, data: j.buffer}
+	j.buffer, j.writing = j.writing[:0], nil
+	j.newest, j.numbers = j.numbers, j.newest
+	j.next = nil
+	return true
+}
+
+// lead writes the group of f from the goroutine of its first waiter, which saves
+// a lone one two changes of goroutines. What could hold it up is left to the loop:
+// another group, a new segment, a flush that blocks.
+func (j *Journal) lead(f *Flight) {
+	j.mu.Lock()
+	if j.next != f || j.closed {
+		j.mu.Unlock()
+		return
+	}
+	if j.busy { // who has that group goes on
+		j.wanted = true
+		j.mu.Unlock()
+		return
+	}
+	s := j.active
+	if s == nil || !s.takes(int64(len(j.buffer)), j.cfg.Segment) || !j.flusher.asynchronous() && !j.cfg.NoSync {
+		j.wanted = true
+		j.mu.Unlock()
+		j.flusher.ring()
+		return
+	}
+	j.take()
+	j.mu.Unlock()
+	j.launch()
+}
+
+// loop sees groups land and goes on with the next, until Close.
 func (j *Journal) loop() {
 	defer close(j.over)
 	defer j.flusher.close()
 	// The first segment is made before somebody waits for it.
-	early := time.NewTimer(prepareAfter)
+	early := time.AfterFunc(prepareAfter, j.prepare)
 	defer early.Stop()
 	for {
-		select {
-		case <-early.C:
-			_, _ = j.room(0) // what fails now fails again when it is needed, and is told then
-			continue
-		case <-j.wake:
-		case <-j.stop:
-			j.group() // what was added before
+		j.flusher.wait()
+		for j.step() {
+		}
+		j.mu.Lock()
+		over := j.closed && !j.busy && j.next == nil
+		j.mu.Unlock()
+		if over {
 			return
 		}
-		// Callers that are about to add get the processor once, where there were
-		// several: it doubles their groups. A lone one would wait for work that has
-		// nothing to do with it.
-		if j.busy {
-			runtime.Gosched()
-		}
-		j.group()
 	}
 }
 
-// group writes what is in the buffer and answers for it.
-func (j *Journal) group() {
+// step does what can be done without waiting. It says whether there may be more.
+func (j *Journal) step() bool {
 	j.mu.Lock()
-	f := j.next
-	if f == nil {
+	landing := j.out.landing
+	j.mu.Unlock()
+	several := false
+	if landing {
+		landed, err := j.flusher.landed()
+		if !landed {
+			return false
+		}
+		several = j.out.flight.records > fewRecords
+		j.land(err)
+	}
+	// Callers that are about to add get the processor once, where there were
+	// several: it doubles their groups. A lone one would wait for work that has
+	// nothing to do with it.
+	if several {
+		runtime.Gosched()
+	}
+	j.mu.Lock()
+	taken := (j.wanted || j.closed || len(j.buffer) > maxBuffer) && j.take()
+	j.mu.Unlock()
+	if taken {
+		j.launch()
+	}
+	return taken
+}
+
+// launch writes the group that was taken and begins its flush.
+func (j *Journal) launch() {
+	err := j.write()
+	if err != nil || j.cfg.NoSync {
+		j.land(err)
+		j.goOn()
+		return
+	}
+	j.mu.Lock()
+	j.out.landing = true // from here on the loop may see it land
+	file := j.active.file
+	j.mu.Unlock()
+	if j.flusher.submit(file) {
+		return
+	}
+	j.land(flush(file))
+	j.goOn()
+}
+
+// write appends the group's data to the active segment.
+func (j *Journal) write() error {
+	s, err := j.room(int64(len(j.out.data)))
+	if err == nil {
+		_, err = s.file.WriteAt(j.out.data, s.size)
+	}
+	return err
+}
+
+// land answers for the group. After an error the segment is not written to
+// again: nobody can say what of it is on the disk.
+func (j *Journal) land(err error) {
+	j.mu.Lock()
+	out := j.out
+	if s := j.active; s != nil {
+		// Records whose writing failed may be found after all.
+		maps.Copy(s.last, j.numbers)
+		s.size += int64(len(out.data))
+	}
+	clear(j.numbers)
+	if err != nil {
+		err = fmt.Errorf("journal: %w", err)
+		j.active = nil
+		j.recycle()
+	} else {
+		j.stats.Records += out.flight.records
+		j.stats.Flushes++
+		j.stats.Bytes += uint64(len(out.data))
+	}
+	if cap(out.data) <= maxKept {
+		j.writing = out.data
+	}
+	j.out, j.busy = outgoing{}, false
+	j.mu.Unlock()
+	out.flight.err = err
+	close(out.flight.done)
+}
+
+// goOn lets the loop go on with what somebody waits for.
+func (j *Journal) goOn() {
+	j.mu.Lock()
+	more := j.wanted || j.closed || len(j.buffer) > maxBuffer
+	j.mu.Unlock()
+	if more {
+		j.flusher.ring()
+	}
+}
+
+// prepare makes the first segment.
+func (j *Journal) prepare() {
+	j.mu.Lock()
+	if j.busy || j.closed {
 		j.mu.Unlock()
 		return
 	}
-	data := j.buffer
-	j.buffer, j.writing = j.writing[:0], nil
-	j.newest, j.numbers = j.numbers, j.newest
-	j.next = nil
+	j.busy = true
 	j.mu.Unlock()
-
-	j.busy = f.records > fewRecords
-	f.err = j.write(data)
+	_, _ = j.room(0) // what fails now fails again when it is needed, and is told then
 	j.mu.Lock()
-	if f.err == nil {
-		j.stats.Records += f.records
-		j.stats.Flushes++
-		j.stats.Bytes += uint64(len(data))
-	}
-	clear(j.numbers)
+	j.busy = false
 	j.mu.Unlock()
-	close(f.done)
-	if cap(data) <= maxKept {
-		j.writing = data
-	}
-}
-
-// write appends data to the active segment and flushes it. After an error the
-// segment is not written to again: nobody can say what of it is on the disk.
-func (j *Journal) write(data []byte) error {
-	s, err := j.room(int64(len(data)))
-	if err != nil {
-		return fmt.Errorf("journal: %w", err)
-	}
-	_, err = s.file.WriteAt(data, s.size)
-	if err == nil && !j.cfg.NoSync {
-		err = j.flusher.flush(s.file)
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	// Records whose writing failed may be found after all.
-	maps.Copy(s.last, j.numbers)
-	if err != nil {
-		j.active = nil
-		j.recycle()
-		return fmt.Errorf("journal: %w", err)
-	}
-	s.size += int64(len(data))
-	return nil
+	j.goOn()
 }
 
 // room returns the segment that takes size more bytes.
 func (j *Journal) room(size int64) (*segment, error) {
 	j.mu.Lock()
-	if s := j.active; s != nil && (s.size == 0 || s.size+size <= j.cfg.Segment) {
+	if s := j.active; s != nil && s.takes(size, j.cfg.Segment) {
 		j.mu.Unlock()
 		return s, nil
 	}
