@@ -59,16 +59,22 @@ fuzz: ## every fuzz test for FUZZTIME each
 		done; \
 	done
 
-bench: ## the mesh beside the standard reverse proxy, in one run: the whole matrix
-	CGO_ENABLED=0 go build -trimpath -o $(BIN)/gptmesh ./cmd/gptmesh
-	go run ./tests/load -gptmesh $(BIN)/gptmesh -all
-	go run ./tests/load -gptmesh $(BIN)/gptmesh -sessions -only 4KB
-	go run ./tests/load -gptmesh $(BIN)/gptmesh -shape lean -only x64
-	go run ./tests/load -gptmesh $(BIN)/gptmesh -shape full -only x64
+BENCH = go run ./tests/load -gptmesh $(BIN)/gptmesh
+bench: bench-build ## the mesh beside the standard reverse proxy: sizes, connections, streams, sessions, both stores, one process and split
+	$(BENCH) -all -vitals
+	$(BENCH) -rounds 3 -only 4KB -sessions
+	$(BENCH) -rounds 3 -postgres
+	$(BENCH) -rounds 3 -shape lean
+	$(BENCH) -rounds 3 -shape full
+	$(BENCH) -rounds 3 -shape lean -only x64 -postgres
+	$(BENCH) -rounds 3 -shape full -only x64 -postgres
 
-bench-short: ## the scenarios of the bars, a few seconds each
-	CGO_ENABLED=0 go build -trimpath -o $(BIN)/gptmesh ./cmd/gptmesh
-	go run ./tests/load -gptmesh $(BIN)/gptmesh -rounds 3 -duration 2s
+bench-short: bench-build ## the scenarios of the bars, a few seconds each
+	$(BENCH) -rounds 3 -duration 2s -vitals
+
+.PHONY: bench-build
+bench-build:
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(BIN)/gptmesh ./cmd/gptmesh
 
 SOAKTIME ?= 10m
 soak: ## mixed load for SOAKTIME; fails where memory, goroutines or files grow
@@ -76,10 +82,9 @@ soak: ## mixed load for SOAKTIME; fails where memory, goroutines or files grow
 	go run ./tests/load -gptmesh $(BIN)/gptmesh -soak $(SOAKTIME)
 
 ROWS ?= 1000000
-bench-growth: ## what a turn costs when cores, sessions, rows (up to ROWS), keys and providers grow; rows on PostgreSQL too
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(BIN)/gptmesh ./cmd/gptmesh
-	go run ./tests/load -gptmesh $(BIN)/gptmesh -rounds 3 -duration 2s -growth all -rows $(ROWS)
-	go run ./tests/load -gptmesh $(BIN)/gptmesh -rounds 3 -duration 2s -growth rows,sessions -rows $(ROWS) -postgres
+bench-growth: bench-build ## what a turn costs when cores, sessions, rows (up to ROWS), keys and providers grow; rows on PostgreSQL too
+	$(BENCH) -rounds 3 -duration 2s -growth all -rows $(ROWS)
+	$(BENCH) -rounds 3 -duration 2s -growth rows,sessions -rows $(ROWS) -postgres
 
 BEFORE ?= origin/main
 bench-diff: ## Go benchmarks of this tree beside those of the commit BEFORE
@@ -89,7 +94,9 @@ bench-diff: ## Go benchmarks of this tree beside those of the commit BEFORE
 	-go test -run xxx -bench . -benchmem -count 6 -benchtime 100ms $(HOT) > $(BIN)/after.txt
 	git worktree remove --force $(BIN)/before
 	go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da $(BIN)/before.txt $(BIN)/after.txt
-HOT := ./gen/caller ./pkg/... ./wire/openai ./gateway/openai ./services/response/internal/...
+# Faces, events, streams, hops, interceptors, validation, commits, tokens.
+HOT := ./gen/... ./pkg/eventstream ./pkg/groupcommit ./pkg/jsonscan ./pkg/rpc ./pkg/sqlite ./pkg/upstream ./wire/openai ./gateway/openai \
+	./services/response/internal/... ./services/gpt/internal/tokens ./services/gpt/provider/openai
 
 profile: ## a CPU profile of each scenario, in bin/profiles
 	CGO_ENABLED=0 go build -trimpath -o $(BIN)/gptmesh ./cmd/gptmesh

@@ -46,6 +46,7 @@ func run(args []string) error {
 	soaking := flags.Duration("soak", 0, "put mixed load on the mesh for so long and look at its memory, and measure nothing else")
 	growing := flags.String("growth", "", "print how the cost of a turn grows with these, with commas between, and measure nothing else: all, cores, sessions, rows, keys, providers")
 	most := flags.Int("rows", 1_000_000, "with -growth rows: the largest tables")
+	vital := flags.Bool("vitals", false, "print the program's size, its time to ready and its idle memory too")
 	durable := flags.Bool("postgres", false, "keep rows in a throw-away PostgreSQL that flushes what it commits")
 	profiles := flags.String("profiles", "", "write profiles of CPU and allocations of each scenario into this folder, and measure nothing else")
 	if err := flags.Parse(args); err != nil {
@@ -54,6 +55,7 @@ func run(args []string) error {
 	p := plan{
 		binary: *binary, before: *before, rounds: *rounds, length: *length, only: *only, profiles: *profiles,
 		all: *all, shape: *shape, database: *database, sessions: *sessions,
+		vitals: *vital,
 	}
 	if *durable {
 		// As a server is set up by itself, but for its cache.
@@ -85,6 +87,7 @@ type plan struct {
 	shape    string
 	database string // empty means the embedded stores
 	sessions bool
+	vitals   bool // print what the program takes before it has done anything
 
 	environment []string // more variables of the mesh
 	config      string   // file with its configuration; empty for none
@@ -153,6 +156,11 @@ func measure(p plan) error {
 		return err
 	}
 	defer os.RemoveAll(data)
+	if p.vitals {
+		if err := vitals(p, upstream); err != nil {
+			return err
+		}
+	}
 	mesh, err := spawnMesh(p, p.binary, upstream, data)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,7 +74,7 @@ func soak(p plan, length time.Duration) error {
 	wg.Wait()
 	select {
 	case err := <-failed:
-		return err
+		return fmt.Errorf("%w; what the program said last:\n%s", err, lastWords(data))
 	default:
 	}
 	// Idle again: what is left over is what leaks.
@@ -224,4 +225,23 @@ func middleOf(list []sample, of func(sample) float64) float64 {
 	}
 	slices.Sort(values)
 	return values[len(values)/2]
+}
+
+// lastWords are the last warnings in the logs of a mesh.
+func lastWords(data string) string {
+	const most = 20
+	var list []string
+	logs, _ := filepath.Glob(data + "/*/log")
+	for _, log := range logs {
+		text, err := os.ReadFile(log)
+		if err != nil {
+			continue
+		}
+		for _, line := range strings.Split(string(text), "\n") {
+			if strings.Contains(line, `"level":"WARN"`) || strings.Contains(line, `"level":"ERROR"`) {
+				list = append(list, line)
+			}
+		}
+	}
+	return strings.Join(list[max(0, len(list)-most):], "\n")
 }
