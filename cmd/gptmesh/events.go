@@ -78,6 +78,9 @@ func (e *eventHub) recorder(room string) *events.Recorder {
 	if e.off() {
 		return nil
 	}
+	if e.h.settings.Database.URL != "" {
+		return events.NewRecorder(room).Plain() // replicas are restarted one after the other
+	}
 	return events.NewRecorder(room)
 }
 

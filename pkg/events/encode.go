@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"strings"
@@ -13,79 +14,222 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// The numbers of the fields that a recorder sets, of Event, Timestamp and Any.
+// Events of one record say the same over and over: the ids of a turn in the
+// event and in its payload, names of types, the cause. A packed record says each
+// text once: after a zero, which no plain record begins with, its length, the
+// source, the correlation and the events. Unpack makes of it the plain record,
+// whose events are protobuf, each behind its length.
+//
+// A text is 0 where it is empty; twice its length and its bytes, which are a new
+// entry of the table then; or twice the number of an entry plus 1. An event is
+// its flags, the random bits of its id, seconds and nanoseconds, type, owner,
+// key, causation and payload. A payload is its message's name, then lengths with
+// bytes as they are, each before a mark: markEnd, markNew with a length and the
+// bytes of a new entry, or the number of an entry plus markEntry.
+
+// Flags of a packed event.
 const (
-	fieldID, fieldType, fieldVersion, fieldTime   = 1, 2, 3, 4
-	fieldOwner, fieldKey, fieldCorrelation        = 5, 7, 8
-	fieldCausation, fieldSource, fieldPayload     = 9, 10, 11
-	fieldSeconds, fieldNanos, fieldURL, fieldData = 1, 2, 1, 2
+	causedBefore = 1 << iota // the causation is the event before
+	hasPayload
+	nameOfType // the payload's message is named after the type: see typeName
+	nameOfVerb
 )
 
-const urlPrefix = "type.googleapis.com/"
+const (
+	markEnd, markNew, markEntry = 0, 1, 2
+	// maxEntries bounds the table. Texts of a payload from minEntry to maxEntry
+	// bytes become entries: ids do.
+	maxEntries, minEntry, maxEntry = 32, 12, 64
+	// maxDepth is how far messages within payloads are looked into.
+	maxDepth = 2
+)
 
-// encoder writes events of a turn's way, where a message in an Any in a message
-// and what each of them allocates would cost more than the row that they tell
-// of. TestEncode holds it to what proto.Marshal writes.
-type encoder struct{ record, event, inner, payload []byte }
+// encoder writes packed records.
+type encoder struct {
+	record, payload, name []byte
+	texts                 []byte           // of the table
+	entries               [maxEntries]spot // where in texts
+	n                     int              // entries
+	spots                 []spot           // within a payload: what may be an entry
+}
+
+type spot struct{ from, to int }
 
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
 
-// append adds an event to the record and returns its id.
-func (e *encoder) append(ctx context.Context, d *Draft, source, correlation, before string) string {
+// begin starts a record.
+func (e *encoder) begin(source, correlation string) {
+	e.record, e.texts, e.n = e.record[:0], e.texts[:0], 0
+	e.text(source)
+	e.text(correlation)
+}
+
+// append adds an event; first says that none was before.
+func (e *encoder) append(ctx context.Context, d *Draft, correlation string, first bool) {
 	at := d.Time
 	if at.IsZero() {
 		at = time.Now()
 	}
-	id, owner, causation := ids.At("evt", at), d.Owner, d.Causation
+	owner, causation, flags := d.Owner, d.Causation, byte(0)
 	if owner == "" {
 		owner = callctx.Owner(ctx)
 	}
 	if causation == "" {
-		causation = before
-	}
-	e.event = appendText(e.event[:0], fieldID, id)
-	e.event = appendText(e.event, fieldType, d.Type)
-	e.event = appendNumber(e.event, fieldVersion, 1)
-	e.inner = appendNumber(e.inner[:0], fieldSeconds, uint64(at.Unix()))
-	e.inner = appendNumber(e.inner, fieldNanos, uint64(at.Nanosecond()))
-	e.event = appendBytes(e.event, fieldTime, e.inner)
-	e.event = appendText(e.event, fieldOwner, owner)
-	e.event = appendText(e.event, fieldKey, d.Key)
-	e.event = appendText(e.event, fieldCorrelation, correlation)
-	e.event = appendText(e.event, fieldCausation, causation)
-	e.event = appendText(e.event, fieldSource, source)
-	var err error
-	if e.payload, err = (proto.MarshalOptions{}).MarshalAppend(e.payload[:0], d.Payload); err == nil {
-		name := string(d.Payload.ProtoReflect().Descriptor().FullName())
-		e.inner = protowire.AppendTag(e.inner[:0], fieldURL, protowire.BytesType)
-		e.inner = protowire.AppendVarint(e.inner, uint64(len(urlPrefix)+len(name)))
-		e.inner = append(append(e.inner, urlPrefix...), name...)
-		if len(e.payload) > 0 {
-			e.inner = appendBytes(e.inner, fieldData, e.payload)
+		if first {
+			causation = correlation
+		} else {
+			flags |= causedBefore
 		}
-		e.event = appendBytes(e.event, fieldPayload, e.inner)
+	}
+	payload, err := proto.MarshalOptions{}.MarshalAppend(e.payload[:0], d.Payload)
+	if err == nil {
+		e.payload = payload
+		flags |= hasPayload
 	} // else it is text that is not UTF-8, which a client chose: that it happened is told all the same
-	e.record = binary.AppendUvarint(e.record, uint64(len(e.event)))
-	e.record = append(e.record, e.event...)
-	return id
+	name := d.Payload.ProtoReflect().Descriptor().FullName()
+	for _, flag := range []byte{nameOfType, nameOfVerb} {
+		if e.name = appendName(e.name[:0], d.Type, flag); string(e.name) == string(name) {
+			flags |= flag
+			break
+		}
+	}
+	random := ids.NewRandom()
+	e.record = append(append(e.record, flags), random[:]...)
+	e.record = binary.AppendVarint(e.record, at.Unix())
+	e.record = binary.AppendUvarint(e.record, uint64(at.Nanosecond()))
+	e.text(d.Type)
+	e.text(owner)
+	e.text(d.Key)
+	if flags&causedBefore == 0 {
+		e.text(causation)
+	}
+	if flags&hasPayload == 0 {
+		return
+	}
+	if flags&(nameOfType|nameOfVerb) == 0 {
+		e.text(string(name))
+	}
+	e.spots = e.spots[:0]
+	e.find(payload, 0, 0)
+	from := 0
+	for _, s := range e.spots {
+		text := payload[s.from:s.to]
+		entry := e.entry(text)
+		if entry < 0 && e.n == maxEntries {
+			continue
+		}
+		e.record = binary.AppendUvarint(e.record, uint64(s.from-from))
+		e.record = append(e.record, payload[from:s.from]...)
+		if entry >= 0 {
+			e.record = binary.AppendUvarint(e.record, uint64(markEntry+entry))
+		} else {
+			e.record = binary.AppendUvarint(append(e.record, markNew), uint64(len(text)))
+			e.record = append(e.record, text...)
+			e.add(text)
+		}
+		from = s.to
+	}
+	e.record = binary.AppendUvarint(e.record, uint64(len(payload)-from))
+	e.record = append(append(e.record, payload[from:]...), markEnd)
 }
 
-// appendText appends a field unless it is empty, mended where it is not UTF-8.
-func appendText(b []byte, field protowire.Number, text string) []byte {
+// text adds a text, mended where it is not UTF-8.
+func (e *encoder) text(text string) {
 	if text == "" {
-		return b
+		e.record = append(e.record, 0)
+		return
 	}
-	return protowire.AppendString(protowire.AppendTag(b, field, protowire.BytesType), strings.ToValidUTF8(text, "\uFFFD"))
+	for i, s := range e.entries[:e.n] {
+		if s.to-s.from == len(text) && string(e.texts[s.from:s.to]) == text {
+			e.record = append(e.record, byte(i)<<1|1)
+			return
+		}
+	}
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	e.record = binary.AppendUvarint(e.record, uint64(len(text))<<1)
+	from := len(e.record)
+	e.record = append(e.record, text...)
+	e.add(e.record[from:])
 }
 
-// appendNumber appends a field unless it is zero.
-func appendNumber(b []byte, field protowire.Number, n uint64) []byte {
-	if n == 0 {
-		return b
+// entry is the number of a text in the table, -1 where it is not there.
+func (e *encoder) entry(text []byte) int {
+	for i, s := range e.entries[:e.n] {
+		if s.to-s.from == len(text) && bytes.Equal(e.texts[s.from:s.to], text) {
+			return i
+		}
 	}
-	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.VarintType), n)
+	return -1
 }
 
-func appendBytes(b []byte, field protowire.Number, data []byte) []byte {
-	return protowire.AppendBytes(protowire.AppendTag(b, field, protowire.BytesType), data)
+// add makes a text an entry, unless the table is full.
+func (e *encoder) add(text []byte) {
+	if e.n == maxEntries {
+		return
+	}
+	e.entries[e.n] = spot{len(e.texts), len(e.texts) + len(text)}
+	e.texts = append(e.texts, text...)
+	e.n++
+}
+
+// find notes the texts of a marshalled message, which begins at a place of the
+// payload. What it takes for a message may be none: false then, and nothing is
+// noted.
+func (e *encoder) find(message []byte, at, depth int) bool {
+	before := len(e.spots)
+	for rest := message; len(rest) > 0; {
+		_, kind, n := protowire.ConsumeTag(rest)
+		if n < 0 {
+			e.spots = e.spots[:before]
+			return false
+		}
+		rest = rest[n:]
+		if kind != protowire.BytesType {
+			if n = protowire.ConsumeFieldValue(1, kind, rest); n < 0 {
+				e.spots = e.spots[:before]
+				return false
+			}
+			rest = rest[n:]
+			continue
+		}
+		value, n := protowire.ConsumeBytes(rest)
+		if n < 0 {
+			e.spots = e.spots[:before]
+			return false
+		}
+		rest = rest[n:]
+		to := at + len(message) - len(rest)
+		switch {
+		case len(value) < minEntry:
+		case len(value) <= maxEntry:
+			e.spots = append(e.spots, spot{to - len(value), to})
+		case depth < maxDepth:
+			e.find(value, to-len(value), depth+1)
+		}
+	}
+	return true
+}
+
+// appendName appends how a payload's message is named after its event's type, as
+// a flag says: that of "a.b_c" is gptmesh.a.v1.ABC or gptmesh.a.v1.BC.
+func appendName(dst []byte, kind string, flag byte) []byte {
+	room, verb, _ := strings.Cut(kind, ".")
+	dst = append(append(append(dst, "gptmesh."...), room...), ".v1."...)
+	if flag == nameOfType {
+		verb = kind
+	}
+	upper := true
+	for i := range len(verb) {
+		c := verb[i]
+		switch {
+		case c == '.' || c == '_':
+			upper = true
+			continue
+		case upper && c >= 'a' && c <= 'z':
+			c -= 'a' - 'A'
+		}
+		upper = false
+		dst = append(dst, c)
+	}
+	return dst
 }

@@ -1,7 +1,6 @@
 package events
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -33,10 +32,17 @@ type Draft struct {
 
 // Recorder makes the records of one source. A nil Recorder makes none: events
 // are off.
-type Recorder struct{ source string }
+type Recorder struct {
+	source string
+	plain  bool
+}
 
 // NewRecorder returns the recorder of a room.
 func NewRecorder(source string) *Recorder { return &Recorder{source: source} }
+
+// Plain returns a recorder whose records are not packed: for a log that
+// processes of earlier versions read as well.
+func (r *Recorder) Plain() *Recorder { return &Recorder{source: r.source, plain: true} }
 
 // Record returns events as an outbox keeps them; nil for a nil Recorder. The
 // call in ctx gives owner and correlation.
@@ -44,15 +50,23 @@ func (r *Recorder) Record(ctx context.Context, drafts ...Draft) []byte {
 	if r == nil || len(drafts) == 0 {
 		return nil
 	}
-	call := callctx.From(ctx)
+	correlation := callctx.From(ctx).RequestID
 	e := encoders.Get().(*encoder)
 	defer encoders.Put(e)
-	e.record = e.record[:0]
-	before := call.RequestID
+	e.begin(r.source, correlation)
 	for i := range drafts {
-		before = e.append(ctx, &drafts[i], r.source, call.RequestID, before)
+		e.append(ctx, &drafts[i], correlation, i == 0)
 	}
-	return bytes.Clone(e.record)
+	record := binary.AppendUvarint(append(make([]byte, 0, len(e.record)+4), 0), uint64(len(e.record)))
+	record = append(record, e.record...)
+	if !r.plain {
+		return record
+	}
+	record, err := Unpack(record)
+	if err != nil {
+		panic(err) // it was written above
+	}
+	return record
 }
 
 // AppendRecord appends an event to a record. Text of it that is not UTF-8 is
@@ -76,6 +90,10 @@ var errRecord = errors.New("events: a record is cut short")
 
 // ReadRecord returns the events of a record, in order.
 func ReadRecord(record []byte) ([]*Event, error) {
+	record, err := Unpack(record)
+	if err != nil {
+		return nil, err
+	}
 	var list []*Event
 	for len(record) > 0 {
 		size, n := binary.Uvarint(record)

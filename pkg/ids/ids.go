@@ -17,12 +17,24 @@ const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 func New(prefix string) string { return At(prefix, time.Now()) }
 
 // At returns a new id that sorts as if it were made at t.
-func At(prefix string, t time.Time) string {
+func At(prefix string, t time.Time) string { return Of(prefix, t, NewRandom()) }
+
+// Random are the random bits of an id.
+type Random [10]byte
+
+// NewRandom returns those of a new id.
+func NewRandom() (r Random) {
+	e := stores.Get().(*entropy)
+	e.take(r[:])
+	stores.Put(e)
+	return r
+}
+
+// Of returns the id that was made at t with these random bits: always the same.
+func Of(prefix string, t time.Time, random Random) string {
 	var raw [16]byte
 	binary.BigEndian.PutUint64(raw[:8], uint64(t.UnixMilli())<<16)
-	e := stores.Get().(*entropy)
-	e.take(raw[6:])
-	stores.Put(e)
+	copy(raw[6:], random[:])
 	return write(prefix, raw)
 }
 

@@ -99,7 +99,10 @@ func (r *reader) take(list []located, name string, s segment) ([]located, error)
 	if at := r.at[name]; at.seq == s.seq {
 		from = at.index
 	}
-	record := s.record
+	record, err := events.Unpack(s.record)
+	if err != nil {
+		return nil, err
+	}
 	for i := 0; len(record) > 0; i++ {
 		size, n := binary.Uvarint(record)
 		if n <= 0 || uint64(len(record)-n) < size {
