@@ -163,10 +163,10 @@ func (f Filter) Where(mark func(n int) string) (condition string, args []any) {
 	}
 	add("owner = ?", f.Owner)
 	if f.UserID != "" {
-		add("user_id = ?", f.UserID)
+		// The second term lets SQLite take the index of those that have one.
+		add("user_id = ? and user_id <> ''", f.UserID)
 	}
 	if f.SessionID != "" {
-		// The second term lets SQLite take the index of those that have one.
 		add("session_id = ? and session_id <> ''", f.SessionID)
 	}
 	if len(f.States) > 0 {

@@ -25,6 +25,7 @@ func TestListsUseTheirIndexes(t *testing.T) {
 	}
 	for index, filter := range map[string]store.Filter{
 		"requests_by_owner":   {Owner: "me", After: time.Unix(1, 0)},
+		"requests_by_user":    {Owner: "me", UserID: "u"},
 		"requests_by_session": {Owner: "me", SessionID: "s"},
 	} {
 		where, args := filter.Where(func(int) string { return "?" })
