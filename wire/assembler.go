@@ -48,8 +48,9 @@ type assembly struct {
 // piece is a content part in the making.
 type piece struct {
 	kind   pieceKind
-	text   strings.Builder
-	closed bool // nothing may be added
+	whole  string          // its text, until there is more of it
+	text   strings.Builder // all of it from then on
+	closed bool            // nothing may be added
 	// The rest of a reasoning block or a tool call.
 	signature, redacted string
 	id, name            string
@@ -86,7 +87,7 @@ func (a *Assembler) add(event *conversationv1.Event) error {
 	switch kind := event.GetKind().(type) {
 	case *conversationv1.Event_Started:
 		if a.answer.Started == nil {
-			a.answer.Started = proto.CloneOf(kind.Started)
+			a.answer.Started = CopyStarted(kind.Started)
 		}
 	case *conversationv1.Event_Text:
 		return a.addText(textPiece, kind.Text)
@@ -103,7 +104,7 @@ func (a *Assembler) add(event *conversationv1.Event) error {
 		}
 		choice.reason, choice.stopSequence = kind.ChoiceFinished.GetReason(), kind.ChoiceFinished.GetStopSequence()
 	case *conversationv1.Event_Usage:
-		a.answer.Usage = proto.CloneOf(kind.Usage)
+		a.answer.Usage = CopyUsage(kind.Usage)
 	case *conversationv1.Event_Finished:
 		a.answer.Finished = true
 	case *conversationv1.Event_Failed:
@@ -182,7 +183,7 @@ func (a *Assembler) addToolCall(delta *conversationv1.ToolCallDelta) error {
 		choice.parts = append(choice.parts, at)
 		choice.calls = append(choice.calls, call{delta.GetIndex(), at})
 	}
-	at.text.WriteString(delta.GetArgumentsJson())
+	at.add(delta.GetArgumentsJson())
 	return nil
 }
 
@@ -199,8 +200,22 @@ func (a *Assembler) write(at *piece, choice *assembly, kind pieceKind, text stri
 		at = &piece{kind: kind}
 		choice.parts = append(choice.parts, at)
 	}
-	at.text.WriteString(text)
+	at.add(text)
 	return nil
+}
+
+// add adds text. An answer that is one body has one text, which is not copied.
+func (p *piece) add(text string) {
+	switch {
+	case p.text.Len() > 0:
+		p.text.WriteString(text)
+	case p.whole == "":
+		p.whole = text
+	case text != "":
+		p.text.WriteString(p.whole)
+		p.text.WriteString(text)
+		p.whole = ""
+	}
 }
 
 // last is the newest piece where that is of the kind and may grow, else nil.
@@ -269,7 +284,10 @@ func (a *Assembler) Answer() *Answer {
 }
 
 func (p *piece) content() *conversationv1.ContentPart {
-	text := p.text.String()
+	text := p.whole
+	if p.text.Len() > 0 {
+		text = p.text.String()
+	}
 	switch p.kind {
 	case refusalPiece:
 		return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Refusal{Refusal: text}}

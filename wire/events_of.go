@@ -18,14 +18,14 @@ import (
 func EventsOf(answer *Answer) []*conversationv1.Event {
 	started := &conversationv1.Started{}
 	if answer.Started != nil {
-		started = proto.CloneOf(answer.Started)
+		started = CopyStarted(answer.Started)
 	}
 	events := []*conversationv1.Event{{Kind: &conversationv1.Event_Started{Started: started}}}
 	for i := range answer.Choices {
 		events = appendChoice(events, &answer.Choices[i], answer.Finished)
 	}
 	if answer.Usage != nil {
-		events = append(events, &conversationv1.Event{Kind: &conversationv1.Event_Usage{Usage: proto.CloneOf(answer.Usage)}})
+		events = append(events, &conversationv1.Event{Kind: &conversationv1.Event_Usage{Usage: CopyUsage(answer.Usage)}})
 	}
 	switch {
 	case answer.Failure != nil:

@@ -240,7 +240,7 @@ func (r *run) note(events []*conversationv1.Event) {
 			r.dropped(kind.Started.GetDroppedFields())
 			r.answeredBy(kind.Started)
 		case *conversationv1.Event_Usage:
-			r.request.Usage = proto.CloneOf(kind.Usage)
+			r.request.Usage = wire.CopyUsage(kind.Usage)
 		}
 	}
 }

@@ -312,7 +312,20 @@ func (s *Service) finish(ctx context.Context, f *finishing) error {
 
 // frame makes the log as it is stored.
 func (r *run) frame(f *finishing) error {
-	last, err := proto.Marshal(f.terminal)
+	entries, size := r.log.Entries(), proto.Size(f.terminal)
+	if len(entries) == 0 && r.ttl == 0 { // one chunk, which is marshalled where it stays
+		if plain := store.PlainLog(answerlog.FrameSize(size)); plain != nil {
+			plain = answerlog.AppendLength(plain, size)
+			start := len(plain)
+			var err error
+			if plain, err = (proto.MarshalOptions{UseCachedSize: true}).MarshalAppend(plain, f.terminal); err != nil {
+				return err
+			}
+			f.final.Plain, f.last = plain, plain[start:]
+			return nil
+		}
+	}
+	last, err := (proto.MarshalOptions{UseCachedSize: true}).MarshalAppend(make([]byte, 0, size), f.terminal)
 	if err != nil {
 		return err
 	}
@@ -322,7 +335,7 @@ func (r *run) frame(f *finishing) error {
 		f.lent = logs.Get().(*[]byte)
 		buffer = (*f.lent)[:0]
 	}
-	f.final.Log = answerlog.Frames(buffer, append(r.log.Entries(), last)...)
+	f.final.Log = answerlog.Frames(buffer, append(entries, last)...)
 	if f.lent != nil {
 		*f.lent = f.final.Log
 	}

@@ -169,7 +169,7 @@ func (r *run) note(events []*conversationv1.Event) {
 			r.response.Cached = r.kept != nil
 			r.response.FirstEventTime = timestamppb.New(r.s.deps.Clock())
 		case *conversationv1.Event_Usage:
-			r.response.Usage = proto.CloneOf(kind.Usage)
+			r.response.Usage = wire.CopyUsage(kind.Usage)
 		case *conversationv1.Event_Reasoning:
 			r.thought = true
 		}
@@ -228,7 +228,7 @@ func (r *run) withStarted(events []*conversationv1.Event) []*conversationv1.Even
 	started := &conversationv1.Started{CreateTime: r.response.GetCreateTime()}
 	rest := events
 	if len(events) > 0 && events[0].GetStarted() != nil {
-		started = proto.CloneOf(events[0].GetStarted())
+		started = wire.CopyStarted(events[0].GetStarted())
 		rest = events[1:]
 	}
 	started.ResponseId, started.SessionId, started.Cached = r.id, r.req.GetSessionId(), r.kept != nil

@@ -54,9 +54,10 @@ type Config struct {
 
 // Client makes requests of one provider. It is safe for concurrent use.
 type Client struct {
-	cfg    Config
-	base   string
-	header upstream.Header
+	cfg     Config
+	base    string
+	header  upstream.Header
+	targets targets
 }
 
 // New checks the address and returns a client.
@@ -80,6 +81,17 @@ func (c *Client) BaseURL() string { return c.base }
 
 // Target is the address of a path such as "/chat/completions".
 func (c *Client) Target(path string) (upstream.Target, error) {
+	if known, ok := c.targets.get(path); ok {
+		return known, nil
+	}
+	target, err := c.parse(path)
+	if err == nil {
+		c.targets.keep(path, target)
+	}
+	return target, err
+}
+
+func (c *Client) parse(path string) (upstream.Target, error) {
 	address := c.base + path
 	switch {
 	case c.cfg.Query == "":

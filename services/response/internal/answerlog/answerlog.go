@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // ErrTooLarge answers an Append that would pass the log's limit. Nothing of
@@ -169,6 +170,12 @@ func Frames(dst []byte, entries ...[]byte) []byte {
 	}
 	return dst
 }
+
+// FrameSize is how many bytes an entry of size bytes takes in frames.
+func FrameSize(size int) int { return protowire.SizeBytes(size) }
+
+// AppendLength begins an entry of size bytes in frames.
+func AppendLength(dst []byte, size int) []byte { return binary.AppendUvarint(dst, uint64(size)) }
 
 // Split takes stored frames apart. The entries point into frames.
 func Split(frames []byte) ([][]byte, error) {

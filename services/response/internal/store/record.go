@@ -140,6 +140,23 @@ var (
 	})
 )
 
+// PlainLog begins the stored form of a log whose frames take size bytes, so that
+// they can be written where they stay. Nil where PackLog makes less of them.
+func PlainLog(size int) []byte {
+	if size >= compressFrom {
+		return nil
+	}
+	return append(make([]byte, 0, 1+size), plainLog)
+}
+
+// PackedLog is the log in its stored form.
+func (f *Final) PackedLog() ([]byte, error) {
+	if f.Plain != nil {
+		return f.Plain, nil
+	}
+	return PackLog(f.Log)
+}
+
 // PackLog makes the stored form of frames.
 func PackLog(frames []byte) ([]byte, error) {
 	if len(frames) == 0 {

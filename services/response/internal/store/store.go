@@ -120,6 +120,8 @@ type Final struct {
 	Response *responsev1.Response
 	// Log is all its chunks as frames. May be empty.
 	Log []byte
+	// Plain is a short log, in the place of Log: see PlainLog. The store keeps it.
+	Plain []byte
 	// Intent is the marshalled AppendMessagesRequest to the session. Empty
 	// means none.
 	Intent []byte

@@ -52,7 +52,7 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 	if err != nil {
 		return err
 	}
-	log, err := store.PackLog(final.Log)
+	log, err := final.PackedLog()
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (s *Store) Add(ctx context.Context, final store.Final, instance string) err
 	if err != nil {
 		return err
 	}
-	log, err := store.PackLog(final.Log)
+	log, err := final.PackedLog()
 	if err != nil {
 		return err
 	}

@@ -107,7 +107,7 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 	if err != nil {
 		return err
 	}
-	log, err := store.PackLog(final.Log)
+	log, err := final.PackedLog()
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (s *Store) Add(ctx context.Context, final store.Final, instance string) err
 	if err != nil {
 		return err
 	}
-	log, err := store.PackLog(final.Log)
+	log, err := final.PackedLog()
 	if err != nil {
 		return err
 	}
