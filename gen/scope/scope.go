@@ -15,7 +15,7 @@ import (
 // Scope is a context that ends with its parent, at its deadline, or with
 // Cancel. It does all that a context of the standard library does, with those of
 // either kind below and above it: context.Cause finds its cause, and what is made
-// of it ends with it. It must be made by WithCancel, WithDeadline or Lasting, or be
+// of it ends with it. It must be made by WithCancel or WithDeadline, or be
 // part of another struct and be started with Start; it is not copied. Cancel must
 // be called in the end.
 type Scope struct {
@@ -115,13 +115,6 @@ func (s *Scope) StartUntil(parent context.Context, due time.Time, cause error) {
 	if s.over.Load() == nil {
 		s.arm()
 	}
-}
-
-// Lasting returns a Scope for what must happen although the caller may leave: the
-// values of ctx, and a deadline of its own. Its timer is only made when somebody
-// waits for its end.
-func Lasting(ctx context.Context, timeout time.Duration) *Scope {
-	return &Scope{parent: ctx, apart: true, due: time.Now().Add(timeout)}
 }
 
 // arm starts the timer. s.mu is held.

@@ -203,6 +203,43 @@ func TestRaces(t *testing.T) {
 	}
 }
 
+func TestLastingRaces(t *testing.T) {
+	t.Parallel()
+	for range 500 {
+		l := scope.Lasting(t.Context(), time.Hour)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			child := scope.WithCancel(scope.WithValue(l, key{}, 1))
+			<-child.Done()
+			<-l.Done()
+			if !errors.Is(child.Cause(), errWhy) {
+				t.Error(child.Cause())
+			}
+		}()
+		l.Cancel(errWhy)
+		l.Cancel(nil)
+		<-done
+		if !errors.Is(l.Err(), context.Canceled) || !errors.Is(context.Cause(l), errWhy) {
+			t.Error(l.Err(), context.Cause(l))
+		}
+	}
+}
+
+// A write's context costs one allocation while nobody waits for its end.
+func TestLastingIsSmall(t *testing.T) {
+	parent := context.WithValue(t.Context(), key{}, 1)
+	if n := testing.AllocsPerRun(100, func() {
+		l := scope.Lasting(parent, time.Minute)
+		if l.Err() != nil || l.Value(key{}) != 1 {
+			t.Error(l.Err())
+		}
+		l.Cancel(nil)
+	}); n > 1 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func BenchmarkChain(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

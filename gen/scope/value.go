@@ -5,20 +5,19 @@ import "context"
 // WithValue is context.WithValue; what lies between a Scope and what is made of
 // it should be made by it.
 func WithValue(parent context.Context, key, value any) context.Context {
-	s := nearest(parent)
-	if s == nil {
+	if _, ok := parent.(scoped); !ok {
 		return context.WithValue(parent, key, value)
 	}
-	return &valued{Context: parent, scope: s, key: key, value: value}
+	return &valued{Context: parent, key: key, value: value}
 }
 
+// valued is made of a scoped context only.
 type valued struct {
 	context.Context
-	scope      *Scope
 	key, value any
 }
 
-func (v *valued) nearest() *Scope { return v.scope }
+func (v *valued) nearest() *Scope { return v.Context.(scoped).nearest() }
 
 func (v *valued) Value(key any) any {
 	if key == v.key {
@@ -28,4 +27,4 @@ func (v *valued) Value(key any) any {
 }
 
 // AfterFunc is Scope.AfterFunc.
-func (v *valued) AfterFunc(f func()) func() bool { return v.scope.AfterFunc(f) }
+func (v *valued) AfterFunc(f func()) func() bool { return v.nearest().AfterFunc(f) }

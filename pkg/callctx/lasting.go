@@ -12,5 +12,5 @@ import (
 // for its end. The returned function must be called when the work is over.
 func Lasting(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
 	s := scope.Lasting(ctx, timeout)
-	return s, func() { s.Cancel(nil) }
+	return s, s.Stop
 }

@@ -101,11 +101,11 @@ func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err erro
 	ctx, a.span = s.startSpan(&a.scope, a.row, a.call.operation)
 	defer func() { a.span.end(a.row, err) }()
 
-	if a.ledger = unkept(); !a.call.free {
-		a.ledger = s.reserve(ctx, a.row, cancel)
-	}
 	a.ctx = ctx
-	if !a.call.free {
+	if a.call.free {
+		a.ledger = unkept()
+	} else {
+		a.ledger = s.reserve(ctx, a.row, cancel)
 		ctx = provider.WithExchange(ctx, a)
 	}
 	first := s.cfg.Timeouts.FirstToken

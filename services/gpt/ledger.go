@@ -20,7 +20,7 @@ import (
 type entryInLedger struct {
 	service  *Service
 	row      *gptv1.Attempt
-	reserved chan struct{}
+	reserved chan struct{} // nil where it was reserved at once
 	write    durable.Write // of the reservation, where nobody else waits for it; read after reserved is closed
 	err      error         // of the reservation; read after reserved is closed
 	settled  bool          // or there is nothing to settle
@@ -29,9 +29,8 @@ type entryInLedger struct {
 // reserve begins to write a row. The write happens though the client leaves;
 // where it fails, cancel ends the call.
 func (s *Service) reserve(ctx context.Context, row *gptv1.Attempt, cancel context.CancelCauseFunc) *entryInLedger {
-	e := &entryInLedger{service: s, row: row, reserved: make(chan struct{})}
+	e := &entryInLedger{service: s, row: row}
 	if deferring, ok := s.store.(store.Deferring); ok {
-		defer close(e.reserved)
 		var err error
 		if e.write, err = deferring.ReserveLater(ctx, row, s.instance); err != nil {
 			e.err = ledgerDown(err)
@@ -46,6 +45,7 @@ func (s *Service) reserve(ctx context.Context, row *gptv1.Attempt, cancel contex
 	}
 	// The row is written to while the call runs.
 	copied := proto.Clone(row).(*gptv1.Attempt)
+	e.reserved = make(chan struct{})
 	go func() {
 		defer close(e.reserved)
 		ctx, stop := callctx.Lasting(ctx, s.cfg.Ledger.WriteTimeout)
@@ -59,14 +59,13 @@ func (s *Service) reserve(ctx context.Context, row *gptv1.Attempt, cancel contex
 }
 
 // unkept stands for the row of a call that the ledger does not keep.
-func unkept() *entryInLedger {
-	e := &entryInLedger{reserved: make(chan struct{}), settled: true}
-	close(e.reserved)
-	return e
-}
+func unkept() *entryInLedger { return &entryInLedger{settled: true} }
 
 // wait returns when the row is committed, or ctx ends.
 func (e *entryInLedger) wait(ctx context.Context) error {
+	if e.reserved == nil {
+		return e.committed(ctx)
+	}
 	select {
 	case <-e.reserved:
 		return e.committed(ctx)
@@ -100,7 +99,9 @@ const settleAgain = 100 * time.Millisecond
 // is over. An error means that the row is tried again later, by settleLeft: the
 // reservation too may have been committed though it failed.
 func (e *entryInLedger) settle(ctx context.Context) error {
-	<-e.reserved
+	if e.reserved != nil {
+		<-e.reserved
+	}
 	if e.settled {
 		return nil
 	}

@@ -107,7 +107,7 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 	r.observe()
 	r.flag(ctx, owner)
 	accept := func() error {
-		lasting, cancel := lasting(ctx, s.cfg.StoreTimeout)
+		lasting, cancel := callctx.Lasting(ctx, s.cfg.StoreTimeout)
 		defer cancel()
 		// The run's own changes while this is written.
 		row := fresh()

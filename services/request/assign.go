@@ -10,6 +10,7 @@ import (
 	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/services/request/internal/route"
 )
 
@@ -85,7 +86,7 @@ func (s *Service) trials(ctx context.Context) *trials {
 	if known != nil && s.deps.Clock().Sub(known.at) < s.cfg.ExperimentsTTL {
 		return known
 	}
-	lasting, cancel := lasting(ctx, s.cfg.CatalogueTimeout)
+	lasting, cancel := callctx.Lasting(ctx, s.cfg.CatalogueTimeout)
 	if known != nil {
 		select {
 		case r.trying <- struct{}{}:

@@ -2,6 +2,7 @@ package request
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
@@ -17,7 +18,10 @@ func (s *Service) telling(ctx context.Context, r *requestv1.Request) context.Con
 	if s.deps.Events == nil {
 		return ctx
 	}
-	return outbox.With(ctx, s.deps.Events.Record(about(ctx, r), beginning(r)...))
+	t := tales.Get().(*tale)
+	defer t.release()
+	t.begin(r)
+	return outbox.With(ctx, s.deps.Events.Record(about(ctx, r), t.drafts[:2]...))
 }
 
 // tellingEnd is ctx for the call that makes a request final; with whole the same
@@ -26,11 +30,32 @@ func (s *Service) tellingEnd(ctx context.Context, r *requestv1.Request, whole bo
 	if s.deps.Events == nil {
 		return ctx
 	}
-	var drafts []events.Draft
+	t := tales.Get().(*tale)
+	defer t.release()
+	drafts := t.drafts[2:]
 	if whole {
-		drafts = beginning(r)
+		t.begin(r)
+		drafts = t.drafts[:]
 	}
-	return outbox.With(ctx, s.deps.Events.Record(about(ctx, r), append(drafts, ending(r))...))
+	t.end(r)
+	return outbox.With(ctx, s.deps.Events.Record(about(ctx, r), drafts...))
+}
+
+// tale is the events of one turn while their record is made: the record keeps
+// nothing of them.
+type tale struct {
+	drafts    [3]events.Draft
+	initiated requestv1.RequestInitiated
+	routed    requestv1.RequestRouted
+	completed requestv1.RequestCompleted
+}
+
+var tales = sync.Pool{New: func() any { return new(tale) }}
+
+func (t *tale) release() {
+	t.drafts = [3]events.Draft{}
+	t.initiated, t.routed, t.completed = requestv1.RequestInitiated{}, requestv1.RequestRouted{}, requestv1.RequestCompleted{}
+	tales.Put(t)
 }
 
 // about is ctx with a call to correlate by, which a sweep has not.
@@ -50,36 +75,34 @@ func orderKey(r *requestv1.Request) string {
 	return r.GetId()
 }
 
-func beginning(r *requestv1.Request) []events.Draft {
+func (t *tale) begin(r *requestv1.Request) {
 	created := r.GetCreateTime().AsTime()
 	d := r.GetDecision()
-	return []events.Draft{
-		{
-			Type: "request.initiated", Owner: r.GetOwner(), Key: orderKey(r), Time: created,
-			Payload: &requestv1.RequestInitiated{
-				RequestId: r.GetId(), SessionId: r.GetSessionId(), UserId: r.GetUserId(), Model: r.GetModel(), Detached: r.GetDetached(),
-			},
-		},
-		{
-			Type: "request.routed", Owner: r.GetOwner(), Key: orderKey(r), Time: created.Add(time.Duration(d.GetElapsedMicros()) * time.Microsecond),
-			Payload: &requestv1.RequestRouted{
-				RequestId: r.GetId(), ResponseId: r.GetResponseId(), RequestedModel: d.GetRequestedModel(), Model: d.GetModel(),
-				Policy: d.GetPolicy(), Reason: d.GetReason(), TaskType: d.GetTaskType(), Complexity: d.GetComplexity(),
-			},
-		},
+	t.initiated = requestv1.RequestInitiated{
+		RequestId: r.GetId(), SessionId: r.GetSessionId(), UserId: r.GetUserId(), Model: r.GetModel(), Detached: r.GetDetached(),
+	}
+	t.drafts[0] = events.Draft{Type: "request.initiated", Owner: r.GetOwner(), Key: orderKey(r), Time: created, Payload: &t.initiated}
+	t.routed = requestv1.RequestRouted{
+		RequestId: r.GetId(), ResponseId: r.GetResponseId(), RequestedModel: d.GetRequestedModel(), Model: d.GetModel(),
+		Policy: d.GetPolicy(), Reason: d.GetReason(), TaskType: d.GetTaskType(), Complexity: d.GetComplexity(),
+	}
+	t.drafts[1] = events.Draft{
+		Type: "request.routed", Owner: r.GetOwner(), Key: orderKey(r),
+		Time: created.Add(time.Duration(d.GetElapsedMicros()) * time.Microsecond), Payload: &t.routed,
 	}
 }
 
-func ending(r *requestv1.Request) events.Draft {
+func (t *tale) end(r *requestv1.Request) {
 	out := events.Draft{Owner: r.GetOwner(), Key: orderKey(r), Causation: r.GetResponseId(), Time: r.GetFinishTime().AsTime()}
 	micros := r.GetFinishTime().AsTime().Sub(r.GetCreateTime().AsTime()).Microseconds()
 	switch r.GetState() {
 	case completed:
 		out.Type = "request.completed"
-		out.Payload = &requestv1.RequestCompleted{
+		t.completed = requestv1.RequestCompleted{
 			RequestId: r.GetId(), ResponseId: r.GetResponseId(), SessionId: r.GetSessionId(), Model: r.GetDecision().GetModel(),
 			Usage: r.GetUsage(), DurationMicros: micros,
 		}
+		out.Payload = &t.completed
 	case cancelled:
 		out.Type = "request.cancelled"
 		out.Payload = &requestv1.RequestCancelled{
@@ -96,5 +119,5 @@ func ending(r *requestv1.Request) events.Draft {
 			Reason: reason, Code: r.GetFailure().GetCode(), DurationMicros: micros,
 		}
 	}
-	return out
+	t.drafts[2] = out
 }

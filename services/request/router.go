@@ -11,6 +11,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/services/request/internal/route"
 )
 
@@ -99,7 +100,7 @@ func (s *Service) models(ctx context.Context) *route.Catalogue {
 	if usable {
 		select {
 		case r.listing <- struct{}{}:
-			lasting, cancel := lasting(ctx, s.cfg.CatalogueTimeout)
+			lasting, cancel := callctx.Lasting(ctx, s.cfg.CatalogueTimeout)
 			s.work.Go(func() {
 				defer cancel()
 				defer func() { <-r.listing }()

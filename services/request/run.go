@@ -13,6 +13,7 @@ import (
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/gen/scope"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
@@ -323,7 +324,7 @@ func (r *run) failing(sequence int64, events []*conversationv1.Event, f *fault.F
 // save commits a final state. When it cannot, the client is told so, and the
 // room goes on trying to store it.
 func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *conversationv1.Failure) error {
-	ctx, cancel := lasting(ctx, r.s.cfg.StoreTimeout)
+	ctx, cancel := callctx.Lasting(ctx, r.s.cfg.StoreTimeout)
 	defer cancel()
 	whole := r.accepting.Skip() // there is no row: this adds it
 	if !whole {
@@ -456,7 +457,7 @@ func (r *run) conclude(ctx, runCtx context.Context, err error) error {
 
 // cancelAnswer ends an answer that would go on without its client.
 func (r *run) cancelAnswer(ctx context.Context) {
-	ctx, cancel := lasting(ctx, r.s.cfg.SessionTimeout)
+	ctx, cancel := callctx.Lasting(ctx, r.s.cfg.SessionTimeout)
 	defer cancel()
 	if _, err := r.s.deps.Response.CancelResponse(ctx, &responsev1.CancelResponseRequest{ResponseId: r.request.GetResponseId()}); err != nil {
 		r.s.deps.Logger.Warn("an answer cannot be cancelled", "response_id", r.request.GetResponseId(), "error", err)
@@ -466,7 +467,7 @@ func (r *run) cancelAnswer(ctx context.Context) {
 // follow sees an answer to its end without its client.
 func (r *run) follow(ctx context.Context) {
 	r.send = nil
-	bounded, stop := lasting(ctx, r.s.timeout(r.submit))
+	bounded, stop := callctx.Lasting(ctx, r.s.timeout(r.submit))
 	defer stop()
 	runCtx := scope.WithCancel(bounded)
 	defer runCtx.Cancel(nil)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
-	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
@@ -200,12 +199,6 @@ func (s *Service) runningCount() float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return float64(len(s.running))
-}
-
-// lasting is a context for what must happen although the caller may leave: the
-// caller's values, and a deadline of its own.
-func lasting(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
-	return callctx.Lasting(ctx, timeout)
 }
 
 // Why a run is cancelled other than by its own context. Rooms in this process

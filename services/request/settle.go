@@ -168,7 +168,7 @@ func notCancelled(chunk *conversationv1.Chunk, responseID string) *conversationv
 // the response room says. Where it cannot say yet, the row is finished in the
 // background. The error is of the row.
 func (r *run) settleNow(ctx context.Context, end openEnd) error {
-	ctx, cancel := lasting(ctx, r.s.cfg.StoreTimeout)
+	ctx, cancel := callctx.Lasting(ctx, r.s.cfg.StoreTimeout)
 	defer cancel()
 	end.request, end.answered = r.request, r.sequence > 0
 	state, failure := end.state, end.failure

@@ -7,6 +7,7 @@ import (
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"google.golang.org/protobuf/proto"
 )
@@ -24,7 +25,7 @@ func (s *Service) SubmitDetached(ctx context.Context, req *requestv1.SubmitDetac
 		return &requestv1.SubmitDetachedResponse{Request: earlier.Request}, nil
 	}
 	// What is acknowledged is committed, whether the caller still waits or not.
-	commitCtx, cancel := lasting(ctx, s.cfg.StoreTimeout)
+	commitCtx, cancel := callctx.Lasting(ctx, s.cfg.StoreTimeout)
 	defer cancel()
 	if err := r.awaitAccept(commitCtx); err != nil {
 		s.dismiss(r)

@@ -2,7 +2,9 @@ package response
 
 import (
 	"context"
+	"sync"
 
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/events"
@@ -45,9 +47,12 @@ func (s *Service) ending(ctx context.Context, r *responsev1.Response) []byte {
 		}
 		return s.deps.Events.Record(ctx, draft)
 	}
-	received := &responsev1.ResponseReceived{
+	t := tales.Get().(*tale)
+	defer t.release()
+	received, processed := &t.received, &t.processed
+	t.received = responsev1.ResponseReceived{
 		ResponseId: r.GetId(), RequestId: r.GetRequestId(), SessionId: r.GetSessionId(), Model: r.GetModel(), Provider: r.GetProvider(),
-		Usage: r.GetUsage(), Cached: r.GetCached(),
+		Usage: r.GetUsage(), Cached: r.GetCached(), FinishReasons: t.reasons[:0],
 	}
 	if first := r.GetFirstEventTime(); first != nil {
 		received.FirstEventMicros = first.AsTime().Sub(r.GetCreateTime().AsTime()).Microseconds()
@@ -55,7 +60,7 @@ func (s *Service) ending(ctx context.Context, r *responsev1.Response) []byte {
 	for _, choice := range r.GetChoices() {
 		received.FinishReasons = append(received.FinishReasons, choice.GetFinishReason())
 	}
-	processed := &responsev1.ResponseProcessed{
+	t.processed = responsev1.ResponseProcessed{
 		ResponseId: r.GetId(), RequestId: r.GetRequestId(), SessionId: r.GetSessionId(), Redactions: r.GetRedactions(),
 		LastSequence: r.GetLastSequence(),
 	}
@@ -65,7 +70,25 @@ func (s *Service) ending(ctx context.Context, r *responsev1.Response) []byte {
 		}
 	}
 	draft.Type, draft.Payload = "response.received", received
-	second := draft
-	second.Type, second.Payload, second.Causation = "response.processed", processed, ""
-	return s.deps.Events.Record(ctx, draft, second)
+	t.drafts[0] = draft
+	draft.Type, draft.Payload, draft.Causation = "response.processed", processed, ""
+	t.drafts[1] = draft
+	return s.deps.Events.Record(ctx, t.drafts[:]...)
+}
+
+// tale is the events of an answer that was completed while their record is made:
+// the record keeps nothing of them.
+type tale struct {
+	drafts    [2]events.Draft
+	received  responsev1.ResponseReceived
+	processed responsev1.ResponseProcessed
+	reasons   [4]conversationv1.FinishReason
+}
+
+var tales = sync.Pool{New: func() any { return new(tale) }}
+
+func (t *tale) release() {
+	t.drafts = [2]events.Draft{}
+	t.received, t.processed = responsev1.ResponseReceived{}, responsev1.ResponseProcessed{}
+	tales.Put(t)
 }

@@ -10,6 +10,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
@@ -83,7 +84,7 @@ func (r *run) finish(ctx context.Context, err error) error {
 		r.response.Guard = r.guard(ctx)
 	}
 
-	lastingCtx, cancel := lasting(ctx, r.s.cfg.StoreTimeout)
+	lastingCtx, cancel := callctx.Lasting(ctx, r.s.cfg.StoreTimeout)
 	defer cancel()
 	r.save(lastingCtx, f)
 	if f.lent != nil && !f.kept {

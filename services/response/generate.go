@@ -60,7 +60,7 @@ func (s *Service) generateDetached(ctx context.Context, r *run, send func(*respo
 	s.mu.Unlock()
 	s.work.Go(func() {
 		// The caller, who may leave, does not wait for the rows.
-		bounded, stop := lasting(durable.With(ctx, nil), s.cfg.MaxDuration)
+		bounded, stop := callctx.Lasting(durable.With(ctx, nil), s.cfg.MaxDuration)
 		defer stop()
 		runCtx := &r.scope
 		runCtx.Start(bounded)
@@ -127,7 +127,7 @@ func (s *Service) make(ctx context.Context, r *run) error {
 	defer r.log.Close()
 	created := r.response.GetCreateTime()
 	begin := func() error {
-		beginCtx, cancel := lasting(ctx, s.cfg.StoreTimeout)
+		beginCtx, cancel := callctx.Lasting(ctx, s.cfg.StoreTimeout)
 		defer cancel()
 		// The run's own changes while this is written.
 		return s.store.Begin(beginCtx, &responsev1.Response{

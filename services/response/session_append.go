@@ -24,7 +24,7 @@ const (
 
 // appendNow asks the session room once. note says why it refused.
 func (s *Service) appendNow(ctx context.Context, req *sessionv1.AppendMessagesRequest) (result appendResult, note string) {
-	ctx, cancel := lasting(ctx, s.cfg.SessionTimeout)
+	ctx, cancel := callctx.Lasting(ctx, s.cfg.SessionTimeout)
 	defer cancel()
 	_, err := s.deps.Session.AppendMessages(ctx, req)
 	result = appendDone
@@ -52,7 +52,7 @@ func (s *Service) appendFirst(ctx context.Context, id string, req *sessionv1.App
 		default: // done again later, which changes nothing
 		}
 	case appendRefused:
-		storeCtx, cancel := lasting(ctx, s.cfg.StoreTimeout)
+		storeCtx, cancel := callctx.Lasting(ctx, s.cfg.StoreTimeout)
 		defer cancel()
 		if err := s.store.Settle(storeCtx, []string{id}, note); err != nil {
 			s.deps.Logger.Warn("a note on an answer cannot be stored", "response_id", id, "error", err)
@@ -80,7 +80,7 @@ func (s *Service) settle() {
 		if len(batch) == 0 {
 			return // the room is closed and nothing is left
 		}
-		ctx, cancel := lasting(s.life, s.cfg.StoreTimeout)
+		ctx, cancel := callctx.Lasting(s.life, s.cfg.StoreTimeout)
 		if err := s.store.Settle(ctx, batch, ""); err != nil {
 			s.deps.Logger.Warn("done appends cannot be noted", "count", len(batch), "error", err)
 		}
@@ -150,7 +150,7 @@ func (s *Service) appendLeft(before time.Time) {
 			if result == appendRetry {
 				continue
 			}
-			ctx, cancel := lasting(s.life, s.cfg.StoreTimeout)
+			ctx, cancel := callctx.Lasting(s.life, s.cfg.StoreTimeout)
 			err := s.store.Settle(ctx, []string{intent.ResponseID}, note)
 			cancel()
 			progress = progress || err == nil
