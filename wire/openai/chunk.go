@@ -64,7 +64,14 @@ func (c *chunk) text(i int) string {
 }
 
 // fails says whether the chunk tells of an error.
-func (c *chunk) fails() bool { return c.given(atError) || c.text(atObject) == "error" }
+func (c *chunk) fails() bool {
+	return c.given(atError) || c.members[atObject].Kind == jsonscan.String && string(c.members[atObject].Raw(c.body)) == `"error"`
+}
+
+// named says whether the chunk has an id.
+func (c *chunk) named() bool {
+	return c.members[atID].Kind == jsonscan.String && len(c.members[atID].Raw(c.body)) > len(`""`)
+}
 
 // hasChoices says whether there is at least one choice.
 func (c *chunk) hasChoices() bool {
@@ -78,15 +85,16 @@ func (c *chunk) hasChoices() bool {
 // begins says whether an answer begins with the chunk at the latest. Azure
 // sends one before it that holds nothing of the answer.
 func (c *chunk) begins() bool {
-	return c.text(atID) != "" || c.hasChoices() || c.given(atUsage) || c.fails()
+	return c.named() || c.hasChoices() || c.given(atUsage) || c.fails()
 }
 
-func (c *chunk) started() *conversationv1.Event {
-	started := &conversationv1.Started{Model: c.text(atAnswerModel), ProviderResponseId: c.text(atID)}
+func (c *chunk) started() (*conversationv1.Event, *conversationv1.Started) {
+	event, started := startedEvent()
+	started.Model, started.ProviderResponseId = c.text(atAnswerModel), c.text(atID)
 	if created, err := c.members[atCreated].Float64(c.body); err == nil && created > 0 && created < 1<<40 {
 		started.CreateTime = &timestamppb.Timestamp{Seconds: int64(created)}
 	}
-	return &conversationv1.Event{Kind: &conversationv1.Event_Started{Started: started}}
+	return event, started
 }
 
 // findUsage finds the count of tokens, also where Groq and Moonshot put it.

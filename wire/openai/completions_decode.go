@@ -57,7 +57,8 @@ func (d *textDecoder) body(dst []*conversationv1.Event, isError bool) ([]*conver
 			return dst, nil
 		}
 		d.started = true
-		dst = append(dst, c.started())
+		event, _ := c.started()
+		dst = append(dst, event)
 	}
 	if usage := c.findUsage(); usage != nil {
 		d.usage = usage

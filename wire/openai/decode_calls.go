@@ -23,9 +23,16 @@ const (
 // begin to count at 1, or send whole calls at once.
 type callDecoder struct {
 	choice int32
-	seed   string
+	seed   *seed
 	calls  []*openCall
 	begun  int32 // calls given out
+}
+
+// seed is what the invented ids of an answer's calls follow from.
+type seed struct{ id, created, model string }
+
+func (s *seed) of(choice int32) string {
+	return s.id + "\x00" + s.created + "\x00" + s.model + "\x00" + strconv.Itoa(int(choice))
 }
 
 // openCall is one call as the provider streams it.
@@ -259,7 +266,7 @@ func (d *callDecoder) begin(dst []*conversationv1.Event, call *openCall, argumen
 	d.begun++
 	id := call.id
 	if id == "" {
-		id = toolcalls.InventID(d.seed, strconv.Itoa(int(call.index)), call.name)
+		id = toolcalls.InventID(d.seed.of(d.choice), strconv.Itoa(int(call.index)), call.name)
 	}
 	return append(dst, &conversationv1.Event{Kind: &conversationv1.Event_ToolCall{ToolCall: &conversationv1.ToolCallDelta{
 		Choice: d.choice, Index: call.index, Id: id, Name: call.name, ArgumentsJson: arguments,

@@ -1,8 +1,6 @@
 package openai
 
 import (
-	"strconv"
-
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
@@ -19,7 +17,7 @@ type streamDecoder struct {
 	progress
 	chunk   chunk
 	choices []*choiceDecoder // by index; nil where none was seen
-	seed    string           // what invented ids of calls follow from
+	seed    seed             // what invented ids of calls follow from
 
 	join bool           // see Join
 	of   *choiceDecoder // whose text is held
@@ -108,8 +106,9 @@ func (d *streamDecoder) body(dst []*conversationv1.Event, isError bool) ([]*conv
 			return dst, nil
 		}
 		d.started = true
-		d.seed = c.text(atID) + "\x00" + string(c.members[atCreated].Raw(c.body)) + "\x00" + c.text(atAnswerModel)
-		dst = append(dst, c.started())
+		event, started := c.started()
+		d.seed = seed{started.ProviderResponseId, string(c.members[atCreated].Raw(c.body)), started.Model}
+		dst = append(dst, event)
 	}
 	if usage := c.findUsage(); usage != nil {
 		d.usage = usage
@@ -170,7 +169,7 @@ func (d *streamDecoder) state(index int64) *choiceDecoder {
 	}
 	if d.choices[index] == nil {
 		state := &choiceDecoder{index: int32(index)}
-		state.calls = callDecoder{choice: state.index, seed: d.seed + "\x00" + strconv.FormatInt(index, 10)}
+		state.calls = callDecoder{choice: state.index, seed: &d.seed}
 		d.choices[index] = state
 	}
 	return d.choices[index]
@@ -226,9 +225,7 @@ func (d *streamDecoder) delta(dst []*conversationv1.Event, s *choiceDecoder, at,
 		return dst, err
 	}
 	if text != "" || len(ofContent) > 0 {
-		dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{
-			Choice: s.index, Text: text, Logprobs: ofContent,
-		}}})
+		dst = append(dst, textEvent(s.index, text, ofContent))
 	}
 	if text, err = optionalText(&s.refusal, body, room[atRefusal]); err != nil {
 		return dst, err
@@ -325,7 +322,7 @@ func (s *choiceDecoder) pieces(dst []*conversationv1.Event, body []byte, at json
 		}
 		var text string
 		if text, failed = s.content.Text(body, found[1]); text != "" {
-			dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{Choice: s.index, Text: text}}})
+			dst = append(dst, textEvent(s.index, text, nil))
 		}
 		return failed == nil
 	})
@@ -380,7 +377,7 @@ func (d *streamDecoder) End(dst []*conversationv1.Event) ([]*conversationv1.Even
 		}
 	}
 	dst = d.giveUsage(dst)
-	return append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Finished{Finished: &conversationv1.Finished{}}}), nil
+	return append(dst, finishedEvent()), nil
 }
 
 // end appends what was held back of a choice, and its end. Providers that say
@@ -390,7 +387,7 @@ func (s *choiceDecoder) end(dst []*conversationv1.Event) ([]*conversationv1.Even
 		dst = append(dst, reasoningEvent(&conversationv1.ReasoningDelta{Choice: s.index, Text: text}))
 	}
 	if text := s.content.End(); text != "" {
-		dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{Choice: s.index, Text: text}}})
+		dst = append(dst, textEvent(s.index, text, nil))
 	}
 	if text := s.refusal.End(); text != "" {
 		dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Refusal{Refusal: &conversationv1.TextDelta{Choice: s.index, Text: text}}})
@@ -403,9 +400,7 @@ func (s *choiceDecoder) end(dst []*conversationv1.Event) ([]*conversationv1.Even
 	if s.calls.begun > 0 && (reason == conversationv1.FinishReason_FINISH_REASON_STOP || reason == conversationv1.FinishReason_FINISH_REASON_UNSPECIFIED) {
 		reason = conversationv1.FinishReason_FINISH_REASON_TOOL_CALLS
 	}
-	return append(dst, &conversationv1.Event{Kind: &conversationv1.Event_ChoiceFinished{ChoiceFinished: &conversationv1.ChoiceFinished{
-		Choice: s.index, Reason: reason, StopSequence: s.stopSequence,
-	}}}), nil
+	return append(dst, choiceFinishedEvent(s.index, reason, s.stopSequence)), nil
 }
 
 // DecodeAnswer implements wire.Codec. A body that tells of an error is started
@@ -419,7 +414,8 @@ func (chat) DecodeAnswer(body []byte) ([]*conversationv1.Event, error) {
 	if !d.chunk.fails() && d.chunk.members[atChoices].Kind != jsonscan.Array {
 		return nil, protocol("the answer has no choices", nil)
 	}
-	events, err := d.body(nil, false)
+	// Started, text, the end of its choice, usage and the end.
+	events, err := d.body(make([]*conversationv1.Event, 0, 5), false)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func (p *progress) giveUsage(dst []*conversationv1.Event) []*conversationv1.Even
 	if p.usage == nil {
 		return dst
 	}
-	dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Usage{Usage: p.usage}})
+	dst = append(dst, usageEvent(p.usage))
 	p.usage = nil
 	return dst
 }
@@ -128,6 +128,10 @@ var endings = map[string]ending{
 func (c *choice) ending() (ending, bool) {
 	if c.members[atFinishReason].Kind != jsonscan.String {
 		return ending{}, false
+	}
+	raw := c.members[atFinishReason].Raw(c.body)
+	if known, ok := endings[string(raw[1:len(raw)-1])]; ok { // as it mostly is
+		return known, true
 	}
 	word, err := c.members[atFinishReason].Text(c.body)
 	if err != nil || word == "" {

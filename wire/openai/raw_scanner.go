@@ -121,7 +121,8 @@ func (s *rawScanner) look(events []*conversationv1.Event, event wire.ServerEvent
 			return events, true, nil
 		}
 		s.started = true
-		events = append(events, c.started())
+		event, _ := c.started()
+		events = append(events, event)
 	}
 	usage := c.findUsage()
 	if usage != nil {
