@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,6 +31,15 @@ type Columns struct {
 
 // ToColumns takes an answer apart. The answer is not changed.
 func ToColumns(r *responsev1.Response) (Columns, error) {
+	c, err := toHead(r)
+	if err == nil && len(r.GetChoices()) > 0 {
+		c.Messages, err = proto.Marshal(&responsev1.Response{Choices: r.GetChoices()})
+	}
+	return c, err
+}
+
+// toHead is ToColumns without the messages.
+func toHead(r *responsev1.Response) (Columns, error) {
 	c := Columns{
 		ID: r.GetId(), Owner: r.GetOwner(), RequestID: r.GetRequestId(), SessionID: r.GetSessionId(),
 		State: int32(r.GetState()), Create: Micros(r.GetCreateTime().AsTime()), LastSequence: r.GetLastSequence(),
@@ -38,12 +48,7 @@ func ToColumns(r *responsev1.Response) (Columns, error) {
 		c.Finish = Micros(r.GetFinishTime().AsTime())
 	}
 	var err error
-	if c.Head, err = proto.Marshal(headOf(r)); err != nil {
-		return c, err
-	}
-	if len(r.GetChoices()) > 0 {
-		c.Messages, err = proto.Marshal(&responsev1.Response{Choices: r.GetChoices()})
-	}
+	c.Head, err = proto.Marshal(headOf(r))
 	return c, err
 }
 
@@ -148,6 +153,40 @@ func PlainLog(size int) []byte {
 	}
 	return append(make([]byte, 0, 1+size), plainLog)
 }
+
+// ToQuoted is ToColumns and the log in its stored form; the messages quote it.
+func (f *Final) ToQuoted() (c Columns, log []byte, err error) {
+	if c, err = toHead(f.Response); err != nil {
+		return c, nil, err
+	}
+	if log, err = f.PackedLog(); err != nil || len(f.Response.GetChoices()) == 0 {
+		return c, log, err
+	}
+	frames := f.Log
+	if f.Plain != nil {
+		frames = f.Plain[1:]
+	}
+	// Of the texts, which are most of it, nothing is left as a rule.
+	room := messageRoom.Get().(*[]byte)
+	defer messageRoom.Put(room)
+	messages, err := (proto.MarshalOptions{}).MarshalAppend((*room)[:0], &responsev1.Response{Choices: f.Response.GetChoices()})
+	if err != nil {
+		return c, nil, err
+	}
+	if cap(messages) <= maxMessageRoom {
+		*room = messages
+	}
+	c.Messages = Quote(f.Response, messages, frames)
+	if len(messages) > 0 && &c.Messages[0] == &messages[0] {
+		c.Messages = bytes.Clone(messages)
+	}
+	return c, log, nil
+}
+
+// maxMessageRoom is the largest buffer that is kept for reuse.
+const maxMessageRoom = 64 << 10
+
+var messageRoom = sync.Pool{New: func() any { return new([]byte) }}
 
 // PackedLog is the log in its stored form.
 func (f *Final) PackedLog() ([]byte, error) {

@@ -103,15 +103,10 @@ func (s *Store) forget(which func(begun) bool) {
 
 // Finish implements store.Store.
 func (s *Store) Finish(ctx context.Context, final store.Final) error {
-	c, err := store.ToColumns(final.Response)
+	c, log, err := final.ToQuoted()
 	if err != nil {
 		return err
 	}
-	log, err := final.PackedLog()
-	if err != nil {
-		return err
-	}
-	c.Messages = store.Quote(final.Response, c.Messages, final.Log)
 	if b, mine := s.take(c.ID); mine {
 		if err := s.end(ctx, b, c, log, final); err != nil {
 			s.mu.Lock()
@@ -184,15 +179,10 @@ func finishValues(c store.Columns, log, intent []byte) []any {
 
 // Add implements store.Store.
 func (s *Store) Add(ctx context.Context, final store.Final, instance string) error {
-	c, err := store.ToColumns(final.Response)
+	c, log, err := final.ToQuoted()
 	if err != nil {
 		return err
 	}
-	log, err := final.PackedLog()
-	if err != nil {
-		return err
-	}
-	c.Messages = store.Quote(final.Response, c.Messages, final.Log)
 	stmt := sqlite.Stmt{Query: addSQL, Args: addValues(c, instance, log, final.Intent)}
 	if s.fresh.Claim(c.ID) {
 		later, err := s.db.Later(ctx, stmt)
