@@ -159,17 +159,17 @@ func (w *writer) note(last *conversationv1.Event) {
 
 // send writes one piece out.
 func (w *writer) send(piece []byte) error {
-	if w.ended {
-		defer w.stream.Close()
+	var err error
+	switch {
+	case w.ended:
+		err = w.stream.Last(piece)
+	case len(piece) > 0:
+		err = w.stream.Send(piece)
 	}
-	if len(piece) == 0 {
-		return nil
-	}
-	if err := w.stream.Send(piece); err != nil {
+	if err != nil {
 		w.broken = err
-		return err
 	}
-	return nil
+	return err
 }
 
 // failure appends the dialect's error event.

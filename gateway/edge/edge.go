@@ -89,6 +89,7 @@ func (e *Edge) Server() *http.Server {
 		Protocols:         new(http.Protocols),
 	}
 	s.BaseContext = func(net.Listener) context.Context { return e.base }
+	s.ConnContext = withConn
 	s.Protocols.SetHTTP1(true)
 	s.Protocols.SetHTTP2(true)
 	s.Protocols.SetUnencryptedHTTP2(true)

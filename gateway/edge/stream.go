@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -31,10 +32,11 @@ type Stream struct {
 
 	mu     sync.Mutex
 	timer  *time.Timer
-	opened bool  // headers are out
-	quiet  bool  // no more heartbeats
-	sent   bool  // a piece went out since the last heartbeat was due
-	err    error // of a heartbeat
+	opened bool     // headers are out
+	quiet  bool     // no more heartbeats
+	sent   bool     // a piece went out since the last heartbeat was due
+	err    error    // of a heartbeat
+	direct net.Conn // where pieces go past the server's buffers; nil where they may not
 }
 
 // Stream makes the answer a stream. Nothing is sent before the first Send, Open
@@ -78,8 +80,40 @@ func (s *Stream) Send(p []byte) error {
 	if s.err != nil {
 		return s.err
 	}
+	return s.write(p)
+}
+
+// Last writes the last piece, which leaves together with what ends the answer
+// when the handler returns, unless it is the first one too: such an answer is
+// chunked like others. No heartbeat goes out any more.
+func (s *Stream) Last(p []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hush()
+	if s.err != nil || len(p) == 0 {
+		return s.err
+	}
+	if !s.opened {
+		return s.write(p)
+	}
+	_, err := s.x.Write(p)
+	return err
+}
+
+// write sends one piece; the first one goes out behind the answer's head.
+func (s *Stream) write(p []byte) error {
+	if s.direct != nil && len(p) > 0 && len(p) <= maxPiece {
+		return s.x.writeChunk(s.direct, p)
+	}
+	first := !s.opened
 	s.open()
-	return s.x.Send(p)
+	if err := s.x.Send(p); err != nil {
+		return err
+	}
+	if first {
+		s.direct = s.x.chunkedConn()
+	}
+	return nil
 }
 
 // Close ends the heartbeats; none goes out after it. It does not end the
@@ -125,8 +159,7 @@ func (s *Stream) beat() {
 		s.timer.Reset(s.options.Pause)
 		return
 	}
-	s.open()
-	if s.err = s.x.Send(s.options.Ping); s.err != nil || len(s.options.Ping) == 0 {
+	if s.err = s.write(s.options.Ping); s.err != nil || len(s.options.Ping) == 0 {
 		return
 	}
 	s.timer.Reset(s.options.Pause)
