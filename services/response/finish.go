@@ -31,6 +31,24 @@ type finishing struct {
 	lent     *[]byte // what final.Log lies in, where that is given back
 }
 
+// lend returns the log so far, framed, in a buffer that is given back when the
+// answer's end is stored. Where the cache is to keep the log, it gets its own.
+func (r *run) lend() ([]byte, error) {
+	if r.framed != nil {
+		return *r.framed, nil
+	}
+	buffer := new([]byte)
+	if r.ttl == 0 {
+		buffer = logs.Get().(*[]byte)
+	}
+	frames, err := r.log.AppendFrames((*buffer)[:0])
+	if err != nil {
+		return nil, fault.Internal(err)
+	}
+	*buffer, r.framed = frames, buffer
+	return frames, nil
+}
+
 // logs are buffers for logs on their way into the store, which keeps its own
 // packed form of them.
 var logs = sync.Pool{New: func() any { return new([]byte) }}
@@ -313,8 +331,8 @@ func (s *Service) finish(ctx context.Context, f *finishing) error {
 
 // frame makes the log as it is stored.
 func (r *run) frame(f *finishing) error {
-	entries, size := r.log.Entries(), proto.Size(f.terminal)
-	if len(entries) == 0 && r.ttl == 0 { // one chunk, which is marshalled where it stays
+	size := proto.Size(f.terminal)
+	if r.log.Len() == 0 && r.ttl == 0 { // one chunk, which is marshalled where it stays
 		if plain := store.PlainLog(answerlog.FrameSize(size)); plain != nil {
 			plain = answerlog.AppendLength(plain, size)
 			start := len(plain)
@@ -331,14 +349,13 @@ func (r *run) frame(f *finishing) error {
 		return err
 	}
 	f.last = last
-	buffer := []byte(nil)
-	if f.lent == nil && r.ttl == 0 { // the cache keeps it
-		f.lent = logs.Get().(*[]byte)
-		buffer = (*f.lent)[:0]
+	frames, err := r.lend()
+	if err != nil {
+		return err
 	}
-	f.final.Log = answerlog.Frames(buffer, append(entries, last)...)
-	if f.lent != nil {
-		*f.lent = f.final.Log
+	f.final.Log = answerlog.Frames(frames, last)
+	if *r.framed = f.final.Log; r.ttl == 0 {
+		f.lent, r.framed = r.framed, nil
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 )
 
@@ -79,23 +78,19 @@ type journalWrite struct {
 // add takes the next piece of an answer, if there is one, and says whether
 // there may be more.
 func (w *journalWrite) add(r *run) bool {
-	entries := r.log.Entries()
-	from := int(r.journaled)
-	if from >= len(entries) {
+	if r.log.Len() <= int(r.journaled) {
 		return false
 	}
-	to, size := from, 0
-	for to < len(entries) && size < journalBytes {
-		size += len(entries[to])
-		to++
+	frames, count, err := r.log.From(int(r.journaled), journalBytes)
+	if err != nil || count == 0 {
+		return false // cannot be: the log packed it itself
 	}
 	r.journals.Store(true) // before the write: its end must remove it
-	w.pieces = append(w.pieces, store.Piece{
-		ResponseID: r.id, First: r.journaled + 1, Last: int64(to), Frames: answerlog.Frames(nil, entries[from:to]...),
-	})
-	w.runs, w.size = append(w.runs, r), w.size+size
-	r.journaled = int64(to)
-	return to < len(entries)
+	to := r.journaled + int64(count)
+	w.pieces = append(w.pieces, store.Piece{ResponseID: r.id, First: r.journaled + 1, Last: to, Frames: frames})
+	w.runs, w.size = append(w.runs, r), w.size+len(frames)
+	r.journaled = to
+	return r.log.Len() > int(to)
 }
 
 func (w *journalWrite) full() bool { return len(w.pieces) >= journalPieces || w.size >= journalBytes }

@@ -2,6 +2,7 @@ package response
 
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
 	"github.com/gptmesh/gptmesh/wire"
 )
@@ -83,7 +84,15 @@ func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.Ra
 	// What is held to be joined comes out at the end: one that broke off has none.
 	t := &typer{codec: r.s.deps.Codec, decoded: &r.decoded, join: whole}
 	chunk := new(conversationv1.Chunk)
-	for _, entry := range r.log.Entries() {
+	frames, err := r.lend()
+	if err != nil {
+		return err
+	}
+	entries, err := answerlog.Split(frames)
+	if err != nil {
+		return fault.Internal(err)
+	}
+	for _, entry := range entries {
 		if err := answerlog.View(entry, chunk); err != nil {
 			return err
 		}

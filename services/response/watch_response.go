@@ -178,8 +178,9 @@ func (s *Service) watcher(req *responsev1.WatchResponseRequest, send func(*respo
 // read gives the log of a running answer to send, from its beginning and live
 // to its end.
 func (r *run) read(ctx context.Context, send func(*conversationv1.Chunk) error, after int64) error {
+	log := r.log.Reader()
 	for i := 0; ; i++ {
-		entry, ok, err := r.log.Next(ctx, i)
+		entry, ok, err := log.Next(ctx)
 		if err != nil {
 			return fault.From(err)
 		}
@@ -201,7 +202,7 @@ func (r *run) read(ctx context.Context, send func(*conversationv1.Chunk) error, 
 
 // follow is read for the caller of Generate.
 func (r *run) follow(ctx context.Context, after int64, send func(*conversationv1.Chunk) error) error {
-	if _, _, err := r.log.Next(ctx, 0); err != nil {
+	if err := r.log.Await(ctx); err != nil {
 		return fault.From(err)
 	}
 	// early is set, if ever, before the first and only chunk is there.

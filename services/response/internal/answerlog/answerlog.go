@@ -1,9 +1,14 @@
 // Package answerlog keeps the log of one answer in memory while it runs: its
 // chunks, marshalled, in order. One goroutine appends; any number read along
 // at their own speed and never slow the one that appends.
+//
+// Thousands of answers grow at once and are seldom read before their end, so
+// that only the newest chunks lie there as they are: what is behind them is
+// packed by what the events of a stream differ in, a few kilobytes at a time.
 package answerlog
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -11,6 +16,7 @@ import (
 	"sync"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/services/response/internal/alike"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -20,18 +26,42 @@ var ErrTooLarge = errors.New("answer log: limit of bytes reached")
 
 const (
 	firstSegment = 2 << 10
+	nextSegment  = 4 << 10
+	mostPacked   = 16 << 10 // of a segment that will be packed
 	maxSegment   = 256 << 10
 )
 
 // Log is one answer's chunks. The zero value is not usable; use New.
 type Log struct {
-	mu       sync.Mutex
-	limit    int
-	size     int
-	segments [][]byte // never moved once made: entries point into them
-	entries  [][]byte
-	closed   bool
-	changed  chan struct{} // closed at the next change; nil while nobody waits
+	mu      sync.Mutex
+	limit   int
+	size    int
+	count   int     // of chunks
+	blocks  []block // all but the newest chunks
+	tail    []byte  // the newest, framed
+	first   int     // the number of the first chunk in tail, from 0
+	plain   bool    // the last block was not worth packing
+	closed  bool
+	changed chan struct{} // closed at the next change; nil while nobody waits
+}
+
+// block is a run of framed chunks.
+type block struct {
+	first  int  // the number of the first one, from 0
+	packed bool // by likeness
+	bare   bool // one chunk, not framed
+	data   []byte
+}
+
+// appendTo appends the block's frames to dst.
+func (b *block) appendTo(dst []byte) ([]byte, error) {
+	switch {
+	case b.packed:
+		return alike.Parse(dst, b.data)
+	case b.bare:
+		return Frames(dst, b.data), nil
+	}
+	return append(dst, b.data...), nil
 }
 
 // New returns an empty log that holds at most limit bytes of marshalled
@@ -54,7 +84,13 @@ func (l *Log) SealEntry(entry []byte) {
 	defer l.Close()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.entries = append(l.entries, entry[:len(entry):len(entry)])
+	if len(l.tail) > 0 {
+		l.blocks = append(l.blocks, block{first: l.first, data: l.tail})
+	}
+	l.tail, l.first = nil, l.count
+	l.blocks = append(l.blocks, block{first: l.count, bare: true, data: entry})
+	l.count++
+	l.first = l.count
 	l.size += len(entry)
 	l.wake()
 }
@@ -68,35 +104,62 @@ func (l *Log) append(chunk *conversationv1.Chunk, force bool) error {
 	if !force && l.size+size > l.limit {
 		return ErrTooLarge
 	}
-	segment := l.room(size)
-	start := len(*segment)
-	grown, err := m.append(*segment)
+	l.makeRoom(binary.MaxVarintLen32 + size)
+	grown, err := m.append(binary.AppendUvarint(l.tail, uint64(size)))
 	if err != nil {
 		return err
 	}
-	*segment = grown
-	l.entries = append(l.entries, grown[start:len(grown):len(grown)])
+	l.tail = grown
+	l.count++
 	l.size += size
 	l.wake()
 	return nil
 }
 
-// room returns the segment that takes size more bytes without moving.
-func (l *Log) room(size int) *[]byte {
-	if n := len(l.segments); n > 0 {
-		last := &l.segments[n-1]
-		if cap(*last)-len(*last) >= size {
-			return last
+// makeRoom makes the tail one that takes size more bytes.
+func (l *Log) makeRoom(size int) {
+	if cap(l.tail)-len(l.tail) >= size {
+		return
+	}
+	want, most := firstSegment, maxSegment
+	if len(l.tail) > 0 {
+		l.put()
+		want = nextSegment
+		if !l.plain {
+			most = mostPacked
 		}
 	}
 	// About an eighth of what is there already: thousands of answers grow at once,
 	// and what a segment has left over is lost to all of them.
-	want := firstSegment
-	for want < maxSegment && want <= l.size/16 {
+	for want < most && want <= l.size/16 {
 		want *= 2
 	}
-	l.segments = append(l.segments, newSegment(max(want, size)))
-	return &l.segments[len(l.segments)-1]
+	if want = max(want, size); cap(l.tail) < want {
+		recycle(l.tail)
+		l.tail = newSegment(want)
+	}
+}
+
+// packing are buffers for a segment that is packed.
+var packing = sync.Pool{New: func() any { return new([]byte) }}
+
+// put makes the tail a block, packed where that saves the half of it, and begins
+// an empty one.
+func (l *Log) put() {
+	buffer := packing.Get().(*[]byte)
+	packed, ok := alike.Append((*buffer)[:0], l.tail)
+	b := block{first: l.first}
+	if l.plain = !ok || len(packed) > len(l.tail)/2; l.plain {
+		b.data, l.tail = l.tail, nil
+	} else {
+		b.data, b.packed = bytes.Clone(packed), true
+		l.tail = l.tail[:0]
+	}
+	if ok && cap(packed) <= mostPacked {
+		*buffer = packed
+	}
+	packing.Put(buffer)
+	l.blocks, l.first = append(l.blocks, b), l.count
 }
 
 func (l *Log) wake() {
@@ -118,23 +181,118 @@ func (l *Log) Close() {
 func (l *Log) Len() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.entries)
+	return l.count
 }
 
-// Next returns entry i, counted from 0, and waits until it is there. It is
-// false where the log was closed before it. The bytes are a marshalled Chunk
-// and read-only.
-func (l *Log) Next(ctx context.Context, i int) ([]byte, bool, error) {
+// AppendFrames appends all chunks that are there now to dst, framed.
+func (l *Log) AppendFrames(dst []byte) ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	dst = slices.Grow(dst, l.size+binary.MaxVarintLen32*l.count)
+	for i := range l.blocks {
+		var err error
+		if dst, err = l.blocks[i].appendTo(dst); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, l.tail...), nil
+}
+
+// From returns chunks that are there now, framed, from the one numbered first,
+// counted from 0: those of about so many bytes, and how many they are.
+func (l *Log) From(first, most int) (frames []byte, count int, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for at := first; at < l.count && len(frames) < most; {
+		run, from, err := l.run(at)
+		if err != nil {
+			return nil, 0, err
+		}
+		for ; from < at; from++ {
+			run = run[frameSize(run):]
+		}
+		take := 0
+		for take < len(run) && len(frames)+take < most {
+			take += frameSize(run[take:])
+			at, count = at+1, count+1
+		}
+		frames = append(frames, run[:take]...)
+	}
+	return frames, count, nil
+}
+
+// run returns the frames among which chunk i is, and the number of the first of
+// them. They may lie in the tail.
+func (l *Log) run(i int) (frames []byte, first int, err error) {
+	if i >= l.first {
+		return l.tail, l.first, nil
+	}
+	at, found := slices.BinarySearchFunc(l.blocks, i, func(b block, i int) int { return b.first - i })
+	if !found {
+		at--
+	}
+	b := &l.blocks[at]
+	if !b.packed && !b.bare {
+		return b.data, b.first, nil
+	}
+	frames, err = b.appendTo(nil)
+	return frames, b.first, err
+}
+
+// frameSize is the length of the first of frames that are whole.
+func frameSize(frames []byte) int {
+	size, n := binary.Uvarint(frames)
+	return n + int(size)
+}
+
+// Reader reads a log from its beginning, along with those who append. It is for
+// one goroutine.
+type Reader struct {
+	log    *Log
+	next   int
+	frames []byte // of the chunks from next on
+}
+
+// readAhead is about how many bytes a reader takes at once.
+const readAhead = 4 << 10
+
+// Reader returns a reader of the log.
+func (l *Log) Reader() *Reader { return &Reader{log: l} }
+
+// Next returns the next chunk, marshalled, and waits until it is there. It is
+// false where the log was closed before it. The bytes are the caller's.
+func (r *Reader) Next(ctx context.Context) ([]byte, bool, error) {
+	if len(r.frames) == 0 {
+		over, err := r.log.await(ctx, r.next)
+		if err != nil || over {
+			return nil, false, err
+		}
+		if r.frames, _, err = r.log.From(r.next, readAhead); err != nil {
+			return nil, false, err
+		}
+	}
+	size, n := binary.Uvarint(r.frames)
+	end := n + int(size)
+	entry := r.frames[n:end:end]
+	r.frames = r.frames[end:]
+	r.next++
+	return entry, true, nil
+}
+
+// Await waits until there is a chunk, or the log is closed.
+func (l *Log) Await(ctx context.Context) error {
+	_, err := l.await(ctx, 0)
+	return err
+}
+
+// await waits until chunk i is there; over says that it will never be.
+func (l *Log) await(ctx context.Context, i int) (over bool, err error) {
 	for {
 		l.mu.Lock()
-		switch {
-		case i < len(l.entries):
-			entry := l.entries[i]
+		if i < l.count || l.closed {
+			over = i >= l.count
 			l.mu.Unlock()
-			return entry, true, nil
-		case l.closed:
-			l.mu.Unlock()
-			return nil, false, nil
+			return over, nil
 		}
 		if l.changed == nil {
 			l.changed = make(chan struct{})
@@ -144,16 +302,9 @@ func (l *Log) Next(ctx context.Context, i int) ([]byte, bool, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, false, ctx.Err()
+			return false, ctx.Err()
 		}
 	}
-}
-
-// Entries returns the chunks that are there now.
-func (l *Log) Entries() [][]byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.entries[:len(l.entries):len(l.entries)]
 }
 
 // Frames appends entries to dst, each led by its length as a varint: the form

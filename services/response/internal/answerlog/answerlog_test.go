@@ -1,8 +1,10 @@
 package answerlog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -18,22 +20,34 @@ func chunk(n int64, data string) *conversationv1.Chunk {
 	return &conversationv1.Chunk{Sequence: n, Raw: &conversationv1.RawChunk{Data: []byte(data)}}
 }
 
+// data is that of chunk i: mostly events that are alike, and others.
+func data(i int) string {
+	switch {
+	case i%500 > 400:
+		return strings.Repeat(string(rune('a'+i%26)), i%7000)
+	case i%50 == 7:
+		return ": a comment\n\n"
+	}
+	return strings.Repeat(fmt.Sprintf("data: {\"id\":\"chatcmpl-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word%d\"}}]}\n\n", i), 1+i%3)
+}
+
 func TestReadersSeeEveryChunkInOrder(t *testing.T) {
 	t.Parallel()
 	log := New(32 << 20)
 	const total = 2000
 	var readers sync.WaitGroup
-	for start := range 5 {
+	for range 5 {
 		readers.Go(func() {
-			for i := start * 10; ; i++ {
-				data, ok, err := log.Next(t.Context(), i)
+			read := log.Reader()
+			for i := 0; ; i++ {
+				data, ok, err := read.Next(t.Context())
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				if !ok {
 					if i != total {
-						t.Errorf("reader %d ended at %d", start, i)
+						t.Errorf("a reader ended at %d", i)
 					}
 					return
 				}
@@ -46,7 +60,7 @@ func TestReadersSeeEveryChunkInOrder(t *testing.T) {
 		})
 	}
 	for i := range total - 1 {
-		if err := log.Append(chunk(int64(i+1), strings.Repeat("x", i%700))); err != nil {
+		if err := log.Append(chunk(int64(i+1), data(i))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -55,9 +69,19 @@ func TestReadersSeeEveryChunkInOrder(t *testing.T) {
 	}
 	readers.Wait()
 
-	entries, err := Split(Frames(nil, log.Entries()...))
+	frames, err := log.AppendFrames([]byte("before"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := Split(frames[len("before"):])
 	if err != nil || len(entries) != total {
 		t.Fatalf("split: %d entries, %v", len(entries), err)
+	}
+	for first := 0; first < total; first += 97 {
+		got, count, err := log.From(first, 3000)
+		if want := Frames(nil, entries[first:first+count]...); err != nil || count == 0 || !bytes.Equal(got, want) {
+			t.Fatalf("from %d: %d chunks, %v", first, count, err)
+		}
 	}
 }
 
@@ -78,10 +102,11 @@ func TestLimitLetsTheEndThrough(t *testing.T) {
 	}
 	marshalled := New(10)
 	marshalled.SealEntry([]byte("the end, longer than the limit"))
-	if entry, ok, err := marshalled.Next(t.Context(), 0); !ok || err != nil || string(entry) != "the end, longer than the limit" {
+	read := marshalled.Reader()
+	if entry, ok, err := read.Next(t.Context()); !ok || err != nil || string(entry) != "the end, longer than the limit" {
 		t.Fatalf("entry %q %v %v", entry, ok, err)
 	}
-	if _, ok, err := marshalled.Next(t.Context(), 1); ok || err != nil {
+	if _, ok, err := read.Next(t.Context()); ok || err != nil {
 		t.Fatalf("the log is not closed: %v %v", ok, err)
 	}
 }
@@ -112,5 +137,53 @@ func BenchmarkAppendRaw(b *testing.B) {
 		if err := log.Append(c); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A stream's log takes a fraction of its bytes, and what is not alike no more
+// than it has.
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	held := func(log *Log) (n int) {
+		for _, b := range log.blocks {
+			n += cap(b.data)
+		}
+		return n + cap(log.tail)
+	}
+	stream, other := New(1<<30), New(1<<30)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 400 {
+		event := fmt.Sprintf("data: {\"id\":\"chatcmpl-123456789\",\"object\":\"chat.completion.chunk\",\"created\":1760000000,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word%d\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n", i)
+		text := make([]byte, len(event))
+		for i := range text {
+			text[i] = byte(random.Uint32())
+		}
+		if err := errors.Join(stream.Append(chunk(int64(i+1), event)), other.Append(chunk(int64(i+1), string(text)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := held(stream); got > stream.size/3 {
+		t.Errorf("a stream of %d bytes holds %d", stream.size, got)
+	}
+	if got := held(other); got > other.size*5/4 {
+		t.Errorf("%d bytes that are not alike hold %d", other.size, got)
+	}
+}
+
+// BenchmarkAppendStream is what a stream's events cost, and what they leave.
+func BenchmarkAppendStream(b *testing.B) {
+	events := make([]*conversationv1.Chunk, 200)
+	for i := range events {
+		events[i] = chunk(int64(i+1), fmt.Sprintf("data: {\"id\":\"chatcmpl-123456789\",\"object\":\"chat.completion.chunk\",\"created\":1760000000,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word%d\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n", i))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		log := New(1 << 20)
+		for _, event := range events {
+			if err := log.Append(event); err != nil {
+				b.Fatal(err)
+			}
+		}
+		log.Recycle()
 	}
 }

@@ -27,15 +27,22 @@ func newSegment(size int) []byte {
 	return make([]byte, 0, firstSegment<<c)
 }
 
-// Recycle lets go of the log's bytes. Nobody may have an entry of it, or the log
-// itself, any more.
+// recycle keeps a segment of a usual size for others.
+func recycle(segment []byte) {
+	if c := class(cap(segment)); cap(segment) > 0 && c < classes && cap(segment) == firstSegment<<c {
+		kept[c].Put(&segment)
+	}
+}
+
+// Recycle lets go of the log's bytes. Nobody may read the log any more.
 func (l *Log) Recycle() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, segment := range l.segments {
-		if c := class(cap(segment)); c < classes {
-			kept[c].Put(&segment)
+	for _, b := range l.blocks {
+		if !b.packed && !b.bare {
+			recycle(b.data)
 		}
 	}
-	l.segments, l.entries, l.closed = nil, nil, true
+	recycle(l.tail)
+	l.blocks, l.tail, l.count, l.first, l.closed = nil, nil, 0, 0, true
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/services/response/internal/alike"
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -125,7 +126,7 @@ func ParseCursor(text string) (Cursor, bool) {
 const (
 	plainLog byte = iota
 	zstdLog
-	alikeLog // see appendAlike
+	alikeLog // see alike.Append
 )
 
 // compressFrom is the size from which packing pays: below it the answer is
@@ -133,7 +134,7 @@ const (
 const compressFrom = 2 << 10
 
 // maxLog bounds what unpacking may make of a stored log.
-const maxLog = 1 << 30
+const maxLog = alike.MaxSize
 
 var (
 	packer = sync.OnceValues(func() (*zstd.Encoder, error) {
@@ -206,7 +207,7 @@ func PackLog(frames []byte) ([]byte, error) {
 	}
 	// The events of a stream differ in little but their text, which is quicker to
 	// find than what a compressor looks for.
-	if packed, ok := appendAlike([]byte{alikeLog}, frames); ok {
+	if packed, ok := alike.Append([]byte{alikeLog}, frames); ok {
 		return packed, nil
 	}
 	e, err := packer()
@@ -230,7 +231,7 @@ func UnpackLog(stored []byte) ([]byte, error) {
 		}
 		return d.DecodeAll(stored[1:], nil)
 	case stored[0] == alikeLog:
-		return parseAlike(stored[1:])
+		return alike.Parse(nil, stored[1:])
 	}
 	return nil, fmt.Errorf("stored log: unknown packing %d", stored[0])
 }

@@ -1,9 +1,11 @@
-package store
+// Package alike packs the log of a stream by what its events differ in.
+package alike
 
 import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 // A log packed by likeness is its length, then its pieces, each of them up to
@@ -27,9 +29,12 @@ func lead(piece []byte) int {
 	return 0
 }
 
-// appendAlike appends frames packed by likeness. ok is false where they are not
-// alike enough to be worth it.
-func appendAlike(dst, frames []byte) (packed []byte, ok bool) {
+// MaxSize bounds what unpacking may make.
+const MaxSize = 1 << 30
+
+// Append appends frames packed by likeness. ok is false where they are not alike
+// enough to be worth it.
+func Append(dst, frames []byte) (packed []byte, ok bool) {
 	start := len(dst)
 	dst = binary.AppendUvarint(dst, uint64(len(frames)))
 	var before []byte // the data of the piece before
@@ -59,13 +64,13 @@ func appendAlike(dst, frames []byte) (packed []byte, ok bool) {
 	return dst, len(dst)-start <= max(len(frames)/3, 2<<10)
 }
 
-var errAlike = errors.New("stored log: broken")
+var errBroken = errors.New("stored log: broken")
 
-// parseAlike reads what appendAlike wrote.
-func parseAlike(packed []byte) ([]byte, error) {
+// Parse appends the frames that Append packed to dst.
+func Parse(dst, packed []byte) ([]byte, error) {
 	number := func() (int, bool) {
 		n, size := binary.Uvarint(packed)
-		if size <= 0 || n > maxLog {
+		if size <= 0 || n > MaxSize {
 			return 0, false
 		}
 		packed = packed[size:]
@@ -73,14 +78,15 @@ func parseAlike(packed []byte) ([]byte, error) {
 	}
 	whole, ok := number()
 	if !ok {
-		return nil, errAlike
+		return nil, errBroken
 	}
-	frames := make([]byte, 0, min(whole, 1<<20))
+	frames := slices.Grow(dst, min(whole, 1<<20))
+	whole += len(dst)
 	from, to := 0, 0 // the data of the piece before
 	for len(packed) > 0 {
 		head, ok := number()
 		if !ok || head > len(packed) {
-			return nil, errAlike
+			return nil, errBroken
 		}
 		frames = append(frames, packed[:head]...)
 		packed = packed[head:]
@@ -88,7 +94,7 @@ func parseAlike(packed []byte) ([]byte, error) {
 		tail, ok2 := number()
 		middle, ok3 := number()
 		if !ok1 || !ok2 || !ok3 || same+tail > to-from || middle > len(packed) || len(frames)+same+tail+middle > whole {
-			return nil, errAlike
+			return nil, errBroken
 		}
 		start := len(frames)
 		frames = append(frames, frames[from:from+same]...)
@@ -98,7 +104,7 @@ func parseAlike(packed []byte) ([]byte, error) {
 		from, to = start, len(frames)
 	}
 	if len(frames) != whole {
-		return nil, errAlike
+		return nil, errBroken
 	}
 	return frames, nil
 }

@@ -15,7 +15,7 @@ func stream(events int) []byte {
 	return b
 }
 
-func TestAlike(t *testing.T) {
+func TestPackLog(t *testing.T) {
 	t.Parallel()
 	frames := stream(500)
 	packed, err := PackLog(frames)
@@ -35,22 +35,6 @@ func TestAlike(t *testing.T) {
 	if err != nil || packed[0] != zstdLog {
 		t.Error(packed[0], err)
 	}
-}
-
-func FuzzAlike(f *testing.F) {
-	f.Add(stream(3))
-	f.Add([]byte("data: a\n\n\n\ndata: a\n\nrest"))
-	f.Fuzz(func(t *testing.T, frames []byte) {
-		_, _ = parseAlike(frames)
-		long := bytes.Repeat(frames, 8)
-		packed, ok := appendAlike(nil, long)
-		if !ok {
-			return
-		}
-		if got, err := parseAlike(packed); err != nil || !bytes.Equal(got, long) {
-			t.Fatalf("%q: %q, %v", long, got, err)
-		}
-	})
 }
 
 func BenchmarkPackLog(b *testing.B) {
