@@ -27,24 +27,25 @@ type flusher struct {
 // control and event are struct iocb and struct io_event of linux/aio_abi.h, on
 // machines whose first byte is the lowest.
 type control struct {
-	data     uint64
-	key      uint32
-	rwFlags  uint32
+	_        uint64 // data
+	_        uint32 // key
+	_        uint32 // rw_flags
 	opcode   uint16
-	prio     int16
+	_        int16 // reqprio
 	fd       uint32
-	buf      uint64
-	bytes    uint64
-	offset   int64
-	_        uint64
+	_        uint64 // buf
+	_        uint64 // nbytes
+	_        int64  // offset
+	_        uint64 // reserved
 	flags    uint32
 	resultTo uint32
 }
 
 type event struct {
-	data, object uint64
-	result       int64
-	_            int64
+	_      uint64 // data
+	_      uint64 // obj
+	result int64
+	_      int64 // res2
 }
 
 // Constants of linux/aio_abi.h.
