@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -67,11 +69,21 @@ const (
 // byWords is a classifier for which rewriting is complex and the rest simple.
 type byWords struct {
 	classifierv1.ClassifierServiceCaller
-	asked []*classifierv1.ClassifyRequest
+	mu    sync.Mutex
+	asked []*classifierv1.ClassifyRequest // one that came too late may still be added
+}
+
+// questions are what it was asked until now.
+func (c *byWords) questions() []*classifierv1.ClassifyRequest {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.asked)
 }
 
 func (c *byWords) Classify(_ context.Context, req *classifierv1.ClassifyRequest) (*classifierv1.ClassifyResponse, error) {
+	c.mu.Lock()
 	c.asked = append(c.asked, req)
+	c.mu.Unlock()
 	complexity := classifierv1.Complexity_COMPLEXITY_SIMPLE
 	if strings.Contains(req.GetText(), "rewrite") {
 		complexity = classifierv1.Complexity_COMPLEXITY_COMPLEX
@@ -124,13 +136,13 @@ func TestPolicies(t *testing.T) {
 	d := w.answers(seeing)
 	equal(t, d.GetModel(), "large")
 	equal(t, d.GetCandidates()[1].GetReason(), "cannot do vision")
-	for _, asked := range words.asked {
+	for _, asked := range words.questions() {
 		if asked.GetMaxTier() != classifierv1.Tier_TIER_LEARNED || asked.GetKey() != "local/default" {
 			t.Fatalf("asked %v", asked)
 		}
 	}
-	if len(words.asked) != 5 { // not where price alone counts, nobody is left, or the client chose
-		t.Errorf("%d classifications", len(words.asked))
+	if len(words.questions()) != 5 { // not where price alone counts, nobody is left, or the client chose
+		t.Errorf("%d classifications", len(words.questions()))
 	}
 	g := w.submit(t.Context(), askFor("auto:none", easy))
 	equal(t, g, "error:MODEL_NOT_FOUND")
@@ -230,8 +242,8 @@ func TestNamedModelsCostNothing(t *testing.T) {
 	models, words := &shop{}, &byWords{}
 	w := open(t, options{gpt: models, classifier: words})
 	d := w.answers(askFor("large", hard))
-	if models.asked.Load() != 0 || len(words.asked) != 0 || d.GetFeatures() != nil || w.router.active.Load() {
-		t.Errorf("%d %d %v", models.asked.Load(), len(words.asked), d)
+	if models.asked.Load() != 0 || len(words.questions()) != 0 || d.GetFeatures() != nil || w.router.active.Load() {
+		t.Errorf("%d %d %v", models.asked.Load(), len(words.questions()), d)
 	}
 }
 
