@@ -62,11 +62,11 @@ func (r *Recorder) Record(ctx context.Context, drafts ...Draft) []byte {
 	if !r.plain {
 		return record
 	}
-	record, err := Unpack(record)
-	if err != nil {
-		panic(err) // it was written above
+	plain, err := Unpack(record)
+	if err != nil { // not of what was written above; readers of this version take either form
+		return record
 	}
-	return record
+	return plain
 }
 
 // AppendRecord appends an event to a record. Text of it that is not UTF-8 is

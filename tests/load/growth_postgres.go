@@ -35,32 +35,25 @@ func (t copied) inPostgres(address string, n int) error {
 		return err
 	}
 	defer db.Close()
-	texts := func(query string) (list []string, err error) {
+	strs := func(query string) ([]string, error) {
 		rows, err := db.Pool().Query(ctx, query, t.room, t.table)
 		if err != nil {
 			return nil, err
 		}
 		defer rows.Close()
-		for rows.Next() {
-			var one string
-			if err := rows.Scan(&one); err != nil {
-				return nil, err
-			}
-			list = append(list, one)
-		}
-		return list, rows.Err()
+		return texts(rows)
 	}
-	columns, err := texts("select column_name::text from information_schema.columns where table_schema = $1 and table_name = $2 order by ordinal_position")
+	columns, err := strs("select column_name::text from information_schema.columns where table_schema = $1 and table_name = $2 order by ordinal_position")
 	if err != nil || len(columns) == 0 {
 		return err
 	}
 	// But for the one that holds its order, indexes are made again afterwards.
 	const others = ` from pg_indexes where schemaname = $1 and tablename = $2 and indexname not like '%pkey' order by indexname`
-	names, err := texts("select indexname::text" + others)
+	names, err := strs("select indexname::text" + others)
 	if err != nil {
 		return err
 	}
-	made, err := texts("select indexdef" + others)
+	made, err := strs("select indexdef" + others)
 	if err != nil {
 		return err
 	}

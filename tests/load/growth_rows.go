@@ -164,20 +164,13 @@ func (t copied) inSQLite(file string, n int) error {
 		return err
 	}
 	defer db.Close()
-	strs := func(query string) (list []string, err error) {
+	strs := func(query string) ([]string, error) {
 		rows, err := db.Query(ctx, query, t.table)
 		if err != nil {
 			return nil, err
 		}
 		defer rows.Close()
-		for rows.Next() {
-			var one string
-			if err := rows.Scan(&one); err != nil {
-				return nil, err
-			}
-			list = append(list, one)
-		}
-		return list, rows.Err()
+		return texts(rows)
 	}
 	columns, err := strs("select name from pragma_table_info(?)")
 	if err != nil || len(columns) == 0 {
@@ -209,4 +202,20 @@ func (t copied) inSQLite(file string, n int) error {
 		}
 	}
 	return nil
+}
+
+// texts are the rows of one text each of either database's driver.
+func texts(rows interface {
+	Next() bool
+	Scan(...any) error
+	Err() error
+}) (list []string, err error) {
+	for rows.Next() {
+		var one string
+		if err := rows.Scan(&one); err != nil {
+			return nil, err
+		}
+		list = append(list, one)
+	}
+	return list, rows.Err()
 }
