@@ -93,3 +93,22 @@ func BenchmarkEncodingJSONMembers(b *testing.B) {
 		}
 	})
 }
+
+func BenchmarkText(b *testing.B) {
+	for name, text := range map[string]string{"plain": strings.Repeat("The quick brown fox. ", 60), "escaped": strings.Repeat(`The \"quick\" brown fox.\n`, 50)} {
+		b.Run(name, func(b *testing.B) {
+			body := []byte(`{"text":"` + text + `"}`)
+			at, err := jsonscan.Scan(body, jsonscan.NewKeys("text"), nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := at[0].Text(body); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

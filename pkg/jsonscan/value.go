@@ -1,8 +1,10 @@
 package jsonscan
 
 import (
+	"bytes"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -17,7 +19,18 @@ func (m Member) Text(body []byte) (string, error) {
 	if !hasEscape(raw) {
 		return string(raw), nil
 	}
-	return string(appendUnescaped(make([]byte, 0, len(raw)), raw)), nil
+	var text strings.Builder
+	text.Grow(len(raw)) // no meaning is longer than what is written for it
+	for {
+		n := plain(raw)
+		text.Write(raw[:n])
+		if raw = raw[n:]; len(raw) == 0 {
+			return text.String(), nil
+		}
+		r, n := unescape(raw)
+		text.WriteRune(r)
+		raw = raw[n:]
+	}
 }
 
 // AppendText appends the string value, unescaped, to dst; apart from that it is Text.
@@ -93,60 +106,62 @@ func (m Member) fault(body []byte, cause error, detail string) error {
 	return &Error{Cause: cause, Key: string(m.AppendName(nil, body)), Offset: m.Value.Start, Detail: detail}
 }
 
-func hasEscape(raw []byte) bool {
-	for _, c := range raw {
-		if c == '\\' {
-			return true
-		}
-	}
-	return false
-}
+func hasEscape(raw []byte) bool { return bytes.IndexByte(raw, '\\') >= 0 }
 
 // appendUnescaped appends the meaning of a validated string's inside.
 func appendUnescaped(dst, raw []byte) []byte {
-	for i := 0; i < len(raw); {
-		c := raw[i]
-		if c != '\\' {
-			dst = append(dst, c)
-			i++
-			continue
+	for {
+		n := plain(raw)
+		dst = append(dst, raw[:n]...)
+		if raw = raw[n:]; len(raw) == 0 {
+			return dst
 		}
-		switch c = raw[i+1]; c {
-		case 'b':
-			c = '\b'
-		case 'f':
-			c = '\f'
-		case 'n':
-			c = '\n'
-		case 'r':
-			c = '\r'
-		case 't':
-			c = '\t'
-		case 'u':
-			var r rune
-			r, i = unescapeRune(raw, i)
-			dst = utf8.AppendRune(dst, r)
-			continue
-		}
-		dst = append(dst, c)
-		i += 2
+		r, n := unescape(raw)
+		dst = utf8.AppendRune(dst, r)
+		raw = raw[n:]
 	}
-	return dst
 }
 
-// unescapeRune reads the \u escape at i, and the one behind it when both make a surrogate pair.
-func unescapeRune(raw []byte, i int) (rune, int) {
-	r := hex4(raw[i+2:])
-	i += 6
-	if !utf16.IsSurrogate(r) {
-		return r, i
+// plain is how much of a string's inside stands before its first escape.
+func plain(raw []byte) int {
+	if n := bytes.IndexByte(raw, '\\'); n >= 0 {
+		return n
 	}
-	if len(raw)-i >= 6 && raw[i] == '\\' && raw[i+1] == 'u' {
-		if pair := utf16.DecodeRune(r, hex4(raw[i+2:])); pair != utf8.RuneError {
-			return pair, i + 6
+	return len(raw)
+}
+
+// unescape reads the escape that raw begins with, of a validated string, and tells its length.
+func unescape(raw []byte) (r rune, n int) {
+	switch c := raw[1]; c {
+	case 'b':
+		return '\b', 2
+	case 'f':
+		return '\f', 2
+	case 'n':
+		return '\n', 2
+	case 'r':
+		return '\r', 2
+	case 't':
+		return '\t', 2
+	case 'u':
+		return unescapeRune(raw)
+	default:
+		return rune(c), 2
+	}
+}
+
+// unescapeRune reads the \u escape at the front, and the one behind it when both make a surrogate pair.
+func unescapeRune(raw []byte) (r rune, n int) {
+	r = hex4(raw[2:])
+	if !utf16.IsSurrogate(r) {
+		return r, 6
+	}
+	if len(raw) >= 12 && raw[6] == '\\' && raw[7] == 'u' {
+		if pair := utf16.DecodeRune(r, hex4(raw[8:])); pair != utf8.RuneError {
+			return pair, 12
 		}
 	}
-	return utf8.RuneError, i
+	return utf8.RuneError, 6
 }
 
 func hex4(b []byte) rune {

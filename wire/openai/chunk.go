@@ -7,7 +7,6 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // The members of a chunk, and of a whole answer, by position.
@@ -88,13 +87,16 @@ func (c *chunk) begins() bool {
 	return c.named() || c.hasChoices() || c.given(atUsage) || c.fails()
 }
 
-func (c *chunk) started() (*conversationv1.Event, *conversationv1.Started) {
-	event, started := startedEvent()
+// started is the event that begins the answer; where is room for it, or nil.
+func (c *chunk) started(where *eventRoom) (*conversationv1.Event, *conversationv1.Started) {
+	made := where.begin()
+	started := &made.started
 	started.Model, started.ProviderResponseId = c.text(atAnswerModel), c.text(atID)
 	if created, err := c.members[atCreated].Float64(c.body); err == nil && created > 0 && created < 1<<40 {
-		started.CreateTime = &timestamppb.Timestamp{Seconds: int64(created)}
+		made.created.Seconds = int64(created)
+		started.CreateTime = &made.created
 	}
-	return event, started
+	return &made.event, started
 }
 
 // findUsage finds the count of tokens, also where Groq and Moonshot put it.

@@ -57,7 +57,7 @@ func (d *textDecoder) body(dst []*conversationv1.Event, isError bool) ([]*conver
 			return dst, nil
 		}
 		d.started = true
-		event, _ := c.started()
+		event, _ := c.started(nil)
 		dst = append(dst, event)
 	}
 	if usage := c.findUsage(); usage != nil {

@@ -29,10 +29,17 @@ type callDecoder struct {
 }
 
 // seed is what the invented ids of an answer's calls follow from.
-type seed struct{ id, created, model string }
+type seed struct {
+	id, model string
+	created   int64 // in seconds; 0 where the provider does not tell
+}
 
 func (s *seed) of(choice int32) string {
-	return s.id + "\x00" + s.created + "\x00" + s.model + "\x00" + strconv.Itoa(int(choice))
+	created := ""
+	if s.created != 0 {
+		created = strconv.FormatInt(s.created, 10)
+	}
+	return s.id + "\x00" + created + "\x00" + s.model + "\x00" + strconv.Itoa(int(choice))
 }
 
 // openCall is one call as the provider streams it.

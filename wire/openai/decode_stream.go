@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"sync"
+
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
@@ -10,14 +12,16 @@ import (
 // NewStreamDecoder implements wire.Codec. A choice's end is held back until the
 // end of the stream, because some providers go on behind a finish_reason; usage
 // is given out once per Decode. finish_time is left to the caller.
-func (chat) NewStreamDecoder() wire.StreamDecoder { return &streamDecoder{} }
+func (chat) NewStreamDecoder() wire.StreamDecoder { return new(streamDecoder) }
 
 // streamDecoder decodes one answer.
 type streamDecoder struct {
 	progress
 	chunk   chunk
 	choices []*choiceDecoder // by index; nil where none was seen
-	seed    seed             // what invented ids of calls follow from
+	first   choiceDecoder    // most answers have no other
+	only    [1]*choiceDecoder
+	seed    seed // what invented ids of calls follow from
 
 	join bool           // see Join
 	of   *choiceDecoder // whose text is held
@@ -57,6 +61,7 @@ func onlyText(body []byte, s *choiceDecoder, room *[deltaMembers]jsonscan.Member
 // choiceDecoder is the state of one choice.
 type choiceDecoder struct {
 	index                    int32
+	made                     *eventRoom // the answer's
 	ending                   ending
 	stopSequence             string
 	plainReasoning           bool // reasoning came as plain text
@@ -106,8 +111,8 @@ func (d *streamDecoder) body(dst []*conversationv1.Event, isError bool) ([]*conv
 			return dst, nil
 		}
 		d.started = true
-		event, started := c.started()
-		d.seed = seed{started.ProviderResponseId, string(c.members[atCreated].Raw(c.body)), started.Model}
+		event, started := c.started(d.made)
+		d.seed = seed{id: started.ProviderResponseId, created: started.GetCreateTime().GetSeconds(), model: started.Model}
 		dst = append(dst, event)
 	}
 	if usage := c.findUsage(); usage != nil {
@@ -164,11 +169,18 @@ func (d *streamDecoder) choice(dst []*conversationv1.Event, m jsonscan.Member) (
 
 func (d *streamDecoder) state(index int64) *choiceDecoder {
 	d.seen.add(index)
+	if d.choices == nil {
+		d.choices = d.only[:0]
+	}
 	for int64(len(d.choices)) <= index {
 		d.choices = append(d.choices, nil)
 	}
 	if d.choices[index] == nil {
-		state := &choiceDecoder{index: int32(index)}
+		state := &d.first
+		if index > 0 {
+			state = new(choiceDecoder)
+		}
+		state.index, state.made = int32(index), d.made
 		state.calls = callDecoder{choice: state.index, seed: &d.seed}
 		d.choices[index] = state
 	}
@@ -225,7 +237,7 @@ func (d *streamDecoder) delta(dst []*conversationv1.Event, s *choiceDecoder, at,
 		return dst, err
 	}
 	if text != "" || len(ofContent) > 0 {
-		dst = append(dst, textEvent(s.index, text, ofContent))
+		dst = append(dst, s.made.textEvent(s.index, text, ofContent))
 	}
 	if text, err = optionalText(&s.refusal, body, room[atRefusal]); err != nil {
 		return dst, err
@@ -322,7 +334,7 @@ func (s *choiceDecoder) pieces(dst []*conversationv1.Event, body []byte, at json
 		}
 		var text string
 		if text, failed = s.content.Text(body, found[1]); text != "" {
-			dst = append(dst, textEvent(s.index, text, nil))
+			dst = append(dst, s.made.textEvent(s.index, text, nil))
 		}
 		return failed == nil
 	})
@@ -377,7 +389,7 @@ func (d *streamDecoder) End(dst []*conversationv1.Event) ([]*conversationv1.Even
 		}
 	}
 	dst = d.giveUsage(dst)
-	return append(dst, finishedEvent()), nil
+	return append(dst, d.made.finishedEvent()), nil
 }
 
 // end appends what was held back of a choice, and its end. Providers that say
@@ -387,7 +399,7 @@ func (s *choiceDecoder) end(dst []*conversationv1.Event) ([]*conversationv1.Even
 		dst = append(dst, reasoningEvent(&conversationv1.ReasoningDelta{Choice: s.index, Text: text}))
 	}
 	if text := s.content.End(); text != "" {
-		dst = append(dst, textEvent(s.index, text, nil))
+		dst = append(dst, s.made.textEvent(s.index, text, nil))
 	}
 	if text := s.refusal.End(); text != "" {
 		dst = append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Refusal{Refusal: &conversationv1.TextDelta{Choice: s.index, Text: text}}})
@@ -400,22 +412,29 @@ func (s *choiceDecoder) end(dst []*conversationv1.Event) ([]*conversationv1.Even
 	if s.calls.begun > 0 && (reason == conversationv1.FinishReason_FINISH_REASON_STOP || reason == conversationv1.FinishReason_FINISH_REASON_UNSPECIFIED) {
 		reason = conversationv1.FinishReason_FINISH_REASON_TOOL_CALLS
 	}
-	return append(dst, choiceFinishedEvent(s.index, reason, s.stopSequence)), nil
+	return append(dst, s.made.choiceFinishedEvent(s.index, reason, s.stopSequence)), nil
 }
+
+// decoders are those of answers that are one body. What they give out is not
+// theirs.
+var decoders = sync.Pool{New: func() any { return new(streamDecoder) }}
 
 // DecodeAnswer implements wire.Codec. A body that tells of an error is started
 // and failed.
 func (chat) DecodeAnswer(body []byte) ([]*conversationv1.Event, error) {
-	d := streamDecoder{}
-	d.done = true
+	d := decoders.Get().(*streamDecoder)
+	defer func() {
+		*d = streamDecoder{}
+		decoders.Put(d)
+	}()
+	d.done, d.made = true, new(eventRoom)
 	if err := d.chunk.scan(body); err != nil {
 		return nil, err
 	}
 	if !d.chunk.fails() && d.chunk.members[atChoices].Kind != jsonscan.Array {
 		return nil, protocol("the answer has no choices", nil)
 	}
-	// Started, text, the end of its choice, usage and the end.
-	events, err := d.body(make([]*conversationv1.Event, 0, 5), false)
+	events, err := d.body(d.made.events[:0], false)
 	if err != nil {
 		return nil, err
 	}

@@ -103,9 +103,9 @@ func (h *head) check() error {
 		return fault.InvalidField("messages", "needs at least one message")
 	}
 	if h.given(atModel) {
-		if model, err := h.at(atModel).String(); err != nil {
-			return err
-		} else if model == "" {
+		if m := h.at(atModel); m.Kind != jsonscan.String {
+			return m.Malformed("a string")
+		} else if len(m.Raw(h.body)) == len(`""`) {
 			return fault.InvalidField("model", "is empty")
 		}
 	}

@@ -19,6 +19,7 @@ type progress struct {
 	seen    choiceSet
 	ended   choiceSet
 	usage   *conversationv1.Usage // not yet given out
+	made    *eventRoom            // for the events of an answer that is one body; nil for a stream
 }
 
 // choiceSet is a set of choice indexes.
@@ -37,7 +38,7 @@ func (p *progress) giveUsage(dst []*conversationv1.Event) []*conversationv1.Even
 	if p.usage == nil {
 		return dst
 	}
-	dst = append(dst, usageEvent(p.usage))
+	dst = append(dst, p.made.usageEvent(p.usage))
 	p.usage = nil
 	return dst
 }

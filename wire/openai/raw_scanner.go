@@ -121,7 +121,7 @@ func (s *rawScanner) look(events []*conversationv1.Event, event wire.ServerEvent
 			return events, true, nil
 		}
 		s.started = true
-		event, _ := c.started()
+		event, _ := c.started(nil)
 		events = append(events, event)
 	}
 	usage := c.findUsage()
