@@ -36,7 +36,8 @@ func TestRequestOnTheWire(t *testing.T) {
 			p.send("HTTP/1.1 200 OK\r\nx-request-id: 7\r\nSet-Cookie: a\r\nset-cookie: b\r\nContent-Length: 2\r\n\r\nhi")
 		})
 		req := post(at, `{"a":1}`)
-		req.Header = upstream.Header{{"authorization", "Bearer k"}, {"Content-Type", "application/json"}, {"X-A", "1"}, {"X-A", "2"}}
+		req.Fixed = upstream.Fix(upstream.Header{{"authorization", "Bearer k"}, {"X-A", "1"}})
+		req.Header = upstream.Header{{"Content-Type", "application/json"}, {"X-A", "2"}}
 		resp, body, err := roundTrip(t, client(t, upstream.Config{Transport: transport}), req)
 		if err != nil || body != "hi" || resp.Status != 200 {
 			t.Fatalf("%+v, %q, %v", resp, body, err)
@@ -68,6 +69,7 @@ func TestRequestRefused(t *testing.T) {
 			"coding":      {Method: "GET", Target: at, Header: upstream.Header{{"Transfer-Encoding", "chunked"}}},
 			"host":        {Method: "GET", Target: at, Header: upstream.Header{{"host", "x"}}},
 			"expectation": {Method: "GET", Target: at, Header: upstream.Header{{"Expect", "100-continue"}}},
+			"fixed":       {Method: "GET", Target: at, Fixed: upstream.Fix(upstream.Header{{"X-A", "secret\r\nX-B: 1"}})},
 			"method":      {Method: "GET / HTTP/1.1\r\nX: ", Target: at},
 			"no method":   {Target: at},
 			"tunnel":      {Method: "CONNECT", Target: at},

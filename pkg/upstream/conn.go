@@ -27,6 +27,9 @@ type conn struct {
 	r, w int
 	out  []byte
 
+	abort   func()        // ends what is under way; called once at most
+	aborted chan struct{} // closed when abort is done
+
 	readLimit, writeLimit bool // a deadline is set
 	idleFrom              time.Time
 }
@@ -44,6 +47,12 @@ func (c Config) connect(ctx context.Context, t Target) (*conn, *Error) {
 			return nil, &Error{Op: "tls", Host: t.host, Err: err}
 		}
 		cn.rw = tc
+	}
+	cn.aborted = make(chan struct{})
+	cn.abort = func() {
+		defer close(cn.aborted)
+		_ = cn.raw.SetDeadline(time.Unix(1, 0))
+		cn.close()
 	}
 	return cn, nil
 }

@@ -34,9 +34,8 @@ type exchange struct {
 
 	headerTimeout, idleTimeout time.Duration
 
-	stop  scope.Hook     // on ctx
-	watch bool           // it is on
-	abort sync.WaitGroup // the hook's function, once it runs
+	stop  scope.Hook // on ctx
+	watch bool       // it is on
 
 	wrote    int64 // bytes of the request; to be read only when writing has ended
 	writing  chan struct{}
@@ -64,12 +63,7 @@ const (
 // watched closes the connection when the context ends.
 func (x *exchange) watched() {
 	x.watch = true
-	x.abort.Add(1)
-	x.stop.Hang(x.ctx, func() {
-		defer x.abort.Done()
-		_ = x.cn.raw.SetDeadline(time.Unix(1, 0))
-		x.cn.close()
-	})
+	x.stop.Hang(x.ctx, x.cn.abort)
 }
 
 // unwatch ends the watch and reports whether the connection was left alone.
@@ -77,7 +71,7 @@ func (x *exchange) unwatch() bool {
 	if !x.watch || x.stop.Stop() {
 		return true
 	}
-	x.abort.Wait()
+	<-x.cn.aborted
 	return false
 }
 

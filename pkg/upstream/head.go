@@ -55,7 +55,7 @@ func parseHead(text string, h *head) error {
 		return malformed("status code")
 	}
 	if h.fields == nil {
-		h.fields = make(Header, 0, 16)
+		h.fields = make(Header, 0, strings.Count(text, "\n"))
 	}
 	h.fields = h.fields[:0]
 	for text != "" {

@@ -40,6 +40,8 @@ type Request struct {
 	Method string
 	// Target is where to, from ParseTarget.
 	Target Target
+	// Fixed, if set, is sent before Header.
+	Fixed *Fixed
 	// Header is sent in its order, with names in canonical form. Host, Content-Length and the fields that govern the
 	// connection are the client's and are refused here, and so are line breaks in values.
 	Header Header
@@ -204,8 +206,19 @@ func (r *Request) check() error {
 	if !token(r.Method) || r.Method == "CONNECT" {
 		return fmt.Errorf("%w: the method is not usable", ErrRequest)
 	}
-	for i := range r.Header {
-		f := &r.Header[i]
+	if r.Fixed != nil && r.Fixed.err != nil {
+		return r.Fixed.err
+	}
+	return r.Header.check()
+}
+
+// has reports whether the request has a field of the name.
+func (r *Request) has(name string) bool { return r.Fixed.has(name) || r.Header.Has(name) }
+
+// check is Request.check for the header alone.
+func (h Header) check() error {
+	for i := range h {
+		f := &h[i]
 		if !token(f.Name) {
 			return fmt.Errorf("%w: the header name %q is malformed", ErrRequest, f.Name)
 		}
@@ -267,15 +280,11 @@ func (r *Request) appendHead(dst []byte) []byte {
 	dst = append(append(dst, r.Method...), ' ')
 	dst = append(append(dst, r.Target.uri...), " HTTP/1.1\r\nHost: "...)
 	dst = append(append(dst, r.Target.host...), "\r\n"...)
-	encoding := false
-	for i := range r.Header {
-		f := &r.Header[i]
-		name := textproto.CanonicalMIMEHeaderKey(f.Name)
-		encoding = encoding || name == "Accept-Encoding"
-		dst = append(append(dst, name...), ": "...)
-		dst = append(append(dst, f.Value...), "\r\n"...)
+	if r.Fixed != nil {
+		dst = append(dst, r.Fixed.lines...)
 	}
-	if !encoding {
+	dst = r.Header.appendLines(dst)
+	if (r.Fixed == nil || !r.Fixed.encoding) && !r.Header.Has("Accept-Encoding") {
 		dst = append(dst, "Accept-Encoding: identity\r\n"...)
 	}
 	if len(r.Body) > 0 || r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH" {

@@ -155,12 +155,19 @@ var errNotAgain = errors.New("the server did not take the request")
 func notBegun(req *Request, err error) bool {
 	if errors.Is(err, errNotAgain) {
 		// For these net/http would also send again what may have been begun.
-		return req.Method == http.MethodPost && !req.Header.Has("Idempotency-Key") && !req.Header.Has("X-Idempotency-Key")
+		return req.Method == http.MethodPost && !req.has("Idempotency-Key") && !req.has("X-Idempotency-Key")
 	}
 	text := err.Error()
 	return strings.HasPrefix(text, "http2: Transport received GOAWAY from server ErrCode:") || // below the request's stream
 		strings.HasPrefix(text, "http2: Transport received Server's graceful shutdown GOAWAY") ||
 		strings.HasPrefix(text, "stream error: ") && strings.Contains(text, "; REFUSED_STREAM")
+}
+
+// addTo adds a header's fields to those of net/http.
+func addTo(to http.Header, header Header) {
+	for _, f := range header {
+		to.Add(f.Name, f.Value)
+	}
 }
 
 // request makes the request of net/http. begun is how often its head was written.
@@ -176,14 +183,15 @@ func (s *Standard) request(ctx context.Context, req *Request, begun *atomic.Int3
 	if req.Target.network == "unix" {
 		u.Host = hex.EncodeToString([]byte(req.Target.address)) + socketSuffix
 	}
-	hr := (&http.Request{Method: req.Method, URL: u, Host: req.Target.host, Header: make(http.Header, len(req.Header)+2)}).WithContext(ctx)
-	for _, f := range req.Header {
-		hr.Header.Add(f.Name, f.Value)
+	hr := (&http.Request{Method: req.Method, URL: u, Host: req.Target.host, Header: http.Header{}}).WithContext(ctx)
+	if req.Fixed != nil {
+		addTo(hr.Header, req.Fixed.header)
 	}
-	if !req.Header.Has("User-Agent") {
+	addTo(hr.Header, req.Header)
+	if !req.has("User-Agent") {
 		hr.Header["User-Agent"] = nil // Sends none.
 	}
-	if !s.cfg.Compression && !req.Header.Has("Accept-Encoding") {
+	if !s.cfg.Compression && !req.has("Accept-Encoding") {
 		hr.Header.Set("Accept-Encoding", "identity")
 	}
 	if req.Stream != nil {

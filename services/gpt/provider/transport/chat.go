@@ -42,8 +42,8 @@ func (c *Client) Generate(ctx context.Context, chat Chat, call *provider.Call, s
 		options.Quirks = slices.Concat(options.Quirks, call.Quirks)
 	}
 	room := c.room()
-	defer c.keep(room)
-	options.Room = *room
+	defer room.giveBack()
+	options.Room = room.bytes()
 	body, dropped, err := chat.Codec.EncodeTurn(call.Turn, options)
 	if err != nil {
 		return provider.Unsent(err)
@@ -62,11 +62,11 @@ func (c *Client) Generate(ctx context.Context, chat Chat, call *provider.Call, s
 	}
 	defer resp.Body.Close()
 	if len(body) <= bodyRoom {
-		c.keep(room)
+		room.giveBack()
 	}
 
 	out := &answer{
-		client: c, chat: &chat, sink: sink,
+		client: c, chat: chat, sink: sink,
 		raw: call.Turn.GetAcceptWire() == chat.Codec.Wire(),
 		head: head{
 			provider: c.cfg.Name, model: call.Model, dropped: dropped,
@@ -112,7 +112,7 @@ func (h *head) fill(started *conversationv1.Started) {
 // answer turns one HTTP answer into chunks.
 type answer struct {
 	client *Client
-	chat   *Chat
+	chat   Chat
 	sink   provider.Sink
 	raw    bool
 	head   head
@@ -121,6 +121,7 @@ type answer struct {
 	chunk   conversationv1.Chunk
 	bytes   conversationv1.RawChunk
 	events  []*conversationv1.Event
+	kept    [4]*conversationv1.Event // room for those that stand beside a raw body, and one of the gpt room's
 	prefix  []byte
 	started bool
 	ended   bool
@@ -138,16 +139,15 @@ func (a *answer) whole(ctx context.Context, resp *upstream.Response, streamed bo
 	}
 	if a.raw && !streamed {
 		wire.DecodedFrom(ctx).Keep(body, events)
-		a.events = heads(events)
+		a.events = heads(a.kept[:0], events)
 		return a.push(body, 1, conversationv1.RawForm_RAW_FORM_JSON)
 	}
 	a.events = events
 	return a.push(nil, 0, 0)
 }
 
-// heads keeps the events that stand beside raw data.
-func heads(events []*conversationv1.Event) []*conversationv1.Event {
-	kept := make([]*conversationv1.Event, 0, 4) // and one of the room's
+// heads appends the events that stand beside raw data.
+func heads(kept, events []*conversationv1.Event) []*conversationv1.Event {
 	for _, event := range events {
 		switch event.GetKind().(type) {
 		case *conversationv1.Event_Started, *conversationv1.Event_Usage, *conversationv1.Event_Finished, *conversationv1.Event_Failed:

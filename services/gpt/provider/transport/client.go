@@ -56,7 +56,7 @@ type Config struct {
 type Client struct {
 	cfg     Config
 	base    string
-	header  upstream.Header
+	fixed   *upstream.Fixed
 	targets targets
 }
 
@@ -70,7 +70,7 @@ func New(cfg Config) (*Client, error) {
 		cfg.MaxBody = DefaultMaxBody
 	}
 	header := upstream.Header{{Name: "User-Agent", Value: cfg.UserAgent}, {Name: "Accept-Encoding", Value: "identity"}}
-	return &Client{cfg: cfg, base: base, header: append(header, cfg.Header...)}, nil
+	return &Client{cfg: cfg, base: base, fixed: upstream.Fix(append(header, cfg.Header...))}, nil
 }
 
 // Name is the provider's name.
@@ -152,22 +152,19 @@ func (c *Client) complaint(ctx context.Context, resp *upstream.Response) ([]byte
 
 // send sends one request, whatever the answer's status is.
 func (c *Client) send(ctx context.Context, req Request) (*upstream.Response, error) {
-	header := make(upstream.Header, 0, len(c.header)+len(req.Header)+5)
-	header = append(header, c.header...)
-	header = append(header, req.Header...)
-	header = append(header, upstream.Field{Name: "Accept", Value: req.Accept})
+	out := &outbound{Request: upstream.Request{
+		Method: req.Method, Target: req.Target, Fixed: c.fixed, Body: req.Body, Stream: req.Stream, NoRetry: req.Once,
+	}}
+	out.Header = append(append(out.room[:0], req.Header...), upstream.Field{Name: "Accept", Value: req.Accept})
 	if req.Body != nil || req.Stream != nil {
-		header = append(header, upstream.Field{Name: "Content-Type", Value: or(req.ContentType, "application/json")})
+		out.Header = append(out.Header, upstream.Field{Name: "Content-Type", Value: or(req.ContentType, "application/json")})
 	}
-	carrier := traceCarrier{header: &header}
-	propagation.TraceContext{}.Inject(ctx, carrier)
-
-	outbound := &upstream.Request{Method: req.Method, Target: req.Target, Header: header, Body: req.Body, Stream: req.Stream, NoRetry: req.Once}
+	propagation.TraceContext{}.Inject(ctx, out)
 	exchange := provider.ExchangeOf(ctx)
 	if exchange != nil {
-		outbound.Ready = exchange.Ready
+		out.Ready = exchange.Ready
 	}
-	resp, err := c.cfg.Doer.Do(ctx, outbound)
+	resp, err := c.cfg.Doer.Do(ctx, &out.Request)
 	if err != nil {
 		return nil, c.broken(ctx, err)
 	}
@@ -264,13 +261,17 @@ func (c *Client) broken(ctx context.Context, err error) error {
 	return provider.Unreachable(c.cfg.Name, !sent, err)
 }
 
-// traceCarrier adds the fields of W3C trace context to a header.
-type traceCarrier struct{ header *upstream.Header }
-
-func (t traceCarrier) Get(name string) string { return t.header.Get(name) }
-
-func (t traceCarrier) Set(name, value string) {
-	*t.header = append(*t.header, upstream.Field{Name: name, Value: value})
+// outbound is a request with room for the fields of its header that are not the
+// same in all, and for those of W3C trace context, whose carrier it is.
+type outbound struct {
+	upstream.Request
+	room [4]upstream.Field
 }
 
-func (t traceCarrier) Keys() []string { return nil }
+func (o *outbound) Get(name string) string { return o.Header.Get(name) }
+
+func (o *outbound) Set(name, value string) {
+	o.Header = append(o.Header, upstream.Field{Name: name, Value: value})
+}
+
+func (o *outbound) Keys() []string { return nil }

@@ -16,21 +16,31 @@ var bodies = sync.Pool{New: func() any {
 	return &b
 }}
 
-// room is where a body may be written to. The lean client is done with a body
-// when its answer is closed; the standard library's may still read it then.
-func (c *Client) room() *[]byte {
+// room is where a body may be written to; the zero value is none.
+type room struct{ lent *[]byte }
+
+// room lends room for a body. The lean client is done with a body when its answer
+// is closed; the standard library's may still read it then.
+func (c *Client) room() room {
 	if _, lean := c.cfg.Doer.(*upstream.Client); !lean {
-		return new([]byte)
+		return room{}
 	}
-	return bodies.Get().(*[]byte)
+	return room{bodies.Get().(*[]byte)}
 }
 
-// keep gives room back: when the answer is closed, or as soon as the call was made
-// where the body fits in. Streams are many and last long. See upstream.InlineBody.
-func (c *Client) keep(room *[]byte) {
-	if cap(*room) == bodyRoom {
-		kept := *room
-		*room = nil
-		bodies.Put(&kept)
+func (r *room) bytes() []byte {
+	if r.lent == nil {
+		return nil
+	}
+	return *r.lent
+}
+
+// giveBack gives the room back, once: when the answer is closed, or as soon as the
+// call was made where the body fits in. Streams are many and last long. See
+// upstream.InlineBody.
+func (r *room) giveBack() {
+	if r.lent != nil {
+		bodies.Put(r.lent)
+		r.lent = nil
 	}
 }
