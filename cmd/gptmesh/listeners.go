@@ -11,6 +11,7 @@ import (
 
 	"github.com/gptmesh/gptmesh/gateway/edge"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
+	"github.com/gptmesh/gptmesh/pkg/socket"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
@@ -97,7 +98,7 @@ func (h *host) serveHTTP(address string, e *edge.Edge) error {
 		return fmt.Errorf("http: %w", err)
 	}
 	h.settings.HTTP = listener.Addr().String()
-	component := httpComponent("http", e.Server(), listener)
+	component := httpComponent("http", e.Server(), socket.Listener(listener))
 	component.Drain = func(ctx context.Context) error {
 		if err := e.Drain(ctx); err != nil && ctx.Err() == nil {
 			return err

@@ -52,7 +52,7 @@ func Dial(config ClientConfig) (*grpc.ClientConn, error) {
 	}
 	out := outgoing{room: config.Room, secret: config.Secret}
 	options := []grpc.DialOption{
-		grpc.WithTransportCredentials(transport),
+		grpc.WithTransportCredentials(overSockets{transport}),
 		grpc.WithDefaultServiceConfig(serviceConfig(config.Policies)),
 		grpc.WithStaticStreamWindowSize(streamWindow),
 		grpc.WithStaticConnWindowSize(connectionWindow),

@@ -6,6 +6,7 @@ import (
 	"github.com/gptmesh/gptmesh/gen/caller"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 )
 
@@ -51,12 +52,14 @@ func NewServer(config ServerConfig) (*grpc.Server, error) {
 	if config.Chain != nil {
 		options = append(options, grpc.ChainUnaryInterceptor(config.Chain.Unary...), grpc.ChainStreamInterceptor(config.Chain.Stream...))
 	}
+	transport := insecure.NewCredentials()
 	if config.TLS.Enabled() {
 		tls, err := config.TLS.Server(config.DemandCertificate)
 		if err != nil {
 			return nil, err
 		}
-		options = append(options, grpc.Creds(credentials.NewTLS(tls)))
+		transport = credentials.NewTLS(tls)
 	}
+	options = append(options, grpc.Creds(overSockets{transport}))
 	return grpc.NewServer(options...), nil
 }

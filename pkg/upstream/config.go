@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"os"
 	"time"
+
+	"github.com/gptmesh/gptmesh/pkg/socket"
 )
 
 // The values of Config.Transport.
@@ -110,7 +112,7 @@ func (c Config) withDefaults() Config {
 		c.TLS.ClientSessionCache = tls.NewLRUClientSessionCache(0)
 	}
 	if c.Dial == nil {
-		c.Dial = (&net.Dialer{}).DialContext
+		c.Dial = socket.Dial((&net.Dialer{}).DialContext)
 	}
 	return c
 }

@@ -1,0 +1,153 @@
+//go:build linux && !race
+
+package socket
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"unsafe"
+)
+
+// Conn is c, with reads and writes that the scheduler is not told about, where c
+// is a socket for a stream of bytes; otherwise it is c itself. c must not be
+// used besides.
+func Conn(c net.Conn) net.Conn {
+	var raw syscall.RawConn
+	var err error
+	switch c := c.(type) {
+	case *net.TCPConn:
+		raw, err = c.SyscallConn()
+	case *net.UnixConn:
+		if c.LocalAddr().Network() != "unix" {
+			return c
+		}
+		raw, err = c.SyscallConn()
+	default:
+		return c
+	}
+	if err != nil {
+		return c
+	}
+	s := &conn{Conn: c, raw: raw}
+	s.in.step, s.out.step = s.in.read, s.out.write
+	return s
+}
+
+type conn struct {
+	net.Conn
+	raw syscall.RawConn
+	in  transfer
+	out transfer
+}
+
+// transfer is one direction. Its function is made once, not with each call.
+type transfer struct {
+	turn sync.Mutex
+	rest []byte
+	n    int
+	err  error
+	step func(fd uintptr) bool
+}
+
+// Read implements net.Conn.
+func (c *conn) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return c.Conn.Read(p) // says whether the connection is closed
+	}
+	n, err := c.in.run(c.raw.Read, p)
+	switch {
+	case err != nil:
+		return n, c.named("read", err)
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// Write implements net.Conn.
+func (c *conn) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return c.Conn.Write(p)
+	}
+	n, err := c.out.run(c.raw.Write, p)
+	if err != nil {
+		return n, c.named("write", err)
+	}
+	return n, nil
+}
+
+// SyscallConn implements syscall.Conn.
+func (c *conn) SyscallConn() (syscall.RawConn, error) { return c.raw, nil }
+
+// CloseWrite says that no more is written.
+func (c *conn) CloseWrite() error {
+	return c.Conn.(interface{ CloseWrite() error }).CloseWrite()
+}
+
+// named makes err what the connection itself would have returned.
+func (c *conn) named(op string, err error) error {
+	var of *net.OpError
+	if errors.As(err, &of) {
+		err = of.Err
+	}
+	return &net.OpError{Op: op, Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+}
+
+func (t *transfer) run(through func(func(uintptr) bool) error, p []byte) (int, error) {
+	t.turn.Lock()
+	defer t.turn.Unlock()
+	t.rest, t.n, t.err = p, 0, nil
+	err := through(t.step)
+	t.rest = nil
+	if t.err != nil {
+		err = t.err
+	}
+	return t.n, err
+}
+
+// read is done when something, the end or an error has come.
+func (t *transfer) read(fd uintptr) bool {
+	n, errno := call(syscall.SYS_READ, fd, t.rest)
+	switch errno {
+	case 0:
+		t.n = n
+	case syscall.EAGAIN:
+		return false
+	default:
+		t.err = errno
+	}
+	return true
+}
+
+// write is done when everything has gone.
+func (t *transfer) write(fd uintptr) bool {
+	for len(t.rest) > 0 {
+		n, errno := call(syscall.SYS_WRITE, fd, t.rest)
+		switch errno {
+		case 0:
+			t.n += n
+			t.rest = t.rest[n:]
+		case syscall.EAGAIN:
+			return false
+		default:
+			t.err = errno
+			return true
+		}
+	}
+	return true
+}
+
+// most bounds one call, so that the scheduler does not wait long for it.
+const most = 256 << 10
+
+func call(trap, fd uintptr, p []byte) (int, syscall.Errno) {
+	for {
+		n, _, errno := syscall.RawSyscall(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), most)))
+		if errno != syscall.EINTR {
+			return int(n), errno
+		}
+	}
+}
