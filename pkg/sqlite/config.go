@@ -91,17 +91,27 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-func (c Config) writerDSN() string {
-	return c.dsn("_txlock=immediate",
-		pragma("journal_mode", "WAL"),
-		pragma("synchronous", string(c.Synchronous)),
-		pragma("foreign_keys", "1"),
+// writerPragmas are set on the connection that writes.
+func (c Config) writerPragmas() [][2]string {
+	return [][2]string{
+		{"journal_mode", "WAL"},
+		{"synchronous", string(c.Synchronous)},
+		{"foreign_keys", "1"},
 		// A page that changes often, such as the end of a table that grows, is
 		// moved once per checkpoint: 4000 pages are 16 MB of log.
-		pragma("wal_autocheckpoint", "4000"),
+		{"wal_autocheckpoint", "4000"},
 		// Gives back the log's disk space after a burst; in bytes.
-		pragma("journal_size_limit", "67108864"),
-	)
+		{"journal_size_limit", "67108864"},
+	}
+}
+
+// writerDSN opens a connection for database/sql that may write, as migrations do.
+func (c Config) writerDSN() string {
+	params := []string{"_txlock=immediate"}
+	for _, p := range c.writerPragmas() {
+		params = append(params, pragma(p[0], p[1]))
+	}
+	return c.dsn(params...)
 }
 
 func (c Config) readerDSN() string {
@@ -109,8 +119,12 @@ func (c Config) readerDSN() string {
 }
 
 func (c Config) dsn(params ...string) string {
+	return c.uri(append(params, pragma("busy_timeout", fmt.Sprint(c.BusyTimeout.Milliseconds())))...)
+}
+
+// uri names the file for SQLite.
+func (c Config) uri(params ...string) string {
 	path := (&url.URL{Path: filepath.ToSlash(c.Path)}).EscapedPath()
-	params = append(params, pragma("busy_timeout", fmt.Sprint(c.BusyTimeout.Milliseconds())))
 	return "file:" + path + "?" + strings.Join(params, "&")
 }
 

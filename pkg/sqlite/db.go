@@ -57,16 +57,16 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, fmt.Errorf("sqlite: open %s: %w", cfg.Path, err)
 	}
 	write.SetMaxOpenConns(1)
-	if err := write.PingContext(ctx); err != nil {
+	w, err := openWriter(cfg, write)
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", cfg.Path, err), write.Close())
 	}
 	read, err := sql.Open("sqlite", cfg.readerDSN())
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", cfg.Path, err), write.Close())
+		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", cfg.Path, err), w.close())
 	}
 	read.SetMaxOpenConns(cfg.ReadConns)
 	read.SetMaxIdleConns(cfg.ReadConns)
-	w := newWriter(write)
 	db := &DB{
 		cfg:    cfg,
 		read:   read,

@@ -10,9 +10,16 @@ import (
 // errTxOver answers a Tx used after its function returned.
 var errTxOver = errors.New("sqlite: transaction used after its function returned")
 
+// errNoRow answers a Scan where there is no row.
+var errNoRow = errors.New("sqlite: no row to scan")
+
 // code returns SQLite's extended result code, 0 for other errors.
 func code(err error) int {
-	var e *driver.Error
+	var f *failure
+	if errors.As(err, &f) {
+		return f.code
+	}
+	var e *driver.Error // of a reader
 	if errors.As(err, &e) {
 		return e.Code()
 	}

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"hash/maphash"
 	"sync"
 	"time"
 
@@ -25,22 +26,29 @@ const (
 type Fresh struct {
 	db            *DB
 	table, prefix string
+	seed          maphash.Seed
 	begin         time.Time
 	now           func() time.Time
 
 	mu           sync.Mutex
 	looked       bool // what is in the table of the future is known
 	turned       time.Time
-	young, older map[string]struct{} // taken in the last 15 to 30 seconds
-	ahead        map[string]struct{} // taken though their time was still to come
-	blind        bool                // too many of those: nothing is known any more
+	young, older map[mark]struct{} // taken in the last 15 to 30 seconds
+	ahead        map[mark]struct{} // taken though their time was still to come
+	blind        bool              // too many of those: nothing is known any more
 }
+
+// mark stands for an id: without a pointer, so that the collector need not look
+// at those of half a minute. Ids that share one by chance are asked of the table.
+type mark uint64
+
+func (f *Fresh) mark(id string) mark { return mark(maphash.String(f.seed, id)) }
 
 // NewFresh knows the ids of a table, whose column is id, that begin with prefix.
 func NewFresh(db *DB, table, prefix string) *Fresh {
 	return &Fresh{
-		db: db, table: table, prefix: prefix, begin: time.Now(), now: time.Now,
-		young: map[string]struct{}{}, ahead: map[string]struct{}{},
+		db: db, table: table, prefix: prefix, seed: maphash.MakeSeed(), begin: time.Now(), now: time.Now,
+		young: map[mark]struct{}{}, ahead: map[mark]struct{}{},
 	}
 }
 
@@ -88,14 +96,15 @@ func (f *Fresh) Claim(id string) bool {
 	if now.Sub(f.turned) > freshFor+5*time.Second {
 		f.young, f.older, f.turned = f.older, f.young, now
 		if f.young == nil {
-			f.young = map[string]struct{}{}
+			f.young = map[mark]struct{}{}
 		}
 		clear(f.young)
 	}
-	if has(f.young, id) || has(f.older, id) || has(f.ahead, id) {
+	m := f.mark(id)
+	if has(f.young, m) || has(f.older, m) || has(f.ahead, m) {
 		return false
 	}
-	f.young[id] = struct{}{}
+	f.young[m] = struct{}{}
 	return true
 }
 
@@ -104,10 +113,10 @@ func (f *Fresh) remember(id string) {
 		f.blind = true
 		return
 	}
-	f.ahead[id] = struct{}{}
+	f.ahead[f.mark(id)] = struct{}{}
 }
 
-func has(set map[string]struct{}, id string) bool {
-	_, ok := set[id]
+func has(set map[mark]struct{}, m mark) bool {
+	_, ok := set[m]
 	return ok
 }

@@ -29,14 +29,14 @@ func (db *DB) exec(ctx context.Context, query string, args []any) (changed int64
 		if w.fatal != nil {
 			return w.fatal // outside of a transaction it would be one of its own
 		}
-		result, err := w.execute(query, args)
-		if err != nil {
+		var err error
+		if changed, err = w.execute(query, args); err != nil {
 			return w.failed(err)
 		}
-		if changed, err = result.RowsAffected(); err == nil && changed > 0 {
+		if changed > 0 {
 			w.record = append(w.record, record...)
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		changed = 0

@@ -65,11 +65,11 @@ func (t *texts) add(w *writer, batch []*Later) (map[string]uint64, error) {
 				continue
 			}
 			n := number(stmt.Query)
-			result, err := w.execute(addTextSQL, []any{int64(n), stmt.Query})
+			changed, err := w.execute(addTextSQL, []any{int64(n), stmt.Query})
 			if err != nil {
 				return nil, w.failed(err)
 			}
-			if changed, err := result.RowsAffected(); err != nil || changed == 0 { // another text has the number
+			if changed == 0 { // another text has the number
 				continue
 			}
 			if added == nil {

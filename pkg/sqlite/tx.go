@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 )
 
 // Tx runs the statements of one Write. It belongs to the function given to
@@ -22,8 +23,11 @@ func (tx *Tx) Exec(_ context.Context, query string, args ...any) (sql.Result, er
 	if tx.over {
 		return nil, errTxOver
 	}
-	result, err := tx.w.execute(query, args)
-	return result, tx.w.failed(err)
+	changed, err := tx.w.execute(query, args)
+	if err != nil {
+		return nil, tx.w.failed(err)
+	}
+	return driver.RowsAffected(changed), nil
 }
 
 // Query runs a statement that returns rows. Rows left open are closed when the
@@ -32,16 +36,11 @@ func (tx *Tx) Query(_ context.Context, query string, args ...any) (*Rows, error)
 	if tx.over {
 		return nil, errTxOver
 	}
-	s, err := tx.w.statement(query)
+	s, more, err := tx.w.conn.query(query, args)
 	if err != nil {
 		return nil, tx.w.failed(err)
 	}
-	rows, err := s.stmt.QueryContext(context.Background(), args...)
-	if err != nil {
-		tx.w.put(s)
-		return nil, tx.w.failed(err)
-	}
-	r := &Rows{rows: rows, tx: tx, statement: s}
+	r := &Rows{tx: tx, statement: s, first: true, more: more}
 	tx.rows = append(tx.rows, r)
 	return r, nil
 }
@@ -62,9 +61,11 @@ func (tx *Tx) end() {
 
 // Rows are the rows of a Query within a transaction, used as sql.Rows is.
 type Rows struct {
-	rows      *sql.Rows
 	tx        *Tx
-	statement *statement // nil once closed
+	statement *prepared // nil once closed
+	first     bool      // Next was not called yet
+	more      bool      // there is a first row
+	err       error
 }
 
 // Next moves to the next row; false at the end or on an error, which Err
@@ -73,27 +74,36 @@ func (r *Rows) Next() bool {
 	if r.statement == nil {
 		return false
 	}
-	if r.rows.Next() {
-		return true
+	more, err := r.more, error(nil)
+	if r.first {
+		r.first = false
+	} else {
+		more, err = r.tx.w.conn.next(r.statement)
 	}
-	_ = r.Close()
-	return false
+	if !more {
+		r.err = r.tx.w.failed(err)
+		_ = r.Close()
+	}
+	return more
 }
 
 // Scan copies the row's columns into dest, as sql.Rows.Scan does.
-func (r *Rows) Scan(dest ...any) error { return r.rows.Scan(dest...) }
+func (r *Rows) Scan(dest ...any) error {
+	if r.statement == nil || r.first {
+		return errNoRow
+	}
+	return r.tx.w.conn.columns(r.statement, dest)
+}
 
 // Err returns the error that ended Next, if any.
-func (r *Rows) Err() error { return r.tx.w.failed(r.rows.Err()) }
+func (r *Rows) Err() error { return r.err }
 
 // Close ends the reading. It may be called more than once.
 func (r *Rows) Close() error {
 	if r.statement == nil {
 		return nil
 	}
-	err := r.rows.Close()
-	_ = r.tx.w.failed(r.rows.Err())
-	r.tx.w.put(r.statement)
+	r.tx.w.conn.put(r.statement)
 	r.statement = nil
 	open := r.tx.rows
 	for i := len(open) - 1; i >= 0; i-- {
@@ -104,7 +114,7 @@ func (r *Rows) Close() error {
 			break
 		}
 	}
-	return err
+	return nil
 }
 
 // Row is the first row of a Query.

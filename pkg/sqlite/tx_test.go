@@ -151,7 +151,7 @@ func TestStatementCacheIsBounded(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(db.writer.stmts); n > maxStatements {
+	if n := len(db.writer.conn.stmts); n > maxStatements {
 		t.Errorf("%d statements kept by the writer", n)
 	}
 	if n := len(db.cached.stmts); n > maxStatements {

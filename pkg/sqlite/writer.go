@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -11,31 +10,27 @@ import (
 )
 
 // writer is the one connection that writes: the engine behind the group
-// commit. Its statements never carry a caller's context: interrupting one
-// would roll back a transaction that others share.
+// commit. Its statements are never interrupted by a caller's context: that would
+// roll back a transaction that others share.
 type writer struct {
 	mu    sync.Mutex // held from Begin to the end of a transaction, or by lend
-	db    *sql.DB
-	conn  *sql.Conn                         // opened by Begin, dropped by lend
-	stmts map[string]*statement             // of queries
-	execs map[string]driver.StmtExecContext // of the others
-	fatal error                             // of the open transaction: SQLite may have ended it
+	cfg   Config
+	db    *sql.DB // lent
+	conn  *conn   // opened by Begin, dropped by lend
+	fatal error   // of the open transaction: SQLite may have ended it
 
 	record   []byte                 // of the open transaction, for the outbox
 	mark     int                    // its length at the savepoint
 	recorded atomic.Pointer[func()] // see DB.OnRecord
-
-	// What execute hands to the connection, and what comes back.
-	text   string
-	args   []driver.NamedValue
-	result driver.Result
-	run    func(any) error // runs text on the driver's connection
 }
 
-func newWriter(db *sql.DB) *writer {
-	w := &writer{db: db, stmts: map[string]*statement{}, execs: map[string]driver.StmtExecContext{}}
-	w.run = w.runText
-	return w
+// openWriter opens the connection; db opens others that may write.
+func openWriter(cfg Config, db *sql.DB) (*writer, error) {
+	c, err := connect(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &writer{cfg: cfg, db: db, conn: c}, nil
 }
 
 // Begin implements groupcommit.Engine.
@@ -55,7 +50,7 @@ func (w *writer) Begin() (*writer, error) {
 
 func (w *writer) begin() error {
 	if w.conn == nil {
-		conn, err := w.db.Conn(context.Background())
+		conn, err := connect(w.cfg)
 		if err != nil {
 			return err
 		}
@@ -130,31 +125,10 @@ func (w *writer) exec(query string) error {
 	return err
 }
 
-// execute runs a statement that returns no rows. It does not note an error that
-// ends the transaction; see failed.
-func (w *writer) execute(query string, args []any) (sql.Result, error) {
-	w.text, w.args = query, w.args[:0]
-	for i, arg := range args {
-		value, err := toValue(arg)
-		if err != nil {
-			return nil, fmt.Errorf("sqlite: argument %d: %w", i+1, err)
-		}
-		w.args = append(w.args, driver.NamedValue{Ordinal: i + 1, Value: value})
-	}
-	err := w.conn.Raw(w.run)
-	result := w.result
-	w.result = nil
-	clear(w.args) // they hold rows
-	return result, err
-}
-
-func (w *writer) runText(conn any) error {
-	s, err := w.executed(conn.(driver.Conn), w.text)
-	if err != nil {
-		return err
-	}
-	w.result, err = s.ExecContext(context.Background(), w.args)
-	return err
+// execute runs a statement to its end and returns how many rows it changed. It
+// does not note an error that ends the transaction; see failed.
+func (w *writer) execute(query string, args []any) (changed int64, err error) {
+	return w.conn.exec(query, args)
 }
 
 // toValue makes a driver's value of an argument, as database/sql does.
@@ -178,46 +152,41 @@ func (w *writer) failed(err error) error {
 	return err
 }
 
-// lend gives fn the writer's pool of one connection while no transaction runs.
+// lend gives fn a pool of one connection while no transaction runs.
 func (w *writer) lend(fn func(*sql.DB) error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.drop(); err != nil {
 		return err
 	}
+	w.db.SetMaxIdleConns(1)
+	defer w.db.SetMaxIdleConns(0) // closes it
 	return fn(w.db)
 }
 
-// drop gives the connection back to the pool, closed, and forgets its
-// statements.
+// drop closes the connection.
 func (w *writer) drop() error {
 	if w.conn == nil {
 		return nil
 	}
-	var errs []error
-	for _, s := range w.stmts {
-		errs = append(errs, s.stmt.Close())
-	}
-	clear(w.stmts)
-	for _, s := range w.execs {
-		errs = append(errs, s.(driver.Stmt).Close())
-	}
-	clear(w.execs)
-	// driver.ErrBadConn makes the pool close it.
-	_ = w.conn.Raw(func(any) error { return errDiscard })
+	err := w.conn.close()
 	w.conn = nil
-	return errors.Join(errs...)
+	return err
 }
 
 // close moves the log into the database and closes the connection.
 func (w *writer) close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	err := w.drop()
-	var busy, log, moved int
-	row := w.db.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
-	if e := row.Scan(&busy, &log, &moved); e != nil {
-		err = errors.Join(err, fmt.Errorf("sqlite: checkpoint: %w", e))
+	var err error
+	if w.conn == nil {
+		w.conn, err = connect(w.cfg)
 	}
-	return errors.Join(err, w.db.Close())
+	if err == nil {
+		_, err = w.conn.exec("PRAGMA wal_checkpoint(TRUNCATE)", nil)
+	}
+	if err != nil {
+		err = fmt.Errorf("sqlite: checkpoint: %w", err)
+	}
+	return errors.Join(err, w.drop(), w.db.Close())
 }
