@@ -3,8 +3,8 @@ package scope
 import "context"
 
 // Hook runs a function when a context ends, like context.AfterFunc does: on a
-// goroutine of its own. Within the struct that it belongs to it costs nothing.
-// Hang it once.
+// goroutine of its own; or it ends a Scope then. Within the struct that it belongs
+// to it costs nothing. It is hung, or bound, once.
 type Hook struct {
 	node node
 	of   *Scope
@@ -22,6 +22,20 @@ func (h *Hook) Hang(ctx context.Context, run func()) {
 	if s.hang(&h.node) != nil {
 		h.of = nil
 		go run()
+	}
+}
+
+// Bind makes s end when ctx ends, with its cause, as what Hang runs would.
+func (h *Hook) Bind(ctx context.Context, s *Scope) {
+	above := nearest(ctx)
+	if above == nil {
+		h.stop = context.AfterFunc(ctx, func() { s.end(&ending{ctx.Err(), context.Cause(ctx)}) })
+		return
+	}
+	h.of, h.node.scope = above, s
+	if e := above.hang(&h.node); e != nil {
+		h.of = nil
+		s.end(e)
 	}
 }
 

@@ -254,3 +254,33 @@ func BenchmarkChain(b *testing.B) {
 		}
 	}
 }
+
+func TestHookBinds(t *testing.T) {
+	t.Parallel()
+	library, cancel := context.WithCancelCause(t.Context())
+	own := scope.WithCancel(t.Context())
+	for _, c := range []struct {
+		of  context.Context
+		end func(error)
+	}{{own, own.Cancel}, {library, cancel}} {
+		bound, stopped := scope.WithCancel(t.Context()), scope.WithCancel(t.Context())
+		var hook, off scope.Hook
+		hook.Bind(c.of, bound)
+		off.Bind(c.of, stopped)
+		if !off.Stop() || bound.Err() != nil {
+			t.Error("Stop, or an early end")
+		}
+		c.end(errWhy)
+		<-bound.Done()
+		if bound.Cause() != errWhy || stopped.Err() != nil || hook.Stop() {
+			t.Error(bound.Cause(), stopped.Err())
+		}
+		late := scope.WithCancel(t.Context())
+		var over scope.Hook
+		over.Bind(c.of, late)
+		<-late.Done()
+		if late.Cause() != errWhy || over.Stop() {
+			t.Error(late.Cause())
+		}
+	}
+}

@@ -44,7 +44,8 @@ type Config struct {
 
 // Breaker guards one thing that is called. It is safe for concurrent use.
 type Breaker struct {
-	cfg Config
+	cfg         Config
+	call, probe Ticket // all tickets are one of these
 
 	mu       sync.Mutex
 	state    State
@@ -54,7 +55,11 @@ type Breaker struct {
 }
 
 // New returns a closed breaker.
-func New(cfg Config) *Breaker { return &Breaker{cfg: cfg} }
+func New(cfg Config) *Breaker {
+	b := &Breaker{cfg: cfg}
+	b.call, b.probe = Ticket{breaker: b}, Ticket{breaker: b, probe: true}
+	return b
+}
 
 // Ready says that a call would be let through now.
 func (b *Breaker) Ready() bool {
@@ -76,13 +81,13 @@ func (b *Breaker) Allow() (ticket *Ticket, wait time.Duration) {
 	defer b.mu.Unlock()
 	switch b.state {
 	case Closed:
-		return &Ticket{breaker: b}, 0
+		return &b.call, 0
 	case Open:
 		if left := b.cfg.OpenFor - b.cfg.Now().Sub(b.openedAt); left > 0 {
 			return nil, left
 		}
 		b.state = Probing
-		return &Ticket{breaker: b, probe: true}, 0
+		return &b.probe, 0
 	}
 	return nil, time.Second
 }

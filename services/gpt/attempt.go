@@ -28,10 +28,10 @@ import (
 type attempt struct {
 	call   *call
 	way    *way
-	row    *gptv1.Attempt
-	ledger *entryInLedger
+	row    gptv1.Attempt
+	ledger entryInLedger
 	meter  meter
-	watch  *watchdog
+	watch  watchdog
 	span   attemptSpan
 
 	scope       scope.Scope
@@ -45,6 +45,10 @@ type attempt struct {
 	sinkErr     error       // the client's side failed
 	interrupted bool        // it broke off, and another may go on with its answer
 	lost        bool        // another attempt of the call was quicker
+
+	// What the row points to.
+	usage                   conversationv1.Usage
+	reserveTime, settleTime timestamppb.Timestamp
 }
 
 var _ provider.Exchange = (*attempt)(nil)
@@ -54,15 +58,25 @@ func newAttempt(c *call, w *way) *attempt {
 	if c.plan.Route != nil {
 		route = c.plan.Route.Name
 	}
-	return &attempt{call: c, way: w, row: &gptv1.Attempt{
-		RequestId: c.request.GetRequestId(), ResponseId: c.request.GetResponseId(), SessionId: c.request.GetSessionId(),
-		UserId: c.request.GetUserId(), Provider: target.Entry.Info.Name, Model: target.Name(), Number: w.number,
-		Target: w.option.Place.Name, ProviderKey: w.option.Place.Lane.Key, Route: route, Cause: w.cause, Decision: w.decision,
-		State: gptv1.Attempt_STATE_RESERVED,
-		Usage: &conversationv1.Usage{
-			InputTokens: c.estimate, Source: conversationv1.UsageSource_USAGE_SOURCE_ESTIMATED,
-		},
-	}}
+	a := &c.first.attempt
+	if w.number > 1 {
+		a = &attempt{}
+	}
+	a.call, a.way = c, w
+	row := &a.row
+	row.RequestId, row.ResponseId, row.SessionId = c.request.GetRequestId(), c.request.GetResponseId(), c.request.GetSessionId()
+	row.UserId, row.Provider, row.Model, row.Number = c.request.GetUserId(), target.Entry.Info.Name, target.Name(), w.number
+	row.Target, row.ProviderKey, row.Route = w.option.Place.Name, w.option.Place.Lane.Key, route
+	row.Cause, row.Decision, row.State = w.cause, w.decision, gptv1.Attempt_STATE_RESERVED
+	a.usage.InputTokens, a.usage.Source = c.estimate, conversationv1.UsageSource_USAGE_SOURCE_ESTIMATED
+	row.Usage = &a.usage
+	return a
+}
+
+// setTime makes t a time that is part of something.
+func setTime(t *timestamppb.Timestamp, to time.Time) *timestamppb.Timestamp {
+	t.Seconds, t.Nanos = to.Unix(), int32(to.Nanosecond())
+	return t
 }
 
 // Ready implements provider.Exchange: no byte goes to the provider before the row
@@ -89,30 +103,29 @@ func (a *attempt) Answered(_ int, header upstream.Header) {
 func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err error) {
 	s := a.call.service
 	a.scope.Start(parent)
-	cancel := a.scope.Cancel
-	defer cancel(nil)
+	defer a.scope.Cancel(nil)
 
 	a.begun, a.noted = s.deps.Clock(), s.progress.beat.Load()+1
 	a.row.Id, a.row.Owner = ids.At("att", a.begun), callctx.Owner(parent)
-	a.row.ReserveTime = timestamppb.New(a.begun)
+	a.row.ReserveTime = setTime(&a.reserveTime, a.begun)
 	a.row.QueueMicros = a.begun.Sub(a.call.arrived).Microseconds()
-	price(a.row, a.way.option.Target.Model)
+	price(&a.row, a.way.option.Target.Model)
 	var ctx context.Context
-	ctx, a.span = s.startSpan(&a.scope, a.row, a.call.operation)
-	defer func() { a.span.end(a.row, err) }()
+	ctx, a.span = s.startSpan(&a.scope, &a.row, a.call.operation)
+	defer func() { a.span.end(&a.row, err) }()
 
 	a.ctx = ctx
 	if a.call.free {
-		a.ledger = unkept()
+		a.ledger.settled = true // there is nothing to settle
 	} else {
-		a.ledger = s.reserve(ctx, a.row, cancel)
+		a.ledger.reserve(ctx, s, &a.row, &a.scope)
 		ctx = provider.WithExchange(ctx, a)
 	}
 	first := s.cfg.Timeouts.FirstToken
 	if !a.call.turn.GetStream() {
 		first = 0 // one body: only the whole has a limit
 	}
-	a.watch = watch(cancel, first, s.cfg.Timeouts.Idle)
+	a.watch.start(&a.scope, first, s.cfg.Timeouts.Idle)
 	err = a.generate(ctx)
 	a.watch.stop()
 
@@ -139,7 +152,7 @@ func (a *attempt) generate(ctx context.Context) (err error) {
 			return provider.Unsent(err)
 		}
 	}
-	err = a.call.invoke(ctx, a.way.option, turn, func(chunk *conversationv1.Chunk) error { return a.sink(ctx, chunk) })
+	err = a.call.work.invoke(ctx, a.way.option, turn, func(chunk *conversationv1.Chunk) error { return a.sink(ctx, chunk) })
 	if err == nil && !a.terminal && !a.interrupted {
 		err = provider.Truncated(a.way.option.Target.Entry.Info.Name, errors.New("the adapter returned without a terminal event"))
 	}
@@ -258,7 +271,7 @@ func (a *attempt) send(chunk *conversationv1.Chunk) error {
 	if a.call.seam != nil {
 		a.call.seam.note(chunk)
 	}
-	if err := a.call.send(chunk); err != nil {
+	if err := a.call.work.send(chunk); err != nil {
 		a.sinkErr = err
 		return err
 	}

@@ -34,10 +34,16 @@ type call struct {
 	// cautious calls are made again only where the provider cannot have begun, or
 	// clearly said that it did not.
 	cautious bool
-	// invoke calls a provider once, as provider.Provider.Generate does. turn is
-	// the call's own, or what a continuation makes of it.
-	invoke func(ctx context.Context, to *registry.Option, turn *conversationv1.Turn, sink provider.Sink) error
-	send   func(*conversationv1.Chunk) error
+	// work is what the attempts do.
+	work work
+
+	// What the first attempt takes, and most calls make no other.
+	first struct {
+		attempt attempt
+		way     way
+		marks   [8]bool            // room for tried and blocked
+		entries [1]*registry.Entry // room for called
+	}
 
 	number  int32
 	tried   []bool            // by option
@@ -49,6 +55,27 @@ type call struct {
 	race    *race             // of two attempts; nil without hedging
 	seam    *seam             // nil where the answer is not to be continued
 }
+
+// work is what a call is made for.
+type work interface {
+	// invoke calls a provider once, as provider.Provider.Generate does. turn is
+	// the call's own, or what a continuation makes of it.
+	invoke(ctx context.Context, to *registry.Option, turn *conversationv1.Turn, sink provider.Sink) error
+	// send hands a chunk to the client, to which it is lent.
+	send(chunk *conversationv1.Chunk) error
+}
+
+// workOf is work by two functions.
+type workOf struct {
+	calling func(ctx context.Context, to *registry.Option, turn *conversationv1.Turn, sink provider.Sink) error
+	sending func(*conversationv1.Chunk) error
+}
+
+func (w *workOf) invoke(ctx context.Context, to *registry.Option, turn *conversationv1.Turn, sink provider.Sink) error {
+	return w.calling(ctx, to, turn, sink)
+}
+
+func (w *workOf) send(chunk *conversationv1.Chunk) error { return w.sending(chunk) }
 
 // result is how an attempt ended.
 type result struct {
@@ -62,7 +89,11 @@ type result struct {
 // run makes attempts until one has sent something, succeeded, or failed for
 // good.
 func (c *call) run(ctx context.Context) error {
-	c.tried, c.blocked = make([]bool, len(c.plan.Options)), make([]bool, len(c.plan.Options))
+	n, marks := len(c.plan.Options), c.first.marks[:]
+	if 2*n > len(marks) {
+		marks = make([]bool, 2*n)
+	}
+	c.tried, c.blocked, c.called = marks[:n], marks[n:2*n], c.first.entries[:0]
 	cause := gptv1.Attempt_CAUSE_FIRST
 	var got result
 	for {
@@ -93,7 +124,7 @@ func (c *call) give(err error) error {
 	if !c.begun.Load() {
 		return err
 	}
-	return c.send(c.seam.broken(err))
+	return c.work.send(c.seam.broken(err))
 }
 
 // fated marks the error of a call that sent nothing with what is known of the

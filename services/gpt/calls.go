@@ -40,16 +40,25 @@ func (c *calls) init() {
 // begin admits a call. Its context ends with errStopping when the room ends it;
 // done must be called.
 func (c *calls) begin(ctx context.Context) (*admission, error) {
+	a := &admission{}
+	if err := a.begin(c, ctx); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// begin is calls.begin for an admission that is part of something.
+func (a *admission) begin(c *calls, ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.draining {
-		return nil, shuttingDown()
+		return shuttingDown()
 	}
 	c.running++
-	a := &admission{calls: c}
+	a.calls = c
 	a.Start(ctx)
-	a.stop.Hang(c.stop, func() { a.Cancel(errStopping) })
-	return a, nil
+	a.stop.Bind(c.stop, &a.Scope)
+	return nil
 }
 
 // limit ends the call after a time, with cause.
@@ -107,7 +116,7 @@ func (c *calls) drain(ctx context.Context, grace time.Duration) error {
 		return nil
 	case <-ctx.Done():
 	}
-	c.stop.Cancel(nil)
+	c.stop.Cancel(errStopping)
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {

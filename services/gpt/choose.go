@@ -207,7 +207,11 @@ func (c *call) enter(ctx context.Context, cause gptv1.Attempt_Cause) (*way, erro
 // goTo takes the right to call an option.
 func (c *call) goTo(ctx context.Context, i int, cause gptv1.Attempt_Cause, decision string) (*way, error) {
 	option := &c.plan.Options[i]
-	w := &way{call: c, option: option, cause: cause, decision: decision}
+	w := &c.first.way
+	if c.number > 0 {
+		w = new(way)
+	}
+	*w = way{call: c, option: option, cause: cause, decision: decision}
 	if err := w.take(ctx); err != nil {
 		return nil, err
 	}

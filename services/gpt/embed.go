@@ -37,7 +37,9 @@ func (s *Service) Embed(ctx context.Context, req *gptv1.EmbedRequest) (*gptv1.Em
 	c := &call{
 		service: s, plan: plan, request: &gptv1.GenerateRequest{}, arrived: arrived, estimate: estimate,
 		operation: "embeddings",
-		invoke: func(ctx context.Context, to *registry.Option, _ *conversationv1.Turn, sink provider.Sink) (err error) {
+	}
+	c.work = &workOf{
+		calling: func(ctx context.Context, to *registry.Option, _ *conversationv1.Turn, sink provider.Sink) (err error) {
 			target = to.Target
 			if resp, err = to.Place.Lane.Provider.Embed(ctx, &provider.EmbedCall{Request: req, Model: target.Name()}); err != nil {
 				return err
@@ -48,7 +50,7 @@ func (s *Service) Embed(ctx context.Context, req *gptv1.EmbedRequest) (*gptv1.Em
 			}
 			return sink(embedded(resp))
 		},
-		send: func(chunk *conversationv1.Chunk) error {
+		sending: func(chunk *conversationv1.Chunk) error {
 			for _, event := range chunk.GetEvents() {
 				if usage := event.GetUsage(); usage != nil {
 					resp.Usage = usage

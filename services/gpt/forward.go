@@ -81,7 +81,9 @@ func (s *Service) pass(ctx context.Context, p passing) error {
 	c := &call{
 		service: s, plan: p.plan, request: &gptv1.GenerateRequest{RequestId: req.GetRequestId()}, arrived: p.arrived,
 		estimate: estimateForward(req), operation: operationName(req.GetOperation()), free: manages(req.GetOperation()), cautious: true,
-		invoke: func(ctx context.Context, to *registry.Option, _ *conversationv1.Turn, sink provider.Sink) error {
+	}
+	c.work = &workOf{
+		calling: func(ctx context.Context, to *registry.Option, _ *conversationv1.Turn, sink provider.Sink) error {
 			outbound, err := p.outbound(to.Target.Name())
 			if err != nil {
 				return err
@@ -99,7 +101,7 @@ func (s *Service) pass(ctx context.Context, p passing) error {
 			}
 			return f.finish(to.Target.Entry.Info.Name, sink)
 		},
-		send: f.send,
+		sending: f.send,
 	}
 	if err := c.run(ctx); err != nil {
 		return named(err, req)

@@ -22,31 +22,44 @@ func (s *Service) Generate(req *gptv1.GenerateRequest, stream grpc.ServerStreami
 	if err := checkTurn(turn); err != nil {
 		return err
 	}
-	admitted, err := s.calls.begin(stream.Context())
-	if err != nil {
+	g := &generation{stream: stream}
+	if err := g.admission.begin(&s.calls, stream.Context()); err != nil {
 		return err
 	}
-	defer admitted.done()
-	s.bound(admitted)
-	var ctx context.Context = admitted
+	defer g.admission.done()
+	s.bound(&g.admission)
+	var ctx context.Context = &g.admission
 
 	plan, err := s.registry.PlanWith(ctx, turn.GetModel(), turn.GetFallbackModels(), fallbackDefault)
 	if err != nil {
 		return s.ended(ctx, err, "")
 	}
-	c := &call{
-		service: s, plan: plan, turn: turn, request: req, arrived: arrived,
-		estimate: tokens.EstimateTurn(turn),
-		seam:     continuation(turn, plan.Route == nil || plan.Route.MayContinue),
-		invoke:   s.chat,
-		send: func(chunk *conversationv1.Chunk) error {
-			return stream.Send(&gptv1.GenerateResponse{Chunk: chunk})
-		},
-	}
+	c := &g.call
+	c.service, c.plan, c.turn, c.request, c.arrived, c.work = s, plan, turn, req, arrived, g
+	c.estimate = tokens.EstimateTurn(turn)
+	c.seam = continuation(turn, plan.Route == nil || plan.Route.MayContinue)
 	if err := c.run(ctx); err != nil {
 		return c.fated(err)
 	}
 	return nil
+}
+
+// generation is a call that answers a turn, with all that it takes where one
+// attempt is enough.
+type generation struct {
+	call      call
+	admission admission
+	stream    grpc.ServerStreamingServer[gptv1.GenerateResponse]
+	message   gptv1.GenerateResponse // lent to the stream while it is sent
+}
+
+func (g *generation) invoke(ctx context.Context, to *registry.Option, turn *conversationv1.Turn, sink provider.Sink) error {
+	return g.call.service.chat(ctx, to, turn, sink)
+}
+
+func (g *generation) send(chunk *conversationv1.Chunk) error {
+	g.message.Chunk = chunk
+	return g.stream.Send(&g.message)
 }
 
 // chat makes one model call at one place.

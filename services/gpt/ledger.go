@@ -7,6 +7,7 @@ import (
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/gen/scope"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
@@ -27,9 +28,9 @@ type entryInLedger struct {
 }
 
 // reserve begins to write a row. The write happens though the client leaves;
-// where it fails, cancel ends the call.
-func (s *Service) reserve(ctx context.Context, row *gptv1.Attempt, cancel context.CancelCauseFunc) *entryInLedger {
-	e := &entryInLedger{service: s, row: row}
+// where it fails, call is ended.
+func (e *entryInLedger) reserve(ctx context.Context, s *Service, row *gptv1.Attempt, call *scope.Scope) {
+	e.service, e.row = s, row
 	if deferring, ok := s.store.(store.Deferring); ok {
 		var err error
 		if e.write, err = deferring.ReserveLater(ctx, row, s.instance); err != nil {
@@ -39,9 +40,9 @@ func (s *Service) reserve(ctx context.Context, row *gptv1.Attempt, cancel contex
 				// ledger is well.
 				e.err, e.settled = err, true
 			}
-			cancel(e.err)
+			call.Cancel(e.err)
 		}
-		return e
+		return
 	}
 	// The row is written to while the call runs.
 	copied := proto.Clone(row).(*gptv1.Attempt)
@@ -52,14 +53,10 @@ func (s *Service) reserve(ctx context.Context, row *gptv1.Attempt, cancel contex
 		defer stop()
 		if e.err = s.store.Reserve(ctx, copied, s.instance); e.err != nil {
 			e.err = ledgerDown(e.err)
-			cancel(e.err)
+			call.Cancel(e.err)
 		}
 	}()
-	return e
 }
-
-// unkept stands for the row of a call that the ledger does not keep.
-func unkept() *entryInLedger { return &entryInLedger{settled: true} }
 
 // wait returns when the row is committed, or ctx ends.
 func (e *entryInLedger) wait(ctx context.Context) error {

@@ -9,8 +9,7 @@ import (
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/tokens"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
+	"github.com/gptmesh/gptmesh/wire"
 )
 
 // maxMetered is how much text of an answer is kept for counting. What is
@@ -72,13 +71,13 @@ func (m *meter) failed(err error) {
 
 // measure fills the row: usage, cost and time.
 func (s *Service) measure(a *attempt) {
-	row, m := a.row, &a.meter
+	row, m := &a.row, &a.meter
 	now := s.deps.Clock()
-	row.SettleTime = timestamppb.New(now)
+	row.SettleTime = setTime(&a.settleTime, now)
 	row.TotalMicros = now.Sub(a.begun).Microseconds()
 	switch {
 	case m.usage != nil:
-		row.Usage = proto.Clone(m.usage).(*conversationv1.Usage)
+		row.Usage = wire.CopyUsage(m.usage)
 		if row.GetUsage().GetSource() == conversationv1.UsageSource_USAGE_SOURCE_UNSPECIFIED {
 			row.Usage.Source = conversationv1.UsageSource_USAGE_SOURCE_PROVIDER
 		}

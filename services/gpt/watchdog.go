@@ -1,9 +1,10 @@
 package gpt
 
 import (
-	"context"
 	"sync"
 	"time"
+
+	"github.com/gptmesh/gptmesh/gen/scope"
 )
 
 // watchdog ends an attempt whose provider is silent for too long. Time in which
@@ -11,8 +12,8 @@ import (
 // touched by chunks: when it rings, it looks at how long the silence is.
 type watchdog struct {
 	mu      sync.Mutex
-	cancel  context.CancelCauseFunc
-	timer   *time.Timer // nil where nothing is watched
+	of      *scope.Scope // what it ends
+	timer   *time.Timer  // nil where nothing is watched
 	idle    time.Duration
 	limit   time.Time // when the silence is too long
 	due     time.Time // when the timer rings; zero once it has rung
@@ -21,10 +22,10 @@ type watchdog struct {
 	stopped bool
 }
 
-// watch begins with the wait for the first token; 0 means no limit for it, and
+// start begins with the wait for the first token; 0 means no limit for it, and
 // none for later ones.
-func watch(cancel context.CancelCauseFunc, first, idle time.Duration) *watchdog {
-	w := &watchdog{cancel: cancel, idle: idle}
+func (w *watchdog) start(of *scope.Scope, first, idle time.Duration) {
+	w.of, w.idle = of, idle
 	if first > 0 {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -32,7 +33,6 @@ func watch(cancel context.CancelCauseFunc, first, idle time.Duration) *watchdog 
 		w.due = w.limit
 		w.timer = time.AfterFunc(first, w.ring)
 	}
-	return w
 }
 
 func (w *watchdog) ring() {
@@ -48,9 +48,9 @@ func (w *watchdog) ring() {
 		return
 	}
 	if w.begun {
-		w.cancel(errIdle)
+		w.of.Cancel(errIdle)
 	} else {
-		w.cancel(errFirstToken)
+		w.of.Cancel(errFirstToken)
 	}
 }
 

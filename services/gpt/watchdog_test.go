@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/gptmesh/gptmesh/gen/scope"
 )
 
 func TestWatchdog(t *testing.T) {
@@ -28,9 +30,12 @@ func TestWatchdog(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
-				var got error
 				var at time.Duration
-				w := watch(func(err error) { got, at = err, time.Since(begin) }, 10*time.Second, 3*time.Second)
+				watched := scope.WithCancel(t.Context())
+				var hook scope.Hook
+				hook.Hang(watched, func() { at = time.Since(begin) })
+				var w watchdog
+				w.start(watched, 10*time.Second, 3*time.Second)
 				defer w.stop()
 				for _, s := range c.steps {
 					time.Sleep(s.after)
@@ -40,7 +45,7 @@ func TestWatchdog(t *testing.T) {
 				}
 				time.Sleep(time.Hour)
 				synctest.Wait()
-				if !errors.Is(got, c.want) || at != c.at {
+				if got := watched.Cause(); !errors.Is(got, c.want) || at != c.at {
 					t.Errorf("%v after %v, want %v after %v", got, at, c.want, c.at)
 				}
 			})
