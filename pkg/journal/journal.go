@@ -39,6 +39,7 @@ type Config struct {
 type Journal struct {
 	cfg     Config
 	flusher *flusher
+	pen     pen
 	over    chan struct{} // closed when the loop has ended
 
 	mu      sync.Mutex

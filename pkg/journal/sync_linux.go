@@ -1,10 +1,10 @@
 package journal
 
 import (
-	"encoding/binary"
 	"os"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -14,12 +14,15 @@ import (
 // (io_submit(2)), so that no thread of the process is blocked meanwhile: each one
 // that is costs two changes of threads, and makes the runtime look for others
 // every 20 µs. Where the kernel or a sandbox does not offer it, submit says so.
+// None of its calls waits, and the scheduler is told of none, see pkg/socket.
 //
 // One goroutine waits; any may ring. One flush is under way at a time.
 type flusher struct {
-	context uint64        // of io_setup; 0 where it cannot be had
-	broken  atomic.Bool   // it was offered and does not work
-	bell    *os.File      // an event counter: rings, and flushes that have landed
+	context uint64      // of io_setup; 0 where it cannot be had
+	broken  atomic.Bool // it was offered and does not work
+	bell    *os.File    // an event counter: rings, and flushes that have landed
+	heard   syscall.RawConn
+	listen  func(fd uintptr) bool
 	counter int           // its descriptor; bell.Fd would make it a blocking one
 	rings   chan struct{} // where there is no counter
 }
@@ -66,6 +69,23 @@ func newFlusher() *flusher {
 		return f
 	}
 	f.bell, f.counter = os.NewFile(uintptr(counter), "journal flushes"), counter
+	if f.heard, err = f.bell.SyscallConn(); err != nil {
+		f.close()
+		f.bell = nil
+		return f
+	}
+	f.listen = func(fd uintptr) bool {
+		var count [8]byte
+		for {
+			switch _, _, errno := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&count)), uintptr(len(count))); errno {
+			case unix.EINTR:
+			case unix.EAGAIN:
+				return false
+			default:
+				return true
+			}
+		}
+	}
 	return f
 }
 
@@ -87,7 +107,12 @@ func (f *flusher) ring() {
 		}
 		return
 	}
-	_, _ = f.bell.Write(binary.NativeEndian.AppendUint64(nil, 1))
+	// It is full after 2^64 rings that nobody heard.
+	one := uint64(1)
+	_ = f.heard.Write(func(fd uintptr) bool {
+		_, _, _ = unix.RawSyscall(unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
+		return true
+	})
 }
 
 // wait returns after a ring, and when a flush has landed.
@@ -96,8 +121,7 @@ func (f *flusher) wait() {
 		<-f.rings
 		return
 	}
-	var count [8]byte
-	_, _ = f.bell.Read(count[:])
+	_ = f.heard.Read(f.listen)
 }
 
 // asynchronous says whether submit may be hoped to work.
@@ -113,7 +137,7 @@ func (f *flusher) submit(to file) bool {
 	c := &control{opcode: flushData, fd: uint32(of.Fd()), flags: countUp, resultTo: uint32(f.counter)}
 	list := [1]*control{c}
 	for {
-		_, _, errno := unix.Syscall(unix.SYS_IO_SUBMIT, uintptr(f.context), 1, uintptr(unsafe.Pointer(&list)))
+		_, _, errno := unix.RawSyscall(unix.SYS_IO_SUBMIT, uintptr(f.context), 1, uintptr(unsafe.Pointer(&list)))
 		runtime.KeepAlive(c)
 		switch errno {
 		case 0:
@@ -135,7 +159,7 @@ func (f *flusher) landed() (bool, error) {
 	}
 	var of event
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_IO_GETEVENTS, uintptr(f.context), 0, 1, uintptr(unsafe.Pointer(&of)), 0, 0)
+		n, _, errno := unix.RawSyscall6(unix.SYS_IO_GETEVENTS, uintptr(f.context), 0, 1, uintptr(unsafe.Pointer(&of)), 0, 0)
 		switch {
 		case errno == unix.EINTR:
 		case errno != 0:

@@ -140,7 +140,7 @@ func (j *Journal) launch() {
 func (j *Journal) write() error {
 	s, err := j.room(int64(len(j.out.data)))
 	if err == nil {
-		_, err = s.file.WriteAt(j.out.data, s.size)
+		err = j.pen.writeAt(s.file, j.out.data, s.size)
 	}
 	return err
 }

@@ -24,7 +24,7 @@ const MaxMessageBytes = 72 << 20
 // streamWorkers are goroutines that take one call after the other and keep their
 // stacks, which a call through rooms grows several times. Calls that find none
 // free get a goroutine of their own.
-const streamWorkers = 32
+const streamWorkers = 128
 
 // ServerConfig says how a server listens.
 type ServerConfig struct {
