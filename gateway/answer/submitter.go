@@ -69,7 +69,7 @@ func (s *Submitter) Answer(turn *Turn) {
 	if timeout := x.Timeout(); timeout > 0 {
 		turn.Request.Timeout = durationpb.New(timeout)
 	}
-	w := writer{dialect: &s.dialect, turn: turn, x: x}
+	w := writer{dialect: &s.dialect, turn: *turn, x: x}
 	if turn.Request.GetTurn().GetStream() {
 		w.stream = x.Stream(edge.StreamOptions{
 			ContentType: s.dialect.ContentType, Pause: s.dialect.Pause, Ping: s.dialect.Ping, Throughout: s.dialect.Throughout,

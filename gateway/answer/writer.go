@@ -16,7 +16,7 @@ import (
 // writer writes one answer. Its methods are called by the sink of one call.
 type writer struct {
 	dialect *Dialect
-	turn    *Turn
+	turn    Turn
 	x       *edge.Exchange
 	stream  *edge.Stream // nil where the client wants one body
 

@@ -17,7 +17,7 @@ func (f *face) chat(x *edge.Exchange) {
 		x.Fail(err)
 		return
 	}
-	request, asksUsage, err := f.request(x, body)
+	request, usage, err := f.request(x, body)
 	if err != nil {
 		x.Fail(err)
 		return
@@ -27,28 +27,35 @@ func (f *face) chat(x *edge.Exchange) {
 	}
 	x.SetModel(request.Turn.Model)
 	f.submitter.Answer(&answer.Turn{Exchange: x, Request: request, Options: func() wire.AnswerOptions {
-		return wire.AnswerOptions{IncludeUsage: asksUsage(), Now: x.Now}
+		return wire.AnswerOptions{IncludeUsage: usage.asked(), Now: x.Now}
 	}})
 }
 
 // request reads a client's request: a body of chat completions, or one that
 // /v1/responses would get. Cursor sends these here, and reads chunks of chat
 // completions.
-func (f *face) request(x *edge.Exchange, body []byte) (request *requestv1.SubmitRequest, asksUsage func() bool, err error) {
+func (f *face) request(x *edge.Exchange, body []byte) (request *requestv1.SubmitRequest, usage usageWish, err error) {
 	request, err = answer.ReadTurnOf(x, f.codec, body)
 	if err == nil {
-		turn := request.Turn
-		return request, func() bool { return wireopenai.AsksUsage(turn) }, nil
+		return request, usageWish{turn: request.Turn}, nil
 	}
 	if !wireopenai.IsResponsesBody(body) {
-		return nil, nil, err
+		return nil, usage, err
 	}
 	if request, err = answer.ReadTurnOf(x, responses.Codec(), body); err != nil {
-		return nil, nil, err
+		return nil, usage, err
 	}
 	// Only what the mesh encodes itself suits a client that asks in one dialect
 	// and reads another.
 	request.Turn.AcceptWire = conversationv1.Wire_WIRE_UNSPECIFIED
-	asks := wireopenai.AsksUsage(&conversationv1.Turn{Raw: &conversationv1.RawTurn{Wire: f.codec.Wire(), Body: body}})
-	return request, func() bool { return asks }, nil
+	usage.turn = &conversationv1.Turn{Raw: &conversationv1.RawTurn{Wire: f.codec.Wire(), Body: body}}
+	return request, usage, nil
 }
+
+// usageWish tells whether a client wants the count of tokens in its stream. Few
+// answers need to know.
+type usageWish struct {
+	turn *conversationv1.Turn // as the client wrote it
+}
+
+func (w usageWish) asked() bool { return wireopenai.AsksUsage(w.turn) }

@@ -46,6 +46,7 @@ type attempt struct {
 	interrupted bool        // it broke off, and another may go on with its answer
 	lost        bool        // another attempt of the call was quicker
 
+	outbound provider.Call // as the provider gets it, where it is one for a turn
 	// What the row points to.
 	usage                   conversationv1.Usage
 	reserveTime, settleTime timestamppb.Timestamp
@@ -152,7 +153,7 @@ func (a *attempt) generate(ctx context.Context) (err error) {
 			return provider.Unsent(err)
 		}
 	}
-	err = a.call.work.invoke(ctx, a.way.option, turn, func(chunk *conversationv1.Chunk) error { return a.sink(ctx, chunk) })
+	err = a.call.work.invoke(ctx, a, turn, func(chunk *conversationv1.Chunk) error { return a.sink(ctx, chunk) })
 	if err == nil && !a.terminal && !a.interrupted {
 		err = provider.Truncated(a.way.option.Target.Entry.Info.Name, errors.New("the adapter returned without a terminal event"))
 	}

@@ -60,7 +60,7 @@ type call struct {
 type work interface {
 	// invoke calls a provider once, as provider.Provider.Generate does. turn is
 	// the call's own, or what a continuation makes of it.
-	invoke(ctx context.Context, to *registry.Option, turn *conversationv1.Turn, sink provider.Sink) error
+	invoke(ctx context.Context, a *attempt, turn *conversationv1.Turn, sink provider.Sink) error
 	// send hands a chunk to the client, to which it is lent.
 	send(chunk *conversationv1.Chunk) error
 }
@@ -71,8 +71,8 @@ type workOf struct {
 	sending func(*conversationv1.Chunk) error
 }
 
-func (w *workOf) invoke(ctx context.Context, to *registry.Option, turn *conversationv1.Turn, sink provider.Sink) error {
-	return w.calling(ctx, to, turn, sink)
+func (w *workOf) invoke(ctx context.Context, a *attempt, turn *conversationv1.Turn, sink provider.Sink) error {
+	return w.calling(ctx, a.way.option, turn, sink)
 }
 
 func (w *workOf) send(chunk *conversationv1.Chunk) error { return w.sending(chunk) }

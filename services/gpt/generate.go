@@ -9,7 +9,6 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
-	"github.com/gptmesh/gptmesh/services/gpt/internal/registry"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/tokens"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
 	"google.golang.org/grpc"
@@ -53,27 +52,23 @@ type generation struct {
 	message   gptv1.GenerateResponse // lent to the stream while it is sent
 }
 
-func (g *generation) invoke(ctx context.Context, to *registry.Option, turn *conversationv1.Turn, sink provider.Sink) error {
-	return g.call.service.chat(ctx, to, turn, sink)
+func (g *generation) invoke(ctx context.Context, a *attempt, turn *conversationv1.Turn, sink provider.Sink) error {
+	s, target := g.call.service, a.way.option.Target
+	turn, err := turnFor(turn, &target.Entry.Info)
+	if err != nil {
+		return provider.Unsent(err)
+	}
+	a.outbound = provider.Call{
+		Turn: turn, Model: target.Name(), MaxOutputTokens: target.Model.GetMaxOutputTokens(),
+		FillInMiddle: slices.Contains(target.Model.GetCapabilities(), gptv1.Capability_CAPABILITY_FILL_IN_MIDDLE),
+		Quirks:       s.registry.Quirks(target),
+	}
+	return a.way.option.Place.Lane.Provider.Generate(ctx, &a.outbound, sink)
 }
 
 func (g *generation) send(chunk *conversationv1.Chunk) error {
 	g.message.Chunk = chunk
 	return g.stream.Send(&g.message)
-}
-
-// chat makes one model call at one place.
-func (s *Service) chat(ctx context.Context, to *registry.Option, turn *conversationv1.Turn, sink provider.Sink) error {
-	target := to.Target
-	turn, err := turnFor(turn, &target.Entry.Info)
-	if err != nil {
-		return provider.Unsent(err)
-	}
-	return to.Place.Lane.Provider.Generate(ctx, &provider.Call{
-		Turn: turn, Model: target.Name(), MaxOutputTokens: target.Model.GetMaxOutputTokens(),
-		FillInMiddle: slices.Contains(target.Model.GetCapabilities(), gptv1.Capability_CAPABILITY_FILL_IN_MIDDLE),
-		Quirks:       s.registry.Quirks(target),
-	}, sink)
 }
 
 // errTotal is the cause of calls that took longer than the room allows.

@@ -1,6 +1,7 @@
 package gpt
 
 import (
+	"sync"
 	"time"
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
@@ -22,6 +23,9 @@ type metrics struct {
 	cost       *prometheus.CounterVec
 	retries    *prometheus.CounterVec
 	unsettled  prometheus.Counter
+
+	mu     sync.RWMutex
+	models map[modelName]*modelMetrics
 }
 
 func newMetrics(registerer prometheus.Registerer, providers *registry.Registry) (*metrics, error) {
@@ -35,7 +39,7 @@ func newMetrics(registerer prometheus.Registerer, providers *registry.Registry) 
 		}, []string{"provider", "model"})
 	}
 	m := &metrics{
-		registerer: registerer,
+		registerer: registerer, models: map[modelName]*modelMetrics{},
 		attempts:   counter("attempts_total", "Calls of providers by how they ended.", "provider", "model", "outcome"),
 		firstToken: histogram("first_token_seconds", "Time from a call to its first token.",
 			[]float64{.02, .05, .1, .2, .35, .5, .75, 1, 1.5, 2.5, 5, 10, 20, 40, 80}),
@@ -78,27 +82,22 @@ func (m *metrics) close() {
 
 // settled counts an attempt that has ended.
 func (m *metrics) settled(target *registry.Target, row *gptv1.Attempt) {
-	provider, model := row.GetProvider(), modelLabel(target)
-	m.attempts.WithLabelValues(provider, model, outcomeLabel(row.GetOutcome())).Inc()
-	m.total.WithLabelValues(provider, model).Observe(micros(row.GetTotalMicros()))
+	of := m.of(target, row.GetProvider())
+	of.attempt(row.GetOutcome()).Inc()
+	of.total.Observe(micros(row.GetTotalMicros()))
 	if first := row.GetFirstTokenMicros(); first > 0 {
-		m.firstToken.WithLabelValues(provider, model).Observe(micros(first))
+		of.firstToken.Observe(micros(first))
 	}
 	usage := row.GetUsage()
-	source := sourceLabel(usage.GetSource())
-	for _, count := range []struct {
-		kind   string
-		tokens int64
-	}{
-		{"input", usage.GetInputTokens()}, {"cached", usage.GetCachedInputTokens()},
-		{"output", usage.GetOutputTokens()}, {"reasoning", usage.GetReasoningTokens()},
+	for kind, tokens := range [...]int64{
+		usage.GetInputTokens(), usage.GetCachedInputTokens(), usage.GetOutputTokens(), usage.GetReasoningTokens(),
 	} {
-		if count.tokens > 0 {
-			m.tokens.WithLabelValues(provider, model, count.kind, source).Add(float64(count.tokens))
+		if tokens > 0 {
+			of.token(kind, usage.GetSource()).Add(float64(tokens))
 		}
 	}
 	if row.GetCostNanos() > 0 {
-		m.cost.WithLabelValues(provider, model, row.GetCurrency()).Add(float64(row.GetCostNanos()) / 1e9)
+		m.cost.WithLabelValues(of.provider, of.model, row.GetCurrency()).Add(float64(row.GetCostNanos()) / 1e9)
 	}
 }
 

@@ -54,7 +54,7 @@ func splicePrompt(turn *conversationv1.Turn, options wire.TurnOptions) ([]byte, 
 	}
 	out, err := jsonscan.Splice(nil, body, limit, streaming,
 		jsonscan.Edit{At: h.members[ofModel], Key: "model", Value: jsonscan.AppendString(nil, options.Model)},
-		jsonscan.Edit{At: h.members[ofStream], Key: "stream", Value: strconv.AppendBool(nil, options.Stream)})
+		jsonscan.Edit{At: h.members[ofStream], Key: "stream", Value: truth(options.Stream)})
 	if err != nil {
 		return nil, fault.Internal(err)
 	}

@@ -142,26 +142,34 @@ func (h *head) check() error {
 	return nil
 }
 
-// turn fills the head of a turn.
+// turn is the head as that of a turn.
 func (h *head) turn() (*conversationv1.Turn, error) {
-	if err := h.check(); err != nil {
+	turn := &conversationv1.Turn{}
+	if err := h.fill(turn); err != nil {
 		return nil, err
 	}
-	turn := &conversationv1.Turn{}
+	return turn, nil
+}
+
+// fill fills the head of a turn.
+func (h *head) fill(turn *conversationv1.Turn) error {
+	if err := h.check(); err != nil {
+		return err
+	}
 	var err error
 	if h.given(atModel) {
 		if turn.Model, err = h.at(atModel).String(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if h.given(atStream) {
 		if turn.Stream, err = h.at(atStream).Truth(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if h.given(atUser) {
 		if turn.User, err = h.at(atUser).String(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	limit := atMaxCompletionTokens
@@ -171,7 +179,7 @@ func (h *head) turn() (*conversationv1.Turn, error) {
 	if h.given(limit) {
 		n, err := h.at(limit).Integer()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		turn.MaxOutputTokens = &n
 	}
@@ -180,10 +188,10 @@ func (h *head) turn() (*conversationv1.Turn, error) {
 			continue
 		}
 		if h.members[i].Kind != jsonscan.Array {
-			return nil, h.at(i).Malformed("an array")
+			return h.at(i).Malformed("an array")
 		}
 		inside := h.members[i].Raw(h.body)
 		turn.HasTools = turn.HasTools || len(bytes.TrimSpace(inside[1:len(inside)-1])) > 0
 	}
-	return turn, nil
+	return nil
 }

@@ -14,13 +14,16 @@ func (chat) ScanTurn(body []byte) (*conversationv1.Turn, error) {
 	if err := h.scan(body); err != nil {
 		return nil, err
 	}
-	turn, err := h.turn()
-	if err != nil {
+	made := &struct { // lives and ends as one
+		turn conversationv1.Turn
+		raw  conversationv1.RawTurn
+	}{}
+	if err := h.fill(&made.turn); err != nil {
 		return nil, err
 	}
-	turn.AcceptWire = own
-	turn.Raw = &conversationv1.RawTurn{Wire: own, Body: body}
-	return turn, nil
+	made.raw.Wire, made.raw.Body = own, body
+	made.turn.AcceptWire, made.turn.Raw = own, &made.raw
+	return &made.turn, nil
 }
 
 var streamOptionsKeys = jsonscan.NewKeys("include_usage")

@@ -21,7 +21,7 @@ func spliceTurn(turn *conversationv1.Turn, options wire.TurnOptions) ([]byte, er
 	var edits [5]jsonscan.Edit
 	var model [128]byte
 	edits[0] = jsonscan.Edit{At: h.members[atModel], Key: "model", Value: jsonscan.AppendString(model[:0], options.Model)}
-	edits[1] = jsonscan.Edit{At: h.members[atStream], Key: "stream", Value: strconv.AppendBool(nil, options.Stream)}
+	edits[1] = jsonscan.Edit{At: h.members[atStream], Key: "stream", Value: truth(options.Stream)}
 	edits[2] = jsonscan.Edit{At: h.members[atStreamOptions], Key: "stream_options"}
 	if options.Stream && !slices.Contains(options.Quirks, quirkNoStreamOptions) {
 		value, err := streamOptions(h.members[atStreamOptions].Raw(body), options.WantUsage)
@@ -40,6 +40,16 @@ func spliceTurn(turn *conversationv1.Turn, options wire.TurnOptions) ([]byte, er
 		return nil, fault.Internal(err)
 	}
 	return out, nil
+}
+
+var trueText, falseText = []byte("true"), []byte("false")
+
+// truth is b as JSON, which nobody may change.
+func truth(b bool) []byte {
+	if b {
+		return trueText
+	}
+	return falseText
 }
 
 // limitEdits write the limit of tokens back. An edit that changes nothing
