@@ -97,6 +97,47 @@ func (w *window) fill() {
 	w.err = io.ErrNoProgress
 }
 
+// End tells a reader that is fed what its source ended with; io.EOF for an end in order. Next then returns what became
+// complete with it, or an error.
+func (w *window) End(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+// lend puts p behind what is left of earlier pieces, in p itself where nothing is. own says that it is not.
+func (w *window) lend(p []byte) (own bool) {
+	if w.start == len(w.buf) {
+		keepBuffer(w.buf)
+		w.buf, w.start = p, 0
+		return false
+	}
+	if w.start > 0 {
+		w.buf, w.start = w.buf[:copy(w.buf, w.buf[w.start:])], 0
+	}
+	if room := cap(w.buf) - len(w.buf); room < len(p) {
+		old := w.buf
+		w.move(max(largeRoom, len(old)+len(p)))
+		keepBuffer(old)
+	}
+	w.buf = append(w.buf, p...)
+	return true
+}
+
+// settle keeps what no event has used, in memory of the reader.
+func (w *window) settle(own bool) {
+	left := w.buf[w.start:]
+	switch {
+	case len(left) == 0:
+		if own {
+			keepBuffer(w.buf)
+		}
+		w.buf, w.start = nil, 0
+	case !own:
+		w.buf, w.start = append(newBuffer(max(len(left), firstRoom)), left...), 0
+	}
+}
+
 // ended is the error to return once no complete event is left.
 func (w *window) ended() error {
 	if w.err == io.EOF && len(w.buf) > w.start {

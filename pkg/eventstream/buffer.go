@@ -29,9 +29,11 @@ func newBuffer(size int) []byte {
 func keepBuffer(b []byte) {
 	switch cap(b) {
 	case firstRoom:
-		small.Put(&b)
+		kept := b
+		small.Put(&kept)
 	case largeRoom:
-		large.Put(&b)
+		kept := b
+		large.Put(&kept)
 	}
 }
 

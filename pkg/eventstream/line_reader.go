@@ -15,12 +15,15 @@ type LineReader struct {
 
 // NewLineReader returns a reader of the lines in src. It reads no more than it is asked to.
 func NewLineReader(src io.Reader, limits Limits) *LineReader {
-	return &LineReader{window: newWindow(src, limits), events: newList()}
+	return &LineReader{window: newWindow(src, limits)}
 }
 
 // Next returns all lines that are complete after the least number of reads that completes one, as SSEReader.Next does
 // with events and with the same errors: a last line without an end is ErrTruncated.
 func (r *LineReader) Next() (Batch, error) {
+	if r.events == nil {
+		r.events = newList()
+	}
 	r.events = r.events[:0]
 	for {
 		if b := r.complete(); len(b.Events) > 0 {
@@ -31,6 +34,38 @@ func (r *LineReader) Next() (Batch, error) {
 		}
 		r.fill()
 	}
+}
+
+// Feed is SSEReader.Feed.
+func (r *LineReader) Feed(p []byte, sink func(raw []byte, last Event) error) error {
+	own := r.lend(p)
+	first := r.start
+	var last []byte
+	for r.err == nil {
+		n := bytes.IndexByte(r.buf[r.start+r.scan:], '\n')
+		if n < 0 {
+			if r.scan = len(r.buf) - r.start; r.scan > r.max {
+				r.tooLarge()
+			}
+			break
+		}
+		if n += r.scan + 1; n > r.max {
+			r.tooLarge()
+			break
+		}
+		end := r.start + n
+		last = r.buf[r.start:end:end]
+		r.start, r.scan = end, 0
+	}
+	var err error
+	if last != nil {
+		err = sink(r.buf[first:r.start:r.start], lineView(last))
+	}
+	r.settle(own)
+	if err == nil && r.err == ErrTooLarge {
+		err = ErrTooLarge
+	}
+	return err
 }
 
 // Rest returns the last line, which has no end, once Next has failed. The view is empty when there is none.

@@ -21,7 +21,7 @@ type SSEReader struct {
 // NewSSEReader returns a reader of the events in src. It reads no more than it is asked to: one Next that finds no
 // complete event in memory reads until there is one.
 func NewSSEReader(src io.Reader, limits Limits) *SSEReader {
-	return &SSEReader{window: newWindow(src, limits), events: newList()}
+	return &SSEReader{window: newWindow(src, limits)}
 }
 
 // Next returns all events that are complete after the least number of reads that completes one; it blocks as long as
@@ -29,6 +29,9 @@ func NewSSEReader(src io.Reader, limits Limits) *SSEReader {
 // behind an event, [ErrTruncated] when it ended inside one, [ErrTooLarge], or whatever the source failed with. Events
 // that were complete before a fault are returned first.
 func (r *SSEReader) Next() (Batch, error) {
+	if r.events == nil {
+		r.events = newList()
+	}
 	r.events, r.joined = r.events[:0], r.joined[:0]
 	for {
 		if b := r.complete(); len(b.Events) > 0 {
@@ -40,6 +43,30 @@ func (r *SSEReader) Next() (Batch, error) {
 		r.fill()
 		r.ends.next = 0
 	}
+}
+
+// Feed is given what the source brought next and hands on the events that are complete with it, if there are any: raw is
+// all of them as they came, last the view of the last one. Both hold until sink returns; so long is p lent. It returns an
+// error of sink, or ErrTooLarge. A reader is either fed or reads its source.
+func (r *SSEReader) Feed(p []byte, sink func(raw []byte, last Event) error) error {
+	own := r.lend(p)
+	r.joined = r.joined[:0]
+	first := r.start
+	var last []byte
+	if r.err == nil && (r.begun || r.passMark()) {
+		first = r.start
+		last = r.advance()
+	}
+	var err error
+	if last != nil {
+		err = sink(r.buf[first:r.start:r.start], r.view(last))
+	}
+	r.settle(own)
+	r.ends.next = 0
+	if err == nil && r.err == ErrTooLarge {
+		err = ErrTooLarge
+	}
+	return err
 }
 
 // Rest returns what lies behind the last complete event once Next has failed. A last line without an end counts as a
@@ -75,6 +102,23 @@ func (r *SSEReader) complete() Batch {
 		r.start, r.scan, r.line = end, 0, 0
 	}
 	return Batch{Raw: r.buf[first:r.start:r.start], Events: r.events}
+}
+
+// advance passes over all complete events and returns the last one, or nil.
+func (r *SSEReader) advance() (last []byte) {
+	for {
+		n := r.eventEnd()
+		if n > r.max || n < 0 && len(r.buf)-r.start > r.max {
+			r.tooLarge()
+			return last
+		}
+		if n < 0 {
+			return last
+		}
+		end := r.start + n
+		last = r.buf[r.start:end:end]
+		r.start, r.scan, r.line = end, 0, 0
+	}
 }
 
 // passMark passes over a byte order mark. It reports false while that cannot be told yet.

@@ -25,7 +25,8 @@ type conn struct {
 
 	in   []byte // in[r:w] has been read and not used
 	r, w int
-	out  []byte
+
+	asked, tells bool // what inquires found
 
 	abort   func()        // ends what is under way; called once at most
 	aborted chan struct{} // closed when abort is done
@@ -52,7 +53,7 @@ func (c Config) connect(ctx context.Context, t Target) (*conn, *Error) {
 	cn.abort = func() {
 		defer close(cn.aborted)
 		_ = cn.raw.SetDeadline(time.Unix(1, 0))
-		cn.close()
+		cn.cut()
 	}
 	return cn, nil
 }
@@ -99,8 +100,9 @@ func (c Config) handshake(ctx context.Context, raw net.Conn, name string) (*tls.
 func (cn *conn) fill() error {
 	if cn.r == cn.w {
 		if cn.in == nil {
-			cn.in = make([]byte, firstRoom)
+			cn.in = *firstRooms.Get().(*[]byte)
 		} else if cn.w == len(cn.in) && len(cn.in) < readRoom {
+			keepRoom(cn.in)
 			cn.in = make([]byte, readRoom)
 		}
 		cn.r, cn.w = 0, 0
@@ -135,6 +137,15 @@ func (cn *conn) allowWrite(d time.Duration) {
 
 // close ends the connection without a farewell: a TLS close alert could block.
 func (cn *conn) close() { _ = cn.raw.Close() }
+
+// cut is close for a connection that somebody may be reading, within whose use of the socket close waits: the server hears
+// of it at once.
+func (cn *conn) cut() {
+	if c, ok := cn.raw.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+	}
+	cn.close()
+}
 
 // shut ends an unused connection politely. TLS bounds its alert by time itself; the buffer of an unused connection has
 // room for it, so it does not wait.

@@ -78,15 +78,18 @@ func (x *exchange) unwatch() bool {
 // send writes the request, a large body in a goroutine.
 func (x *exchange) send(req *Request) error {
 	cn := x.cn
-	cn.out = req.appendHead(cn.out[:0])
 	cn.allowWrite(x.headerTimeout)
 	if len(req.Body) > InlineBody {
 		x.writing = make(chan struct{})
-		go x.sendLarge(cn.out, req.Body)
+		go x.sendLarge(req.appendHead(nil), req.Body)
 		return nil
 	}
-	cn.out = append(cn.out, req.Body...)
-	n, err := cn.rw.Write(cn.out)
+	buffer := outRooms.Get().(*[]byte)
+	out := append(req.appendHead((*buffer)[:0]), req.Body...)
+	n, err := cn.rw.Write(out)
+	if *buffer = out; cap(out) <= 2*InlineBody {
+		outRooms.Put(buffer)
+	}
 	x.wrote = int64(n)
 	if err != nil {
 		return explain(x.ctx, err, ErrHeaderTimeout)
@@ -232,7 +235,7 @@ func (x *exchange) Read(p []byte) (int, error) {
 		if x.state.Load() == bodyEnded {
 			return 0, x.end()
 		}
-		return 0, &Error{Op: "body", Host: x.host, Sent: true, Err: ErrBodyClosed}
+		return 0, x.closed()
 	}
 	n, ended, err := x.read(p)
 	next := int32(bodyOpen)
@@ -241,7 +244,7 @@ func (x *exchange) Read(p []byte) (int, error) {
 	}
 	if !x.state.CompareAndSwap(bodyReading, next) {
 		x.abandon() // Close came meanwhile and left the connection to this reader.
-		return 0, &Error{Op: "body", Host: x.host, Sent: true, Err: ErrBodyClosed}
+		return 0, x.closed()
 	}
 	switch {
 	case err != nil:
@@ -355,7 +358,7 @@ func (x *exchange) Close() error {
 			x.abandon()
 		}
 	case bodyReading:
-		x.cn.close() // Ends the read; the reader sees the state and does the rest.
+		x.cn.cut() // Ends the read; the reader sees the state and does the rest.
 	}
 	return nil
 }

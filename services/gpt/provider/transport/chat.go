@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -157,46 +158,111 @@ func heads(kept, events []*conversationv1.Event) []*conversationv1.Event {
 	return kept
 }
 
-// batches is a reader of eventstream.
-type batches interface {
+// events is a reader of eventstream that is fed.
+type events interface {
+	Feed(p []byte, sink func(raw []byte, last eventstream.Event) error) error
+	End(err error)
 	Next() (eventstream.Batch, error)
 	Rest() eventstream.Event
 	Release()
 }
 
+// streaming is an answer that comes event by event. It is the writer that the
+// body is poured into, and returns errEnded when the rest is of no interest.
+type streaming struct {
+	*answer
+	reader    events
+	translate translator
+	sink      func(raw []byte, last eventstream.Event) error // take
+	err       error                                          // of whoever is given the chunks, or of the events
+}
+
+// errEnded stops the reading of an answer that is over.
+var errEnded = errors.New("the answer is over")
+
 // stream passes on an answer event by event.
 func (a *answer) stream(ctx context.Context, resp *upstream.Response) error {
 	limits := eventstream.Limits{MaxEvent: a.client.cfg.MaxEvent}
-	var reader batches
+	s := streaming{answer: a}
 	if a.chat.Codec.Form() == conversationv1.RawForm_RAW_FORM_NDJSON {
-		reader = eventstream.NewLineReader(resp.Body, limits)
+		s.reader = eventstream.NewLineReader(nil, limits)
 	} else {
-		reader = eventstream.NewSSEReader(resp.Body, limits)
+		s.reader = eventstream.NewSSEReader(nil, limits)
 	}
-	defer reader.Release()
-	var translate translator
+	defer s.reader.Release()
 	if a.raw {
-		translate = &rawTranslator{scanner: a.chat.Codec.NewRawScanner(wire.ScanOptions{DropUsage: a.chat.DropUsage})}
+		s.translate = &rawTranslator{scanner: a.chat.Codec.NewRawScanner(wire.ScanOptions{DropUsage: a.chat.DropUsage})}
 	} else {
-		translate = &typedTranslator{decoder: a.chat.Codec.NewStreamDecoder()}
+		s.translate = &typedTranslator{decoder: a.chat.Codec.NewStreamDecoder()}
 	}
+	s.sink = s.take
+	err := pour(resp.Body, &s)
+	switch {
+	case a.ended && s.err == nil:
+		drain(resp.Body)
+		return nil
+	case errors.Is(s.err, eventstream.ErrTooLarge):
+		return a.end(ctx, s.translate, s.reader, s.err)
+	case s.err != nil:
+		return s.err
+	case err == nil:
+		err = io.EOF
+	}
+	s.reader.End(err)
 	for {
-		batch, err := reader.Next()
+		batch, err := s.reader.Next()
 		if err != nil {
-			return a.end(ctx, translate, reader, err)
+			return a.end(ctx, s.translate, s.reader, err)
 		}
-		if err := a.batch(translate, batch); err != nil || a.ended {
-			if err == nil {
-				drain(resp.Body)
+		if err := s.take(batch.Raw, batch.Events[len(batch.Events)-1]); err != nil || a.ended {
+			return err
+		}
+	}
+}
+
+// Write implements io.Writer.
+func (s *streaming) Write(p []byte) (int, error) {
+	if s.err = s.reader.Feed(p, s.sink); s.err == nil && s.ended {
+		return len(p), errEnded
+	}
+	return len(p), s.err
+}
+
+func (s *streaming) take(raw []byte, last eventstream.Event) error {
+	return s.batch(s.translate, raw, last)
+}
+
+// rooms are buffers for bodies that have to be read.
+var rooms = sync.Pool{New: func() any { b := make([]byte, 4<<10); return &b }}
+
+// pour writes a body to w as it comes. A body that can does it itself: it needs
+// no buffer while it is silent. The error is nil at its end.
+func pour(body io.Reader, w io.Writer) error {
+	if body, ok := body.(io.WriterTo); ok {
+		_, err := body.WriteTo(w)
+		return err
+	}
+	room := rooms.Get().(*[]byte)
+	defer rooms.Put(room)
+	for {
+		n, err := body.Read(*room)
+		if n > 0 {
+			if _, err := w.Write((*room)[:n]); err != nil {
+				return err
 			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
 }
 
 // batch passes on the events of one read.
-func (a *answer) batch(translate translator, batch eventstream.Batch) error {
-	pass, count, events, err := translate.translate(a.events[:0], batch.Raw)
+func (a *answer) batch(translate translator, raw []byte, last eventstream.Event) error {
+	pass, count, events, err := translate.translate(a.events[:0], raw)
 	a.events = events
 	if err != nil {
 		if !a.raw && len(events) > 0 {
@@ -208,7 +274,7 @@ func (a *answer) batch(translate translator, batch eventstream.Batch) error {
 		}
 		return a.client.codecError(err)
 	}
-	if n := len(batch.Events); n > 0 && a.chat.Done != nil && a.chat.Done(batch.Events[n-1]) {
+	if a.chat.Done != nil && a.chat.Done(last) {
 		if a.events, err = translate.end(a.events); err != nil {
 			return a.client.codecError(err)
 		}
@@ -217,7 +283,7 @@ func (a *answer) batch(translate translator, batch eventstream.Batch) error {
 }
 
 // end closes the answer after the reader's last word.
-func (a *answer) end(ctx context.Context, translate translator, reader batches, cause error) error {
+func (a *answer) end(ctx context.Context, translate translator, reader events, cause error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

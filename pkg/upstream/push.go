@@ -1,0 +1,220 @@
+package upstream
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// lookAgain is after how long of silence a connection is read though nothing says that something came: what ends a
+// connection together with the last bytes before it can remain unseen.
+const lookAgain = 2 * time.Second
+
+// pushRoom is the most that one read brings to WriteTo.
+const pushRoom = 32 << 10
+
+// Buffers of connections: none is held by one that waits.
+var (
+	firstRooms = sync.Pool{New: func() any { b := make([]byte, firstRoom); return &b }}
+	outRooms   = sync.Pool{New: func() any { return new([]byte) }}
+	pushRooms  = sync.Pool{New: func() any { b := make([]byte, pushRoom); return &b }}
+)
+
+// pouring is one WriteTo.
+type pouring struct {
+	x       *exchange
+	w       io.Writer
+	n       int64
+	last    []byte // of the body, still to be handed on
+	ended   bool   // the body is complete
+	err     error  // of the connection or the body's coding
+	refused error  // of w
+}
+
+// WriteTo implements io.WriterTo for the body: each read of the connection is handed on in one piece, which is w's until
+// it returns. No buffer is held while the connection is silent. w must not close the body. After an error of w the rest
+// of the body is there to be read or closed.
+func (x *exchange) WriteTo(w io.Writer) (int64, error) {
+	if !x.state.CompareAndSwap(bodyOpen, bodyReading) {
+		if x.state.Load() == bodyEnded {
+			if x.failed != nil {
+				return 0, x.failed
+			}
+			return 0, nil
+		}
+		return 0, x.closed()
+	}
+	p := pouring{x: x, w: w}
+	in := x.pour(&p)
+	defer keepRoom(in)
+	next := int32(bodyOpen)
+	if p.ended || p.err != nil {
+		next = bodyEnded
+	}
+	if !x.state.CompareAndSwap(bodyReading, next) {
+		x.abandon() // Close came meanwhile and left the connection to this reader.
+		return p.n, x.closed()
+	}
+	switch {
+	case p.err != nil:
+		x.fail(&Error{Op: "body", Host: x.host, Sent: true, Err: p.err})
+	case p.ended:
+		x.release()
+	}
+	if len(p.last) > 0 {
+		p.write(p.last)
+	}
+	switch {
+	case p.refused != nil:
+		return p.n, p.refused
+	case p.err != nil:
+		return p.n, x.failed
+	}
+	return p.n, nil
+}
+
+func (x *exchange) closed() error {
+	return &Error{Op: "body", Host: x.host, Sent: true, Err: ErrBodyClosed}
+}
+
+// keepRoom gives a buffer back.
+func keepRoom(b []byte) {
+	switch cap(b) {
+	case firstRoom:
+		room := b[:firstRoom]
+		firstRooms.Put(&room)
+	case pushRoom:
+		room := b[:pushRoom]
+		pushRooms.Put(&room)
+	}
+}
+
+// pour reads until the body ends, w refuses or the connection fails. It returns the buffer that what is still to be
+// handed on lies in.
+func (x *exchange) pour(p *pouring) []byte {
+	cn := x.cn
+	in := cn.in
+	have := in[cn.r:cn.w]
+	cn.in, cn.r, cn.w = nil, 0, 0
+	if len(have) > 0 && !p.take(have) {
+		return in
+	}
+	keepRoom(in)
+	if x.idleTimeout <= 0 && cn.inquires() {
+		return x.push(p)
+	}
+	for {
+		cn.allowRead(x.idleTimeout)
+		err := cn.fill()
+		have := cn.in[cn.r:cn.w]
+		cn.r, cn.w = 0, 0
+		if err == nil && p.take(have) {
+			continue
+		}
+		if err != nil {
+			p.over(err)
+		}
+		in := cn.in
+		cn.in = nil
+		return in
+	}
+}
+
+// push is pour within one use of the socket: the poller is asked again only when nothing is left to be read.
+func (x *exchange) push(p *pouring) (in []byte) {
+	cn := x.cn
+	for {
+		cn.allowRead(lookAgain)
+		over := false
+		err := cn.probe.raw.Read(func(fd uintptr) bool {
+			in, over = x.pull(fd, p)
+			return over
+		})
+		if over {
+			return in
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) || x.ctx.Err() != nil || x.state.Load() != bodyReading {
+			p.over(err)
+			return nil
+		}
+	}
+}
+
+// pull reads what the socket has and hands it on. over says that nothing more is to be read; else the socket is empty.
+func (x *exchange) pull(fd uintptr, p *pouring) (in []byte, over bool) {
+	room := pushRooms.Get().(*[]byte)
+	in = *room
+	for {
+		n, more, err := receive(fd, in)
+		switch {
+		case err == errEmpty:
+			pushRooms.Put(room)
+			return nil, false
+		case err != nil:
+			p.over(err)
+		case n == 0:
+			p.over(io.EOF)
+		case x.state.Load() != bodyReading:
+			p.over(net.ErrClosed)
+		case p.take(in[:n]):
+			if more || n == len(in) {
+				continue
+			}
+			pushRooms.Put(room)
+			return nil, false
+		}
+		return in, true
+	}
+}
+
+// take decodes what a read brought, in its place, and hands it on, unless that is to be done when the connection is free.
+// It reports whether to go on.
+func (p *pouring) take(b []byte) bool {
+	x := p.x
+	var rest int
+	switch x.kind {
+	case bodyChunked:
+		var used int
+		var n int
+		n, used, p.err = x.chunked.next(b, b)
+		p.ended = p.err == nil && x.chunked.state == chunkedDone
+		b, rest = b[:n], len(b)-used
+	case bodyLength:
+		n := int(min(int64(len(b)), x.left))
+		x.left -= int64(n)
+		p.ended = x.left == 0
+		b, rest = b[:n], len(b)-n
+	}
+	if p.ended || p.err != nil {
+		x.keep = x.keep && rest == 0 // bytes behind the answer belong to nothing that was asked
+		p.last = b
+		return false
+	}
+	return p.write(b)
+}
+
+func (p *pouring) write(b []byte) bool {
+	if len(b) == 0 {
+		return true
+	}
+	n, err := p.w.Write(b)
+	p.n += int64(n)
+	p.refused = err
+	return err == nil
+}
+
+// over notes how the connection ended.
+func (p *pouring) over(err error) {
+	x := p.x
+	switch {
+	case err == io.EOF && x.kind != bodyChunked && x.kind != bodyLength && x.ctx.Err() == nil:
+		p.ended = true
+		return
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	}
+	p.err = explain(x.ctx, err, ErrIdleTimeout)
+}
