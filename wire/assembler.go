@@ -24,7 +24,7 @@ const pieceBytes = 64
 // Assembler makes a whole answer of its events. Its zero value is ready. It
 // does not judge the order of events, Grammar does: of two starts the first
 // stays, and of usage the last. It keeps no reference to events but for their
-// strings. Not safe for concurrent use.
+// strings. Not safe for concurrent use, and not to be copied once it is used.
 type Assembler struct {
 	// MaxBytes bounds what is kept; 0 means DefaultMaxAnswerBytes.
 	MaxBytes int
@@ -32,6 +32,10 @@ type Assembler struct {
 	answer  Answer
 	choices []*assembly
 	bytes   int
+
+	// Most answers are one choice.
+	first assembly
+	room  [1]*assembly
 }
 
 // assembly is a choice in the making.
@@ -43,6 +47,10 @@ type assembly struct {
 	reason          conversationv1.FinishReason
 	stopSequence    string
 	seen            bool
+
+	// Most choices are one text.
+	first piece
+	room  [1]*piece
 }
 
 // piece is a content part in the making.
@@ -197,7 +205,12 @@ func (a *Assembler) write(at *piece, choice *assembly, kind pieceKind, text stri
 		return err
 	}
 	if at == nil {
-		at = &piece{kind: kind}
+		if choice.parts == nil {
+			at, choice.parts = &choice.first, choice.room[:0]
+		} else {
+			at = new(piece)
+		}
+		at.kind = kind
 		choice.parts = append(choice.parts, at)
 	}
 	at.add(text)
@@ -239,6 +252,9 @@ func (a *Assembler) choice(index int32) (*assembly, error) {
 	if index < 0 || index >= MaxChoices {
 		return nil, breach(fmt.Sprintf("choice %d", index))
 	}
+	if a.choices == nil {
+		a.choices = append(a.room[:0], &a.first)
+	}
 	for int(index) >= len(a.choices) {
 		a.choices = append(a.choices, &assembly{})
 	}
@@ -266,28 +282,57 @@ func (a *Assembler) Answer() *Answer {
 	if out.Started == nil {
 		out.Started = &conversationv1.Started{}
 	}
+	out.Choices = a.AppendChoices(nil)
+	return &out
+}
+
+// AppendChoices appends those of Answer to dst.
+func (a *Assembler) AppendChoices(dst []Choice) []Choice {
 	for index, choice := range a.choices {
 		if !choice.seen {
 			continue
 		}
-		message := &conversationv1.Message{Role: conversationv1.Role_ROLE_ASSISTANT}
-		for _, part := range choice.parts {
-			message.Parts = append(message.Parts, part.content())
-		}
-		out.Choices = append(out.Choices, Choice{
-			Index: int32(index), Message: message, FinishReason: choice.reason, StopSequence: choice.stopSequence,
+		dst = append(dst, Choice{
+			Index: int32(index), Message: choice.message(), FinishReason: choice.reason, StopSequence: choice.stopSequence,
 			Logprobs:        choice.logprobs[:len(choice.logprobs):len(choice.logprobs)],
 			RefusalLogprobs: choice.refusalLogprobs[:len(choice.refusalLogprobs):len(choice.refusalLogprobs)],
 		})
 	}
-	return &out
+	return dst
+}
+
+// plainMessage is a message of one text, in one piece of memory.
+type plainMessage struct {
+	message conversationv1.Message
+	part    conversationv1.ContentPart
+	text    conversationv1.ContentPart_Text
+	parts   [1]*conversationv1.ContentPart
+}
+
+func (c *assembly) message() *conversationv1.Message {
+	if len(c.parts) == 1 && c.parts[0].kind == textPiece {
+		m := new(plainMessage)
+		m.text.Text, m.part.Kind, m.parts[0] = c.parts[0].all(), &m.text, &m.part
+		m.message.Role, m.message.Parts = conversationv1.Role_ROLE_ASSISTANT, m.parts[:]
+		return &m.message
+	}
+	message := &conversationv1.Message{Role: conversationv1.Role_ROLE_ASSISTANT}
+	for _, part := range c.parts {
+		message.Parts = append(message.Parts, part.content())
+	}
+	return message
+}
+
+// all is the piece's whole text.
+func (p *piece) all() string {
+	if p.text.Len() > 0 {
+		return p.text.String()
+	}
+	return p.whole
 }
 
 func (p *piece) content() *conversationv1.ContentPart {
-	text := p.whole
-	if p.text.Len() > 0 {
-		text = p.text.String()
-	}
+	text := p.all()
 	switch p.kind {
 	case refusalPiece:
 		return &conversationv1.ContentPart{Kind: &conversationv1.ContentPart_Refusal{Refusal: text}}

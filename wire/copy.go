@@ -11,13 +11,20 @@ func CopyUsage(u *conversationv1.Usage) *conversationv1.Usage {
 	if u == nil {
 		return nil
 	}
+	return CopyUsageInto(new(conversationv1.Usage), u)
+}
+
+// CopyUsageInto is CopyUsage into memory that is there; nil where u is nil.
+func CopyUsageInto(dst, u *conversationv1.Usage) *conversationv1.Usage {
+	if u == nil {
+		return nil
+	}
 	if len(u.ProtoReflect().GetUnknown()) > 0 {
 		return proto.CloneOf(u)
 	}
-	return &conversationv1.Usage{
-		InputTokens: u.InputTokens, OutputTokens: u.OutputTokens, CachedInputTokens: u.CachedInputTokens,
-		CacheWriteTokens: u.CacheWriteTokens, ReasoningTokens: u.ReasoningTokens, Source: u.Source,
-	}
+	dst.InputTokens, dst.OutputTokens, dst.CachedInputTokens = u.InputTokens, u.OutputTokens, u.CachedInputTokens
+	dst.CacheWriteTokens, dst.ReasoningTokens, dst.Source = u.CacheWriteTokens, u.ReasoningTokens, u.Source
+	return dst
 }
 
 // CopyStarted is proto.CloneOf, for every turn.

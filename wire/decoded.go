@@ -12,6 +12,7 @@ import (
 // the bytes on within a process fills it in, so that whoever needs the typed half
 // later need not decode them again. Nothing depends on it being filled in.
 type Decoded struct {
+	place  scope.Valued
 	body   []byte
 	events []*conversationv1.Event
 }
@@ -38,9 +39,10 @@ func (d *Decoded) Events(body []byte) ([]*conversationv1.Event, bool) {
 
 type decodedKey struct{}
 
-// WithDecoded returns a context that d is filled in by.
+// WithDecoded returns a context that d is filled in by, and that lies in d: it is
+// called once.
 func WithDecoded(ctx context.Context, d *Decoded) context.Context {
-	return scope.WithValue(ctx, decodedKey{}, d)
+	return d.place.With(ctx, decodedKey{}, d)
 }
 
 // DecodedFrom returns the context's Decoded, nil where there is none.

@@ -9,7 +9,8 @@ import (
 // Apart is a context for what must happen although the caller may leave: the
 // values of its parent, and a deadline of its own. Until somebody waits for its
 // end, or makes a context of it that does, it is no more than that. It is made by
-// Lasting, and Cancel must be called in the end.
+// Lasting, or is part of another struct and is started with Start, and Cancel must
+// be called in the end.
 type Apart struct {
 	parent context.Context
 	due    time.Time
@@ -23,6 +24,11 @@ type Apart struct {
 //go:noinline
 func Lasting(ctx context.Context, timeout time.Duration) *Apart {
 	return &Apart{parent: ctx, due: time.Now().Add(timeout)}
+}
+
+// Start makes an Apart that is part of another struct ready. It is called once.
+func (a *Apart) Start(ctx context.Context, timeout time.Duration) {
+	a.parent, a.due = ctx, time.Now().Add(timeout)
 }
 
 // nearest is the Scope that a context made of it hangs on.

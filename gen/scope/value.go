@@ -8,18 +8,26 @@ func WithValue(parent context.Context, key, value any) context.Context {
 	if _, ok := parent.(scoped); !ok {
 		return context.WithValue(parent, key, value)
 	}
-	return &valued{Context: parent, key: key, value: value}
+	return new(Valued).With(parent, key, value)
 }
 
-// valued is made of a scoped context only.
-type valued struct {
+// Valued is a context with one value. Within the struct that it belongs to, which
+// may be the value itself, it costs nothing.
+type Valued struct {
 	context.Context
 	key, value any
 }
 
-func (v *valued) nearest() *Scope { return v.Context.(scoped).nearest() }
+// With makes v the context parent with a value. It is called once.
+func (v *Valued) With(parent context.Context, key, value any) context.Context {
+	v.Context, v.key, v.value = parent, key, value
+	return v
+}
 
-func (v *valued) Value(key any) any {
+func (v *Valued) nearest() *Scope { return nearest(v.Context) }
+
+// Value implements context.Context.
+func (v *Valued) Value(key any) any {
 	if key == v.key {
 		return v.value
 	}
@@ -27,4 +35,9 @@ func (v *valued) Value(key any) any {
 }
 
 // AfterFunc is Scope.AfterFunc.
-func (v *valued) AfterFunc(f func()) func() bool { return v.nearest().AfterFunc(f) }
+func (v *Valued) AfterFunc(f func()) func() bool {
+	if s := v.nearest(); s != nil {
+		return s.AfterFunc(f)
+	}
+	return context.AfterFunc(v.Context, f)
+}

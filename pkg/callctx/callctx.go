@@ -50,7 +50,14 @@ type key struct{}
 
 // With returns ctx carrying call in the place of what it carried.
 func With(ctx context.Context, call Call) context.Context {
-	return scope.WithValue(ctx, key{}, &call)
+	c := &carried{call: call}
+	return c.With(ctx, key{}, &c.call)
+}
+
+// carried is a call with the context that it is the value of.
+type carried struct {
+	scope.Valued
+	call Call
 }
 
 // From returns what ctx carries, or the zero Call.

@@ -5,16 +5,20 @@ package deferred
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 const (
-	waiting = iota
+	unmade = iota
+	waiting
 	begun
 	skipped
 )
 
 // Write is a write that happens after a delay, sooner where somebody asks for
-// it, or not at all. It is safe for concurrent use.
+// it, or not at all. It is part of the struct that it belongs to, and is made by
+// one call of Now, Done or Queue.Later; from then on it is safe for concurrent
+// use, and must not be copied.
 type Write struct {
 	mu    sync.Mutex
 	state int
@@ -22,21 +26,22 @@ type Write struct {
 	spawn func(func())
 	done  chan struct{} // made when it begins; closed when it is over
 	err   error         // of the write; read after done is closed
+
+	queue      *Queue // where it waits; nil for none
+	next, prev *Write // there, guarded by the queue
+	due        time.Time
 }
 
-// Now makes a write that begins at once. do is run by spawn, which must not wait
-// for it.
-func Now(spawn func(func()), do func() error) *Write {
-	w := &Write{do: do, spawn: spawn}
+// Now begins the write at once. do is run by spawn, which must not wait for it.
+func (w *Write) Now(spawn func(func()), do func() error) {
+	w.state, w.do, w.spawn = waiting, do, spawn
 	w.Start()
-	return w
 }
 
-// Done is a write that is over, with err.
-func Done(err error) *Write {
-	w := &Write{state: begun, done: make(chan struct{}), err: err}
+// Done makes it a write that is over, with err.
+func (w *Write) Done(err error) {
+	w.state, w.done, w.err = begun, make(chan struct{}), err
 	close(w.done)
-	return w
 }
 
 // Start begins the write where it neither has begun nor was skipped.
@@ -49,6 +54,7 @@ func (w *Write) Start() {
 	do, spawn := w.do, w.spawn
 	w.state, w.do, w.spawn, w.done = begun, nil, nil, make(chan struct{})
 	w.mu.Unlock()
+	w.queue.drop(w)
 	spawn(func() {
 		defer close(w.done)
 		w.err = do()
@@ -58,11 +64,13 @@ func (w *Write) Start() {
 // Skip returns true where the write has not begun, and then never will.
 func (w *Write) Skip() bool {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.state != waiting {
+		w.mu.Unlock()
 		return false
 	}
 	w.state, w.do, w.spawn = skipped, nil, nil
+	w.mu.Unlock()
+	w.queue.drop(w)
 	return true
 }
 

@@ -17,7 +17,8 @@ func TestWriteBeginsAfterItsDelay(t *testing.T) {
 		var work sync.WaitGroup
 		var at time.Time
 		start := time.Now()
-		w := NewQueue(time.Second).Later(work.Go, func() error { at = time.Now(); return errOwn })
+		var w Write
+		NewQueue(time.Second).Later(&w, work.Go, func() error { at = time.Now(); return errOwn })
 		time.Sleep(time.Hour)
 		work.Wait()
 		if got := at.Sub(start); got != time.Second {
@@ -34,7 +35,8 @@ func TestWriteBeginsAfterItsDelay(t *testing.T) {
 
 func TestSkippedNeverBegins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := NewQueue(time.Second).Later(func(f func()) { go f() }, func() error { t.Error("it ran"); return nil })
+		var w Write
+		NewQueue(time.Second).Later(&w, func(f func()) { go f() }, func() error { t.Error("it ran"); return nil })
 		if !w.Skip() {
 			t.Error("a waiting write was not skipped")
 		}
@@ -55,7 +57,8 @@ func TestWaitBeginsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		for _, delay := range []time.Duration{0, time.Hour} {
-			w := NewQueue(delay).Later(func(f func()) { go f() }, func() error { time.Sleep(time.Second); return nil })
+			var w Write
+			NewQueue(delay).Later(&w, func(f func()) { go f() }, func() error { time.Sleep(time.Second); return nil })
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()
 			if over, err := w.Wait(ctx); over || !errors.Is(err, context.DeadlineExceeded) {
@@ -77,7 +80,8 @@ func TestItRunsOnceOrNotAtAll(t *testing.T) {
 		var work, callers sync.WaitGroup
 		var mu sync.Mutex
 		runs, skips := 0, 0
-		w := NewQueue(time.Hour).Later(work.Go, func() error { mu.Lock(); defer mu.Unlock(); runs++; return nil })
+		var w Write
+		NewQueue(time.Hour).Later(&w, work.Go, func() error { mu.Lock(); defer mu.Unlock(); runs++; return nil })
 		for i := range 4 {
 			callers.Go(func() {
 				if i%2 == 0 {
@@ -99,7 +103,8 @@ func TestItRunsOnceOrNotAtAll(t *testing.T) {
 
 func TestDone(t *testing.T) {
 	t.Parallel()
-	w := Done(errOwn)
+	var w Write
+	w.Done(errOwn)
 	if w.Skip() {
 		t.Error("it was skipped")
 	}
@@ -111,8 +116,11 @@ func TestDone(t *testing.T) {
 
 func BenchmarkSkipped(b *testing.B) {
 	b.ReportAllocs()
+	q := NewQueue(time.Hour)
 	for b.Loop() {
-		NewQueue(time.Hour).Later(nil, nil).Skip()
+		var w Write
+		q.Later(&w, nil, nil)
+		w.Skip()
 	}
 }
 
@@ -129,13 +137,14 @@ func TestQueueBeginsEachInItsTime(t *testing.T) {
 			return nil
 		}
 		for i := range 6 {
-			if w := q.Later(spawn, do); i%2 == 1 && !w.Skip() {
+			w := new(Write)
+			if q.Later(w, spawn, do); i%2 == 1 && !w.Skip() {
 				t.Error("it was not skipped")
 			}
 			time.Sleep(400 * time.Millisecond)
 		}
 		time.Sleep(time.Hour)
-		q.Later(spawn, do)
+		q.Later(new(Write), spawn, do)
 		time.Sleep(time.Hour)
 		mu.Lock()
 		defer mu.Unlock()
@@ -144,4 +153,31 @@ func TestQueueBeginsEachInItsTime(t *testing.T) {
 			t.Errorf("%v, want %v", at, want)
 		}
 	})
+}
+
+// What is skipped leaves the queue at once, wherever in it it stood.
+func TestSkippedLeavesTheQueue(t *testing.T) {
+	t.Parallel()
+	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}} {
+		q := NewQueue(time.Hour)
+		var w [3]Write
+		for i := range w {
+			q.Later(&w[i], nil, nil)
+		}
+		for n, i := range order {
+			if !w[i].Skip() {
+				t.Error("it was not skipped")
+			}
+			left := 0
+			for at := q.first; at != nil; at = at.next {
+				left++
+			}
+			if left != 2-n || (q.first == nil) != (q.last == nil) {
+				t.Errorf("%v: %d are left after %d", order, left, n+1)
+			}
+		}
+		if w[0].next != nil || w[0].prev != nil {
+			t.Error("it still knows the others")
+		}
+	}
 }

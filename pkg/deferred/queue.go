@@ -10,35 +10,63 @@ import (
 type Queue struct {
 	delay time.Duration
 
-	mu    sync.Mutex
-	list  []entry // in the order of their time
-	timer *time.Timer
-	runs  bool // the timer will ring
-}
-
-type entry struct {
-	write *Write
-	due   time.Time
+	mu          sync.Mutex
+	first, last *Write // in the order of their time
+	timer       *time.Timer
+	runs        bool // the timer will ring
 }
 
 // NewQueue returns a queue with a delay; without one writes begin at once.
 func NewQueue(delay time.Duration) *Queue { return &Queue{delay: delay} }
 
-// Later makes a write that begins after the delay. do is run by spawn, once or
+// Later makes w a write that begins after the delay. do is run by spawn, once or
 // not at all; spawn must not wait for it. Exactly one of Start and Skip must be
 // called in the end, so that nothing is left to the timer.
-func (q *Queue) Later(spawn func(func()), do func() error) *Write {
+func (q *Queue) Later(w *Write, spawn func(func()), do func() error) {
 	if q.delay <= 0 {
-		return Now(spawn, do)
+		w.Now(spawn, do)
+		return
 	}
-	w := &Write{do: do, spawn: spawn}
+	w.state, w.do, w.spawn, w.queue, w.due = waiting, do, spawn, q, time.Now().Add(q.delay)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.list = append(q.list, entry{w, time.Now().Add(q.delay)})
+	if w.prev = q.last; w.prev != nil {
+		w.prev.next = w
+	} else {
+		q.first = w
+	}
+	q.last = w
 	if !q.runs {
 		q.wind(q.delay)
 	}
-	return w
+}
+
+// drop takes a write out that does not wait any more.
+func (q *Queue) drop(w *Write) {
+	if q == nil {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.unlink(w)
+}
+
+// unlink takes a write out, if it is in. q.mu is held.
+func (q *Queue) unlink(w *Write) {
+	switch {
+	case w.prev != nil:
+		w.prev.next = w.next
+	case q.first == w:
+		q.first = w.next
+	default:
+		return // it was taken out before
+	}
+	if w.next != nil {
+		w.next.prev = w.prev
+	} else {
+		q.last = w.prev
+	}
+	w.next, w.prev = nil, nil
 }
 
 // wind sets the timer. q.mu is held.
@@ -51,33 +79,20 @@ func (q *Queue) wind(after time.Duration) {
 	q.timer.Reset(after)
 }
 
-// ring begins what is due.
+// ring begins what is due. Those that were skipped before have left.
 func (q *Queue) ring() {
 	q.mu.Lock()
-	now, n := time.Now(), 0
-	for n < len(q.list) && !q.list[n].due.After(now) {
-		n++
-	}
+	now := time.Now()
 	var due []*Write
-	for _, e := range q.list[:n] {
-		if e.write.waits() {
-			due = append(due, e.write)
-		}
+	for q.first != nil && !q.first.due.After(now) {
+		due = append(due, q.first)
+		q.unlink(q.first)
 	}
-	left := copy(q.list, q.list[n:])
-	clear(q.list[left:])
-	q.list = q.list[:left]
-	if q.runs = left > 0; q.runs {
-		q.wind(max(q.list[0].due.Sub(now), time.Millisecond))
+	if q.runs = q.first != nil; q.runs {
+		q.wind(max(q.first.due.Sub(now), time.Millisecond))
 	}
 	q.mu.Unlock()
 	for _, w := range due {
 		w.Start()
 	}
-}
-
-func (w *Write) waits() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.state == waiting
 }

@@ -24,6 +24,8 @@ type Write interface {
 // Group collects writes. It is safe for concurrent use. The zero value is
 // ready.
 type Group struct {
+	place scope.Valued
+
 	mu     sync.Mutex
 	writes []Write
 	room   [6]Write
@@ -78,6 +80,9 @@ type key struct{}
 // With returns a context whose writes join g. A nil g makes writes wait for
 // themselves.
 func With(ctx context.Context, g *Group) context.Context { return scope.WithValue(ctx, key{}, g) }
+
+// In is With(ctx, g) for whoever made g: the context lies in it. It is called once.
+func (g *Group) In(ctx context.Context) context.Context { return g.place.With(ctx, key{}, g) }
 
 // From returns the context's group, nil where there is none.
 func From(ctx context.Context) *Group {

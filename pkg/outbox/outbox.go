@@ -15,6 +15,7 @@ type key struct{}
 // carried is what a context carries: a record made before the call, or one that
 // grows while a transaction runs.
 type carried struct {
+	scope.Valued
 	record []byte
 	open   bool
 }
@@ -25,12 +26,14 @@ func With(ctx context.Context, record []byte) context.Context {
 	if len(record) == 0 {
 		return ctx
 	}
-	return scope.WithValue(ctx, key{}, &carried{record: record})
+	c := &carried{record: record}
+	return c.With(ctx, key{}, c)
 }
 
 // Open returns ctx for one transaction whose record is made within it, by Add.
 func Open(ctx context.Context) context.Context {
-	return scope.WithValue(ctx, key{}, &carried{open: true})
+	c := &carried{open: true}
+	return c.With(ctx, key{}, c)
 }
 
 // Add adds to the record of the transaction that ctx was opened for. Without

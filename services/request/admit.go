@@ -10,7 +10,6 @@ import (
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
-	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
@@ -89,7 +88,7 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 	}
 	r := &run{
 		s: s, id: ids.At("req", begin), owner: owner, submit: req, begin: begin, joined: joined,
-		makeSession: makeSession, done: make(chan struct{}),
+		makeSession: makeSession,
 	}
 	response, created := ids.At("resp", begin), timestamppb.New(begin)
 	fresh := func() *requestv1.Request {
@@ -115,9 +114,9 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 	}
 	if key == nil {
 		if s.rowWaits(r) {
-			r.accepting = s.rows.Later(s.work.Go, accept)
+			s.rows.Later(&r.accepting, s.spawn, accept)
 		} else {
-			r.accepting = deferred.Now(s.work.Go, accept)
+			r.accepting.Now(s.spawn, accept)
 		}
 		return r, nil, nil
 	}
@@ -128,7 +127,7 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 		}
 		return nil, nil, storeFault(err, r.id)
 	}
-	r.accepting = deferred.Done(nil)
+	r.accepting.Done(nil)
 	return r, nil, nil
 }
 

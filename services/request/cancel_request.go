@@ -31,7 +31,7 @@ func (s *Service) cancel(ctx context.Context, owner, id string) (*requestv1.Requ
 		}
 		r.reins.Cancel(errCancelled)
 		select {
-		case <-r.done:
+		case <-r.done.Opened():
 		case <-ctx.Done():
 			return nil, fault.From(ctx.Err())
 		}

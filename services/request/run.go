@@ -37,12 +37,12 @@ type run struct {
 
 	makeSession bool
 
-	scope scope.Scope   // while its client waits
-	reins scope.Reins   // of scope, or of what takes its place
-	done  chan struct{} // closed when the row is final, or left to others
+	scope scope.Scope    // while its client waits
+	reins scope.Reins    // of scope, or of what takes its place
+	done  deferred.Latch // opened when the row is final, or left to others
 
-	writes     durable.Group   // of the turn, in all rooms of this process
-	accepting  *deferred.Write // the commit of the row
+	writes     durable.Group  // of the turn, in all rooms of this process
+	accepting  deferred.Write // the commit of the row
 	acceptErr  error
 	acceptDone bool
 
@@ -113,7 +113,7 @@ func (s *Service) handle(ctx context.Context, r *run) error {
 			s.dismiss(r)
 		}
 	}()
-	ctx = durable.With(ctx, &r.writes)
+	ctx = r.writes.In(ctx)
 	base := ctx
 	if r.request.GetIdempotencyKey() != "" && !r.stays() {
 		// Others may follow the answer under its key, and its client leave.

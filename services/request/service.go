@@ -31,9 +31,10 @@ type Service struct {
 	metrics  *metrics
 	instance string
 
-	life context.Context // ends with Close
-	end  context.CancelFunc
-	work sync.WaitGroup // goroutines of the room
+	life  context.Context // ends with Close
+	end   context.CancelFunc
+	work  sync.WaitGroup // goroutines of the room
+	spawn func(func())   // work.Go
 
 	rows     *deferred.Queue // of requests that are written with their end
 	flagging allowance       // of turns that the guard looks at beside their answer
@@ -82,6 +83,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		db := postgres.New(deps.Postgres)
 		s.store, s.routes, s.shared = db, db, true
 	}
+	s.spawn = s.work.Go
 	var err error
 	if s.router, err = newRouter(cfg, deps.Seed); err != nil {
 		return nil, fmt.Errorf("request: %w", err)
@@ -173,7 +175,7 @@ func (s *Service) register(r *run) error {
 // dismiss takes a request out when it has ended.
 func (s *Service) dismiss(r *run) {
 	r.observed()
-	close(r.done)
+	r.done.Open()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.running, r.id)

@@ -35,7 +35,7 @@ func (s *Service) SubmitDetached(ctx context.Context, req *requestv1.SubmitDetac
 	s.work.Go(func() {
 		_ = s.handle(context.WithoutCancel(ctx), r) // its row says what became of it
 	})
-	s.awaitAnswer(commitCtx, r.done, out.GetResponseId())
+	s.awaitAnswer(commitCtx, r.done.Opened(), out.GetResponseId())
 	return &requestv1.SubmitDetachedResponse{Request: out}, nil
 }
 

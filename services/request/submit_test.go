@@ -290,7 +290,7 @@ func TestClientLeaves(t *testing.T) {
 				equal(t, final(w.newest().GetState()), false)
 				close(goOn)
 				if r := w.runningHere("local", w.newest().GetId()); r != nil {
-					<-r.done
+					<-r.done.Opened()
 				}
 				equal(t, w.newest().GetState(), completed)
 			})

@@ -23,7 +23,7 @@ func (s *Service) cancelAnswer(ctx context.Context, owner, id string) (*response
 	if r := s.runningHere(owner, id); r != nil {
 		r.reins.Cancel(errCancelled)
 		select {
-		case <-r.done:
+		case <-r.done.Opened():
 		case <-ctx.Done():
 			return nil, fault.From(ctx.Err())
 		}

@@ -10,13 +10,11 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
-	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // finishing is the end of an answer on its way into the store.
@@ -102,8 +100,9 @@ func (r *run) finish(ctx context.Context, err error) error {
 		r.response.Guard = r.guard(ctx)
 	}
 
-	lastingCtx, cancel := callctx.Lasting(ctx, r.s.cfg.StoreTimeout)
-	defer cancel()
+	lastingCtx := &r.lasting
+	lastingCtx.Start(ctx, r.s.cfg.StoreTimeout)
+	defer lastingCtx.Stop()
 	r.save(lastingCtx, f)
 	if f.lent != nil && !f.kept {
 		f.release() // not held while the client is waited for
@@ -168,12 +167,12 @@ func (r *run) complete(events []*conversationv1.Event, raw *conversationv1.RawCh
 			r.s.deps.Logger.Warn("an answer cannot be decoded", "response_id", r.id, "error", err)
 			return nil
 		}
-	} else if err := r.assembler.Add(events...); err != nil {
+	} else if err := r.parts.assembler.Add(events...); err != nil {
 		return fault.From(err)
 	}
 	// Tokens that are counted and not shown were thought in secret.
 	thought := r.thought || r.rules != nil && r.rules.Thought() || r.response.GetUsage().GetOutputTokens() > 0
-	r.answer = r.assembler.Answer()
+	r.answer = r.parts.assembler.AppendChoices(r.parts.made[:0])
 	if blank(r.answer, thought) {
 		return emptyAnswer(r.response.GetModel())
 	}
@@ -181,8 +180,8 @@ func (r *run) complete(events []*conversationv1.Event, raw *conversationv1.RawCh
 }
 
 // blank says that an answer has nothing in any choice, and no reason to.
-func blank(answer *wire.Answer, thought bool) bool {
-	for _, choice := range answer.Choices {
+func blank(choices []wire.Choice, thought bool) bool {
+	for _, choice := range choices {
 		switch choice.FinishReason {
 		case conversationv1.FinishReason_FINISH_REASON_CONTENT_FILTER, conversationv1.FinishReason_FINISH_REASON_LOAD,
 			conversationv1.FinishReason_FINISH_REASON_UNLOAD, conversationv1.FinishReason_FINISH_REASON_PAUSE,
@@ -211,22 +210,29 @@ func blank(answer *wire.Answer, thought bool) bool {
 // assemble makes the final row, the terminal chunk and the append of the
 // answer.
 func (r *run) assemble(state responsev1.Response_State, failure *fault.Fault, events []*conversationv1.Event, raw *conversationv1.RawChunk) *finishing {
-	now := timestamppb.New(r.s.deps.Clock())
-	f := &finishing{failure: failure}
+	p := r.parts
+	now := stamp(&p.finished, r.s.deps.Clock())
+	f := &p.end
+	f.failure = failure
 	if state != responsev1.Response_STATE_COMPLETED {
 		if raw != nil || r.raw {
 			_ = r.assembleLog(events, raw, false) // what there is of it
 		} else {
-			_ = r.assembler.Add(events...)
+			_ = p.assembler.Add(events...)
 		}
 	}
 	r.response.State, r.response.FinishTime = state, now
-	answer := r.answer
-	if answer == nil || state != responsev1.Response_STATE_COMPLETED { // more may have come
-		answer = r.assembler.Answer()
+	choices := r.answer
+	if choices == nil || state != responsev1.Response_STATE_COMPLETED { // more may have come
+		choices = p.assembler.AppendChoices(p.made[:0])
 	}
-	for _, choice := range answer.Choices {
-		out := &responsev1.Choice{Index: choice.Index, Message: choice.Message, FinishReason: choice.FinishReason, StopSequence: choice.StopSequence}
+	r.response.Choices = p.choices[:0]
+	for i, choice := range choices {
+		out := &p.choice
+		if i > 0 {
+			out = new(responsev1.Choice)
+		}
+		out.Index, out.Message, out.FinishReason, out.StopSequence = choice.Index, choice.Message, choice.FinishReason, choice.StopSequence
 		if choice.Index == 0 {
 			out.Message.Id = r.id
 		}
@@ -237,18 +243,22 @@ func (r *run) assemble(state responsev1.Response_State, failure *fault.Fault, ev
 		r.response.JsonOutput, r.response.Redactions = r.kept.response.GetJsonOutput(), r.kept.response.GetRedactions()
 	}
 
-	last := &conversationv1.Event{Kind: &conversationv1.Event_Finished{Finished: &conversationv1.Finished{FinishTime: now}}}
+	var last *conversationv1.Event
 	if failure != nil {
 		r.response.Failure = wire.Failure(failure)
 		last = &conversationv1.Event{Kind: &conversationv1.Event_Failed{Failed: r.response.Failure}}
-	} else if finished := wire.Last(r.held).GetFinished(); finished.GetFinishTime() != nil {
-		last.GetFinished().FinishTime = finished.GetFinishTime()
+	} else if at := wire.Last(r.held).GetFinished().GetFinishTime(); at != nil {
+		last = p.last.make(at)
+	} else {
+		last = p.last.make(now)
 	}
-	all := append(events[:len(events):len(events)], last)
+	all := events[:len(events):len(events)]
 	if r.sequence == 0 {
-		all = r.withStarted(all)
+		all = r.withStarted(&p.opening, events)
 	}
-	f.terminal = &conversationv1.Chunk{Sequence: r.sequence + 1, Events: all, Raw: raw}
+	all = append(all, last)
+	f.terminal = &p.terminal
+	f.terminal.Sequence, f.terminal.Events, f.terminal.Raw = r.sequence+1, all, raw
 	r.response.LastSequence = f.terminal.GetSequence()
 	if state == responsev1.Response_STATE_COMPLETED {
 		f.append = r.sessionAppend()
@@ -280,7 +290,7 @@ func (r *run) sessionAppend() *sessionv1.AppendMessagesRequest {
 func (r *run) save(ctx context.Context, f *finishing) {
 	var err error
 	// A row that was not begun is added with its end.
-	if f.whole = r.begun != nil && r.begun.Skip(); !f.whole {
+	if f.whole = r.begun.Skip(); !f.whole {
 		err = r.awaitBegin(ctx)
 	}
 	if err != nil {
@@ -366,7 +376,7 @@ func (r *run) fail(f *finishing, failure *fault.Fault) {
 	r.response.State, r.response.Failure = responsev1.Response_STATE_FAILED, wire.Failure(failure)
 	events := []*conversationv1.Event{{Kind: &conversationv1.Event_Failed{Failed: r.response.Failure}}}
 	if r.sequence == 0 {
-		events = r.withStarted(events)
+		events = r.withStarted(new(opening), events)
 	}
 	f.terminal = &conversationv1.Chunk{Sequence: r.sequence + 1, Events: events}
 	f.failure, f.append, f.last = failure, nil, nil
@@ -394,9 +404,6 @@ func (r *run) conclude(ctx context.Context, f *finishing) error {
 	}
 	if r.early != nil {
 		return r.early
-	}
-	if r.deliver == nil {
-		return nil
 	}
 	if err := r.deliver(f.terminal); err != nil {
 		if f.failure != nil {

@@ -8,11 +8,9 @@ import (
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
-	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/ids"
-	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
 	"github.com/gptmesh/gptmesh/services/response/internal/postprocess"
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/grpc"
@@ -44,11 +42,7 @@ func (s *Service) Generate(req *responsev1.GenerateRequest, stream grpc.ServerSt
 	if err := s.admit(r); err != nil {
 		return err
 	}
-	var message responsev1.GenerateResponse
-	r.deliver = func(chunk *conversationv1.Chunk) error {
-		message.Chunk = chunk
-		return stream.Send(&message)
-	}
+	r.stream = stream
 	return s.make(runCtx, r)
 }
 
@@ -88,16 +82,14 @@ func (s *Service) prepare(ctx context.Context, req *responsev1.GenerateRequest) 
 		id = ids.At("resp", now)
 	}
 	owner := callctx.Owner(ctx)
+	p := pool.Get().(*parts)
 	r := &run{
-		s: s, id: id, owner: owner, req: req, begin: now,
-		response: &responsev1.Response{
-			Id: id, RequestId: req.GetRequestId(), SessionId: req.GetSessionId(), Owner: owner,
-			State: responsev1.Response_STATE_RUNNING, CreateTime: timestamppb.New(now),
-		},
-		log:  answerlog.New(s.cfg.MaxAnswerBytes),
-		done: make(chan struct{}),
+		s: s, id: id, owner: owner, req: req, begin: now, parts: p, response: &p.response,
 	}
-	r.assembler.MaxBytes = s.cfg.MaxAnswerBytes
+	r.response.Id, r.response.RequestId, r.response.SessionId, r.response.Owner = id, req.GetRequestId(), req.GetSessionId(), owner
+	r.response.State, r.response.CreateTime = responsev1.Response_STATE_RUNNING, stamp(&p.created, now)
+	p.assembler.MaxBytes = s.cfg.MaxAnswerBytes
+	r.log.Init(s.cfg.MaxAnswerBytes)
 	if ttl := req.GetCache().GetTtl().AsDuration(); ttl > 0 && s.cache != nil {
 		key, err := cacheKeyOf(owner, req)
 		if err != nil {
@@ -123,22 +115,21 @@ func (s *Service) prepare(ctx context.Context, req *responsev1.GenerateRequest) 
 // gets.
 func (s *Service) make(ctx context.Context, r *run) error {
 	defer s.dismiss(r)
-	defer close(r.done)
+	defer r.done.Open()
 	defer r.log.Close()
-	created := r.response.GetCreateTime()
 	begin := func() error {
 		beginCtx, cancel := callctx.Lasting(ctx, s.cfg.StoreTimeout)
 		defer cancel()
 		// The run's own changes while this is written.
 		return s.store.Begin(beginCtx, &responsev1.Response{
 			Id: r.id, RequestId: r.req.GetRequestId(), SessionId: r.req.GetSessionId(), Owner: r.owner,
-			State: responsev1.Response_STATE_RUNNING, CreateTime: created,
+			State: responsev1.Response_STATE_RUNNING, CreateTime: timestamppb.New(r.begin),
 		}, s.instance)
 	}
 	if r.rowWaits() {
-		r.begun = s.rows.Later(s.work.Go, begin)
+		s.rows.Later(&r.begun, s.spawn, begin)
 	} else {
-		r.begun = deferred.Now(s.work.Go, begin)
+		r.begun.Now(s.spawn, begin)
 	}
 	var err error
 	if r.kept != nil {
@@ -149,8 +140,10 @@ func (s *Service) make(ctx context.Context, r *run) error {
 		})
 	}
 	modelEnd := time.Now()
-	defer func() { s.metrics.finish.Observe(time.Since(modelEnd).Seconds()) }()
-	return r.finish(ctx, err)
+	err = r.finish(ctx, err)
+	r.release()
+	s.metrics.finish.Observe(time.Since(modelEnd).Seconds())
+	return err
 }
 
 // rowWaits says that the row may wait for the answer's end. A stream's first
@@ -171,9 +164,9 @@ func (r *run) modelCall() *gptv1.GenerateRequest {
 		turn = shallow(turn)
 		turn.AcceptWire = conversationv1.Wire_WIRE_UNSPECIFIED
 	}
-	return &gptv1.GenerateRequest{
-		Turn: turn, RequestId: r.req.GetRequestId(), ResponseId: r.id, SessionId: r.req.GetSessionId(), UserId: turn.GetUser(),
-	}
+	call := &r.call
+	call.Turn, call.RequestId, call.ResponseId, call.SessionId, call.UserId = turn, r.req.GetRequestId(), r.id, r.req.GetSessionId(), turn.GetUser()
+	return call
 }
 
 // replay gives the kept answer in the place of a model.

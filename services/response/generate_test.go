@@ -267,7 +267,7 @@ func TestOneEnd(t *testing.T) {
 			})
 		cancel()
 		if r := w.runningHere("local", id); r != nil {
-			<-r.done
+			<-r.done.Opened()
 		}
 		ended := checkOrder(t, chunks)
 		r := w.get(id)
@@ -363,7 +363,7 @@ func TestClientLeaves(t *testing.T) {
 				}
 				close(goOn)
 				watched, err := w.watch(t.Context(), "resp_1", 0, 0)
-				<-r.done
+				<-r.done.Opened()
 				if err != nil || !strings.HasSuffix(show(watched), "$") {
 					t.Fatalf("%s, %v", show(watched), err)
 				}

@@ -19,7 +19,6 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/pgtest"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
-	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
 	"github.com/gptmesh/gptmesh/services/session/sessiontest"
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/grpc"
@@ -144,7 +143,7 @@ func (d *lineDecoder) End(dst []*conversationv1.Event) ([]*conversationv1.Event,
 // world is a response room with what it needs.
 type world struct {
 	*Service
-	t       *testing.T
+	t       testing.TB
 	caller  responsev1.ResponseServiceCaller
 	model   *model
 	session *sessiontest.Fake
@@ -152,7 +151,7 @@ type world struct {
 	close   func()
 }
 
-func configure(t *testing.T, path string, session *sessiontest.Fake, change func(*Config)) *world {
+func configure(t testing.TB, path string, session *sessiontest.Fake, change func(*Config)) *world {
 	t.Helper()
 	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: path, Synchronous: sqlite.Off})
 	if err != nil {
@@ -191,7 +190,7 @@ func configure(t *testing.T, path string, session *sessiontest.Fake, change func
 	return w
 }
 
-func open(t *testing.T, change ...func(*Config)) *world {
+func open(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
 	var f func(*Config)
 	if len(change) > 0 {
@@ -332,7 +331,5 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
-
-func newLogForBench() *answerlog.Log { return answerlog.New(1 << 30) }
 
 func newSessions() *sessiontest.Fake { return sessiontest.New() }

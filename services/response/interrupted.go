@@ -46,7 +46,7 @@ func (s *Service) endInterrupted(r *responsev1.Response, frames []byte) []byte {
 		// A watcher still gets what is there, in its own wire.
 		s.deps.Logger.Warn("a journaled answer cannot be decoded", "response_id", r.GetId(), "error", err)
 	}
-	for _, choice := range assembler.Answer().Choices {
+	for _, choice := range assembler.AppendChoices(nil) {
 		out := &responsev1.Choice{Index: choice.Index, Message: choice.Message, FinishReason: choice.FinishReason, StopSequence: choice.StopSequence}
 		if choice.Index == 0 {
 			out.Message.Id = r.GetId()

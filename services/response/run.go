@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/gen/scope"
@@ -21,7 +21,6 @@ import (
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // Why a run is cancelled other than by its own context. Rooms in this process
@@ -37,46 +36,53 @@ type run struct {
 	s         *Service
 	id, owner string
 	req       *responsev1.GenerateRequest
-	response  *responsev1.Response
+	call      gptv1.GenerateRequest
+	parts     *parts
+	response  *responsev1.Response // of parts, as a rule
 	begin     time.Time
 
-	scope  scope.Scope // of the model call
-	reins  scope.Reins // of scope
-	log    *answerlog.Log
-	shared bool          // others may read the log still; guarded by the service's lock
-	users  int           // rounds of the journal that read it; guarded likewise
-	done   chan struct{} // closed when the row is final, or given up
-	early  error         // the failure before the first chunk; set before the log is closed
+	scope   scope.Scope // of the model call
+	reins   scope.Reins // of scope
+	lasting scope.Apart // of the end, which happens whoever leaves
+	log     answerlog.Log
+	shared  bool           // others may read the log still; guarded by the service's lock
+	users   int            // rounds of the journal that read it; guarded likewise
+	done    deferred.Latch // opened when the row is final, or given up
+	early   error          // the failure before the first chunk; set before the log is closed
 
 	journaled int64       // chunks that the journal has; belongs to it
 	journals  atomic.Bool // some may be stored
 
-	writes    *durable.Group  // of the turn's rows; nil where each waits for itself
-	begun     *deferred.Write // the commit of the row
+	writes    *durable.Group // of the turn's rows; nil where each waits for itself
+	begun     deferred.Write // the commit of the row
 	beginErr  error
 	beginDone bool
 
-	deliver func(*conversationv1.Chunk) error // nil where nobody reads but watchers
-	chunk   conversationv1.Chunk              // lent to whoever receives
+	stream receiver             // nil where nobody reads but watchers
+	chunk  conversationv1.Chunk // lent to whoever receives
 
-	sequence  int64
-	grammar   wire.Grammar
-	rules     *postprocess.Pipeline // nil without post-processing
-	found     postprocess.Result
-	guarding  *withholding // nil unless the guard redacts or refuses
-	assembler wire.Assembler
-	answer    *wire.Answer // what it made; nil until it is whole
-	decoded   wire.Decoded // what others of this process made of the raw answer
-	raw       bool         // some chunk had the raw half: the log is assembled at the end
-	thought   bool
-	said      bool                  // the model has said something
-	framed    *[]byte               // the log before its end; nil until it is wanted
-	held      *conversationv1.Chunk // the chunk with the terminal event
-	broken    error                 // why the room itself stopped the model call
+	sequence int64
+	grammar  wire.Grammar
+	rules    *postprocess.Pipeline // nil without post-processing
+	found    postprocess.Result
+	guarding *withholding  // nil unless the guard redacts or refuses
+	answer   []wire.Choice // what the assembler made; nil until it is whole
+	decoded  wire.Decoded  // what others of this process made of the raw answer
+	raw      bool          // some chunk had the raw half: the log is assembled at the end
+	thought  bool
+	said     bool                  // the model has said something
+	framed   *[]byte               // the log before its end; nil until it is wanted
+	held     *conversationv1.Chunk // the chunk with the terminal event
+	broken   error                 // why the room itself stopped the model call
 
 	key  cacheKey
 	ttl  time.Duration
 	kept *keptAnswer // what the cache had
+}
+
+// receiver is where the caller of Generate gets the answer.
+type receiver interface {
+	Send(*responsev1.GenerateResponse) error
 }
 
 // take takes a chunk of the model's answer, which is borrowed. An error stops
@@ -131,10 +137,10 @@ func (r *run) hold(chunk *conversationv1.Chunk) {
 		r.held = proto.CloneOf(chunk)
 		return
 	}
-	r.held = &conversationv1.Chunk{
-		Sequence: chunk.GetSequence(), Events: slices.Clone(chunk.GetEvents()),
-		Raw: &conversationv1.RawChunk{Wire: raw.GetWire(), Form: raw.GetForm(), Data: raw.GetData(), EventCount: raw.GetEventCount()},
-	}
+	p := r.parts
+	p.heldRaw.Wire, p.heldRaw.Form, p.heldRaw.Data, p.heldRaw.EventCount = raw.GetWire(), raw.GetForm(), raw.GetData(), raw.GetEventCount()
+	p.held.Sequence, p.held.Events, p.held.Raw = chunk.GetSequence(), append(p.heldEvents[:0], chunk.GetEvents()...), &p.heldRaw
+	r.held = &p.held
 }
 
 // holdsAnswer tells whether a chunk holds anything of an answer.
@@ -168,9 +174,9 @@ func (r *run) note(events []*conversationv1.Event) {
 			r.response.Model, r.response.Provider = kind.Started.GetModel(), kind.Started.GetProvider()
 			r.response.DroppedFields = append([]string(nil), kind.Started.GetDroppedFields()...)
 			r.response.Cached = r.kept != nil
-			r.response.FirstEventTime = timestamppb.New(r.s.deps.Clock())
+			r.response.FirstEventTime = stamp(&r.parts.first, r.s.deps.Clock())
 		case *conversationv1.Event_Usage:
-			r.response.Usage = wire.CopyUsage(kind.Usage)
+			r.response.Usage = wire.CopyUsageInto(&r.parts.usage, kind.Usage)
 		case *conversationv1.Event_Reasoning:
 			r.thought = true
 		}
@@ -184,7 +190,7 @@ func (r *run) pass(ctx context.Context, events []*conversationv1.Event, raw *con
 			return r.stop(err)
 		}
 		r.s.metrics.firstChunk.Observe(r.s.deps.Clock().Sub(r.begin).Seconds())
-		events = r.withStarted(events)
+		events = r.withStarted(&r.parts.opening, events)
 	}
 	r.chunk.Sequence, r.chunk.Events, r.chunk.Raw = r.sequence+1, events, raw
 	if err := r.log.Append(&r.chunk); err != nil {
@@ -197,18 +203,25 @@ func (r *run) pass(ctx context.Context, events []*conversationv1.Event, raw *con
 	if raw != nil {
 		r.raw = true
 	} else if !r.raw {
-		if err := r.assembler.Add(events...); err != nil {
+		if err := r.parts.assembler.Add(events...); err != nil {
 			return r.stop(err)
 		}
-	}
-	if r.deliver == nil {
-		return nil
 	}
 	if err := r.deliver(&r.chunk); err != nil {
 		r.reins.Cancel(errClientGone)
 		return err
 	}
 	return nil
+}
+
+// deliver lends a chunk to the caller, if there is one.
+func (r *run) deliver(chunk *conversationv1.Chunk) error {
+	if r.stream == nil {
+		return nil
+	}
+	message := &r.parts.message
+	message.Chunk = chunk
+	return r.stream.Send(message)
 }
 
 // awaitBegin waits for the commit of the row.
@@ -224,18 +237,28 @@ func (r *run) awaitBegin(ctx context.Context) error {
 }
 
 // withStarted fills in the room's part of started, or puts a started of its own
-// in front. The events given are left as they are.
-func (r *run) withStarted(events []*conversationv1.Event) []*conversationv1.Event {
-	started := &conversationv1.Started{CreateTime: r.response.GetCreateTime()}
-	rest := events
-	if len(events) > 0 && events[0].GetStarted() != nil {
-		started = wire.CopyStarted(events[0].GetStarted())
-		rest = events[1:]
+// in front. The events given are left as they are, and what they hold is shared.
+func (r *run) withStarted(o *opening, events []*conversationv1.Event) []*conversationv1.Event {
+	started, rest := &o.started, events
+	if from := firstStarted(events); from == nil {
+		started.CreateTime = r.response.GetCreateTime()
+	} else if rest = events[1:]; len(from.ProtoReflect().GetUnknown()) > 0 {
+		started = wire.CopyStarted(from)
+	} else {
+		started.Model, started.Provider, started.ProviderResponseId = from.GetModel(), from.GetProvider(), from.GetProviderResponseId()
+		started.CreateTime, started.DroppedFields = from.GetCreateTime(), from.GetDroppedFields()
+		started.AttemptId, started.Target, started.AttemptNumber = from.GetAttemptId(), from.GetTarget(), from.GetAttemptNumber()
 	}
 	started.ResponseId, started.SessionId, started.Cached = r.id, r.req.GetSessionId(), r.kept != nil
-	out := make([]*conversationv1.Event, 0, len(rest)+1)
-	out = append(out, &conversationv1.Event{Kind: &conversationv1.Event_Started{Started: started}})
-	return append(out, rest...)
+	o.kind.Started, o.event.Kind = started, &o.kind
+	return append(append(o.events[:0], &o.event), rest...)
+}
+
+func firstStarted(events []*conversationv1.Event) *conversationv1.Started {
+	if len(events) == 0 {
+		return nil
+	}
+	return events[0].GetStarted()
 }
 
 // ending says how the model call ended: the state, and the failure where it is

@@ -29,9 +29,10 @@ type Service struct {
 	cache    *cache
 	instance string
 
-	life context.Context // ends with Close
-	end  context.CancelFunc
-	work sync.WaitGroup // goroutines of the room
+	life  context.Context // ends with Close
+	end   context.CancelFunc
+	work  sync.WaitGroup // goroutines of the room
+	spawn func(func())   // work.Go
 
 	settled  chan string // answers whose intent is done
 	flagging allowance   // of answers that the guard looks at
@@ -68,6 +69,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	} else {
 		s.store, s.shared = postgres.New(deps.Postgres), true
 	}
+	s.spawn = s.work.Go
 	var err error
 	if s.metrics, err = newMetrics(deps.Metrics, s.runningCount); err != nil {
 		return nil, fmt.Errorf("response: metrics: %w", err)

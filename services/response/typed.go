@@ -75,7 +75,7 @@ func (t *typer) decode(raw *conversationv1.RawChunk, last bool) ([]*conversation
 // assembleLog makes the answer of the log and the last chunk. Where whole is
 // false, it makes of it what it can.
 func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.RawChunk, whole bool) error {
-	r.assembler = wire.Assembler{MaxBytes: r.s.cfg.MaxAnswerBytes}
+	r.parts.assembler = wire.Assembler{MaxBytes: r.s.cfg.MaxAnswerBytes}
 	if r.sequence == 0 && raw.GetForm() == conversationv1.RawForm_RAW_FORM_JSON {
 		if typed, ok := r.decoded.Events(raw.GetData()); ok { // one body, and decoded before
 			return r.assembleDecoded(typed)
@@ -100,7 +100,7 @@ func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.Ra
 		if err != nil {
 			return err
 		}
-		if err := r.assembler.Add(typed...); err != nil {
+		if err := r.parts.assembler.Add(typed...); err != nil {
 			return err
 		}
 	}
@@ -112,7 +112,7 @@ func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.Ra
 	if err != nil {
 		return err
 	}
-	return r.assembler.Add(typed...)
+	return r.parts.assembler.Add(typed...)
 }
 
 // assembleDecoded makes the answer of what its body was decoded to. Of start,
@@ -123,7 +123,7 @@ func (r *run) assembleDecoded(typed []*conversationv1.Event) error {
 		case *conversationv1.Event_Started, *conversationv1.Event_Usage, *conversationv1.Event_Finished, *conversationv1.Event_Failed:
 			continue
 		}
-		if err := r.assembler.Add(typed[i : i+1]...); err != nil {
+		if err := r.parts.assembler.Add(typed[i : i+1]...); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 	"github.com/gptmesh/gptmesh/services/session/sessiontest"
+	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -97,7 +98,7 @@ func TestWatchFromAnySequence(t *testing.T) {
 
 func (w *world) awaitEnd(id string) {
 	if r := w.runningHere("local", id); r != nil {
-		<-r.done
+		<-r.done.Opened()
 	}
 }
 
@@ -388,13 +389,13 @@ func TestConfigNamesTheKey(t *testing.T) {
 }
 
 func BenchmarkRelay(b *testing.B) {
-	r := &run{s: &Service{cfg: DefaultConfig(), metrics: must(newMetrics(nil, nil))}, beginDone: true, response: &responsev1.Response{}, req: &responsev1.GenerateRequest{}}
+	r := &run{s: &Service{cfg: DefaultConfig(), metrics: must(newMetrics(nil, nil))}, beginDone: true, parts: new(parts), response: &responsev1.Response{}, req: &responsev1.GenerateRequest{}, stream: nowhere{}}
 	r.s.deps.Clock = time.Now
-	r.deliver = func(*conversationv1.Chunk) error { return nil }
 	chunk := raw(strings.Repeat("x", 220))
 	first := raw("x", started())
 	reset := func() {
-		r.log, r.sequence, r.grammar = newLogForBench(), 0, wire.Grammar{}
+		r.log, r.sequence, r.grammar = answerlog.Log{}, 0, wire.Grammar{}
+		r.log.Init(1 << 30)
 		if err := r.take(b.Context(), first); err != nil {
 			b.Fatal(err)
 		}

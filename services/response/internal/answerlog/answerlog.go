@@ -31,7 +31,8 @@ const (
 	maxSegment   = 256 << 10
 )
 
-// Log is one answer's chunks. The zero value is not usable; use New.
+// Log is one answer's chunks. It is made by New, or by Init where it is part of
+// another struct.
 type Log struct {
 	mu      sync.Mutex
 	limit   int
@@ -43,6 +44,8 @@ type Log struct {
 	plain   bool    // the last block was not worth packing
 	closed  bool
 	changed chan struct{} // closed at the next change; nil while nobody waits
+
+	room [1]block // of blocks: most answers are one
 }
 
 // block is a run of framed chunks.
@@ -68,6 +71,9 @@ func (b *block) appendTo(dst []byte) ([]byte, error) {
 // chunks.
 func New(limit int) *Log { return &Log{limit: limit} }
 
+// Init makes an empty log of l, as New does.
+func (l *Log) Init(limit int) { l.limit = limit }
+
 // Append adds chunk, which is read and not kept. It must not be called by two
 // goroutines at once, nor after Close.
 func (l *Log) Append(chunk *conversationv1.Chunk) error { return l.append(chunk, false) }
@@ -88,6 +94,9 @@ func (l *Log) SealEntry(entry []byte) {
 		l.blocks = append(l.blocks, block{first: l.first, data: l.tail})
 	}
 	l.tail, l.first = nil, l.count
+	if l.blocks == nil {
+		l.blocks = l.room[:0]
+	}
 	l.blocks = append(l.blocks, block{first: l.count, bare: true, data: entry})
 	l.count++
 	l.first = l.count

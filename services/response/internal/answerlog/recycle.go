@@ -30,7 +30,8 @@ func newSegment(size int) []byte {
 // recycle keeps a segment of a usual size for others.
 func recycle(segment []byte) {
 	if c := class(cap(segment)); cap(segment) > 0 && c < classes && cap(segment) == firstSegment<<c {
-		kept[c].Put(&segment)
+		whole := segment
+		kept[c].Put(&whole)
 	}
 }
 

@@ -44,6 +44,9 @@ type redaction struct {
 // Compile reads options. It is nil where they change nothing. The error is a
 // fault that names the field.
 func Compile(options *responsev1.PostProcessing) (*Rules, error) {
+	if options == nil {
+		return nil, nil
+	}
 	r := &Rules{format: options.GetFormat(), reasoning: options.GetReasoning()}
 	if schema := options.GetJsonSchema(); schema != "" {
 		if r.format != responsev1.PostProcessing_FORMAT_JSON {

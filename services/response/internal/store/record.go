@@ -48,26 +48,46 @@ func toHead(r *responsev1.Response) (Columns, error) {
 	if r.GetFinishTime() != nil {
 		c.Finish = Micros(r.GetFinishTime().AsTime())
 	}
+	d := drafts.Get().(*draft)
+	defer d.release()
 	var err error
-	c.Head, err = proto.Marshal(headOf(r))
+	c.Head, err = proto.Marshal(d.headOf(r))
 	return c, err
 }
 
+// draft is what a row is marshalled from: its messages are gone when it is.
+type draft struct {
+	response responsev1.Response
+	choice   responsev1.Choice
+	choices  [1]*responsev1.Choice
+}
+
+var drafts = sync.Pool{New: func() any { return new(draft) }}
+
+func (d *draft) release() {
+	*d = draft{}
+	drafts.Put(d)
+}
+
 // headOf is an answer without the messages of its choices. It shares all else.
-func headOf(r *responsev1.Response) *responsev1.Response {
-	head := &responsev1.Response{
+func (d *draft) headOf(r *responsev1.Response) *responsev1.Response {
+	d.response = responsev1.Response{
 		Id: r.GetId(), RequestId: r.GetRequestId(), SessionId: r.GetSessionId(), Owner: r.GetOwner(), State: r.GetState(),
 		Model: r.GetModel(), Provider: r.GetProvider(), Usage: r.GetUsage(), Failure: r.GetFailure(),
 		CreateTime: r.GetCreateTime(), FirstEventTime: r.GetFirstEventTime(), FinishTime: r.GetFinishTime(),
 		LastSequence: r.GetLastSequence(), Cached: r.GetCached(), DroppedFields: r.GetDroppedFields(),
 		JsonOutput: r.GetJsonOutput(), Redactions: r.GetRedactions(), Guard: r.GetGuard(),
 	}
-	for _, choice := range r.GetChoices() {
-		head.Choices = append(head.Choices, &responsev1.Choice{
-			Index: choice.GetIndex(), FinishReason: choice.GetFinishReason(), StopSequence: choice.GetStopSequence(),
-		})
+	d.response.Choices = d.choices[:0]
+	for i, choice := range r.GetChoices() {
+		bare := &d.choice
+		if i > 0 {
+			bare = new(responsev1.Choice)
+		}
+		bare.Index, bare.FinishReason, bare.StopSequence = choice.GetIndex(), choice.GetFinishReason(), choice.GetStopSequence()
+		d.response.Choices = append(d.response.Choices, bare)
 	}
-	return head
+	return &d.response
 }
 
 // FromColumns puts an answer together from its head and messages, which may be
@@ -170,7 +190,10 @@ func (f *Final) ToQuoted() (c Columns, log []byte, err error) {
 	// Of the texts, which are most of it, nothing is left as a rule.
 	room := messageRoom.Get().(*[]byte)
 	defer messageRoom.Put(room)
-	messages, err := (proto.MarshalOptions{}).MarshalAppend((*room)[:0], &responsev1.Response{Choices: f.Response.GetChoices()})
+	d := drafts.Get().(*draft)
+	defer d.release()
+	d.response.Choices = f.Response.GetChoices()
+	messages, err := (proto.MarshalOptions{}).MarshalAppend((*room)[:0], &d.response)
 	if err != nil {
 		return c, nil, err
 	}

@@ -1,0 +1,81 @@
+package response
+
+import (
+	"sync"
+	"time"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// parts is what the messages of a run are made of, in one piece of memory that
+// the next run uses again. Nobody but the run's goroutine and, while they have it,
+// those it lends a chunk to may know of it: where something of it is kept, such as
+// an answer in the cache, the parts are not given back.
+type parts struct {
+	response                 responsev1.Response
+	created, first, finished timestamppb.Timestamp
+	usage                    conversationv1.Usage
+	choice                   responsev1.Choice
+	choices                  [1]*responsev1.Choice
+
+	held       conversationv1.Chunk
+	heldRaw    conversationv1.RawChunk
+	heldEvents [6]*conversationv1.Event
+
+	opening  opening
+	last     closing
+	terminal conversationv1.Chunk
+	message  responsev1.GenerateResponse
+	end      finishing
+
+	assembler wire.Assembler
+	made      [1]wire.Choice // by it
+}
+
+var pool = sync.Pool{New: func() any { return new(parts) }}
+
+// release gives the parts back. The run is over.
+func (p *parts) release() {
+	*p = parts{}
+	pool.Put(p)
+}
+
+// release gives back what the run was made of, unless somebody keeps it.
+func (r *run) release() {
+	if r.ttl > 0 || r.parts.end.kept {
+		return
+	}
+	p := r.parts
+	r.parts, r.response, r.held, r.answer = nil, nil, nil, nil
+	p.release()
+}
+
+// stamp is timestamppb.New in memory that is there.
+func stamp(at *timestamppb.Timestamp, t time.Time) *timestamppb.Timestamp {
+	at.Seconds, at.Nanos = t.Unix(), int32(t.Nanosecond())
+	return at
+}
+
+// opening is the room's own started event, in front of others.
+type opening struct {
+	started conversationv1.Started
+	kind    conversationv1.Event_Started
+	event   conversationv1.Event
+	events  [6]*conversationv1.Event
+}
+
+// closing is the event of an answer that finished.
+type closing struct {
+	finished conversationv1.Finished
+	kind     conversationv1.Event_Finished
+	event    conversationv1.Event
+}
+
+func (c *closing) make(at *timestamppb.Timestamp) *conversationv1.Event {
+	c.finished.FinishTime = at
+	c.kind.Finished, c.event.Kind = &c.finished, &c.kind
+	return &c.event
+}
