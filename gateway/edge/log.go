@@ -44,7 +44,10 @@ func (x *Exchange) logLine(status int, duration time.Duration) {
 		f := fault.From(x.failure)
 		attrs = append(attrs, slog.String("reason", fault.ReasonName(f.Reason)), slog.String("error", f.Error()))
 	}
-	logger.LogAttrs(x.ctx, level, "request", attrs...)
+	// Made here, a record need not know the line of the program that made it.
+	record := slog.NewRecord(time.Now(), level, "request", 0)
+	record.AddAttrs(attrs...)
+	_ = logger.Handler().Handle(x.ctx, record)
 }
 
 func (x *Exchange) routeName() string {

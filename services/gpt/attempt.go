@@ -106,7 +106,7 @@ func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err erro
 	a.scope.Start(parent)
 	defer a.scope.Cancel(nil)
 
-	a.begun, a.noted = s.deps.Clock(), s.progress.beat.Load()+1
+	a.begun, a.noted = a.way.entered, s.progress.beat.Load()+1
 	a.row.Id, a.row.Owner = ids.At("att", a.begun), callctx.Owner(parent)
 	a.row.ReserveTime = setTime(&a.reserveTime, a.begun)
 	a.row.QueueMicros = a.begun.Sub(a.call.arrived).Microseconds()

@@ -178,12 +178,11 @@ func (c *call) next(ctx context.Context, way *way, got *result) (cause gptv1.Att
 
 // other says that another target can take the call, and pays for it.
 func (c *call) other() bool {
-	now := c.service.deps.Clock()
-	i, _ := c.choose(now)
+	i, _ := c.choose()
 	if i < 0 {
 		return false
 	}
-	rank, _ := c.fitness(i, now)
+	rank, _ := c.fitness(i, c.service.deps.Clock())
 	return rank < used && c.payFor(c.plan.Options[i].Target.Entry)
 }
 

@@ -63,7 +63,7 @@ func (c *call) fitness(i int, now time.Time) (int, string) {
 
 // choose takes an option by the route's strategy, among those that are fittest,
 // and says why where there was a choice. -1 where none can be entered.
-func (c *call) choose(now time.Time) (chosen int, decision string) {
+func (c *call) choose() (chosen int, decision string) {
 	options := c.plan.Options
 	if len(options) == 1 || c.stick != nil {
 		for i := range options {
@@ -73,7 +73,7 @@ func (c *call) choose(now time.Time) (chosen int, decision string) {
 		}
 		return -1, ""
 	}
-	best := unfitEnd
+	best, now := unfitEnd, c.service.deps.Clock()
 	ranks, left := make([]int, len(options)), []string{}
 	for i := range options {
 		rank, why := c.fitness(i, now)
@@ -184,8 +184,7 @@ func (c *call) enter(ctx context.Context, cause gptv1.Attempt_Cause) (*way, erro
 	clear(c.blocked)
 	var refused error
 	for {
-		now := c.service.deps.Clock()
-		i, decision := c.choose(now)
+		i, decision := c.choose()
 		if i < 0 {
 			return nil, refused
 		}

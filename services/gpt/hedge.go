@@ -109,12 +109,11 @@ func (c *call) hedged(ctx context.Context, first *way, wait time.Duration) resul
 // enterHedge takes the right to call a second target, where one is free and the
 // budget allows it. It waits for nothing.
 func (c *call) enterHedge(ctx context.Context) *way {
-	now := c.service.deps.Clock()
-	i, decision := c.choose(now)
+	i, decision := c.choose()
 	if i < 0 || c.race.decided() != nil {
 		return nil
 	}
-	if rank, _ := c.fitness(i, now); rank != fit || !c.pay(c.plan.Options[i].Target.Entry) {
+	if rank, _ := c.fitness(i, c.service.deps.Clock()); rank != fit || !c.pay(c.plan.Options[i].Target.Entry) {
 		return nil
 	}
 	second, err := c.goTo(ctx, i, gptv1.Attempt_CAUSE_HEDGE, decision)

@@ -76,6 +76,8 @@ func (s *Service) measure(a *attempt) {
 	row.SettleTime = setTime(&a.settleTime, now)
 	row.TotalMicros = now.Sub(a.begun).Microseconds()
 	switch {
+	case m.usage != nil && m.usage.GetSource() == conversationv1.UsageSource_USAGE_SOURCE_PROVIDER && row.GetOutcome() == gptv1.Attempt_OUTCOME_COMPLETED:
+		row.Usage = m.usage // which nobody changes
 	case m.usage != nil:
 		row.Usage = wire.CopyUsage(m.usage)
 		if row.GetUsage().GetSource() == conversationv1.UsageSource_USAGE_SOURCE_UNSPECIFIED {
