@@ -108,10 +108,9 @@ func newHost(ctx context.Context, s *settings, rooms []string) (*host, error) {
 // chains makes what calls pass through on a wire, and in this process.
 func (h *host) chains() error {
 	metrics := rpc.NewCallMetrics(h.registry)
-	recovery := rpc.Recovery(h.logger)
-	wire, err := rpc.NewChain(h.policies, rpc.RequestID(), rpc.Trace(h.tracing.Tracer, "wire"), rpc.Log(h.logger),
-		metrics.Interceptor("wire"), recovery, rpc.Deadline(), rpc.Authentication(h.authenticator), rpc.RateLimit(h.limiter),
-		rpc.Validation(h.validator))
+	wire, err := rpc.NewChain(h.policies, rpc.Wire{
+		Logger: h.logger, Metrics: metrics, Tracer: h.tracing.Tracer, Authenticator: h.authenticator, Limiter: h.limiter, Validator: h.validator,
+	}.Interceptor())
 	if err != nil {
 		return err
 	}

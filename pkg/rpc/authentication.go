@@ -13,27 +13,20 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// Authentication finds out who calls and whether it may call the method. A room
-// shows a client certificate or the mesh secret, and then speaks for whom it
-// names; everyone else shows an API key.
-func Authentication(authenticator *auth.Authenticator) Interceptor {
-	return Interceptor{Name: "authentication", Wrap: func(ctx context.Context, m *Method, next func(context.Context) error) error {
-		principal, err := identify(ctx, authenticator)
-		scope := m.Policy.GetAuthScope()
-		if err != nil && scope != meshv1.AuthScope_AUTH_SCOPE_PUBLIC {
-			return err
-		}
-		if scope == meshv1.AuthScope_AUTH_SCOPE_INTERNAL && !principal.Internal && !authenticator.Open() {
-			return fault.New(codes.PermissionDenied, meshv1.ErrorReason_ERROR_REASON_PERMISSION_DENIED,
-				"this method is for rooms of the mesh", "scope", scope.String())
-		}
-		call := callctx.From(ctx)
-		call.Principal = principal
-		if r := recordOf(ctx); r != nil {
-			r.principal = principal.ID
-		}
-		return next(callctx.With(ctx, call))
-	}}
+// admit finds out who calls and whether it may call the method. A room shows a
+// client certificate or the mesh secret, and then speaks for whom it names;
+// everyone else shows an API key.
+func admit(ctx context.Context, authenticator *auth.Authenticator, m *Method) (callctx.Principal, error) {
+	principal, err := identify(ctx, authenticator)
+	scope := m.Policy.GetAuthScope()
+	if err != nil && scope != meshv1.AuthScope_AUTH_SCOPE_PUBLIC {
+		return callctx.Principal{}, err
+	}
+	if scope == meshv1.AuthScope_AUTH_SCOPE_INTERNAL && !principal.Internal && !authenticator.Open() {
+		return callctx.Principal{}, fault.New(codes.PermissionDenied, meshv1.ErrorReason_ERROR_REASON_PERMISSION_DENIED,
+			"this method is for rooms of the mesh", "scope", scope.String())
+	}
+	return principal, nil
 }
 
 func identify(ctx context.Context, authenticator *auth.Authenticator) (callctx.Principal, error) {

@@ -68,8 +68,10 @@ func BenchmarkWireChain(b *testing.B) {
 				b.Fatal(err)
 			}
 			logger := slog.New(slog.DiscardHandler)
-			chain, err := NewChain(policies, RequestID(), Log(logger), NewCallMetrics(prometheus.NewRegistry()).Interceptor("wire"), Recovery(logger),
-				Deadline(), Authentication(known), RateLimit(ratelimit.New(ratelimit.Config{API: 1 << 40, Window: 1 << 40}, nil)), Validation(validator))
+			chain, err := NewChain(policies, Wire{
+				Logger: logger, Metrics: NewCallMetrics(prometheus.NewRegistry()), Authenticator: known,
+				Limiter: ratelimit.New(ratelimit.Config{API: 1 << 40, Window: 1 << 40}, nil), Validator: validator,
+			}.Interceptor())
 			if err != nil {
 				b.Fatal(err)
 			}

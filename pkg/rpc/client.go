@@ -121,24 +121,27 @@ func (s *readingStream) RecvMsg(m any) error {
 }
 
 func (o outgoing) context(ctx context.Context) context.Context {
-	md, ok := metadata.FromOutgoingContext(ctx)
-	if ok {
-		md = md.Copy()
-	} else {
-		md = metadata.MD{}
+	md, ok := metadata.FromOutgoingContext(ctx) // a copy
+	if !ok {
+		md = make(metadata.MD, 4)
+	}
+	values := make([]string, 0, 4)
+	set := func(key, value string) {
+		values = append(values, value)
+		md[key] = values[len(values)-1 : len(values) : len(values)]
 	}
 	call := callctx.From(ctx)
 	if call.RequestID != "" {
-		md.Set(RequestIDKey, call.RequestID)
+		set(RequestIDKey, call.RequestID)
 	}
 	if call.Principal.ID != "" {
-		md.Set(principalKey, call.Principal.ID)
+		set(principalKey, call.Principal.ID)
 	}
 	if call.Depth > 0 {
-		md.Set(depthKey, strconv.Itoa(call.Depth))
+		set(depthKey, strconv.Itoa(call.Depth))
 	}
 	if o.secret != "" {
-		md.Set(secretKey, o.secret)
+		set(secretKey, o.secret)
 	}
 	inject(ctx, md)
 	return metadata.NewOutgoingContext(ctx, md)

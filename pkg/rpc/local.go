@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/gptmesh/gptmesh/pkg/callctx"
@@ -15,16 +14,11 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Local is what surrounds a call within a process: its metrics, and Recovery. It
-// is one, and allocates nothing, because every turn passes it several times.
+// Local is what surrounds a call within a process: its metrics, and recovery
+// from panics. It is one, and allocates nothing, because every turn passes it several times.
 func (c *CallMetrics) Local(logger *slog.Logger) Interceptor {
-	var methods sync.Map // of *Method to *methodMetrics: looked up once per method, not per call
 	begin := func(m *Method) *methodMetrics {
-		known, ok := methods.Load(m)
-		if !ok {
-			known, _ = methods.LoadOrStore(m, c.method("local", m))
-		}
-		metrics := known.(*methodMetrics)
+		metrics := c.of("local", m)
 		metrics.running.Inc()
 		return metrics
 	}

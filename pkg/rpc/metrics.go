@@ -1,11 +1,8 @@
 package rpc
 
 import (
-	"context"
 	"sync"
-	"time"
 
-	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 )
@@ -15,6 +12,8 @@ type CallMetrics struct {
 	calls    *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	running  *prometheus.GaugeVec
+
+	wire, local sync.Map // of *Method to *methodMetrics: looked up once per method, not per call
 }
 
 // NewCallMetrics registers the metrics.
@@ -35,27 +34,17 @@ func NewCallMetrics(registry prometheus.Registerer) *CallMetrics {
 	return m
 }
 
-// Interceptor counts the calls of one transport: "wire" or "local".
-func (c *CallMetrics) Interceptor(transport string) Interceptor {
-	var methods sync.Map // of *Method to *methodMetrics: looked up once per method, not per call
-	return Interceptor{Name: "metrics", Wrap: func(ctx context.Context, m *Method, next func(context.Context) error) error {
-		known, ok := methods.Load(m)
-		if !ok {
-			known, _ = methods.LoadOrStore(m, c.method(transport, m))
-		}
-		metrics := known.(*methodMetrics)
-		metrics.running.Inc()
-		defer metrics.running.Dec()
-		start := time.Now()
-		err := next(ctx)
-		code := codes.OK
-		if err != nil {
-			code = fault.From(err).Code
-		}
-		metrics.codes[min(code, codes.Unauthenticated)].Inc()
-		metrics.duration.Observe(time.Since(start).Seconds())
-		return err
-	}}
+// of are a method's metrics over one transport: "wire" or "local".
+func (c *CallMetrics) of(transport string, m *Method) *methodMetrics {
+	known := &c.wire
+	if transport == "local" {
+		known = &c.local
+	}
+	metrics, ok := known.Load(m)
+	if !ok {
+		metrics, _ = known.LoadOrStore(m, c.method(transport, m))
+	}
+	return metrics.(*methodMetrics)
 }
 
 // methodMetrics are the metrics of one method over one transport.

@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 
-	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -12,19 +11,16 @@ import (
 // maxRequestID bounds the request ids that are taken from clients.
 const maxRequestID = 128
 
-// RequestID takes the caller's request id or makes one, puts it into the call
-// context and into the answer's header.
-func RequestID() Interceptor {
-	return Interceptor{Name: "request_id", Wrap: func(ctx context.Context, _ *Method, next func(context.Context) error) error {
-		id := first(ctx, RequestIDKey)
-		if !ValidRequestID(id) {
-			id = ids.New("rid")
-		}
-		// Failing to set a header is no reason to fail the call.
-		_ = grpc.SetHeader(ctx, metadata.Pairs(RequestIDKey, id))
-		ctx = callctx.With(ctx, callctx.Call{RequestID: id})
-		return next(context.WithValue(ctx, recordKey{}, &record{}))
-	}}
+// takeRequestID takes the caller's request id or makes one, and puts it into the
+// answer's header.
+func takeRequestID(ctx context.Context) string {
+	id := first(ctx, RequestIDKey)
+	if !ValidRequestID(id) {
+		id = ids.New("rid")
+	}
+	// Failing to set a header is no reason to fail the call.
+	_ = grpc.SetHeader(ctx, metadata.MD{RequestIDKey: {id}})
+	return id
 }
 
 // ValidRequestID says whether a client's request id is taken as it is: 1 to 128
@@ -39,14 +35,4 @@ func ValidRequestID(id string) bool {
 		}
 	}
 	return true
-}
-
-// record is what inner interceptors tell outer ones.
-type record struct{ principal string }
-
-type recordKey struct{}
-
-func recordOf(ctx context.Context) *record {
-	r, _ := ctx.Value(recordKey{}).(*record)
-	return r
 }

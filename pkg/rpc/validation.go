@@ -1,28 +1,15 @@
 package rpc
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
 	"buf.build/go/protovalidate"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
-	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 )
-
-// Validation holds requests to the rules in their contract. Requests of rooms
-// were checked where they came in.
-func Validation(validator protovalidate.Validator) Interceptor {
-	return Interceptor{Name: "validation", Check: func(ctx context.Context, _ *Method, request proto.Message) error {
-		if callctx.From(ctx).Principal.Internal {
-			return nil
-		}
-		return Validate(validator, request)
-	}}
-}
 
 // Validate holds one message to its rules. The fault names every broken field.
 func Validate(validator protovalidate.Validator, request proto.Message) error {
