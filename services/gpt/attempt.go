@@ -35,7 +35,8 @@ type attempt struct {
 	span   attemptSpan
 
 	scope       scope.Scope
-	ctx         context.Context // of the call to the provider
+	ctx         context.Context // of the attempt
+	telling     scope.Valued    // of the call to the provider, which tells the attempt about its exchange
 	begun       time.Time
 	noted       int64       // the beat of the last checkpoint
 	reached     atomic.Bool // a byte may have gone to the provider
@@ -120,7 +121,7 @@ func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err erro
 		a.ledger.settled = true // there is nothing to settle
 	} else {
 		a.ledger.reserve(ctx, s, &a.row, &a.scope)
-		ctx = provider.WithExchange(ctx, a)
+		ctx = provider.WithExchange(ctx, a, &a.telling)
 	}
 	first := s.cfg.Timeouts.FirstToken
 	if !a.call.turn.GetStream() {

@@ -40,7 +40,7 @@ func newMetrics(registerer prometheus.Registerer, providers *registry.Registry) 
 	}
 	m := &metrics{
 		registerer: registerer, models: map[modelName]*modelMetrics{},
-		attempts:   counter("attempts_total", "Calls of providers by how they ended.", "provider", "model", "outcome"),
+		attempts: counter("attempts_total", "Calls of providers by how they ended.", "provider", "model", "outcome"),
 		firstToken: histogram("first_token_seconds", "Time from a call to its first token.",
 			[]float64{.02, .05, .1, .2, .35, .5, .75, 1, 1.5, 2.5, 5, 10, 20, 40, 80}),
 		total: histogram("attempt_seconds", "Time from a call to its end.",

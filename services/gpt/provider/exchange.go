@@ -21,9 +21,10 @@ type Exchange interface {
 
 type exchangeKey struct{}
 
-// WithExchange returns ctx carrying e.
-func WithExchange(ctx context.Context, e Exchange) context.Context {
-	return scope.WithValue(ctx, exchangeKey{}, e)
+// WithExchange returns ctx carrying e, which in is made to be: it may lie in what
+// e is.
+func WithExchange(ctx context.Context, e Exchange, in *scope.Valued) context.Context {
+	return in.With(ctx, exchangeKey{}, e)
 }
 
 // ExchangeOf returns what ctx carries, or nil.
