@@ -140,6 +140,20 @@ func (t *transfer) write(fd uintptr) bool {
 	return true
 }
 
+// Receive reads from a non-blocking socket within a function that a
+// syscall.RawConn's Read calls. again says that nothing is there yet; n is 0
+// without it at the end.
+func Receive(fd uintptr, p []byte) (n int, again bool, err error) {
+	n, errno := call(syscall.SYS_READ, fd, p)
+	switch errno {
+	case 0:
+		return n, false, nil
+	case syscall.EAGAIN:
+		return 0, true, nil
+	}
+	return 0, false, errno
+}
+
 // most bounds one call, so that the scheduler does not wait long for it.
 const most = 256 << 10
 

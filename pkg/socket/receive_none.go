@@ -1,0 +1,8 @@
+//go:build !unix
+
+package socket
+
+import "errors"
+
+// Receive is not supported here.
+func Receive(uintptr, []byte) (int, bool, error) { return 0, false, errors.ErrUnsupported }
