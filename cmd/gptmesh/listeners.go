@@ -154,9 +154,16 @@ func (h *host) ready(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
+// httpServer is what an HTTP server does, net/http's and the edge's.
+type httpServer interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+	Close() error
+}
+
 // httpComponent serves until closed. Closing cuts nothing off that ends soon:
 // the rooms have ended long streams by then, and their endings reach clients.
-func httpComponent(name string, server *http.Server, listener net.Listener) lifecycle.Component {
+func httpComponent(name string, server httpServer, listener net.Listener) lifecycle.Component {
 	served := make(chan error, 1)
 	return lifecycle.Component{
 		Name: name,

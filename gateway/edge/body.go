@@ -15,6 +15,7 @@ import (
 
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/http1"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/grpc/codes"
@@ -39,13 +40,17 @@ func (x *Exchange) Body() ([]byte, error) {
 	if x.r.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
+	encoding := first(x.r.Header, "Content-Encoding")
+	plain := encoding == "" || strings.EqualFold(encoding, "identity")
+	if whole, ok := x.r.Body.(*http1.Body); ok && plain {
+		return whole.Take(), nil
+	}
 	// The deadline must not outlive the body: a read of the connection goes on
 	// beside the answer, to notice that the client left.
 	if err := x.conn.SetReadDeadline(time.Now().Add(x.edge.config.BodyTimeout)); err == nil {
 		defer x.conn.SetReadDeadline(noDeadline)
 	}
-	encoding := first(x.r.Header, "Content-Encoding")
-	if encoding == "" || strings.EqualFold(encoding, "identity") {
+	if plain {
 		body, err := readAll(x.r.Body, max(x.r.ContentLength, 511)+1, limit)
 		if err != nil {
 			return nil, x.bodyError(err, "")

@@ -15,6 +15,7 @@ import (
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/http1"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/rpc"
 	"go.opentelemetry.io/otel/trace"
@@ -77,10 +78,17 @@ func New(config Config, deps Deps) (*Edge, error) {
 	return e, nil
 }
 
+// A body is read before its request is looked at, where it is not longer than
+// bodyAhead and comes within bodyWait.
+const (
+	bodyAhead = 1 << 20
+	bodyWait  = time.Second
+)
+
 // Server is an HTTP server of the edge with its bounds set. Whoever calls it
 // listens, and shuts it down after Drain.
-func (e *Edge) Server() *http.Server {
-	s := &http.Server{
+func (e *Edge) Server() *http1.Server {
+	standard := &http.Server{
 		Handler:           e,
 		ReadHeaderTimeout: e.config.HeaderTimeout,
 		IdleTimeout:       e.config.IdleTimeout,
@@ -88,12 +96,21 @@ func (e *Edge) Server() *http.Server {
 		ErrorLog:          slog.NewLogLogger(e.deps.Logger.Handler(), slog.LevelDebug),
 		Protocols:         new(http.Protocols),
 	}
-	s.BaseContext = func(net.Listener) context.Context { return e.base }
-	s.ConnContext = withConn
-	s.Protocols.SetHTTP1(true)
-	s.Protocols.SetHTTP2(true)
-	s.Protocols.SetUnencryptedHTTP2(true)
-	return s
+	standard.BaseContext = func(net.Listener) context.Context { return e.base }
+	standard.ConnContext = withConn
+	standard.Protocols.SetHTTP1(true)
+	standard.Protocols.SetHTTP2(true)
+	standard.Protocols.SetUnencryptedHTTP2(true)
+	return http1.New(http1.Config{
+		Handler:     e,
+		Standard:    standard,
+		Base:        e.base,
+		HeadTimeout: e.config.HeaderTimeout,
+		BodyWait:    min(e.config.BodyTimeout, bodyWait),
+		IdleTimeout: e.config.IdleTimeout,
+		BodyLimit:   min(e.config.BodyLimit, bodyAhead),
+		Logger:      e.deps.Logger,
+	})
 }
 
 // Drain stops admission: readiness is false from now on and new requests are

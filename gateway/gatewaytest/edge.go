@@ -3,7 +3,6 @@ package gatewaytest
 import (
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/gptmesh/gptmesh/gateway/edge"
@@ -41,16 +40,17 @@ func Keys(t testing.TB, keys ...string) *auth.Authenticator {
 // address, "http://127.0.0.1:1234". Connections that are open then are closed.
 func Serve(t testing.TB, e *edge.Edge) string {
 	t.Helper()
-	server := httptest.NewUnstartedServer(e)
-	own := e.Server()
-	own.ErrorLog, own.Handler = server.Config.ErrorLog, e
-	server.Config = own
-	server.Start()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, served := e.Server(), make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
+		_ = server.Close()
+		<-served
 	})
-	return server.URL
+	return "http://" + listener.Addr().String()
 }
 
 // Client makes connections of its own, closed when the test ends.

@@ -455,6 +455,7 @@ func TestOneWritePerChunk(t *testing.T) {
 		t.Fatal(err)
 	}
 	close(listener.done)
+	_ = own.Close()
 	<-served
 	if len(out) != 3 || !strings.HasPrefix(out[0], "HTTP/1.1 200 OK") || !strings.Contains(out[0], rawFirst) || !strings.HasSuffix(string(got), "0\r\n\r\n") {
 		t.Errorf("%d writes: %q", len(out), out)
