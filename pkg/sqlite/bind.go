@@ -64,7 +64,7 @@ func memory(at uintptr, n int) []byte {
 // SQLite's own.
 func (c *conn) bind(s *prepared, args []any, copied bool) error {
 	if len(args) < s.params {
-		return fmt.Errorf("sqlite: %d arguments for %d parameters", len(args), s.params)
+		return missing(len(args), s.params)
 	}
 	defer func() {
 		clear(c.values) // they hold rows
@@ -93,6 +93,10 @@ func (c *conn) bind(s *prepared, args []any, copied bool) error {
 		}
 	}
 	return nil
+}
+
+func missing(args, params int) error {
+	return fmt.Errorf("sqlite: %d arguments for %d parameters", args, params)
 }
 
 func (c *conn) bindValue(handle uintptr, place int32, value any, copied bool) error {

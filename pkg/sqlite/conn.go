@@ -165,13 +165,34 @@ func (c *conn) exec(query string, args []any) (changed int64, err error) {
 	if err := c.bind(s, args, false); err != nil {
 		return 0, err
 	}
+	return c.finish(s)
+}
+
+// run is exec of a Stmt.
+func (c *conn) run(stmt Stmt) (changed int64, err error) {
+	if stmt.Values.none() {
+		return c.exec(stmt.Query, stmt.Args)
+	}
+	s, err := c.statement(stmt.Query)
+	if err != nil {
+		return 0, err
+	}
+	defer c.put(s)
+	if err := c.bindValues(s, stmt.Values); err != nil {
+		return 0, err
+	}
+	return c.finish(s)
+}
+
+// finish runs a bound statement to its end.
+func (c *conn) finish(s *prepared) (changed int64, err error) {
 	for {
-		switch rc := lib.Xsqlite3_step(c.tls, s.handle); rc {
-		case lib.SQLITE_ROW:
-		case lib.SQLITE_DONE:
+		more, err := c.next(s)
+		if err != nil {
+			return 0, err
+		}
+		if !more {
 			return lib.Xsqlite3_changes64(c.tls, c.db), nil
-		default:
-			return 0, c.failed(rc)
 		}
 	}
 }

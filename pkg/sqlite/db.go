@@ -159,10 +159,15 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) er
 // less cost, and returns how many rows it changed. args are kept until it
 // returns. Where it changed none, what ctx carries for the outbox is not told.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
+	return db.Run(ctx, Stmt{Query: query, Args: args})
+}
+
+// Run is Exec of a Stmt.
+func (db *DB) Run(ctx context.Context, stmt Stmt) (changed int64, err error) {
 	if err := db.settle(ctx); err != nil {
 		return 0, err
 	}
-	return db.exec(ctx, query, args)
+	return db.exec(ctx, stmt)
 }
 
 // Migrate applies the migrations in fsys that are missing and returns their

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -238,7 +239,7 @@ func TestErrorPredicates(t *testing.T) {
 
 func TestBusyWhenAnotherProcessWrites(t *testing.T) {
 	t.Parallel()
-	db := open(t, Config{BusyTimeout: 1})
+	db := open(t, Config{BusyTimeout: 200 * time.Millisecond})
 	other, err := sql.Open("sqlite", db.cfg.writerDSN())
 	if err != nil {
 		t.Fatal(err)

@@ -222,8 +222,8 @@ func (l *Later) Join(ctx context.Context) error {
 
 // runNow runs statements in one commit.
 func (db *DB) runNow(ctx context.Context, list stmts) error {
-	if len(list) == 1 {
-		_, err := db.exec(ctx, list[0].Query, list[0].Args)
+	if len(list) == 1 && list[0].Query != "" {
+		_, err := db.exec(ctx, list[0])
 		return err
 	}
 	return db.commit.Do(ctx, func(_ context.Context, w *writer) error { return w.runAll(list) })
@@ -234,7 +234,7 @@ func (w *writer) runAll(list stmts) error {
 		if w.recording(stmt) {
 			continue
 		}
-		if _, err := w.execute(stmt.Query, stmt.Args); err != nil {
+		if _, err := w.conn.run(stmt); err != nil {
 			return w.failed(err)
 		}
 	}
@@ -348,7 +348,7 @@ func (db *DB) runLater(w *writer, list stmts, g *gathering) error {
 		if w.recording(stmt) || g != nil && g.add(stmt) {
 			continue
 		}
-		_, err := w.execute(stmt.Query, stmt.Args)
+		_, err := w.conn.run(stmt)
 		if err = w.failed(err); err == nil {
 			continue
 		}

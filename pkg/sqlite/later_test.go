@@ -1,12 +1,14 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -181,7 +183,7 @@ func TestJournalAway(t *testing.T) {
 	if err := whole.Wait(t.Context()); !errors.Is(err, journal.ErrClosed) {
 		t.Error("a write that neither took was acknowledged:", err)
 	}
-	if _, err := db.exec(t.Context(), "pragma max_page_count = 100000", nil); err != nil {
+	if _, err := db.exec(t.Context(), Stmt{Query: "pragma max_page_count = 100000"}); err != nil {
 		t.Fatal(err)
 	}
 	var name string
@@ -270,7 +272,7 @@ func TestStmtsRoundTrip(t *testing.T) {
 	t.Parallel()
 	in := stmts{
 		{Query: "q", Args: []any{nil, int64(-5), 1.5, "text", []byte{0, 1}, true, false, []byte{}}},
-		{record: []byte("told")}, {Query: "other"}, {record: []byte{}}, {},
+		Recording([]byte("told")), {Query: "other"}, Recording([]byte{}), {},
 	}
 	stored := map[uint64]string{number("q"): "q", number("other"): "other"}
 	for name, known := range map[string]func(string) (uint64, bool){"spelled": spelled, "numbered": numbered} {
@@ -292,13 +294,76 @@ func TestStmtsRoundTrip(t *testing.T) {
 	// As versions wrote it that knew no numbers.
 	old := append([]byte("\x01q\x01\x01\x0a"), "\x00\x01\x04\x02hi"...)
 	out, err := parseStmts(old, nil)
-	if want := (stmts{{Query: "q", Args: []any{int64(5)}}, {record: []byte("hi")}}); err != nil || !reflect.DeepEqual(out, want) {
+	if want := (stmts{{Query: "q", Args: []any{int64(5)}}, Recording([]byte("hi"))}); err != nil || !reflect.DeepEqual(out, want) {
 		t.Error(out, err)
 	}
 }
 
+// TestValuesArePackedAsArgs writes rows by Values and by Args: they make the same
+// record, the same row at once, and the same row after a crash.
+func TestValuesArePackedAsArgs(t *testing.T) {
+	t.Parallel()
+	large := bytes.Repeat([]byte("large"), 1000)
+	args := []any{nil, int64(-1 << 40), true, false, "text", "", []byte("blob"), []byte{}, []byte(nil), large, int64(7), large, "end"}
+	v := NewValues(8)
+	v.Null()
+	v.Int(-1 << 40)
+	head := v
+	v = head.Begin(20)
+	v.Bool(true)
+	v.Bool(false)
+	v.Text("text")
+	v.Text("")
+	v.Blob([]byte("blob"))
+	v.Blob([]byte{})
+	v.Blob(nil)
+	v.Lend(large)
+	v.Int(7)
+	v.Lend(large)
+	v.Text("end")
+	query := "insert into wide values (?" + strings.Repeat(", ?", len(args)-1) + ")"
+	packed, plain := stmts{{Query: query, Values: v}}, stmts{{Query: query, Args: args}}
+	one, _ := packed.appendTo(nil, spelled)
+	other, _ := plain.appendTo(nil, spelled)
+	if !bytes.Equal(one, other) {
+		t.Errorf("values make the record %q, arguments %q", one, other)
+	}
+
+	dir := t.TempDir()
+	db := journaled(t, dir)
+	columns := "c0"
+	for i := range len(args) - 1 {
+		columns += ", c" + strconv.Itoa(i+1)
+	}
+	if _, err := db.Exec(t.Context(), "create table wide ("+columns+")"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := db.Run(t.Context(), plain[0]); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	if n, err := db.Run(t.Context(), packed[0]); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	later(t, db, packed[0])
+	later(t, db, plain[0])
+	crashed := copied(t, dir)
+	const kinds = `select count(*) from (select distinct *, typeof(c0), typeof(c1), typeof(c2), typeof(c5), typeof(c7), typeof(c8), typeof(c9) from wide)`
+	for name, db := range map[string]*DB{"at once": db, "after a crash": journaled(t, crashed)} {
+		var rows, different int
+		if err := db.QueryRow(t.Context(), "select count(*) from wide").Scan(&rows); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.QueryRow(t.Context(), kinds).Scan(&different); err != nil || rows != 4 || different != 1 {
+			t.Errorf("%s: %d rows, %d of them different, %v", name, rows, different, err)
+		}
+	}
+	if _, err := db.Run(t.Context(), Stmt{Query: "select ?, ?, ?", Values: head}); err == nil {
+		t.Error("an argument was missing, and nobody said so")
+	}
+}
+
 func FuzzParseStmts(f *testing.F) {
-	example := stmts{{Query: "q", Args: []any{nil, int64(-5), 1.5, "text", []byte{0, 1}, true}}, {record: []byte("told")}}
+	example := stmts{{Query: "q", Args: []any{nil, int64(-5), 1.5, "text", []byte{0, 1}, true}}, Recording([]byte("told"))}
 	for _, known := range []func(string) (uint64, bool){spelled, numbered} {
 		data, _ := example.appendTo(nil, known)
 		f.Add(data)

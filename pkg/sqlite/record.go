@@ -22,15 +22,15 @@ func (tx *Tx) Record(record []byte) {
 	}
 }
 
-// exec is Exec of what may come before what was written later.
-func (db *DB) exec(ctx context.Context, query string, args []any) (changed int64, err error) {
+// exec is Run of what may come before what was written later.
+func (db *DB) exec(ctx context.Context, stmt Stmt) (changed int64, err error) {
 	record := outbox.From(ctx)
 	err = db.commit.DoOne(ctx, func(_ context.Context, w *writer) error {
 		if w.fatal != nil {
 			return w.fatal // outside of a transaction it would be one of its own
 		}
 		var err error
-		if changed, err = w.execute(query, args); err != nil {
+		if changed, err = w.conn.run(stmt); err != nil {
 			return w.failed(err)
 		}
 		if changed > 0 {
@@ -71,14 +71,14 @@ func (w *writer) tell() {
 
 // Recording is the statement of a Later that adds to the record of the commit in
 // which it is run; see Tx.Record.
-func Recording(record []byte) Stmt { return Stmt{record: record} }
+func Recording(record []byte) Stmt { return Stmt{Values: Values{packed: record}} }
 
 // recording adds the record of a Recording; false for another statement.
 func (w *writer) recording(stmt Stmt) bool {
 	if stmt.Query != "" {
 		return false
 	}
-	w.record = append(w.record, stmt.record...)
+	w.record = append(w.record, stmt.Values.packed...)
 	return true
 }
 

@@ -7,10 +7,13 @@ import (
 	"math"
 )
 
-// Stmt is a statement with its arguments, which are kept until it was run.
+// Stmt is a statement with its arguments, which are kept until it was run. One
+// without a Query is a Recording, whose record is all that it has.
 type Stmt struct {
 	Query string
 	Args  []any
+	// Values, where there are any, stand in the place of Args.
+	Values Values
 	// Key, where set, lets a Later run the statement at the end of its commit,
 	// behind those that were written after it, together with the others of its
 	// Query and Key: as Join says. A crash may have each run by itself, in its place.
@@ -19,8 +22,6 @@ type Stmt struct {
 	// several, in their order. What it is given it leaves as it is. Required with
 	// Key.
 	Join func(args [][]any) [][]any
-
-	record []byte // of a Recording, which has no Query
 }
 
 // What follows an argument's tag in a journal's record.
@@ -60,7 +61,7 @@ func (s stmts) values() error {
 func (s stmts) size() int {
 	size := 64
 	for _, stmt := range s {
-		size += len(stmt.Query) + len(stmt.record) + 32*len(stmt.Args)
+		size += len(stmt.Query) + stmt.Values.size() + 32*len(stmt.Args)
 		for _, arg := range stmt.Args {
 			switch v := arg.(type) {
 			case string:
@@ -79,7 +80,7 @@ func (s stmts) size() int {
 func (s stmts) appendTo(dst []byte, known func(text string) (uint64, bool)) (out []byte, spelled bool) {
 	for _, stmt := range s {
 		if stmt.Query == "" { // a Recording
-			dst = appendBlob(append(dst, 0, 1), stmt.record)
+			dst = appendBlob(append(dst, 0, 1), stmt.Values.packed)
 			continue
 		}
 		if n, ok := known(stmt.Query); ok {
@@ -88,6 +89,10 @@ func (s stmts) appendTo(dst []byte, known func(text string) (uint64, bool)) (out
 			spelled = true
 			dst = binary.AppendUvarint(dst, uint64(len(stmt.Query)))
 			dst = append(dst, stmt.Query...)
+		}
+		if !stmt.Values.none() {
+			dst = stmt.Values.appendTo(dst)
+			continue
 		}
 		dst = binary.AppendUvarint(dst, uint64(len(stmt.Args)))
 		for _, arg := range stmt.Args {
@@ -161,7 +166,7 @@ func parseStmts(data []byte, stored map[uint64]string) (stmts, error) {
 			if len(stmt.Args) != 1 {
 				return nil, errRecord
 			}
-			stmt.record, _ = stmt.Args[0].([]byte)
+			stmt.Values.packed, _ = stmt.Args[0].([]byte)
 			stmt.Args = nil
 		}
 		out = append(out, stmt)

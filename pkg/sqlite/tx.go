@@ -30,6 +30,15 @@ func (tx *Tx) Exec(_ context.Context, query string, args ...any) (sql.Result, er
 	return driver.RowsAffected(changed), nil
 }
 
+// Run is Exec of a Stmt.
+func (tx *Tx) Run(_ context.Context, stmt Stmt) (changed int64, err error) {
+	if tx.over {
+		return 0, errTxOver
+	}
+	changed, err = tx.w.conn.run(stmt)
+	return changed, tx.w.failed(err)
+}
+
 // Query runs a statement that returns rows. Rows left open are closed when the
 // function returns.
 func (tx *Tx) Query(_ context.Context, query string, args ...any) (*Rows, error) {

@@ -73,14 +73,9 @@ func ReserveValues(a *gptv1.Attempt) []any {
 // cost, currency, price version, failure, settle time, the three durations and
 // the provider's id.
 func SettleValues(a *gptv1.Attempt) ([]any, error) {
-	failure := []byte{}
-	if a.GetFailure() != nil {
-		// A map's order must not make equal failures differ.
-		encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(a.GetFailure())
-		if err != nil {
-			return nil, err
-		}
-		failure = encoded
+	failure, err := Failure(a)
+	if err != nil {
+		return nil, err
 	}
 	u := a.GetUsage()
 	return append(make([]any, 0, 17), // and the id
@@ -89,6 +84,15 @@ func SettleValues(a *gptv1.Attempt) ([]any, error) {
 		a.GetCostNanos(), a.GetCurrency(), a.GetPriceVersion(), failure, Micros(a.GetSettleTime()),
 		a.GetQueueMicros(), a.GetFirstTokenMicros(), a.GetTotalMicros(), a.GetProviderResponseId(),
 	), nil
+}
+
+// Failure is an attempt's failure as a column: not nil, empty where it has none.
+func Failure(a *gptv1.Attempt) ([]byte, error) {
+	if a.GetFailure() == nil {
+		return []byte{}, nil
+	}
+	// A map's order must not make equal failures differ.
+	return proto.MarshalOptions{Deterministic: true}.Marshal(a.GetFailure())
 }
 
 // Micros is a time as a column.

@@ -51,8 +51,7 @@ func BenchmarkGrowth(b *testing.B) {
 				next++
 				a := storetest.Attempt(next, nil)
 				a.Owner = fmt.Sprint("owner", next%1000)
-				values := append(store.ReserveValues(a), "i")
-				l, err := db.Later(context.Background(), kit.Stmt{Query: reserveSQL, Args: values})
+				l, err := db.Later(context.Background(), reserved(keptValues(a, "i"), a))
 				if err == nil && next%batch == 0 {
 					err = l.Wait(context.Background())
 					_, _ = s.List(context.Background(), store.Filter{Owner: "nobody", Limit: 1}) // runs what is pending

@@ -40,7 +40,7 @@ type claims interface{ Claim(id string) bool }
 // reservation is a row as it was reserved.
 type reservation struct {
 	later    *sqlite.Later
-	values   []any
+	kept     sqlite.Values
 	instance string
 }
 
@@ -62,19 +62,20 @@ func (s *Store) Reserve(ctx context.Context, attempt *gptv1.Attempt, instance st
 
 // ReserveLater implements store.Deferring.
 func (s *Store) ReserveLater(ctx context.Context, attempt *gptv1.Attempt, instance string) (durable.Write, error) {
-	values := append(store.ReserveValues(attempt), instance)
+	kept := keptValues(attempt, instance)
+	row := reserved(kept, attempt)
 	if !s.fresh.Claim(attempt.GetId()) {
-		if _, err := s.db.Exec(ctx, reserveSQL, values...); err != nil {
+		if _, err := s.db.Run(ctx, row); err != nil {
 			return nil, wrap(err)
 		}
 		return &reserving{over: true}, nil
 	}
-	later, err := s.db.Later(ctx, sqlite.Stmt{Query: reserveSQL, Args: values})
+	later, err := s.db.Later(ctx, row)
 	if err != nil {
 		return nil, wrap(err)
 	}
 	s.mu.Lock()
-	s.reserved[attempt.GetId()] = reservation{later: later, values: values, instance: instance}
+	s.reserved[attempt.GetId()] = reservation{later: later, kept: kept, instance: instance}
 	s.mu.Unlock()
 	return &reserving{store: s, id: attempt.GetId(), later: later}, nil
 }
@@ -111,18 +112,18 @@ func (r *reserving) Wait(ctx context.Context) error {
 
 // Settle implements store.Store.
 func (s *Store) Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error) {
-	values, err := store.SettleValues(attempt)
+	failure, err := store.Failure(attempt)
 	if err != nil {
 		return false, fault.Internal(err)
 	}
 	r, mine := s.take(attempt.GetId())
 	if !mine {
-		changed, err := s.db.Exec(ctx, settleSQL, append(values, attempt.GetId())...)
+		changed, err := s.db.Run(ctx, settled(attempt, failure))
 		return changed == 1, wrap(err)
 	}
-	later, whole, err := s.db.Instead(ctx, r.later, sqlite.Stmt{Query: settledSQL, Args: settledValues(r.values, values)})
-	if err == nil && !whole {
-		later, err = s.db.Later(ctx, sqlite.Stmt{Query: settleSQL, Args: append(values, attempt.GetId())})
+	later, ok, err := s.db.Instead(ctx, r.later, whole(settledSQL, r.kept, attempt, failure))
+	if err == nil && !ok {
+		later, err = s.db.Later(ctx, settled(attempt, failure))
 	}
 	if err == nil {
 		err = later.Join(ctx)
@@ -144,11 +145,11 @@ func (s *Store) SettleWhole(ctx context.Context, attempt *gptv1.Attempt, instanc
 	if mine {
 		return s.Settle(ctx, attempt)
 	}
-	values, err := store.SettleValues(attempt)
+	failure, err := store.Failure(attempt)
 	if err != nil {
 		return false, fault.Internal(err)
 	}
-	changed, err := s.db.Exec(ctx, settleWholeSQL, settledValues(append(store.ReserveValues(attempt), instance), values)...)
+	changed, err := s.db.Run(ctx, whole(settleWholeSQL, keptValues(attempt, instance), attempt, failure))
 	return changed == 1, wrap(err)
 }
 

@@ -34,7 +34,7 @@ type Store struct {
 // begun is a row as it was begun.
 type begun struct {
 	later *sqlite.Later // nil where the row is in its table
-	args  []any
+	head  sqlite.Values
 }
 
 // claims knows of ids that no row can have.
@@ -60,7 +60,6 @@ func (s *Store) Accept(ctx context.Context, r *requestv1.Request, instance strin
 	if key == nil {
 		return s.accept(ctx, r, instance, body)
 	}
-	whole := insert(r, instance, false, body)
 	err = s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
 		result, err := tx.Exec(ctx, `insert into request_keys (owner, key, request_id, hash, expires_micros) values (?, ?, ?, ?, ?)
 			on conflict (owner, key) do update
@@ -73,7 +72,7 @@ func (s *Store) Accept(ctx context.Context, r *requestv1.Request, instance strin
 		if n, err := result.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(err, store.ErrKeyTaken)
 		}
-		_, err = tx.Exec(ctx, whole.Query, whole.Args...)
+		_, err = tx.Run(ctx, whole(head(r, instance), r, false, body))
 		return err
 	})
 	if err == nil {
@@ -84,18 +83,36 @@ func (s *Store) Accept(ctx context.Context, r *requestv1.Request, instance strin
 	return err
 }
 
-const insertSQL = `insert into requests (id, owner, user_id, session_id, state, instance, answered, create_micros, body)
+const insertSQL = `insert into requests (id, owner, user_id, session_id, instance, create_micros, state, answered, body)
 	values (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-func insert(r *requestv1.Request, instance string, answered bool, body []byte) sqlite.Stmt {
-	return sqlite.Stmt{Query: insertSQL, Args: insertArgs(r, instance, answered, body)}
+// head are the columns that a request keeps.
+func head(r *requestv1.Request, instance string) sqlite.Values {
+	v := sqlite.NewValues(10 + 12 + len(r.GetId()) + len(r.GetOwner()) + len(r.GetUserId()) + len(r.GetSessionId()) + len(instance))
+	v.Text(r.GetId())
+	v.Text(r.GetOwner())
+	v.Text(r.GetUserId())
+	v.Text(r.GetSessionId())
+	v.Text(instance)
+	v.Int(store.Micros(r.GetCreateTime().AsTime()))
+	return v
+}
+
+// whole inserts a request with the head of its row.
+func whole(head sqlite.Values, r *requestv1.Request, answered bool, body []byte) sqlite.Stmt {
+	v := head.Begin(10 + len(body))
+	v.Int(int64(r.GetState()))
+	v.Bool(answered)
+	v.Blob(body)
+	return sqlite.Stmt{Query: insertSQL, Values: v}
 }
 
 // accept adds a request without a key.
 func (s *Store) accept(ctx context.Context, r *requestv1.Request, instance string, body []byte) error {
-	stmt := insert(r, instance, false, body)
+	head := head(r, instance)
+	stmt := whole(head, r, false, body)
 	if !s.fresh.Claim(r.GetId()) {
-		_, err := s.db.Exec(ctx, stmt.Query, stmt.Args...)
+		_, err := s.db.Run(ctx, stmt)
 		return err
 	}
 	later, err := s.db.Later(ctx, stmt)
@@ -103,7 +120,7 @@ func (s *Store) accept(ctx context.Context, r *requestv1.Request, instance strin
 		return err
 	}
 	s.mu.Lock()
-	s.open[r.GetId()] = begun{later: later, args: stmt.Args}
+	s.open[r.GetId()] = begun{later: later, head: head}
 	s.mu.Unlock()
 	if err := later.Join(ctx); err != nil {
 		s.take(r.GetId())
@@ -121,20 +138,16 @@ func (s *Store) take(id string) (begun, bool) {
 	return b, ok
 }
 
-func insertArgs(r *requestv1.Request, instance string, answered bool, body []byte) []any {
-	return []any{r.GetId(), r.GetOwner(), r.GetUserId(), r.GetSessionId(),
-		int32(r.GetState()), instance, answered, store.Micros(r.GetCreateTime().AsTime()), body}
-}
-
 // Add implements store.Store.
 func (s *Store) Add(ctx context.Context, r *requestv1.Request, instance string, answered bool) error {
 	body, err := proto.Marshal(r)
 	if err != nil {
 		return err
 	}
+	stmt := whole(head(r, instance), r, answered, body)
 	if names := store.Experiments(r); len(names) > 0 {
 		err = s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
-			if _, err := tx.Exec(ctx, insertSQL, insertArgs(r, instance, answered, body)...); err != nil {
+			if _, err := tx.Run(ctx, stmt); err != nil {
 				return err
 			}
 			return assign(ctx, tx, r, names)
@@ -144,7 +157,6 @@ func (s *Store) Add(ctx context.Context, r *requestv1.Request, instance string, 
 		}
 		return err
 	}
-	stmt := insert(r, instance, answered, body)
 	if s.fresh.Claim(r.GetId()) {
 		later, err := s.db.Later(ctx, stmt)
 		if err != nil {
@@ -152,7 +164,7 @@ func (s *Store) Add(ctx context.Context, r *requestv1.Request, instance string, 
 		}
 		return later.Join(ctx)
 	}
-	_, err = s.db.Exec(ctx, stmt.Query, stmt.Args...)
+	_, err = s.db.Run(ctx, stmt)
 	if sqlite.IsUniqueViolation(err) {
 		return store.ErrFinal
 	}
@@ -170,51 +182,56 @@ func (s *Store) Finish(ctx context.Context, r *requestv1.Request, answered bool)
 	if names := store.Experiments(r); len(names) > 0 {
 		s.take(r.GetId())
 		return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
-			result, err := tx.Exec(ctx, finishSQL, int32(r.GetState()), answered, body, r.GetId())
+			changed, err := tx.Run(ctx, finished(r, answered, body))
 			if err != nil {
 				return err
 			}
-			if n, err := result.RowsAffected(); err != nil || n == 0 {
-				return errors.Join(err, store.ErrFinal)
+			if changed == 0 {
+				return store.ErrFinal
 			}
 			return assign(ctx, tx, r, names)
 		})
 	}
-	end := sqlite.Stmt{Query: finishSQL, Args: []any{int32(r.GetState()), answered, body, r.GetId()}}
 	b, mine := s.take(r.GetId())
 	if !mine {
-		changed, err := s.db.Exec(ctx, end.Query, end.Args...)
+		changed, err := s.db.Run(ctx, finished(r, answered, body))
 		if err == nil && changed == 0 {
 			return store.ErrFinal
 		}
 		return err
 	}
-	later, err := s.end(ctx, b, end)
+	later, err := s.end(ctx, b, r, answered, body)
 	if err == nil {
 		err = later.Join(ctx)
 	}
 	if err != nil {
 		s.mu.Lock()
-		s.open[r.GetId()] = begun{args: b.args} // so that it can be tried again
+		s.open[r.GetId()] = begun{head: b.head} // so that it can be tried again
 		s.mu.Unlock()
 	}
 	return err
 }
 
+// finished makes a request final.
+func finished(r *requestv1.Request, answered bool, body []byte) sqlite.Stmt {
+	v := sqlite.NewValues(12 + len(body) + len(r.GetId()))
+	v.Int(int64(r.GetState()))
+	v.Bool(answered)
+	v.Blob(body)
+	v.Text(r.GetId())
+	return sqlite.Stmt{Query: finishSQL, Values: v}
+}
+
 // end makes a row final that only this store makes so: where it was not inserted
 // yet, it is inserted as it is in the end.
-func (s *Store) end(ctx context.Context, b begun, end sqlite.Stmt) (*sqlite.Later, error) {
+func (s *Store) end(ctx context.Context, b begun, r *requestv1.Request, answered bool, body []byte) (*sqlite.Later, error) {
 	if b.later != nil {
-		args := append([]any(nil), b.args...)
-		copy(args[4:5], end.Args[:1])  // state
-		copy(args[6:7], end.Args[1:2]) // answered
-		copy(args[8:9], end.Args[2:3]) // body
-		later, whole, err := s.db.Instead(ctx, b.later, sqlite.Stmt{Query: insertSQL, Args: args})
-		if err != nil || whole {
+		later, ok, err := s.db.Instead(ctx, b.later, whole(b.head, r, answered, body))
+		if err != nil || ok {
 			return later, err
 		}
 	}
-	return s.db.Later(ctx, end)
+	return s.db.Later(ctx, finished(r, answered, body))
 }
 
 // Get implements store.Store.

@@ -56,9 +56,11 @@ func (s *Store) Begin(ctx context.Context, response *responsev1.Response, instan
 	if err != nil {
 		return err
 	}
-	stmt := sqlite.Stmt{Query: beginSQL, Args: []any{c.ID, c.Owner, c.RequestID, c.SessionID, c.State, instance, c.Create, c.Head}}
+	v := start(c, instance, len(c.Head))
+	v.Blob(c.Head)
+	stmt := sqlite.Stmt{Query: beginSQL, Values: v}
 	if !s.fresh.Claim(c.ID) {
-		_, err = s.db.Exec(ctx, stmt.Query, stmt.Args...)
+		_, err = s.db.Run(ctx, stmt)
 		if sqlite.IsUniqueViolation(err) {
 			return store.ErrExists
 		}
@@ -80,6 +82,19 @@ func (s *Store) Begin(ctx context.Context, response *responsev1.Response, instan
 
 const beginSQL = `insert into responses (id, owner, request_id, session_id, state, instance, create_micros, head)
 	values (?, ?, ?, ?, ?, ?, ?, ?)`
+
+// start are the columns that a row begins with, and room for more bytes.
+func start(c store.Columns, instance string, more int) sqlite.Values {
+	v := sqlite.NewValues(24 + len(c.ID) + len(c.Owner) + len(c.RequestID) + len(c.SessionID) + len(instance) + more)
+	v.Text(c.ID)
+	v.Text(c.Owner)
+	v.Text(c.RequestID)
+	v.Text(c.SessionID)
+	v.Int(int64(c.State))
+	v.Text(instance)
+	v.Int(c.Create)
+	return v
+}
 
 // take hands the end of a row to one caller.
 func (s *Store) take(id string) (begun, bool) {
@@ -121,7 +136,7 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 			return finish(ctx, tx, c, log, final.Intent)
 		})
 	}
-	changed, err := s.db.Exec(ctx, finishSQL, finishValues(c, log, final.Intent)...)
+	changed, err := s.db.Run(ctx, finished(c, log, final.Intent))
 	if err == nil && changed == 0 {
 		return store.ErrNotRunning
 	}
@@ -132,7 +147,7 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 // it is inserted as it is in the end.
 func (s *Store) end(ctx context.Context, b begun, c store.Columns, log []byte, final store.Final) error {
 	var later *sqlite.Later
-	var whole bool
+	var ok bool
 	var err error
 	list := make([]sqlite.Stmt, 1, 2)
 	if final.Journaled {
@@ -141,13 +156,13 @@ func (s *Store) end(ctx context.Context, b begun, c store.Columns, log []byte, f
 	if b.later != nil {
 		from := c
 		from.Owner, from.RequestID, from.SessionID, from.Create = b.columns.Owner, b.columns.RequestID, b.columns.SessionID, b.columns.Create
-		list[0] = sqlite.Stmt{Query: addSQL, Args: addValues(from, b.instance, log, final.Intent)}
-		if later, whole, err = s.db.Instead(ctx, b.later, list...); err != nil {
+		list[0] = whole(from, b.instance, log, final.Intent)
+		if later, ok, err = s.db.Instead(ctx, b.later, list...); err != nil {
 			return err
 		}
 	}
-	if !whole {
-		list[0] = sqlite.Stmt{Query: finishSQL, Args: finishValues(c, log, final.Intent)}
+	if !ok {
+		list[0] = finished(c, log, final.Intent)
 		if later, err = s.db.Later(ctx, list...); err != nil {
 			return err
 		}
@@ -159,12 +174,12 @@ const dropJournalSQL = "delete from response_journal where response_id = ?"
 
 // finish makes a row final whose log may have been journaled.
 func finish(ctx context.Context, tx *sqlite.Tx, c store.Columns, log, intent []byte) error {
-	result, err := tx.Exec(ctx, finishSQL, finishValues(c, log, intent)...)
+	changed, err := tx.Run(ctx, finished(c, log, intent))
 	if err != nil {
 		return err
 	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(err, store.ErrNotRunning)
+	if changed == 0 {
+		return store.ErrNotRunning
 	}
 	_, err = tx.Exec(ctx, dropJournalSQL, c.ID)
 	return err
@@ -173,8 +188,27 @@ func finish(ctx context.Context, tx *sqlite.Tx, c store.Columns, log, intent []b
 const finishSQL = `update responses set state = ?, finish_micros = ?, last_sequence = ?, head = ?, messages = ?, session_intent = ?, log = ?
 	where id = ? and state = 1`
 
-func finishValues(c store.Columns, log, intent []byte) []any {
-	return []any{c.State, c.Finish, c.LastSequence, c.Head, nullable(c.Messages), nullable(intent), nullable(log), c.ID}
+// finished makes an answer final.
+func finished(c store.Columns, log, intent []byte) sqlite.Stmt {
+	v := sqlite.NewValues(endRoom(c, intent) + 4 + len(c.ID))
+	v.Int(int64(c.State))
+	end(&v, c, log, intent)
+	v.Text(c.ID)
+	return sqlite.Stmt{Query: finishSQL, Values: v}
+}
+
+// end adds the columns of an answer's end.
+func end(v *sqlite.Values, c store.Columns, log, intent []byte) {
+	v.Int(c.Finish)
+	v.Int(c.LastSequence)
+	v.Blob(c.Head)
+	v.Blob(nullable(c.Messages))
+	v.Blob(nullable(intent))
+	v.Lend(nullable(log))
+}
+
+func endRoom(c store.Columns, intent []byte) int {
+	return 32 + len(c.Head) + len(c.Messages) + len(intent)
 }
 
 // Add implements store.Store.
@@ -183,7 +217,7 @@ func (s *Store) Add(ctx context.Context, final store.Final, instance string) err
 	if err != nil {
 		return err
 	}
-	stmt := sqlite.Stmt{Query: addSQL, Args: addValues(c, instance, log, final.Intent)}
+	stmt := whole(c, instance, log, final.Intent)
 	if s.fresh.Claim(c.ID) {
 		later, err := s.db.Later(ctx, stmt)
 		if err != nil {
@@ -191,7 +225,7 @@ func (s *Store) Add(ctx context.Context, final store.Final, instance string) err
 		}
 		return later.Join(ctx)
 	}
-	_, err = s.db.Exec(ctx, stmt.Query, stmt.Args...)
+	_, err = s.db.Run(ctx, stmt)
 	if sqlite.IsUniqueViolation(err) {
 		return store.ErrExists
 	}
@@ -201,14 +235,15 @@ func (s *Store) Add(ctx context.Context, final store.Final, instance string) err
 const addSQL = `insert into responses (id, owner, request_id, session_id, state, instance, create_micros,
 	finish_micros, last_sequence, head, messages, session_intent, log) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-func addValues(c store.Columns, instance string, log, intent []byte) []any {
-	return []any{
-		c.ID, c.Owner, c.RequestID, c.SessionID, c.State, instance, c.Create,
-		c.Finish, c.LastSequence, c.Head, nullable(c.Messages), nullable(intent), nullable(log),
-	}
+// whole inserts an answer as it is in the end.
+func whole(c store.Columns, instance string, log, intent []byte) sqlite.Stmt {
+	v := start(c, instance, endRoom(c, intent))
+	end(&v, c, log, intent)
+	return sqlite.Stmt{Query: addSQL, Values: v}
 }
 
-func nullable(b []byte) any {
+// nullable is nil for a column without bytes.
+func nullable(b []byte) []byte {
 	if len(b) == 0 {
 		return nil
 	}

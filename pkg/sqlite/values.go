@@ -1,0 +1,142 @@
+package sqlite
+
+import (
+	"encoding/binary"
+
+	lib "modernc.org/sqlite/lib"
+)
+
+// Values are a statement's arguments, in their order, as a record of the journal
+// has them: a row takes one allocation instead of one for each column. They hold
+// at most 127, and what they are made of may be changed, but for Lend.
+//
+// A copy shares what was added before it was made: add to one of both only.
+type Values struct {
+	packed []byte // a count, and each a tag and what follows it
+	lent   []byte // stands in packed before from
+	from   int
+}
+
+// NewValues are none, with room for size bytes: three for an integer that is
+// small, ten for one that is large, and two more than it has for a text.
+func NewValues(size int) Values { return Values{packed: make([]byte, 1, 1+size)} }
+
+// add begins a value.
+func (v *Values) add(tag byte) {
+	if len(v.packed) == 0 {
+		v.packed = make([]byte, 1, 64)
+	}
+	if v.packed[0] == 127 {
+		panic("sqlite: more than 127 values")
+	}
+	v.packed[0]++
+	v.packed = append(v.packed, tag)
+}
+
+// Null adds NULL.
+func (v *Values) Null() { v.add(tagNil) }
+
+// Int adds an integer.
+func (v *Values) Int(n int64) {
+	v.add(tagInteger)
+	v.packed = binary.AppendVarint(v.packed, n)
+}
+
+// Bool adds 0 or 1.
+func (v *Values) Bool(b bool) {
+	if b {
+		v.add(tagTrue)
+	} else {
+		v.add(tagFalse)
+	}
+}
+
+// Text adds a text.
+func (v *Values) Text(s string) {
+	v.add(tagText)
+	v.packed = append(binary.AppendUvarint(v.packed, uint64(len(s))), s...)
+}
+
+// Blob adds bytes, NULL where they are nil.
+func (v *Values) Blob(b []byte) {
+	if b == nil {
+		v.Null()
+		return
+	}
+	v.add(tagBlob)
+	v.packed = append(binary.AppendUvarint(v.packed, uint64(len(b))), b...)
+}
+
+// Lend is Blob for many bytes that nobody changes any more: they are not copied.
+// Of a second one they are.
+func (v *Values) Lend(b []byte) {
+	if v.lent != nil || len(b) == 0 {
+		v.Blob(b)
+		return
+	}
+	v.add(tagBlob)
+	v.packed = binary.AppendUvarint(v.packed, uint64(len(b)))
+	v.lent, v.from = b, len(v.packed)
+}
+
+// Begin are new values that begin as v does, with room for size bytes more. v must
+// have nothing that was lent.
+func (v Values) Begin(size int) Values {
+	return Values{packed: append(make([]byte, 0, len(v.packed)+size), v.packed...)}
+}
+
+// none tells whether these are not used.
+func (v Values) none() bool { return len(v.packed) == 0 }
+
+func (v Values) size() int { return len(v.packed) + len(v.lent) }
+
+// appendTo appends them as a record has them.
+func (v Values) appendTo(dst []byte) []byte {
+	if v.lent == nil {
+		return append(dst, v.packed...)
+	}
+	dst = append(append(dst, v.packed[:v.from]...), v.lent...)
+	return append(dst, v.packed[v.from:]...)
+}
+
+// bindValues gives a statement that runs to its end before the next one is bound
+// its arguments. They lie in c.room as they are packed.
+func (c *conn) bindValues(s *prepared, v Values) error {
+	if count := int(v.packed[0]); count < s.params {
+		return missing(count, s.params)
+	}
+	if err := c.room.begin(c.tls, v.size()); err != nil {
+		return err
+	}
+	begin := c.room.at
+	all := v.appendTo(memory(begin, v.size())[:0])
+	rest := all[1:]
+	for place := int32(1); place <= int32(s.params); place++ {
+		tag := rest[0]
+		rest = rest[1:]
+		var rc int32
+		switch tag {
+		case tagFalse, tagTrue:
+			rc = lib.Xsqlite3_bind_int64(c.tls, s.handle, place, int64(tag-tagFalse))
+		case tagInteger:
+			n, size := binary.Varint(rest)
+			rest = rest[size:]
+			rc = lib.Xsqlite3_bind_int64(c.tls, s.handle, place, n)
+		case tagText, tagBlob:
+			length, size := binary.Uvarint(rest)
+			at := begin + uintptr(len(all)-len(rest)+size)
+			rest = rest[size+int(length):]
+			if tag == tagText {
+				rc = lib.Xsqlite3_bind_text64(c.tls, s.handle, place, at, length, 0, lib.SQLITE_UTF8)
+			} else {
+				rc = lib.Xsqlite3_bind_blob64(c.tls, s.handle, place, at, length, 0)
+			}
+		default:
+			rc = lib.Xsqlite3_bind_null(c.tls, s.handle, place)
+		}
+		if rc != lib.SQLITE_OK {
+			return c.failed(rc)
+		}
+	}
+	return nil
+}
