@@ -177,18 +177,19 @@ func (c *Committer[T]) abort(err error) {
 
 // refuse answers the current call and a batch's worth of those queued: a
 // transaction that cannot begin has often waited for a lock, and one wait per
-// queued call would add up.
+// queued call would add up. Whoever calls when told so gets an attempt.
 func (c *Committer[T]) refuse(err error) {
-	c.finish(c.current, err)
 	for range c.maxBatch - 1 {
 		p := c.next()
 		if p == nil {
-			return
+			break
 		}
 		if p.take(started) {
-			p.answer(err)
+			c.kept = append(c.kept, p)
 		}
 	}
+	c.finish(c.current, err)
+	c.answerKept(err)
 }
 
 func (c *Committer[T]) answerKept(err error) {

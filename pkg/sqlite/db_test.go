@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -239,7 +238,7 @@ func TestErrorPredicates(t *testing.T) {
 
 func TestBusyWhenAnotherProcessWrites(t *testing.T) {
 	t.Parallel()
-	db := open(t, Config{BusyTimeout: 200 * time.Millisecond})
+	db := open(t, Config{BusyTimeout: 1})
 	other, err := sql.Open("sqlite", db.cfg.writerDSN())
 	if err != nil {
 		t.Fatal(err)
