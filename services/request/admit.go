@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
@@ -67,39 +68,27 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 	if err != nil {
 		return nil, nil, err
 	}
-	session := req.GetSessionId()
-	makeSession := session == newSession
-	if makeSession {
-		session = ids.At("ses", begin)
+	r := &run{s: s, id: ids.At("req", begin), owner: owner, submit: req, begin: begin, joined: joined}
+	r.said = said{response: ids.At("resp", begin), session: req.GetSessionId(), warnings: warnings, guard: guard, detached: detached}
+	if r.makeSession = r.said.session == newSession; r.makeSession {
+		r.said.session = ids.At("ses", begin)
 	}
 	decision, err := s.decide(ctx, wish{
-		turn: joined.turn, owner: owner, user: userOf(req), session: session, fresh: makeSession,
-	})
+		turn: joined.turn, owner: owner, user: userOf(req), session: r.said.session, fresh: r.makeSession,
+	}, &r.decided)
 	if err != nil {
 		return nil, nil, err
 	}
+	r.said.decision = decision
 	if decision.GetModel() != joined.turn.GetModel() {
-		joined.turn = shallow(joined.turn)
-		joined.turn.Model = decision.GetModel()
+		r.joined.turn = shallow(r.joined.turn)
+		r.joined.turn.Model = decision.GetModel()
 	}
 	if fallbacks := s.fallbacks(decision); len(fallbacks) > 0 {
-		joined.turn = shallow(joined.turn)
-		joined.turn.FallbackModels = fallbacks
+		r.joined.turn = shallow(r.joined.turn)
+		r.joined.turn.FallbackModels = fallbacks
 	}
-	r := &run{
-		s: s, id: ids.At("req", begin), owner: owner, submit: req, begin: begin, joined: joined,
-		makeSession: makeSession,
-	}
-	response, created := ids.At("resp", begin), timestamppb.New(begin)
-	fresh := func() *requestv1.Request {
-		return &requestv1.Request{
-			Id: r.id, Owner: owner, UserId: userOf(req), SessionId: session, ResponseId: response,
-			State: accepted, IdempotencyKey: req.GetIdempotencyKey(), Model: req.GetTurn().GetModel(), Decision: decision,
-			Metadata: req.GetMetadata(), CreateTime: created, UpdateTime: created, Warnings: warnings, Detached: detached,
-			Guard: guard,
-		}
-	}
-	r.request = fresh()
+	r.request = r.describe(&r.row, &r.created)
 	if err := s.register(r); err != nil {
 		return nil, nil, err
 	}
@@ -109,7 +98,7 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 		lasting, cancel := callctx.Lasting(ctx, s.cfg.StoreTimeout)
 		defer cancel()
 		// The run's own changes while this is written.
-		row := fresh()
+		row := r.describe(new(requestv1.Request), new(timestamppb.Timestamp))
 		return s.store.Accept(s.telling(lasting, row), row, s.instance, key)
 	}
 	if key == nil {
@@ -129,6 +118,32 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 	}
 	r.accepting.Done(nil)
 	return r, nil, nil
+}
+
+// said is what the row of a request says when it is admitted. It does not change.
+type said struct {
+	response, session string
+	decision          *requestv1.Decision
+	warnings          []string
+	guard             *conversationv1.GuardReport
+	detached          bool
+}
+
+// describe makes row the row of a request that was just admitted.
+func (r *run) describe(row *requestv1.Request, created *timestamppb.Timestamp) *requestv1.Request {
+	stamp(created, r.begin)
+	row.Id, row.Owner, row.UserId, row.IdempotencyKey = r.id, r.owner, userOf(r.submit), r.submit.GetIdempotencyKey()
+	row.Model, row.Metadata = r.submit.GetTurn().GetModel(), r.submit.GetMetadata()
+	row.SessionId, row.ResponseId, row.Decision = r.said.session, r.said.response, r.said.decision
+	row.Warnings, row.Guard, row.Detached = r.said.warnings, r.said.guard, r.said.detached
+	row.State, row.CreateTime, row.UpdateTime = accepted, created, created
+	return row
+}
+
+// stamp is timestamppb.New in memory that is there.
+func stamp(at *timestamppb.Timestamp, t time.Time) *timestamppb.Timestamp {
+	at.Seconds, at.Nanos = t.Unix(), int32(t.Nanosecond())
+	return at
 }
 
 // rowWaits says that the row of a request may wait for its end. A stream's

@@ -25,12 +25,20 @@ type wish struct {
 	dry bool
 }
 
-// decide chooses a model and says why. The error is for a policy that does not
-// exist; otherwise it always comes to a decision.
-func (s *Service) decide(ctx context.Context, w wish) (*requestv1.Decision, error) {
+// decided is a decision with the candidate of a client that named it.
+type decided struct {
+	decision   requestv1.Decision
+	candidate  requestv1.Candidate
+	candidates [1]*requestv1.Candidate
+}
+
+// decide chooses a model and says why, in the memory of out. The error is for a
+// policy that does not exist; otherwise it always comes to a decision.
+func (s *Service) decide(ctx context.Context, w wish, out *decided) (*requestv1.Decision, error) {
 	begin := time.Now()
 	model := w.turn.GetModel()
-	d := &requestv1.Decision{RequestedModel: model}
+	d := &out.decision
+	d.RequestedModel = model
 	switch p, err := s.policyOf(ctx, model); {
 	case err != nil:
 		return nil, err
@@ -40,11 +48,14 @@ func (s *Service) decide(ctx context.Context, w wish) (*requestv1.Decision, erro
 		d.Policy, d.Reason = "default", "no model was named: the configured default answers"
 	default:
 		d.Policy, d.Model, d.Reason = "asked", model, "the client named it"
-		d.Candidates = []*requestv1.Candidate{{Model: model, Eligible: true, Score: 1, Reason: "named by the client"}}
+		c := &out.candidate
+		c.Model, c.Eligible, c.Score, c.Reason = model, true, 1, "named by the client"
+		out.candidates[0] = c
+		d.Candidates = out.candidates[:]
 	}
 	d.ElapsedMicros = time.Since(begin).Microseconds()
 	if !w.dry {
-		s.metrics.decisions.WithLabelValues(d.GetPolicy(), d.GetTier()).Inc()
+		s.metrics.decided(d)
 		if d.GetFeatures() != nil {
 			s.metrics.chose(d)
 		}

@@ -46,7 +46,7 @@ func (s *Service) ExplainRoute(ctx context.Context, req *requestv1.ExplainRouteR
 	d, err := s.decide(ctx, wish{
 		turn: turn, owner: callctx.Owner(ctx), user: orElse(turn.GetUser(), "default"), session: req.GetSessionId(),
 		fresh: req.GetSessionId() == newSession, dry: true,
-	})
+	}, new(decided))
 	if err != nil {
 		return nil, err
 	}

@@ -84,7 +84,7 @@ func tell(list []*conversationv1.Message) string {
 
 type world struct {
 	*Service
-	t        *testing.T
+	t        testing.TB
 	caller   requestv1.RequestServiceCaller
 	response *responsetest.Fake
 	session  *sessiontest.Fake
@@ -105,7 +105,7 @@ type options struct {
 	caller     func(responsev1.ResponseServiceCaller) responsev1.ResponseServiceCaller
 }
 
-func open(t *testing.T, o options) *world {
+func open(t testing.TB, o options) *world {
 	t.Helper()
 	w := &world{t: t, response: o.response, session: o.session, path: o.path}
 	if w.path == "" && o.url == "" {
@@ -248,7 +248,7 @@ func (w *world) newest() *requestv1.Request {
 	return resp.GetRequests()[0]
 }
 
-func equal(t *testing.T, got, want any) {
+func equal(t testing.TB, got, want any) {
 	t.Helper()
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Fatalf("got  %v\nwant %v", got, want)

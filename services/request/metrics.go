@@ -18,6 +18,9 @@ type metrics struct {
 	guard     *prometheus.CounterVec
 	admission prometheus.Histogram
 	duration  prometheus.Histogram
+
+	// Those of most turns.
+	completed, asked prometheus.Counter
 }
 
 func newMetrics(registry prometheus.Registerer, running func() float64) (*metrics, error) {
@@ -43,6 +46,8 @@ func newMetrics(registry prometheus.Registerer, running func() float64) (*metric
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "gptmesh_request_seconds", Help: "Time from acceptance to the final state.", Buckets: seconds}),
 	}
+	m.completed = m.requests.WithLabelValues(completed.String(), "")
+	m.asked = m.decisions.WithLabelValues("asked", "")
 	if registry == nil {
 		return m, nil
 	}
@@ -58,12 +63,24 @@ func newMetrics(registry prometheus.Registerer, running func() float64) (*metric
 }
 
 func (m *metrics) ended(r *requestv1.Request, took time.Duration) {
+	m.duration.Observe(took.Seconds())
+	if r.GetState() == completed && r.GetFailure() == nil {
+		m.completed.Inc()
+		return
+	}
 	reason := ""
 	if r.GetFailure() != nil {
 		reason = fault.ReasonName(r.GetFailure().GetReason())
 	}
 	m.requests.WithLabelValues(r.GetState().String(), reason).Inc()
-	m.duration.Observe(took.Seconds())
+}
+
+func (m *metrics) decided(d *requestv1.Decision) {
+	if d.GetPolicy() == "asked" && d.GetTier() == "" {
+		m.asked.Inc()
+		return
+	}
+	m.decisions.WithLabelValues(d.GetPolicy(), d.GetTier()).Inc()
 }
 
 // chose counts the choice of a policy.

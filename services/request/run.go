@@ -31,7 +31,8 @@ type run struct {
 	s         *Service
 	id, owner string
 	submit    *requestv1.SubmitRequest
-	request   *requestv1.Request // Detached is read by others and never changes
+	said      said
+	request   *requestv1.Request // row; Detached is read by others and never changes
 	joined    joined
 	begin     time.Time
 
@@ -46,7 +47,7 @@ type run struct {
 	acceptErr  error
 	acceptDone bool
 
-	send func(*requestv1.Request, *conversationv1.Chunk) error // nil without a client
+	stream receiver // nil without a client
 
 	guard <-chan *conversationv1.GuardReport // of a look beside the answer; nil where there is none to come
 
@@ -64,6 +65,26 @@ type run struct {
 	crowd     sync.Mutex
 	followers int  // others who came with the same key, and follow the answer
 	deserted  bool // its own client has left
+
+	// What its messages are made of.
+	row               requestv1.Request
+	decided           decided
+	created, finished timestamppb.Timestamp
+	usage             conversationv1.Usage
+	call              responsev1.GenerateRequest
+	message           requestv1.SubmitResponse
+}
+
+// receiver is where the client gets the answer.
+type receiver interface {
+	Send(*requestv1.SubmitResponse) error
+}
+
+// show lends a chunk to the client, with the request where it is the first or the
+// last.
+func (r *run) show(request *requestv1.Request, chunk *conversationv1.Chunk) error {
+	r.message.Request, r.message.Chunk = request, chunk
+	return r.stream.Send(&r.message)
 }
 
 // join takes in one who follows the answer; false where it is being ended
@@ -165,11 +186,11 @@ func (r *run) ask(ctx context.Context) error {
 	}
 	r.asked = true
 	r.s.metrics.admission.Observe(r.s.deps.Clock().Sub(r.begin).Seconds())
-	err := r.s.deps.Response.Generate(ctx, &responsev1.GenerateRequest{
-		ResponseId: r.request.GetResponseId(), RequestId: r.id, Turn: r.joined.turn,
-		SessionId: r.request.GetSessionId(), NewMessages: r.joined.newMessages,
-		PostProcessing: r.submit.GetPostProcessing(), Cache: r.submit.GetCache(), OnDisconnect: policy,
-	}, func(m *responsev1.GenerateResponse) error { return r.take(ctx, m.GetChunk()) })
+	call := &r.call
+	call.ResponseId, call.RequestId, call.Turn = r.request.GetResponseId(), r.id, r.joined.turn
+	call.SessionId, call.NewMessages = r.request.GetSessionId(), r.joined.newMessages
+	call.PostProcessing, call.Cache, call.OnDisconnect = r.submit.GetPostProcessing(), r.submit.GetCache(), policy
+	err := r.s.deps.Response.Generate(ctx, call, func(m *responsev1.GenerateResponse) error { return r.take(ctx, m.GetChunk()) })
 	switch {
 	case fault.BrokeOff(err) && ctx.Err() == nil && !r.ended:
 		return r.goOn(ctx, wasInterrupted(r.request.GetResponseId()))
@@ -215,8 +236,8 @@ func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
 		request = r.request
 	}
 	r.sequence = chunk.GetSequence()
-	if r.send != nil && !r.gone {
-		if err := r.send(request, chunk); err != nil {
+	if r.stream != nil && !r.gone {
+		if err := r.show(request, chunk); err != nil {
 			if r.gone = true; !r.ended && r.desert() {
 				return err
 			}
@@ -241,7 +262,7 @@ func (r *run) note(events []*conversationv1.Event) {
 			r.dropped(kind.Started.GetDroppedFields())
 			r.answeredBy(kind.Started)
 		case *conversationv1.Event_Usage:
-			r.request.Usage = wire.CopyUsage(kind.Usage)
+			r.request.Usage = wire.CopyUsageInto(&r.usage, kind.Usage)
 		}
 	}
 }
@@ -379,7 +400,7 @@ func (s *Service) finish(ctx context.Context, end unsavedEnd) error {
 }
 
 func (r *run) end(state requestv1.Request_State, failure *conversationv1.Failure) {
-	now := timestamppb.New(r.s.deps.Clock())
+	now := stamp(&r.finished, r.s.deps.Clock())
 	r.request.State, r.request.FinishTime, r.request.UpdateTime = state, now, now
 	r.request.Failure = nil
 	if failure != nil {
@@ -406,7 +427,7 @@ func (r *run) conclude(ctx, runCtx context.Context, err error) error {
 		f = wasCancelled()
 	case errors.Is(cause, lifecycle.ErrStopping):
 		f = wasInterrupted(r.request.GetResponseId())
-		if r.stays() && r.send == nil {
+		if r.stays() && r.stream == nil {
 			return f // the response room goes on: the row is left to a sweep
 		}
 	case r.gone, errors.Is(ctx.Err(), context.Canceled):
@@ -443,13 +464,13 @@ func (r *run) conclude(ctx, runCtx context.Context, err error) error {
 		f = fault.From(saveErr)
 	}
 	r.ended = true
-	if r.sequence == 0 || r.send == nil || r.gone || ctx.Err() != nil {
+	if r.sequence == 0 || r.stream == nil || r.gone || ctx.Err() != nil {
 		return f
 	}
 	if f.Reason == meshv1.ErrorReason_ERROR_REASON_INTERRUPTED {
 		f = fault.New(f.Code, f.Reason, f.Message, "response_id", r.request.GetResponseId(), "last_sequence", strconv.FormatInt(r.sequence, 10))
 	}
-	if err := r.send(r.request, r.failing(r.sequence+1, nil, f)); err != nil {
+	if err := r.show(r.request, r.failing(r.sequence+1, nil, f)); err != nil {
 		return err
 	}
 	return nil
@@ -466,7 +487,7 @@ func (r *run) cancelAnswer(ctx context.Context) {
 
 // follow sees an answer to its end without its client.
 func (r *run) follow(ctx context.Context) {
-	r.send = nil
+	r.stream = nil
 	bounded, stop := callctx.Lasting(ctx, r.s.timeout(r.submit))
 	defer stop()
 	runCtx := scope.WithCancel(bounded)

@@ -8,11 +8,6 @@ import (
 
 // Submit implements the RPC.
 func (s *Service) Submit(req *requestv1.SubmitRequest, stream grpc.ServerStreamingServer[requestv1.SubmitResponse]) error {
-	var message requestv1.SubmitResponse
-	send := func(request *requestv1.Request, chunk *conversationv1.Chunk) error {
-		message.Request, message.Chunk = request, chunk
-		return stream.Send(&message)
-	}
 	ctx := stream.Context()
 	for tries := 0; ; tries++ {
 		r, earlier, err := s.admit(ctx, req, false)
@@ -20,10 +15,13 @@ func (s *Service) Submit(req *requestv1.SubmitRequest, stream grpc.ServerStreami
 			return err
 		}
 		if earlier == nil {
-			r.send = send
+			r.stream = stream
 			return s.handle(ctx, r)
 		}
-		if again, err := s.attach(ctx, req, earlier.Request, send); !again || tries == 3 {
+		again, err := s.attach(ctx, req, earlier.Request, func(request *requestv1.Request, chunk *conversationv1.Chunk) error {
+			return stream.Send(&requestv1.SubmitResponse{Request: request, Chunk: chunk})
+		})
+		if !again || tries == 3 {
 			return err
 		}
 	}

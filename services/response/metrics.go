@@ -20,6 +20,8 @@ type metrics struct {
 	journal    *prometheus.CounterVec
 	expired    prometheus.Counter
 	guard      *prometheus.CounterVec
+
+	completed prometheus.Counter // of answers
 }
 
 func newMetrics(registry prometheus.Registerer, running func() float64) (*metrics, error) {
@@ -46,6 +48,7 @@ func newMetrics(registry prometheus.Registerer, running func() float64) (*metric
 		expired: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gptmesh_response_expired_total", Help: "Answers removed after their retention."}),
 	}
+	m.completed = m.answers.WithLabelValues(responsev1.Response_STATE_COMPLETED.String(), "")
 	if registry == nil {
 		return m, nil
 	}
@@ -61,10 +64,14 @@ func newMetrics(registry prometheus.Registerer, running func() float64) (*metric
 }
 
 func (m *metrics) ended(state responsev1.Response_State, failure *conversationv1.Failure, took time.Duration) {
+	m.duration.Observe(took.Seconds())
+	if state == responsev1.Response_STATE_COMPLETED && failure == nil {
+		m.completed.Inc()
+		return
+	}
 	reason := ""
 	if failure != nil {
 		reason = fault.ReasonName(failure.GetReason())
 	}
 	m.answers.WithLabelValues(state.String(), reason).Inc()
-	m.duration.Observe(took.Seconds())
 }
