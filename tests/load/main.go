@@ -41,6 +41,7 @@ func run(args []string) error {
 	only := flags.String("only", "", "scenarios whose name contains this")
 	all := flags.Bool("all", false, "every scenario of the matrix, not only the short list")
 	shape := flags.String("shape", "up", "the mesh's processes: up, lean or full")
+	thin := flags.Bool("thin", false, "with a split shape: one processor for each process without the gateway")
 	database := flags.String("database", "", "a PostgreSQL to keep rows in; empty means the embedded stores")
 	sessions := flags.Bool("sessions", false, "keep each turn in a session")
 	soaking := flags.Duration("soak", 0, "put mixed load on the mesh for so long and look at its memory, and measure nothing else")
@@ -54,7 +55,7 @@ func run(args []string) error {
 	}
 	p := plan{
 		binary: *binary, before: *before, rounds: *rounds, length: *length, only: *only, profiles: *profiles,
-		all: *all, shape: *shape, database: *database, sessions: *sessions,
+		all: *all, shape: *shape, thin: *thin, database: *database, sessions: *sessions,
 		vitals: *vital,
 	}
 	if *durable {
@@ -85,6 +86,7 @@ type plan struct {
 	profiles string
 	all      bool
 	shape    string
+	thin     bool   // GOMAXPROCS=1 for processes without the gateway
 	database string // empty means the embedded stores
 	sessions bool
 	vitals   bool // print what the program takes before it has done anything
@@ -182,8 +184,8 @@ func measure(p plan) error {
 		programs = append(programs, before)
 	}
 
-	fmt.Printf("%s, GOMAXPROCS %d, %s; shape %s, sessions %t, PostgreSQL %t; idle memory of gptmesh: %.1f MB\n\n", time.Now().Format(time.DateOnly),
-		runtime.GOMAXPROCS(0), loadAverage(), p.shape, p.sessions, p.database != "", float64(mesh.memory())/(1<<20))
+	fmt.Printf("%s, GOMAXPROCS %d, %s; shape %s, thin %t, sessions %t, PostgreSQL %t; idle memory of gptmesh: %.1f MB\n\n", time.Now().Format(time.DateOnly),
+		runtime.GOMAXPROCS(0), loadAverage(), p.shape, p.thin, p.sessions, p.database != "", float64(mesh.memory())/(1<<20))
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "scenario\tof\treq/s\tCPU/req\tCPU/event\tp50\tp99\tfirst p50\tfirst p99\tevent p99\tpeak MB\tallocs/req\tKB/req\twrites/req\twrites/commit\t")
 	for _, s := range scenarios(p) {

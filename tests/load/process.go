@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -131,6 +132,9 @@ func spawnRooms(p plan, binary string, rooms []string, grpc, data string, env []
 	}
 	cmd := exec.Command(binary, append(args, "--grpc", grpc, "--admin", admin, "--data", data)...)
 	cmd.Env = env
+	if p.thin && rooms[0] != "gateway" {
+		cmd.Env = append(slices.Clone(env), "GOMAXPROCS=1")
+	}
 	log, err := os.Create(data + "/log")
 	if err != nil {
 		return nil, err
