@@ -65,6 +65,7 @@ bench: bench-build ## the mesh beside the standard reverse proxy: sizes, connect
 	$(BENCH) -rounds 3 -only 4KB -sessions
 	$(BENCH) -rounds 3 -postgres
 	$(BENCH) -rounds 3 -shape lean
+	$(BENCH) -rounds 3 -shape lean -thin
 	$(BENCH) -rounds 3 -shape full
 	$(BENCH) -rounds 3 -shape lean -only x64 -postgres
 	$(BENCH) -rounds 3 -shape full -only x64 -postgres
