@@ -57,6 +57,7 @@ type window struct {
 	buf   []byte
 	start int
 	err   error // what the source ended with, kept until all events before it are out
+	last  Event // lent to who is handed events of a reader that is fed
 }
 
 func newWindow(src io.Reader, l Limits) window {

@@ -12,7 +12,7 @@ import (
 
 // feeder is what the two readers have in common.
 type feeder interface {
-	Feed(p []byte, sink func(raw []byte, last eventstream.Event) error) error
+	Feed(p []byte, sink func(raw []byte, last *eventstream.Event) error) error
 	End(err error)
 	Next() (eventstream.Batch, error)
 	Rest() eventstream.Event
@@ -22,7 +22,7 @@ type feeder interface {
 // fed is what a reader makes of a text that is fed in pieces of the given lengths, the last one over and over.
 func fed(r feeder, text []byte, limitOf func(i int) int) (raw []byte, last []byte, rest []byte, err error) {
 	defer r.Release()
-	take := func(b []byte, e eventstream.Event) error {
+	take := func(b []byte, e *eventstream.Event) error {
 		raw, last = append(raw, b...), slices.Clone(e.Data)
 		if !bytes.HasSuffix(b, e.Raw) {
 			return errors.New("the last event is not the last one")
@@ -48,7 +48,7 @@ func fed(r feeder, text []byte, limitOf func(i int) int) (raw []byte, last []byt
 			}
 			return raw, last, slices.Clone(r.Rest().Raw), err
 		}
-		if takeErr := take(batch.Raw, batch.Events[len(batch.Events)-1]); takeErr != nil {
+		if takeErr := take(batch.Raw, &batch.Events[len(batch.Events)-1]); takeErr != nil {
 			return nil, nil, nil, takeErr
 		}
 	}
@@ -104,11 +104,11 @@ func TestFeedIsRefused(t *testing.T) {
 	enough := errors.New("enough")
 	r := eventstream.NewSSEReader(nil, eventstream.Limits{})
 	defer r.Release()
-	if err := r.Feed([]byte("data: 1\n\ndata: 2"), func([]byte, eventstream.Event) error { return enough }); err != enough {
+	if err := r.Feed([]byte("data: 1\n\ndata: 2"), func([]byte, *eventstream.Event) error { return enough }); err != enough {
 		t.Fatal(err)
 	}
 	var got string
-	err := r.Feed([]byte("\n\n"), func(raw []byte, _ eventstream.Event) error { got = string(raw); return nil })
+	err := r.Feed([]byte("\n\n"), func(raw []byte, _ *eventstream.Event) error { got = string(raw); return nil })
 	if err != nil || got != "data: 2\n\n" {
 		t.Errorf("%q, %v", got, err)
 	}
@@ -117,7 +117,7 @@ func TestFeedIsRefused(t *testing.T) {
 func TestFeedAllocatesNothing(t *testing.T) {
 	r := eventstream.NewSSEReader(nil, eventstream.Limits{})
 	defer r.Release()
-	sink := func([]byte, eventstream.Event) error { return nil }
+	sink := func([]byte, *eventstream.Event) error { return nil }
 	piece := []byte("data: {}\n\n")
 	if n := testing.AllocsPerRun(100, func() { _ = r.Feed(piece, sink) }); n > 0 {
 		t.Errorf("%v allocations", n)

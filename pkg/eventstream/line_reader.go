@@ -37,7 +37,7 @@ func (r *LineReader) Next() (Batch, error) {
 }
 
 // Feed is SSEReader.Feed.
-func (r *LineReader) Feed(p []byte, sink func(raw []byte, last Event) error) error {
+func (r *LineReader) Feed(p []byte, sink func(raw []byte, last *Event) error) error {
 	own := r.lend(p)
 	first := r.start
 	var last []byte
@@ -59,7 +59,9 @@ func (r *LineReader) Feed(p []byte, sink func(raw []byte, last Event) error) err
 	}
 	var err error
 	if last != nil {
-		err = sink(r.buf[first:r.start:r.start], lineView(last))
+		r.last = lineView(last)
+		err = sink(r.buf[first:r.start:r.start], &r.last)
+		r.last = Event{}
 	}
 	r.settle(own)
 	if err == nil && r.err == ErrTooLarge {

@@ -48,7 +48,7 @@ func (r *SSEReader) Next() (Batch, error) {
 // Feed is given what the source brought next and hands on the events that are complete with it, if there are any: raw is
 // all of them as they came, last the view of the last one. Both hold until sink returns; so long is p lent. It returns an
 // error of sink, or ErrTooLarge. A reader is either fed or reads its source.
-func (r *SSEReader) Feed(p []byte, sink func(raw []byte, last Event) error) error {
+func (r *SSEReader) Feed(p []byte, sink func(raw []byte, last *Event) error) error {
 	own := r.lend(p)
 	r.joined = r.joined[:0]
 	first := r.start
@@ -59,7 +59,9 @@ func (r *SSEReader) Feed(p []byte, sink func(raw []byte, last Event) error) erro
 	}
 	var err error
 	if last != nil {
-		err = sink(r.buf[first:r.start:r.start], r.view(last))
+		r.last = r.view(last)
+		err = sink(r.buf[first:r.start:r.start], &r.last)
+		r.last = Event{}
 	}
 	r.settle(own)
 	r.ends.next = 0

@@ -143,15 +143,15 @@ func (x *exchange) push(p *pouring) (in []byte) {
 	}
 }
 
-// pull reads what the socket has and hands it on. over says that nothing more is to be read; else the socket is empty.
+// pull reads what the socket has and hands it on. over says that nothing more is to be read; else the socket is empty. It
+// begins with a small buffer: whoever is given an event may have to wait, and thousands do at the same time.
 func (x *exchange) pull(fd uintptr, p *pouring) (in []byte, over bool) {
-	room := pushRooms.Get().(*[]byte)
-	in = *room
+	in = *firstRooms.Get().(*[]byte)
 	for {
-		n, more, err := receive(fd, in)
+		n, left, err := receive(fd, in)
 		switch {
 		case err == errEmpty:
-			pushRooms.Put(room)
+			keepRoom(in)
 			return nil, false
 		case err != nil:
 			p.over(err)
@@ -160,11 +160,15 @@ func (x *exchange) pull(fd uintptr, p *pouring) (in []byte, over bool) {
 		case x.state.Load() != bodyReading:
 			p.over(net.ErrClosed)
 		case p.take(in[:n]):
-			if more || n == len(in) {
-				continue
+			if left == 0 && n < len(in) {
+				keepRoom(in)
+				return nil, false
 			}
-			pushRooms.Put(room)
-			return nil, false
+			if left > len(in) && len(in) < pushRoom {
+				keepRoom(in)
+				in = *pushRooms.Get().(*[]byte)
+			}
+			continue
 		}
 		return in, true
 	}

@@ -35,9 +35,9 @@ func overTCP(c net.Conn) bool {
 	return tcp
 }
 
-// receive reads once without waiting. more says that the socket has more to tell, be it the connection's end, or that this
-// is not known.
-func receive(fd uintptr, p []byte) (n int, more bool, err error) {
+// receive reads once without waiting. left is how many bytes the socket has more, at least 1 where it is the connection's
+// end or nobody knows.
+func receive(fd uintptr, p []byte) (n, left int, err error) {
 	iov := unix.Iovec{Base: &p[0]}
 	iov.SetLen(len(p))
 	var control [32]byte
@@ -46,25 +46,25 @@ func receive(fd uintptr, p []byte) (n int, more bool, err error) {
 		got, _, errno := syscall.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&msg)), 0)
 		switch errno {
 		case 0:
-			return int(got), left(control[:min(msg.Controllen, uint64(len(control)))]), nil
+			return int(got), behind(control[:min(msg.Controllen, uint64(len(control)))]), nil
 		case syscall.EINTR:
 		case syscall.EAGAIN:
-			return 0, false, errEmpty
+			return 0, 0, errEmpty
 		default:
-			return 0, false, os.NewSyscallError("recvmsg", errno)
+			return 0, 0, os.NewSyscallError("recvmsg", errno)
 		}
 	}
 }
 
-// left reads the control message that tells how much is left.
-func left(control []byte) bool {
+// behind reads the control message that tells how much is left.
+func behind(control []byte) int {
 	const size = unix.SizeofCmsghdr + 4
 	if len(control) < size {
-		return true
+		return 1
 	}
 	head := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
 	if head.Level != unix.IPPROTO_TCP || head.Type != unix.TCP_INQ {
-		return true
+		return 1
 	}
-	return *(*int32)(unsafe.Pointer(&control[unix.SizeofCmsghdr])) != 0
+	return int(*(*int32)(unsafe.Pointer(&control[unix.SizeofCmsghdr])))
 }

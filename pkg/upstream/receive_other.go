@@ -10,4 +10,4 @@ const errEmpty = syscall.EAGAIN
 // see system calls that are made past package syscall.
 func (*conn) inquires() bool { return false }
 
-func receive(uintptr, []byte) (int, bool, error) { return 0, false, syscall.ENOSYS }
+func receive(uintptr, []byte) (n, left int, err error) { return 0, 0, syscall.ENOSYS }

@@ -57,7 +57,7 @@ func (p *Provider) Generate(ctx context.Context, call *provider.Call, sink provi
 	return p.client.Generate(ctx, transport.Chat{
 		Codec: p.codec, Path: "/v1/messages",
 		Options: wire.TurnOptions{WantUsage: true, Quirks: p.quirks},
-		Done:    func(event eventstream.Event) bool { return string(event.Name) == "message_stop" },
+		Done:    func(event *eventstream.Event) bool { return string(event.Name) == "message_stop" },
 		Header:  betas(call.Turn),
 	}, call, sink)
 }

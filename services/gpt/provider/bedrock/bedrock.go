@@ -130,6 +130,6 @@ func (p *Provider) Generate(ctx context.Context, call *provider.Call, sink provi
 		Codec: codec.Converse(), Path: path(call.Model, operation),
 		Options: wire.TurnOptions{Quirks: slices.Concat(p.quirks, quirksOf(call.Model))},
 		// Usage stands in the last event, behind the one that ends the message.
-		Done: func(event eventstream.Event) bool { return bytes.HasPrefix(event.Data, []byte(`{"metadata":`)) },
+		Done: func(event *eventstream.Event) bool { return bytes.HasPrefix(event.Data, []byte(`{"metadata":`)) },
 	}, call, sink))
 }

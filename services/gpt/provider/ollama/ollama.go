@@ -65,7 +65,7 @@ var (
 )
 
 // done says that a line is the last one.
-func done(event eventstream.Event) bool {
+func done(event *eventstream.Event) bool {
 	if !bytes.Contains(event.Data, doneMark) {
 		return false
 	}

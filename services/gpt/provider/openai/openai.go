@@ -73,7 +73,7 @@ func (p *Provider) Generate(ctx context.Context, call *provider.Call, sink provi
 		Codec: codec.Chat(), Path: "/chat/completions",
 		Options:   wire.TurnOptions{WantUsage: true, Quirks: p.quirks},
 		DropUsage: !codec.AsksUsage(call.Turn),
-		Done:      func(event eventstream.Event) bool { return string(event.Data) == "[DONE]" },
+		Done:      func(event *eventstream.Event) bool { return string(event.Data) == "[DONE]" },
 	}
 	turn := call.Turn
 	raw := turn.GetRaw().GetWire() == conversationv1.Wire_WIRE_OPENAI_COMPLETIONS

@@ -30,13 +30,29 @@ type Chat struct {
 	DropUsage bool
 	// Done says that an event of a stream is its last one, so that the end of
 	// the connection need not be waited for.
-	Done func(eventstream.Event) bool
+	Done func(*eventstream.Event) bool
 	// Header is sent beside the client's own.
 	Header upstream.Header
 }
 
 // Generate makes the call as provider.Provider promises.
 func (c *Client) Generate(ctx context.Context, chat Chat, call *provider.Call, sink provider.Sink) error {
+	out, resp, err := c.begin(ctx, &chat, call)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	out.sink = sink
+	streamed := call.Turn.GetStream()
+	if !streamed || isWhole(resp, out.chat.Codec.Form()) {
+		return out.whole(ctx, resp, streamed)
+	}
+	return out.stream(ctx, resp)
+}
+
+// begin sends the call and returns what makes chunks of its answer. It is no part
+// of Generate, so that what it needs is not kept for as long as the answer takes.
+func (c *Client) begin(ctx context.Context, chat *Chat, call *provider.Call) (*answer, *upstream.Response, error) {
 	options := chat.Options
 	options.Model, options.Stream, options.DefaultMaxOutputTokens = call.Model, call.Turn.GetStream(), call.MaxOutputTokens
 	if len(call.Quirks) > 0 {
@@ -47,11 +63,11 @@ func (c *Client) Generate(ctx context.Context, chat Chat, call *provider.Call, s
 	options.Room = room.bytes()
 	body, dropped, err := chat.Codec.EncodeTurn(call.Turn, options)
 	if err != nil {
-		return provider.Unsent(err)
+		return nil, nil, provider.Unsent(err)
 	}
 	target, err := c.Target(chat.Path)
 	if err != nil {
-		return provider.Unreachable(c.cfg.Name, true, err)
+		return nil, nil, provider.Unreachable(c.cfg.Name, true, err)
 	}
 	req := Request{Method: "POST", Target: target, Body: body, Accept: "application/json", Once: true, Header: chat.Header}
 	if options.Stream {
@@ -59,24 +75,15 @@ func (c *Client) Generate(ctx context.Context, chat Chat, call *provider.Call, s
 	}
 	resp, err := c.Do(ctx, req)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer resp.Body.Close()
-	if len(body) <= bodyRoom {
-		room.giveBack()
-	}
-
-	out := &answer{
-		client: c, chat: chat, sink: sink,
+	return &answer{
+		client: c, chat: *chat,
 		raw: call.Turn.GetAcceptWire() == chat.Codec.Wire(),
 		head: head{
 			provider: c.cfg.Name, model: call.Model, dropped: dropped,
 		},
-	}
-	if !options.Stream || isWhole(resp, chat.Codec.Form()) {
-		return out.whole(ctx, resp, options.Stream)
-	}
-	return out.stream(ctx, resp)
+	}, resp, nil
 }
 
 func mediaType(form conversationv1.RawForm) string {
@@ -160,7 +167,7 @@ func heads(kept, events []*conversationv1.Event) []*conversationv1.Event {
 
 // events is a reader of eventstream that is fed.
 type events interface {
-	Feed(p []byte, sink func(raw []byte, last eventstream.Event) error) error
+	Feed(p []byte, sink func(raw []byte, last *eventstream.Event) error) error
 	End(err error)
 	Next() (eventstream.Batch, error)
 	Rest() eventstream.Event
@@ -173,8 +180,8 @@ type streaming struct {
 	*answer
 	reader    events
 	translate translator
-	sink      func(raw []byte, last eventstream.Event) error // take
-	err       error                                          // of whoever is given the chunks, or of the events
+	sink      func(raw []byte, last *eventstream.Event) error // take
+	err       error                                           // of whoever is given the chunks, or of the events
 }
 
 // errEnded stops the reading of an answer that is over.
@@ -182,21 +189,31 @@ var errEnded = errors.New("the answer is over")
 
 // stream passes on an answer event by event.
 func (a *answer) stream(ctx context.Context, resp *upstream.Response) error {
+	s := a.streaming()
+	defer s.reader.Release()
+	return s.finish(ctx, resp, pour(resp.Body, s))
+}
+
+func (a *answer) streaming() *streaming {
 	limits := eventstream.Limits{MaxEvent: a.client.cfg.MaxEvent}
-	s := streaming{answer: a}
+	s := &streaming{answer: a}
 	if a.chat.Codec.Form() == conversationv1.RawForm_RAW_FORM_NDJSON {
 		s.reader = eventstream.NewLineReader(nil, limits)
 	} else {
 		s.reader = eventstream.NewSSEReader(nil, limits)
 	}
-	defer s.reader.Release()
 	if a.raw {
 		s.translate = &rawTranslator{scanner: a.chat.Codec.NewRawScanner(wire.ScanOptions{DropUsage: a.chat.DropUsage})}
 	} else {
 		s.translate = &typedTranslator{decoder: a.chat.Codec.NewStreamDecoder()}
 	}
 	s.sink = s.take
-	err := pour(resp.Body, &s)
+	return s
+}
+
+// finish ends a stream whose body was read, with err where not to its end.
+func (s *streaming) finish(ctx context.Context, resp *upstream.Response, err error) error {
+	a := s.answer
 	switch {
 	case a.ended && s.err == nil:
 		drain(resp.Body)
@@ -214,7 +231,7 @@ func (a *answer) stream(ctx context.Context, resp *upstream.Response) error {
 		if err != nil {
 			return a.end(ctx, s.translate, s.reader, err)
 		}
-		if err := s.take(batch.Raw, batch.Events[len(batch.Events)-1]); err != nil || a.ended {
+		if err := s.take(batch.Raw, &batch.Events[len(batch.Events)-1]); err != nil || a.ended {
 			return err
 		}
 	}
@@ -228,7 +245,7 @@ func (s *streaming) Write(p []byte) (int, error) {
 	return len(p), s.err
 }
 
-func (s *streaming) take(raw []byte, last eventstream.Event) error {
+func (s *streaming) take(raw []byte, last *eventstream.Event) error {
 	return s.batch(s.translate, raw, last)
 }
 
@@ -261,7 +278,7 @@ func pour(body io.Reader, w io.Writer) error {
 }
 
 // batch passes on the events of one read.
-func (a *answer) batch(translate translator, raw []byte, last eventstream.Event) error {
+func (a *answer) batch(translate translator, raw []byte, last *eventstream.Event) error {
 	pass, count, events, err := translate.translate(a.events[:0], raw)
 	a.events = events
 	if err != nil {
@@ -292,7 +309,7 @@ func (a *answer) end(ctx context.Context, translate translator, reader events, c
 	a.events = a.events[:0]
 	switch {
 	case errors.Is(cause, io.EOF):
-	case errors.Is(cause, eventstream.ErrTruncated) && a.chat.Done != nil && a.chat.Done(reader.Rest()):
+	case errors.Is(cause, eventstream.ErrTruncated) && a.chat.Done != nil && a.done(reader):
 		// The last event came whole but for the line ends behind it.
 		last := append(append([]byte(nil), reader.Rest().Raw...), "\n\n"...)
 		var err error
@@ -315,6 +332,12 @@ func (a *answer) end(ctx context.Context, translate translator, reader events, c
 		return provider.Truncated(a.client.cfg.Name, io.ErrUnexpectedEOF)
 	}
 	return nil
+}
+
+// done says that the rest of a stream is its last event.
+func (a *answer) done(reader events) bool {
+	rest := reader.Rest()
+	return a.chat.Done(&rest)
 }
 
 // maxPrefix bounds what is held back before the answer begins.

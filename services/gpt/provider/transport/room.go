@@ -35,9 +35,9 @@ func (r *room) bytes() []byte {
 	return *r.lent
 }
 
-// giveBack gives the room back, once: when the answer is closed, or as soon as the
-// call was made where the body fits in. Streams are many and last long. See
-// upstream.InlineBody.
+// giveBack gives the room back, once: when the call was made. A body that fits in
+// has been sent then, see upstream.InlineBody; a longer one does not lie in it.
+// Streams are many and last long.
 func (r *room) giveBack() {
 	if r.lent != nil {
 		bodies.Put(r.lent)
