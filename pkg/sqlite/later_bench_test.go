@@ -36,15 +36,16 @@ func BenchmarkLaterWide(b *testing.B) {
 	for b.Loop() {
 		next++
 		id := strconv.Itoa(1_000_000_000 + next)
-		args := []any{id}
+		v := NewValues(400)
+		v.Text(id)
 		for i := range 23 {
 			if i%2 == 0 {
-				args = append(args, int64(next*i))
+				v.Int(int64(next * i))
 			} else {
-				args = append(args, id)
+				v.Text(id)
 			}
 		}
-		if _, err := db.Later(context.Background(), Stmt{Query: query, Args: args}); err != nil {
+		if _, err := db.Later(context.Background(), Stmt{Query: query, Values: v}); err != nil {
 			b.Fatal(err)
 		}
 		if next%512 == 0 {
