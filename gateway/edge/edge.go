@@ -105,6 +105,7 @@ func (e *Edge) Server() *http1.Server {
 		Handler:     e,
 		Standard:    standard,
 		Base:        e.base,
+		HeadLimit:   e.config.MaxHeaderBytes,
 		HeadTimeout: e.config.HeaderTimeout,
 		BodyWait:    min(e.config.BodyTimeout, bodyWait),
 		IdleTimeout: e.config.IdleTimeout,

@@ -240,7 +240,8 @@ func (c *conn) whole() bool {
 		}
 		end += len(headEnd)
 		clear(c.received)
-		if c.head = (head{fields: c.received}); !c.head.parse(string(read[:end])) || c.head.length > c.server.config.BodyLimit {
+		c.head = head{fields: c.received}
+		if end > c.server.config.HeadLimit || !c.head.parse(string(read[:end])) || c.head.length > c.server.config.BodyLimit {
 			c.odd = true
 			return false
 		}

@@ -22,6 +22,8 @@ type Config struct {
 	Standard *http.Server
 	// Base is what contexts of requests lie in; its end ends them. Nil for none.
 	Base context.Context
+	// HeadLimit is the longest head, up to 8 KB, that is served here; 0 means these.
+	HeadLimit int
 	// HeadTimeout bounds the arrival of a request's head.
 	HeadTimeout time.Duration
 	// BodyWait is how long a request waits for the rest of its body. Then it is left
@@ -60,6 +62,9 @@ func New(config Config) *Server {
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if config.HeadLimit <= 0 || config.HeadLimit > roomSize {
+		config.HeadLimit = roomSize
 	}
 	return &Server{config: config, odd: newQueue(), conns: map[*conn]struct{}{}, ends: make(chan struct{}, 1), over: make(chan error, 1)}
 }
