@@ -121,8 +121,8 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
+// TestLasting counts goroutines, so nothing runs beside it.
 func TestLasting(t *testing.T) {
-	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		parent := scope.WithCancel(context.WithValue(t.Context(), key{}, 7))
 		parent.Cancel(errWhy)
