@@ -11,8 +11,8 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 )
 
+// It counts goroutines, so nothing runs beside it.
 func TestLasting(t *testing.T) {
-	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		parent, leave := context.WithCancel(callctx.With(t.Context(), callctx.Call{RequestID: "r"}))
 		leave()
