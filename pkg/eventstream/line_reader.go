@@ -42,20 +42,11 @@ func (r *LineReader) Feed(p []byte, sink func(raw []byte, last *Event) error) er
 	first := r.start
 	var last []byte
 	for r.err == nil {
-		n := bytes.IndexByte(r.buf[r.start+r.scan:], '\n')
-		if n < 0 {
-			if r.scan = len(r.buf) - r.start; r.scan > r.max {
-				r.tooLarge()
-			}
+		line := r.line()
+		if line == nil {
 			break
 		}
-		if n += r.scan + 1; n > r.max {
-			r.tooLarge()
-			break
-		}
-		end := r.start + n
-		last = r.buf[r.start:end:end]
-		r.start, r.scan = end, 0
+		last = line
 	}
 	var err error
 	if last != nil {
@@ -81,22 +72,33 @@ func (r *LineReader) Rest() Event {
 func (r *LineReader) complete() Batch {
 	first := r.start
 	for r.err != ErrTooLarge {
-		n := bytes.IndexByte(r.buf[r.start+r.scan:], '\n')
-		if n < 0 {
-			if r.scan = len(r.buf) - r.start; r.scan > r.max {
-				r.tooLarge()
-			}
+		line := r.line()
+		if line == nil {
 			break
 		}
-		if n += r.scan + 1; n > r.max {
-			r.tooLarge()
-			break
-		}
-		end := r.start + n
-		r.events = append(r.events, lineView(r.buf[r.start:end:end]))
-		r.start, r.scan = end, 0
+		r.events = append(r.events, lineView(line))
 	}
 	return Batch{Raw: r.buf[first:r.start:r.start], Events: r.events}
+}
+
+// line takes the next whole line, with its end; nil where there is none, or where
+// it is too large.
+func (r *LineReader) line() []byte {
+	n := bytes.IndexByte(r.buf[r.start+r.scan:], '\n')
+	if n < 0 {
+		if r.scan = len(r.buf) - r.start; r.scan > r.max {
+			r.tooLarge()
+		}
+		return nil
+	}
+	if n += r.scan + 1; n > r.max {
+		r.tooLarge()
+		return nil
+	}
+	end := r.start + n
+	line := r.buf[r.start:end:end]
+	r.start, r.scan = end, 0
+	return line
 }
 
 func lineView(raw []byte) Event {

@@ -254,6 +254,13 @@ func (a *answer) Flush() { _ = a.FlushError() }
 
 // FlushError sends everything written so far, in one write.
 func (a *answer) FlushError() error {
+	a.settle(false)
+	return a.send()
+}
+
+// settle makes everything written so far ready to be sent. whole says that no
+// more comes.
+func (a *answer) settle(whole bool) {
 	if a.status == 0 {
 		a.WriteHeader(http.StatusOK)
 	}
@@ -262,10 +269,9 @@ func (a *answer) FlushError() error {
 		if a.loose != nil {
 			p = *a.loose
 		}
-		a.begin(p, false)
+		a.begin(p, whole)
 	}
 	a.frame()
-	return a.send()
 }
 
 func (a *answer) send() error {
@@ -287,17 +293,7 @@ func (a *answer) fail() {
 // finish sends what ends the answer. It returns false where no request may
 // follow.
 func (a *answer) finish() bool {
-	if a.status == 0 {
-		a.WriteHeader(http.StatusOK)
-	}
-	if !a.open {
-		var p []byte
-		if a.loose != nil {
-			p = *a.loose
-		}
-		a.begin(p, true)
-	}
-	a.frame()
+	a.settle(true)
 	if a.chunked {
 		get(&a.out)
 		*a.out = append(*a.out, "0\r\n\r\n"...)
