@@ -135,6 +135,27 @@ func TestUnknownModels(t *testing.T) {
 	}
 }
 
+// What cannot be reached may have the model: that is no 404, which a client
+// would not ask again.
+func TestAModelThatNobodyCouldBeAskedFor(t *testing.T) {
+	t.Parallel()
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	r := start(t, setup{config: func(c *gpt.Config) {
+		c.Providers = map[string]gpt.ProviderConfig{
+			"one": {BaseURL: serve(t, lists("here"))}, "two": {BaseURL: gone.URL + "/a"}, "three": {BaseURL: gone.URL + "/b"},
+		}
+	}})
+	if _, reason := get(t, r, "here"); reason != "" {
+		t.Error(reason)
+	}
+	_, err := r.GetModel(t.Context(), &gptv1.GetModelRequest{Model: "elsewhere"})
+	if f := fault.From(err); fault.ReasonName(f.Reason) != "PROVIDER_UNREACHABLE" || !strings.Contains(f.Message, "three, two") ||
+		f.Metadata["model"] != "elsewhere" {
+		t.Error(err)
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	single := serve(t, lists("the-only", "some-embed"))

@@ -41,8 +41,28 @@ type listing struct {
 	fetched    time.Time
 	checked    time.Time
 	err        error
-	refreshing chan struct{}
-	again      bool // what is being asked for is old already
+	indexed    bool          // what came of the first asking is in the index
+	refreshing chan struct{} // until the index has what is being asked for
+	again      bool          // what is being asked for is old already
+}
+
+// settled says that what came of the first asking is in the index.
+func (l *listing) settled() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.indexed
+}
+
+// settle ends an asking whose outcome is in the index, and says whether to ask
+// again.
+func (l *listing) settle() (again bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.indexed = true
+	if again, l.again = l.again, false; !again {
+		l.refreshing = nil
+	}
+	return again
 }
 
 // Listed is a list of models as it is now.

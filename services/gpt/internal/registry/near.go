@@ -21,6 +21,18 @@ func (r *Registry) notFound(name string) error {
 	return fault.New(codes.NotFound, meshv1.ErrorReason_ERROR_REASON_MODEL_NOT_FOUND, message, "model", short(name))
 }
 
+// maxNamed bounds the providers that an error names.
+const maxNamed = 8
+
+// unheard says that the model may be at providers that could not be asked: a
+// client may try again.
+func unheard(name string, away []string) error {
+	names := strings.Join(away[:min(maxNamed, len(away))], ", ")
+	return fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_PROVIDER_UNREACHABLE,
+		"no known list has the model "+short(name)+", and these providers could not be reached for theirs: "+names,
+		"model", short(name), "provider", away[0])
+}
+
 // short bounds what a client wrote before it is repeated.
 func short(name string) string {
 	if len(name) > 128 {

@@ -142,11 +142,12 @@ func (r *Registry) Renew(ctx context.Context, entry *Entry) {
 	}
 }
 
-// fresh says that asking again would be too early.
+// fresh says that asking again would be too early. A list is not fresh before it
+// can be found in the index.
 func (r *Registry) fresh(entry *Entry) bool {
 	entry.list.mu.Lock()
 	defer entry.list.mu.Unlock()
-	if entry.list.checked.IsZero() {
+	if !entry.list.indexed {
 		return false
 	}
 	ttl := r.cfg.TTL
@@ -178,16 +179,17 @@ func (r *Registry) refresh(entry *Entry) <-chan struct{} {
 	entry.list.refreshing = finished
 	r.group.Go(func() {
 		for again := true; again; {
-			again = r.ask(entry)
+			r.ask(entry)
+			r.rebuild()
+			again = entry.list.settle()
 		}
-		r.rebuild()
 		close(finished)
 	})
 	return finished
 }
 
-// ask asks for a list and says whether to ask again.
-func (r *Registry) ask(entry *Entry) (again bool) {
+// ask asks for a list.
+func (r *Registry) ask(entry *Entry) {
 	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.Timeout)
 	defer cancel()
 	models, err := entry.Provider.Models(ctx)
@@ -197,10 +199,6 @@ func (r *Registry) ask(entry *Entry) (again bool) {
 	if err == nil {
 		entry.list.models, entry.list.known, entry.list.fetched = models, true, entry.list.checked
 	}
-	if again, entry.list.again = entry.list.again, false; !again {
-		entry.list.refreshing = nil
-	}
-	return again
 }
 
 // index is who has which model, rebuilt when a list comes.

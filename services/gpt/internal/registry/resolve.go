@@ -54,7 +54,8 @@ func (r *Registry) Quirks(t *Target) []string {
 // Resolve finds who answers for a model's name, in this order: an alias;
 // "provider/name"; a name in a list; a name that the catalogue knows to be a
 // provider's own; the one provider that has no list. Empty and "auto" give the
-// default. Errors: MODEL_NOT_FOUND, NO_DEFAULT_MODEL, PROVIDER_NOT_CONFIGURED.
+// default. Errors: MODEL_NOT_FOUND; PROVIDER_UNREACHABLE where a provider that may
+// have the model could not be asked; NO_DEFAULT_MODEL, PROVIDER_NOT_CONFIGURED.
 //
 // A route's name gives the first of its targets that there is; Plan gives all.
 func (r *Registry) Resolve(ctx context.Context, name string) (*Target, error) {
@@ -178,7 +179,7 @@ func (r *Registry) settle(ctx context.Context) {
 		if !e.lists() || r.fresh(e) {
 			continue
 		}
-		first := e.Listed().Checked.IsZero()
+		first := !e.list.settled()
 		if wait := r.refresh(e); first {
 			waits = append(waits, wait)
 		}
@@ -218,7 +219,21 @@ func (r *Registry) unlisted(name string) (*Target, error) {
 	if t := r.onlyUnknown(name); t != nil {
 		return t, nil
 	}
+	if away := r.unheard(); len(away) > 0 {
+		return nil, unheard(name, away)
+	}
 	return nil, r.notFound(name)
+}
+
+// unheard are the providers whose lists were never read because they cannot be
+// reached: what they have is not known.
+func (r *Registry) unheard() (names []string) {
+	for _, e := range r.Entries() {
+		if listed := e.Listed(); e.lists() && !listed.Known && fault.Is(listed.Err, meshv1.ErrorReason_ERROR_REASON_PROVIDER_UNREACHABLE) {
+			names = append(names, e.Info.Name)
+		}
+	}
+	return names
 }
 
 // onlyUnknown is the name at the one provider whose models cannot be known.
