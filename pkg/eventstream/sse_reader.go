@@ -55,7 +55,9 @@ func (r *SSEReader) Feed(p []byte, sink func(raw []byte, last *Event) error) err
 	var last []byte
 	if r.err == nil && (r.begun || r.passMark()) {
 		first = r.start
-		last = r.advance()
+		if last = r.leap(); last == nil {
+			last = r.advance()
+		}
 	}
 	var err error
 	if last != nil {
@@ -120,6 +122,35 @@ func (r *SSEReader) advance() (last []byte) {
 		end := r.start + n
 		last = r.buf[r.start:end:end]
 		r.start, r.scan, r.line = end, 0, 0
+	}
+}
+
+// leap is advance where it need not look at each line: only line feeds end any, and all that is there is not too much for
+// one event. Nil where that is not so, or nothing is complete.
+func (r *SSEReader) leap() (last []byte) {
+	b := r.buf[r.start:]
+	if r.loneCR || len(b) == 0 || len(b) > r.max || b[0] == '\n' {
+		return nil
+	}
+	end := blankEnd(b)
+	if end < 0 || bytes.IndexByte(b, '\r') >= 0 {
+		return nil
+	}
+	from := max(blankEnd(b[:end-1]), 0) // another blank line, or none
+	r.start += end
+	r.scan, r.line = 0, 0
+	return b[from:end:end]
+}
+
+// blankEnd is the offset behind the last pair of line feeds, or -1.
+func blankEnd(b []byte) int {
+	for at := len(b); ; {
+		if at = bytes.LastIndexByte(b[:at], '\n'); at <= 0 {
+			return -1
+		}
+		if b[at-1] == '\n' {
+			return at + 1
+		}
 	}
 }
 

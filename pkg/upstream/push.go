@@ -13,8 +13,8 @@ import (
 // connection together with the last bytes before it can remain unseen.
 const lookAgain = 2 * time.Second
 
-// pushRoom is the most that one read brings to WriteTo.
-const pushRoom = 32 << 10
+// pushRoom is the most that one piece brings to WriteTo.
+const pushRoom = 48 << 10
 
 // Buffers of connections: none is held by one that waits.
 var (
@@ -143,12 +143,29 @@ func (x *exchange) push(p *pouring) (in []byte) {
 	}
 }
 
-// pull reads what the socket has and hands it on. over says that nothing more is to be read; else the socket is empty. It
-// begins with a small buffer: whoever is given an event may have to wait, and thousands do at the same time.
+// pull reads what the socket has and hands it on, in as few pieces as fit. over says that nothing more is to be read; else
+// the socket is empty. It begins with a small buffer: whoever is given an event may have to wait, and thousands do at the same time.
 func (x *exchange) pull(fd uintptr, p *pouring) (in []byte, over bool) {
 	in = *firstRooms.Get().(*[]byte)
 	for {
 		n, left, err := receive(fd, in)
+		var then error // what came behind the bytes
+		for err == nil && then == nil && left > 1 && n < pushRoom {
+			if left > len(in)-n && len(in) < pushRoom {
+				larger := *pushRooms.Get().(*[]byte)
+				copy(larger, in[:n])
+				keepRoom(in)
+				in = larger
+			}
+			var more int
+			switch more, left, then = receive(fd, in[n:]); {
+			case then == errEmpty:
+				left, then = 0, nil
+			case then == nil && more == 0:
+				then = io.EOF
+			}
+			n += more
+		}
 		switch {
 		case err == errEmpty:
 			keepRoom(in)
@@ -160,13 +177,13 @@ func (x *exchange) pull(fd uintptr, p *pouring) (in []byte, over bool) {
 		case x.state.Load() != bodyReading:
 			p.over(net.ErrClosed)
 		case p.take(in[:n]):
+			if then != nil {
+				p.over(then)
+				break
+			}
 			if left == 0 && n < len(in) {
 				keepRoom(in)
 				return nil, false
-			}
-			if left > len(in) && len(in) < pushRoom {
-				keepRoom(in)
-				in = *pushRooms.Get().(*[]byte)
 			}
 			continue
 		}

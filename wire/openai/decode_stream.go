@@ -71,7 +71,13 @@ type choiceDecoder struct {
 
 // Decode implements wire.StreamDecoder.
 func (d *streamDecoder) Decode(dst []*conversationv1.Event, data []byte) ([]*conversationv1.Event, error) {
-	for len(data) > 0 && !d.failed && !d.done {
+	for !d.failed && !d.done {
+		if d.join {
+			d.text, data = d.twin.take(d.text, data)
+		}
+		if len(data) == 0 {
+			break
+		}
 		var event wire.ServerEvent
 		event, data = wire.NextServerEvent(data)
 		if len(event.Data) == 0 {
@@ -90,13 +96,7 @@ func (d *streamDecoder) event(dst []*conversationv1.Event, event wire.ServerEven
 		d.done = true
 		return dst, nil
 	}
-	if d.join {
-		if text, alike := d.twin.text(event); alike {
-			d.text = append(d.text, text...)
-			return dst, nil
-		}
-		d.twin.known = false
-	}
+	d.twin.known = false
 	if err := d.chunk.scan(event.Data); err != nil {
 		return dst, err
 	}

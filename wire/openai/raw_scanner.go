@@ -22,7 +22,9 @@ type rawScanner struct {
 	chunk   chunk
 	// prefix is what the last decoded event had before its choices. Most events
 	// begin with it, and nothing in it need be looked at again.
-	prefix []byte
+	prefix  []byte
+	twin    twin // an event that held nothing but a text
+	lessons int  // how often another one was looked for
 }
 
 // maxPrefix bounds the prefix that is kept.
@@ -31,7 +33,14 @@ const maxPrefix = 4096
 // Scan implements wire.RawScanner.
 func (s *rawScanner) Scan(data []byte, events []*conversationv1.Event) (pass []byte, count int, found []*conversationv1.Event, err error) {
 	run := kept{data: data}
-	for rest := data; len(rest) > 0 && !s.failed; {
+	for rest := data; !s.failed; {
+		if size, alike := s.twin.pass(rest); alike > 0 {
+			run.keep(rest[:size])
+			rest, count = rest[size:], count+alike
+		}
+		if len(rest) == 0 {
+			break
+		}
 		var event wire.ServerEvent
 		event, rest = wire.NextServerEvent(rest)
 		if len(event.Data) == 0 {
@@ -43,6 +52,8 @@ func (s *rawScanner) Scan(data []byte, events []*conversationv1.Event) (pass []b
 			if events, keep, err = s.look(events, event); err != nil {
 				return nil, 0, events, err
 			}
+		} else {
+			s.learn(event)
 		}
 		if keep {
 			run.keep(event.Raw)
@@ -52,6 +63,46 @@ func (s *rawScanner) Scan(data []byte, events []*conversationv1.Event) (pass []b
 		}
 	}
 	return run.bytes(), count, s.giveUsage(events), nil
+}
+
+// maxLessons bounds how often an event that nothing follows from is read to know
+// the next ones by it.
+const maxLessons = 8
+
+// learn reads an event that does not matter: those that differ from it in their
+// text alone do not either.
+func (s *rawScanner) learn(event wire.ServerEvent) {
+	if s.lessons >= maxLessons || s.twin.known && bytes.HasPrefix(event.Data, s.twin.before) {
+		return
+	}
+	s.lessons++
+	c := &s.chunk
+	if c.scan(event.Data) != nil || len(c.body) != len(event.Data) || c.members[atChoices].Kind != jsonscan.Array {
+		return
+	}
+	choices := 0
+	var text jsonscan.Member
+	err := jsonscan.ForEachElement(c.body, c.members[atChoices].Value, func(m jsonscan.Member) bool {
+		choices++
+		text = textOf(c.body, m)
+		return choices < 2
+	})
+	if err == nil && choices == 1 && text.Kind == jsonscan.String {
+		s.twin.learn(c.body, text.Value.Start+1, text.Value.End-1)
+	}
+}
+
+// textOf is the text of a choice's delta, if it has one.
+func textOf(body []byte, at jsonscan.Member) (text jsonscan.Member) {
+	var c choice
+	if c.scan(body, at) != nil || c.members[atDelta].Kind != jsonscan.Object {
+		return text
+	}
+	var room [deltaMembers]jsonscan.Member
+	if _, err := jsonscan.ScanObject(body, c.members[atDelta].Value, deltaKeys, room[:]); err != nil {
+		return text
+	}
+	return room[atContent]
 }
 
 // The marks. They are the ends of member names: a search for the rarer letter is

@@ -5,7 +5,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
-	"github.com/gptmesh/gptmesh/wire"
 )
 
 // twin is an event of which all but the text is known: the next one is most
@@ -15,27 +14,91 @@ type twin struct {
 	before, after []byte
 }
 
+// maxTwin bounds what is kept of an event around its text.
+const maxTwin = 4096
+
 // learn keeps an event whose text is body[start:end].
 func (t *twin) learn(body []byte, start, end int) {
+	if len(body)-(end-start) > maxTwin {
+		t.known = false
+		return
+	}
 	t.known = true
 	t.before, t.after = append(t.before[:0], body[:start]...), append(t.after[:0], body[end:]...)
 }
 
-// text is the text of an event that is alike in everything else. A text with
-// escapes is left to those who read them.
-func (t *twin) text(event wire.ServerEvent) ([]byte, bool) {
-	data := event.Data
-	if !t.known || len(event.Name) > 0 || len(data) < len(t.before)+len(t.after) ||
-		!bytes.HasPrefix(data, t.before) || !bytes.HasSuffix(data, t.after) {
-		return nil, false
-	}
-	text := data[len(t.before) : len(data)-len(t.after)]
-	for _, c := range text {
-		if c < ' ' || c == '"' || c == '\\' {
-			return nil, false
+// The frame of an event as nearly all servers send it.
+const (
+	twinLead = "data: "
+	twinEnd  = "\n\n"
+)
+
+// Bytes of a string of JSON by what they mean to who looks for its end.
+const (
+	plainByte  = iota
+	wideByte   // of a character that is no ASCII
+	stringByte // the string's end, an escape or no part of a string
+)
+
+var byteKinds = func() (kinds [256]byte) {
+	for i := range kinds {
+		switch {
+		case i < ' ' || i == '"' || i == '\\':
+			kinds[i] = stringByte
+		case i >= utf8.RuneSelf:
+			kinds[i] = wideByte
 		}
 	}
-	return text, utf8.Valid(text)
+	return kinds
+}()
+
+// next is the event at the beginning of data, where it is alike in everything
+// but its text: the text, whether that is ASCII alone, and the event's size; 0
+// where it is not alike. A text with escapes is left to those who read them.
+func (t *twin) next(data []byte) (text []byte, ascii bool, size int) {
+	lead := len(twinLead) + len(t.before)
+	if len(data) < lead+len(t.after)+len(twinEnd) || string(data[:len(twinLead)]) != twinLead || !bytes.Equal(data[len(twinLead):lead], t.before) {
+		return nil, false, 0
+	}
+	at, kinds := lead, byte(0)
+	for ; at < len(data); at++ {
+		kind := byteKinds[data[at]]
+		if kind == stringByte {
+			break
+		}
+		kinds |= kind
+	}
+	size = at + len(t.after) + len(twinEnd)
+	if size > len(data) || !bytes.Equal(data[at:size-len(twinEnd)], t.after) || string(data[size-len(twinEnd):size]) != twinEnd {
+		return nil, false, 0
+	}
+	return data[lead:at], kinds == 0, size
+}
+
+// pass passes over the events at the beginning of data that are alike: their
+// size, and how many they are.
+func (t *twin) pass(data []byte) (size, count int) {
+	for t.known {
+		_, _, n := t.next(data[size:])
+		if n == 0 {
+			break
+		}
+		size, count = size+n, count+1
+	}
+	return size, count
+}
+
+// take appends the texts of the events at the beginning of data that are alike
+// to dst. It returns the rest of data.
+func (t *twin) take(dst, data []byte) (out, rest []byte) {
+	for t.known {
+		text, ascii, n := t.next(data)
+		if n == 0 || !ascii && !utf8.Valid(text) {
+			break
+		}
+		dst, data = append(dst, text...), data[n:]
+	}
+	return dst, data
 }
 
 // lone says that the chunk holds one choice with a text and nothing that another
