@@ -136,7 +136,7 @@ func open(t testing.TB, o options) *world {
 	cfg := DefaultConfig()
 	cfg.PollInterval = 2 * time.Millisecond
 	if o.url != "" {
-		cfg.HeartbeatInterval, cfg.DeadAfter = 100*time.Millisecond, 2*time.Second
+		cfg.HeartbeatInterval, cfg.DeadAfter = 100*time.Millisecond, time.Minute
 	}
 	if o.config != nil {
 		o.config(&cfg)

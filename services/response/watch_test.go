@@ -300,7 +300,7 @@ func replica(t *testing.T, url, name string, ahead ...time.Duration) *world {
 	}
 	w := &world{t: t, model: &model{}, session: sessiontest.New()}
 	cfg := DefaultConfig()
-	cfg.HeartbeatInterval, cfg.DeadAfter, cfg.WatchPollInterval = 100*time.Millisecond, 2*time.Second, 5*time.Millisecond
+	cfg.HeartbeatInterval, cfg.DeadAfter, cfg.WatchPollInterval = 100*time.Millisecond, time.Minute, 5*time.Millisecond
 	cfg.JournalInterval = 2 * time.Millisecond
 	if w.Service, err = New(cfg, Deps{
 		Postgres: db, GPT: gptv1.LocalGPTService(w.model, nil), Session: sessionv1.LocalSessionService(w.session, nil),
@@ -358,7 +358,7 @@ func TestReplicas(t *testing.T) {
 		t.Errorf("%v", state)
 	}
 
-	dead := &responsev1.Response{Id: "resp_2", Owner: "local", State: responsev1.Response_STATE_RUNNING, CreateTime: timestamppb.Now()}
+	dead := &responsev1.Response{Id: "resp_2", Owner: "local", State: responsev1.Response_STATE_RUNNING, CreateTime: timestamppb.New(time.Now().Add(-time.Hour))}
 	if err := one.store.Begin(t.Context(), dead, "three"); err != nil {
 		t.Fatal(err)
 	}
