@@ -153,7 +153,9 @@ func TestKeyAfterADeadline(t *testing.T) {
 func TestKeyOfAKilledProcess(t *testing.T) {
 	onBothStores(t, func(t *testing.T, o options) {
 		for _, repeat := range []bool{false, true} {
-			o.config = func(c *Config) { c.RepeatUnknown = repeat }
+			o.config = func(c *Config) {
+				c.RepeatUnknown, c.HeartbeatInterval, c.DeadAfter = repeat, 100*time.Millisecond, 2*time.Second
+			}
 			w := open(t, o)
 			for _, stream := range []bool{true, false} {
 				req := keyed(fmt.Sprint(repeat, stream), stream)
