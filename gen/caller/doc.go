@@ -6,7 +6,7 @@
 //
 //   - A request handed over is read-only for both sides from then on.
 //   - A streamed message is borrowed for the duration of the sink; whoever keeps
-//     it clones it. The sink is called by one goroutine at a time, in order.
+//     it clones it, unless Keeping says otherwise. The sink is called by one goroutine at a time, in order.
 //   - A sink's error stops the producer: its context is cancelled, its sends
 //     fail with Canceled, and the call returns the sink's own error.
 //   - Metadata that the caller put into its outgoing context is what the server

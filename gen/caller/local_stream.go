@@ -78,8 +78,11 @@ func (p *push[Req, Resp]) Context() context.Context { return p }
 
 // Value implements context.Context.
 func (p *push[Req, Resp]) Value(key any) any {
-	if key == (requestKey{}) {
+	switch key {
+	case requestKey{}:
 		return p.req
+	case keepingKey{}: // the caller's, and not for what the server calls
+		return nil
 	}
 	return p.Scope.Value(key)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/gptmesh/gptmesh/gen/scope"
 	"google.golang.org/grpc"
 )
 
@@ -18,13 +19,16 @@ func RemoteUnary[Resp, Req any](ctx context.Context, conn grpc.ClientConnInterfa
 }
 
 // RemoteStream makes a server-streaming call over conn and pushes what comes
-// into sink. All messages are received into one value.
+// into sink. All messages are received into one value; what they point to is new
+// each time, see Keeping.
 func RemoteStream[Req, Resp any](ctx context.Context, conn grpc.ClientConnInterface, desc *grpc.StreamDesc, method string,
 	req *Req, sink func(*Resp) error,
 ) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := conn.NewStream(ctx, desc, method, grpc.StaticMethod())
+	granted(ctx)
+	var within scope.Scope
+	within.Start(ctx)
+	defer within.Cancel(nil)
+	stream, err := conn.NewStream(&within, desc, method, grpc.StaticMethod())
 	if err != nil {
 		return err
 	}
@@ -56,9 +60,10 @@ func RemoteStream[Req, Resp any](ctx context.Context, conn grpc.ClientConnInterf
 func RemoteUpload[Resp, Req any](ctx context.Context, conn grpc.ClientConnInterface, desc *grpc.StreamDesc, method string,
 	source func() (*Req, error),
 ) (*Resp, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := conn.NewStream(ctx, desc, method, grpc.StaticMethod())
+	var within scope.Scope
+	within.Start(ctx)
+	defer within.Cancel(nil)
+	stream, err := conn.NewStream(&within, desc, method, grpc.StaticMethod())
 	if err != nil {
 		return nil, err
 	}

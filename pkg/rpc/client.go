@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -150,8 +151,8 @@ func (o outgoing) context(ctx context.Context) context.Context {
 // read names the room in errors that came from the transport and not from a
 // room: those of the mesh carry details.
 func (o outgoing) read(err error) error {
-	if err == nil {
-		return nil
+	if err == nil || err == io.EOF {
+		return err
 	}
 	s, ok := status.FromError(err)
 	if !ok || s.Code() != codes.Unavailable || len(s.Details()) > 0 {

@@ -154,6 +154,14 @@ func Receive(fd uintptr, p []byte) (n int, again bool, err error) {
 	return 0, false, errno
 }
 
+// Silent says that a non-blocking socket is open and that nothing waits in it,
+// within a function that a syscall.RawConn's Read calls.
+func Silent(fd uintptr) bool {
+	var b [1]byte
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b)), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
+	return errno == syscall.EAGAIN || errno == syscall.EINTR
+}
+
 // most bounds one call, so that the scheduler does not wait long for it.
 const most = 256 << 10
 

@@ -21,3 +21,11 @@ func Receive(fd uintptr, p []byte) (n int, again bool, err error) {
 		}
 	}
 }
+
+// Silent says that a non-blocking socket is open and that nothing waits in it,
+// within a function that a syscall.RawConn's Read calls.
+func Silent(fd uintptr) bool {
+	var b [1]byte
+	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	return err == syscall.EAGAIN || err == syscall.EWOULDBLOCK || err == syscall.EINTR
+}

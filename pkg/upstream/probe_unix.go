@@ -5,6 +5,8 @@ package upstream
 import (
 	"net"
 	"syscall"
+
+	"github.com/gptmesh/gptmesh/pkg/socket"
 )
 
 // probe looks whether an unused connection is still fit for a request.
@@ -26,9 +28,7 @@ func newProbe(c net.Conn) *probe {
 	}
 	p := &probe{raw: raw}
 	p.peek = func(fd uintptr) bool {
-		var b [1]byte
-		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		p.quiet = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK || err == syscall.EINTR
+		p.quiet = socket.Silent(fd)
 		return true
 	}
 	return p

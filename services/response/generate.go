@@ -135,7 +135,7 @@ func (s *Service) make(ctx context.Context, r *run) error {
 	if r.kept != nil {
 		err = r.replay(ctx)
 	} else {
-		err = s.deps.GPT.Generate(wire.WithDecoded(ctx, &r.decoded), r.modelCall(), func(m *gptv1.GenerateResponse) error {
+		err = s.deps.GPT.Generate(r.keeping.With(wire.WithDecoded(ctx, &r.decoded)), r.modelCall(), func(m *gptv1.GenerateResponse) error {
 			return r.take(ctx, m.GetChunk())
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gptmesh/gptmesh/gen/caller"
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
@@ -65,10 +66,11 @@ type run struct {
 	grammar  wire.Grammar
 	rules    *postprocess.Pipeline // nil without post-processing
 	found    postprocess.Result
-	guarding *withholding  // nil unless the guard redacts or refuses
-	answer   []wire.Choice // what the assembler made; nil until it is whole
-	decoded  wire.Decoded  // what others of this process made of the raw answer
-	raw      bool          // some chunk had the raw half: the log is assembled at the end
+	guarding *withholding   // nil unless the guard redacts or refuses
+	answer   []wire.Choice  // what the assembler made; nil until it is whole
+	keeping  caller.Keeping // of the model call
+	decoded  wire.Decoded   // what others of this process made of the raw answer
+	raw      bool           // some chunk had the raw half: the log is assembled at the end
 	thought  bool
 	said     bool                  // the model has said something
 	framed   *[]byte               // the log before its end; nil until it is wanted
@@ -130,8 +132,13 @@ func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
 	return r.pass(ctx, events, chunk.GetRaw())
 }
 
-// hold keeps the last chunk. What lasts of it already is not copied.
+// hold keeps the last chunk. What lasts of it already, or is the room's, is not
+// copied.
 func (r *run) hold(chunk *conversationv1.Chunk) {
+	if r.keeping.May() {
+		r.held = chunk
+		return
+	}
 	raw := chunk.GetRaw()
 	if !r.decoded.Owns(raw.GetData()) {
 		r.held = proto.CloneOf(chunk)
