@@ -162,6 +162,32 @@ func Silent(fd uintptr) bool {
 	return errno == syscall.EAGAIN || errno == syscall.EINTR
 }
 
+// Send writes to a non-blocking socket within a function that a
+// syscall.RawConn's Read or Write calls. n is how much the socket took; again says
+// that it has no room for the rest.
+func Send(fd uintptr, p []byte) (n int, again bool, err error) {
+	for n < len(p) {
+		m, errno := call(syscall.SYS_WRITE, fd, p[n:])
+		switch errno {
+		case 0:
+			n += m
+		case syscall.EAGAIN:
+			return n, true, nil
+		default:
+			return n, false, errno
+		}
+	}
+	return n, false, nil
+}
+
+// plain returns what c is beneath, where Conn made it.
+func plain(c net.Conn) (syscall.RawConn, bool) {
+	if s, ok := c.(*conn); ok {
+		return s.raw, true
+	}
+	return nil, false
+}
+
 // most bounds one call, so that the scheduler does not wait long for it.
 const most = 256 << 10
 

@@ -29,3 +29,22 @@ func Silent(fd uintptr) bool {
 	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 	return err == syscall.EAGAIN || err == syscall.EWOULDBLOCK || err == syscall.EINTR
 }
+
+// Send writes to a non-blocking socket within a function that a
+// syscall.RawConn's Read or Write calls. n is how much the socket took; again says
+// that it has no room for the rest.
+func Send(fd uintptr, p []byte) (n int, again bool, err error) {
+	for n < len(p) {
+		m, err := syscall.Write(int(fd), p[n:])
+		switch err {
+		case nil:
+			n += m
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return n, true, nil
+		default:
+			return n, false, err
+		}
+	}
+	return n, false, nil
+}

@@ -3,6 +3,7 @@ package socket
 import (
 	"context"
 	"net"
+	"syscall"
 )
 
 // Listener makes the connections that a listener accepts such ones. Where the
@@ -29,4 +30,27 @@ func Dial(dial func(ctx context.Context, network, address string) (net.Conn, err
 		}
 		return Conn(c), nil
 	}
+}
+
+// Plain returns the socket beneath c where all of c's reads and writes are those of
+// the socket itself: a connection of Conn or of package net for a stream of
+// bytes. Nobody else may use c while the socket is used.
+func Plain(c net.Conn) (syscall.RawConn, bool) {
+	if raw, ok := plain(c); ok {
+		return raw, true
+	}
+	var raw syscall.RawConn
+	var err error
+	switch c := c.(type) {
+	case *net.TCPConn:
+		raw, err = c.SyscallConn()
+	case *net.UnixConn:
+		if c.LocalAddr().Network() != "unix" {
+			return nil, false
+		}
+		raw, err = c.SyscallConn()
+	default:
+		return nil, false
+	}
+	return raw, err == nil
 }

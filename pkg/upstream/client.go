@@ -79,15 +79,19 @@ func (c *Client) Do(ctx context.Context, req *Request) (*Response, error) {
 		return client.Do(ctx, req)
 	}
 	sent := false
-	if cn := c.pool.get(req.Target.key); cn != nil {
+	for cn := c.pool.get(req.Target.key); cn != nil; cn = c.pool.get(req.Target.key) {
 		resp, stale, err := c.exchange(ctx, req, cn)
 		if err == nil {
 			return resp, nil
+		}
+		if err.Err == errUnfit {
+			continue
 		}
 		if !stale || req.NoRetry {
 			return nil, err
 		}
 		sent = err.Sent
+		break
 	}
 	cn, err := c.cfg.connect(ctx, req.Target)
 	if err != nil {

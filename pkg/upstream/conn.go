@@ -22,10 +22,12 @@ type conn struct {
 	rw    net.Conn // raw, or TLS over it
 	key   string
 	probe *probe
+	turn  *turn // nil where the connection is more, or less, than a socket
 
 	in   []byte // in[r:w] has been read and not used
 	r, w int
 
+	used         bool // for a request before
 	asked, tells bool // what inquires found
 
 	abort   func()        // ends what is under way; called once at most
@@ -49,6 +51,7 @@ func (c Config) connect(ctx context.Context, t Target) (*conn, *Error) {
 		}
 		cn.rw = tc
 	}
+	cn.turn = newTurn(cn.rw)
 	cn.aborted = make(chan struct{})
 	cn.abort = func() {
 		defer close(cn.aborted)
@@ -100,10 +103,10 @@ func (c Config) handshake(ctx context.Context, raw net.Conn, name string) (*tls.
 func (cn *conn) fill() error {
 	if cn.r == cn.w {
 		if cn.in == nil {
-			cn.in = *firstRooms.Get().(*[]byte)
+			cn.in = smallRoom()
 		} else if cn.w == len(cn.in) && len(cn.in) < readRoom {
 			keepRoom(cn.in)
-			cn.in = make([]byte, readRoom)
+			cn.in = readRooms.Get().(*[readRoom]byte)[:]
 		}
 		cn.r, cn.w = 0, 0
 	}

@@ -64,6 +64,9 @@ func explain(ctx context.Context, err, timeout error) error {
 	}
 }
 
+// errUnfit ends an exchange on a kept connection that was found closed, or not silent, before a byte was written to it.
+var errUnfit = errors.New("the connection is not fit for use")
+
 // notReady is the error of Request.Ready.
 type notReady struct{ err error }
 

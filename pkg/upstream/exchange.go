@@ -42,7 +42,8 @@ type exchange struct {
 	writeErr error
 	phase    sync.Mutex // over headRead and the read deadline, while writing goes on beside reading
 	headRead bool
-	answered bool // a byte of the answer has come
+	answered bool  // a byte of the answer has come
+	early    error // of the first read of the answer, where that has been
 
 	keep    bool // the connection can be used again behind the body
 	kind    int
@@ -75,27 +76,47 @@ func (x *exchange) unwatch() bool {
 	return false
 }
 
-// send writes the request, a large body in a goroutine.
+// send writes the request, a large body in a goroutine, unless it returns errUnfit.
 func (x *exchange) send(req *Request) error {
 	cn := x.cn
-	cn.allowWrite(x.headerTimeout)
 	if len(req.Body) > InlineBody {
+		if cn.turn != nil && cn.used && !cn.probe.fit() {
+			return errUnfit
+		}
+		cn.allowWrite(x.headerTimeout)
 		x.writing = make(chan struct{})
 		go x.sendLarge(req.appendHead(nil), req.Body)
 		return nil
 	}
 	buffer := outRooms.Get().(*[]byte)
 	out := append(req.appendHead((*buffer)[:0]), req.Body...)
-	n, err := cn.rw.Write(out)
+	err := x.sendSmall(out)
 	if *buffer = out; cap(out) <= 2*InlineBody {
 		outRooms.Put(buffer)
 	}
-	x.wrote = int64(n)
 	if err != nil {
 		return explain(x.ctx, err, ErrHeaderTimeout)
 	}
-	cn.allowRead(x.headerTimeout)
 	return nil
+}
+
+// sendSmall writes the request, and may wait for the first bytes of its answer.
+func (x *exchange) sendSmall(out []byte) error {
+	cn := x.cn
+	if cn.turn != nil {
+		cn.allowRead(x.headerTimeout)
+		done, err := x.take(cn.turn, out)
+		if done || err != nil {
+			return err
+		}
+	}
+	cn.allowWrite(x.headerTimeout)
+	n, err := cn.rw.Write(out[x.wrote:])
+	x.wrote += int64(n)
+	if err == nil {
+		cn.allowRead(x.headerTimeout)
+	}
+	return err
 }
 
 // sendLarge writes head and body while the answer is awaited, whose time begins to count when the writing has ended. If
@@ -185,7 +206,11 @@ func (x *exchange) awaitHead() (int, error) {
 		if cn.w == len(cn.in) && cn.in != nil {
 			cn.in = append(cn.in, make([]byte, len(cn.in))...)
 		}
-		if err := cn.fill(); err != nil {
+		err := x.early
+		if x.early = nil; err == nil {
+			err = cn.fill()
+		}
+		if err != nil {
 			return 0, x.headError(err)
 		}
 	}
@@ -405,10 +430,9 @@ func (x *exchange) release() {
 // unuse clears what the connection should not carry into its next request.
 func (x *exchange) unuse() {
 	x.cn.allowRead(0)
-	if cap(x.cn.in) > readRoom {
-		x.cn.in = nil
-	}
-	x.cn.r, x.cn.w = 0, 0
+	keepRoom(x.cn.in)
+	x.cn.in, x.cn.r, x.cn.w = nil, 0, 0
+	x.cn.used = true
 }
 
 // abandon closes the connection and waits until nobody uses it.

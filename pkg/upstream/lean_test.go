@@ -2,12 +2,14 @@ package upstream_test
 
 import (
 	"compress/gzip"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -174,6 +176,69 @@ func TestUnaskedBytes(t *testing.T) {
 	<-smuggled
 	if _, body, err := roundTrip(t, c, post(at, "x")); err != nil || body != "1" {
 		t.Errorf("got %q, %v", body, err)
+	}
+}
+
+// What happens to a kept connection while Request.Ready waits is seen before the request is written: it need not be
+// sent twice.
+func TestSpoiledWhileNotReady(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(p *peer){
+		"closed":  func(p *peer) { _ = p.Close() },
+		"unasked": func(p *peer) { p.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled") },
+	} {
+		for _, length := range []int{1, upstream.InlineBody + 1} {
+			t.Run(fmt.Sprint(name, length), func(t *testing.T) {
+				t.Parallel()
+				next, spoiled := make(chan struct{}), make(chan struct{})
+				at := serve(t, func(p *peer) {
+					p.request()
+					p.send(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d", p.number))
+					if p.number == 0 {
+						<-next
+						spoil(p)
+						close(spoiled)
+					}
+					p.gone()
+				})
+				c := client(t, upstream.Config{})
+				if _, _, err := roundTrip(t, c, post(at, "x")); err != nil {
+					t.Fatal(err)
+				}
+				req, once := post(at, strings.Repeat("x", length)), sync.OnceFunc(func() { close(next); <-spoiled })
+				req.NoRetry, req.Ready = true, func() error { once(); return nil }
+				if _, body, err := roundTrip(t, c, req); err != nil || body != "1" {
+					t.Errorf("got %q, %v", body, err)
+				}
+			})
+		}
+	}
+}
+
+// A request that the socket does not take at once arrives whole.
+func TestSmallSocket(t *testing.T) {
+	t.Parallel()
+	at := serve(t, func(p *peer) {
+		for {
+			r, body := p.request()
+			if r == nil {
+				return
+			}
+			p.send(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+		}
+	})
+	c := client(t, upstream.Config{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		nc, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if err == nil {
+			err = nc.(*net.TCPConn).SetWriteBuffer(1)
+		}
+		return nc, err
+	}})
+	want := strings.Repeat("0123456789abcdef", upstream.InlineBody/16)
+	for range 2 {
+		if _, body, err := roundTrip(t, c, post(at, want)); err != nil || body != want {
+			t.Fatalf("%d bytes, %v", len(body), err)
+		}
 	}
 }
 

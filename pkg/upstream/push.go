@@ -18,9 +18,10 @@ const pushRoom = 48 << 10
 
 // Buffers of connections: none is held by one that waits.
 var (
-	firstRooms = sync.Pool{New: func() any { b := make([]byte, firstRoom); return &b }}
+	firstRooms = sync.Pool{New: func() any { return new([firstRoom]byte) }}
+	readRooms  = sync.Pool{New: func() any { return new([readRoom]byte) }}
+	pushRooms  = sync.Pool{New: func() any { return new([pushRoom]byte) }}
 	outRooms   = sync.Pool{New: func() any { return new([]byte) }}
-	pushRooms  = sync.Pool{New: func() any { b := make([]byte, pushRoom); return &b }}
 )
 
 // pouring is one WriteTo.
@@ -80,15 +81,18 @@ func (x *exchange) closed() error {
 	return &Error{Op: "body", Host: x.host, Sent: true, Err: ErrBodyClosed}
 }
 
+// smallRoom returns a buffer of firstRoom bytes.
+func smallRoom() []byte { return firstRooms.Get().(*[firstRoom]byte)[:] }
+
 // keepRoom gives a buffer back.
 func keepRoom(b []byte) {
 	switch cap(b) {
 	case firstRoom:
-		room := b[:firstRoom]
-		firstRooms.Put(&room)
+		firstRooms.Put((*[firstRoom]byte)(b[:firstRoom]))
+	case readRoom:
+		readRooms.Put((*[readRoom]byte)(b[:readRoom]))
 	case pushRoom:
-		room := b[:pushRoom]
-		pushRooms.Put(&room)
+		pushRooms.Put((*[pushRoom]byte)(b[:pushRoom]))
 	}
 }
 
@@ -146,13 +150,13 @@ func (x *exchange) push(p *pouring) (in []byte) {
 // pull reads what the socket has and hands it on, in as few pieces as fit. over says that nothing more is to be read; else
 // the socket is empty. It begins with a small buffer: whoever is given an event may have to wait, and thousands do at the same time.
 func (x *exchange) pull(fd uintptr, p *pouring) (in []byte, over bool) {
-	in = *firstRooms.Get().(*[]byte)
+	in = smallRoom()
 	for {
 		n, left, err := receive(fd, in)
 		var then error // what came behind the bytes
 		for err == nil && then == nil && left > 1 && n < pushRoom {
 			if left > len(in)-n && len(in) < pushRoom {
-				larger := *pushRooms.Get().(*[]byte)
+				larger := pushRooms.Get().(*[pushRoom]byte)[:]
 				copy(larger, in[:n])
 				keepRoom(in)
 				in = larger
