@@ -57,6 +57,8 @@ type Config struct {
 	Logger *slog.Logger
 	// MaxBatch and Queue bound the group commit; see groupcommit.Config.
 	MaxBatch, Queue int
+
+	vfs string // how SQLite reaches the file; empty is its own way
 }
 
 // withDefaults returns the configuration made whole, or why it is wrong.
@@ -125,6 +127,9 @@ func (c Config) dsn(params ...string) string {
 // uri names the file for SQLite.
 func (c Config) uri(params ...string) string {
 	path := (&url.URL{Path: filepath.ToSlash(c.Path)}).EscapedPath()
+	if c.vfs != "" {
+		params = append(params, "vfs="+c.vfs)
+	}
 	return "file:" + path + "?" + strings.Join(params, "&")
 }
 

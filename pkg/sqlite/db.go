@@ -44,6 +44,9 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.vfs == "" && registerVFS(vfsName, "") == nil {
+		cfg.vfs = vfsName
+	}
 	// SQLite gives its log and index the mode of the database file.
 	file, err := os.OpenFile(cfg.Path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

@@ -1,0 +1,155 @@
+//go:build amd64 || arm64
+
+package sqlite
+
+import (
+	"unsafe"
+
+	"modernc.org/libc"
+	"modernc.org/libc/sys/types"
+	lib "modernc.org/sqlite/lib"
+)
+
+// vfsName is what SQLite calls the files of this package; see shim.
+const vfsName = "gptmesh"
+
+// shim is a VFS of SQLite's that stands over another one. All is left to that one,
+// but for the writes of a log, which are gathered (see logFile), and the release
+// of a database's write lock, which must find nothing gathered. It lies in
+// SQLite's memory and is never given back, as SQLite may keep it.
+//
+// A file is that of the VFS below, with an overlay behind it.
+type shim struct {
+	vfs   lib.Tsqlite3_vfs
+	below uintptr
+}
+
+// overlay is what a shim knows of an open file of the VFS below. The file's table
+// of methods is the overlay's, which begins with it: so each is found by the other.
+type overlay struct {
+	methods lib.Tsqlite3_io_methods
+	below   uintptr // the table of methods of the VFS below
+	log     uintptr // of a database: the log of the same connection, where it is open
+	file    uintptr // of a log: its database
+	held
+}
+
+// registerVFS makes a shim over another VFS known to SQLite, once. An empty below
+// is the system's own.
+func registerVFS(name, below string) error {
+	tls := libc.NewTLS()
+	defer tls.Close()
+	known, err := libc.CString(name) // kept by SQLite
+	if err != nil {
+		return err
+	}
+	if lib.Xsqlite3_vfs_find(tls, known) != 0 {
+		libc.Xfree(tls, known)
+		return nil
+	}
+	under := uintptr(0)
+	if below != "" {
+		text, err := libc.CString(below)
+		if err != nil {
+			return err
+		}
+		defer libc.Xfree(tls, text)
+		under = text
+	}
+	found := lib.Xsqlite3_vfs_find(tls, under)
+	if found == 0 {
+		return &failure{code: lib.SQLITE_NOTFOUND, message: "sqlite: no VFS " + below}
+	}
+	place := libc.Xmalloc(tls, types.Size_t(unsafe.Sizeof(shim{})))
+	if place == 0 {
+		return errNoMemory
+	}
+	s := at[shim](place)
+	*s = shim{vfs: *at[lib.Tsqlite3_vfs](found), below: found}
+	s.vfs.FpNext, s.vfs.FzName = 0, known
+	s.vfs.FszOsFile = int32(behind(s.vfs.FszOsFile)) + int32(unsafe.Sizeof(overlay{}))
+	s.vfs.FxOpen = pointer(shimOpen)
+	if below == "" {
+		untell(tls, found)
+	}
+	// Two that come here at once register two that are alike.
+	if rc := lib.Xsqlite3_vfs_register(tls, place, 0); rc != lib.SQLITE_OK {
+		return &failure{code: int(rc), message: "sqlite: VFS not registered"}
+	}
+	return nil
+}
+
+// behind is where the overlay of a file of this size begins.
+func behind(size int32) uintptr { return (uintptr(size) + 7) &^ 7 }
+
+func shimOpen(tls *libc.TLS, vfs, name, file uintptr, flags int32, outFlags uintptr) int32 {
+	below := at[shim](vfs).below
+	open := call[func(*libc.TLS, uintptr, uintptr, uintptr, int32, uintptr) int32](at[lib.Tsqlite3_vfs](below).FxOpen)
+	rc := open(tls, below, name, file, flags, outFlags)
+	methods := &at[lib.Tsqlite3_file](file).FpMethods
+	if rc != lib.SQLITE_OK || *methods == 0 {
+		return rc
+	}
+	isLog := flags&lib.SQLITE_OPEN_WAL != 0
+	if !isLog && flags&lib.SQLITE_OPEN_MAIN_DB == 0 {
+		return rc
+	}
+	place := file + behind(at[lib.Tsqlite3_vfs](below).FszOsFile)
+	o := at[overlay](place)
+	*o = overlay{methods: *at[lib.Tsqlite3_io_methods](*methods), below: *methods}
+	if !isLog {
+		if o.methods.FxShmLock != 0 {
+			o.methods.FxShmLock = pointer(shimShmLock)
+		}
+		*methods = place
+		return rc
+	}
+	// Without its database, nobody would say when a transaction is over: then nothing is gathered.
+	o.file = lib.Xsqlite3_database_file_object(tls, name)
+	database := overlayOf(o.file)
+	if database == nil {
+		return rc
+	}
+	database.log = file
+	m := &o.methods
+	m.FxClose, m.FxRead, m.FxWrite = pointer(logClose), pointer(logRead), pointer(logWrite)
+	m.FxTruncate, m.FxSync, m.FxFileSize = pointer(logTruncate), pointer(logSync), pointer(logFileSize)
+	*methods = place
+	return rc
+}
+
+// overlayOf is the overlay of an open database, nil where it has none.
+func overlayOf(file uintptr) *overlay {
+	if file == 0 {
+		return nil
+	}
+	methods := at[lib.Tsqlite3_file](file).FpMethods
+	if methods == 0 || at[lib.Tsqlite3_io_methods](methods).FxShmLock != pointer(shimShmLock) {
+		return nil
+	}
+	return at[overlay](methods)
+}
+
+// walWriteLock is the lock of whoever writes to the log (WAL_WRITE_LOCK).
+const walWriteLock = 0
+
+// shimShmLock forgets, where a connection ceases to write to the log, what it has
+// gathered of a transaction that was not committed: another one writes there next.
+func shimShmLock(tls *libc.TLS, file uintptr, offset, n, flags int32) int32 {
+	o := at[overlay](at[lib.Tsqlite3_file](file).FpMethods)
+	if o.log != 0 && offset <= walWriteLock && offset+n > walWriteLock && flags&lib.SQLITE_SHM_UNLOCK != 0 {
+		at[overlay](at[lib.Tsqlite3_file](o.log).FpMethods).reset()
+	}
+	lock := call[func(*libc.TLS, uintptr, int32, int32, int32) int32](at[lib.Tsqlite3_io_methods](o.below).FxShmLock)
+	return lock(tls, file, offset, n, flags)
+}
+
+// at is the T that lies in SQLite's memory.
+func at[T any](p uintptr) *T { return (*T)(*(*unsafe.Pointer)(unsafe.Pointer(&p))) }
+
+// pointer is what SQLite, which was translated to Go, calls a function by. f is
+// declared at the top of a package: such functions lie still.
+func pointer[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) }
+
+// call is the function that SQLite calls by p.
+func call[F any](p uintptr) F { return *(*F)(unsafe.Pointer(&p)) }
