@@ -21,7 +21,9 @@ import (
 type finishing struct {
 	final    store.Final
 	terminal *conversationv1.Chunk
-	last     []byte       // terminal, marshalled; nil where it is not yet
+	last     []byte        // terminal, marshalled; nil where it is not yet
+	end      answerlog.End // the log with terminal, where runs is set
+	runs     bool
 	failure  *fault.Fault // nil where completed
 	whole    bool         // there is no row yet
 	append   *sessionv1.AppendMessagesRequest
@@ -350,7 +352,18 @@ func (r *run) frame(f *finishing) error {
 			if plain, err = (proto.MarshalOptions{UseCachedSize: true}).MarshalAppend(plain, f.terminal); err != nil {
 				return err
 			}
-			f.final.Plain, f.last = plain, plain[start:]
+			f.final.Stored, f.last = plain, plain[start:]
+			return nil
+		}
+	}
+	if r.raw && r.ttl == 0 {
+		var err error
+		if f.end, f.runs, err = r.log.End(store.Runs(), f.terminal); err != nil {
+			return err
+		}
+		if f.runs {
+			f.final.Stored = f.end.Runs
+			f.lent, r.framed = r.framed, nil
 			return nil
 		}
 	}
@@ -379,7 +392,7 @@ func (r *run) fail(f *finishing, failure *fault.Fault) {
 		events = r.withStarted(new(opening), events)
 	}
 	f.terminal = &conversationv1.Chunk{Sequence: r.sequence + 1, Events: events}
-	f.failure, f.append, f.last = failure, nil, nil
+	f.failure, f.append, f.last, f.runs = failure, nil, nil, false
 	f.final = store.Final{Response: r.response}
 }
 
@@ -397,7 +410,9 @@ func (r *run) conclude(ctx context.Context, f *finishing) error {
 	if f.failure != nil && r.sequence == 0 {
 		r.early = f.failure
 	}
-	if f.last != nil {
+	if f.runs {
+		r.log.SealEnd(f.end)
+	} else if f.last != nil {
 		r.log.SealEntry(f.last)
 	} else if err := r.log.Seal(f.terminal); err != nil {
 		r.s.deps.Logger.Error("a terminal chunk cannot be marshalled", "response_id", r.id, "error", err)

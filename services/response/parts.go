@@ -24,6 +24,7 @@ type parts struct {
 	held       conversationv1.Chunk
 	heldRaw    conversationv1.RawChunk
 	heldEvents [6]*conversationv1.Event
+	heldData   *[]byte // what heldRaw's bytes lie in, where they are a copy
 
 	opening  opening
 	last     closing
@@ -49,6 +50,9 @@ func (r *run) release() {
 		return
 	}
 	p := r.parts
+	if p.heldData != nil && cap(*p.heldData) <= maxLent {
+		logs.Put(p.heldData)
+	}
 	r.parts, r.response, r.held, r.answer = nil, nil, nil, nil
 	p.release()
 }

@@ -140,13 +140,24 @@ func (r *run) hold(chunk *conversationv1.Chunk) {
 		return
 	}
 	raw := chunk.GetRaw()
-	if !r.decoded.Owns(raw.GetData()) {
+	if raw == nil || len(raw.ProtoReflect().GetUnknown()) > 0 {
 		r.held = proto.CloneOf(chunk)
 		return
 	}
-	p := r.parts
-	p.heldRaw.Wire, p.heldRaw.Form, p.heldRaw.Data, p.heldRaw.EventCount = raw.GetWire(), raw.GetForm(), raw.GetData(), raw.GetEventCount()
-	p.held.Sequence, p.held.Events, p.held.Raw = chunk.GetSequence(), append(p.heldEvents[:0], chunk.GetEvents()...), &p.heldRaw
+	p, data := r.parts, raw.GetData()
+	p.held.Events = p.heldEvents[:0]
+	if r.decoded.Owns(data) {
+		p.held.Events = append(p.held.Events, chunk.GetEvents()...)
+	} else {
+		for _, event := range chunk.GetEvents() {
+			p.held.Events = append(p.held.Events, proto.CloneOf(event))
+		}
+		p.heldData = logs.Get().(*[]byte)
+		*p.heldData = append((*p.heldData)[:0], data...)
+		data = *p.heldData
+	}
+	p.heldRaw.Wire, p.heldRaw.Form, p.heldRaw.Data, p.heldRaw.EventCount = raw.GetWire(), raw.GetForm(), data, raw.GetEventCount()
+	p.held.Sequence, p.held.Raw = chunk.GetSequence(), &p.heldRaw
 	r.held = &p.held
 }
 

@@ -30,6 +30,9 @@ func (t *typer) events(chunk *conversationv1.Chunk) ([]*conversationv1.Event, er
 	if err != nil {
 		return nil, err
 	}
+	if len(decoded) == 0 {
+		return chunk.GetEvents(), nil
+	}
 	var out, after []*conversationv1.Event
 	for _, event := range chunk.GetEvents() {
 		if event.GetStarted() != nil {
@@ -83,17 +86,18 @@ func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.Ra
 	}
 	// What is held to be joined comes out at the end: one that broke off has none.
 	t := &typer{codec: r.s.deps.Codec, decoded: &r.decoded, join: whole}
-	chunk := new(conversationv1.Chunk)
 	frames, err := r.lend()
 	if err != nil {
 		return err
 	}
-	entries, err := answerlog.Split(frames)
-	if err != nil {
-		return fault.Internal(err)
-	}
-	for _, entry := range entries {
-		if err := answerlog.View(entry, chunk); err != nil {
+	var view answerlog.View
+	for len(frames) > 0 {
+		var entry []byte
+		if entry, frames, err = answerlog.Cut(frames); err != nil {
+			return fault.Internal(err)
+		}
+		chunk, err := view.Read(entry)
+		if err != nil {
 			return err
 		}
 		typed, err := t.events(chunk)

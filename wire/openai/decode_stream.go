@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"strings"
 	"sync"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -23,10 +24,11 @@ type streamDecoder struct {
 	only    [1]*choiceDecoder
 	seed    seed // what invented ids of calls follow from
 
-	join bool           // see Join
-	of   *choiceDecoder // whose text is held
-	text []byte         // the text of deltas that follow each other
-	twin twin           // the last event, where it held nothing but such a text
+	join bool            // see Join
+	of   *choiceDecoder  // whose text is held
+	text strings.Builder // the text of deltas that follow each other
+	room []byte          // for a text that is unescaped
+	twin twin            // the last event, where it held nothing but such a text
 }
 
 // Join makes the decoder give out the text of deltas that follow each other as
@@ -36,11 +38,11 @@ func (d *streamDecoder) Join() { d.join = true }
 
 // joined appends the text that is held.
 func (d *streamDecoder) joined(dst []*conversationv1.Event) []*conversationv1.Event {
-	if len(d.text) == 0 {
+	if d.text.Len() == 0 {
 		return dst
 	}
-	text := string(d.text)
-	d.text = d.text[:0]
+	text := d.text.String()
+	d.text.Reset()
 	return append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{Choice: d.of.index, Text: text}}})
 }
 
@@ -73,7 +75,7 @@ type choiceDecoder struct {
 func (d *streamDecoder) Decode(dst []*conversationv1.Event, data []byte) ([]*conversationv1.Event, error) {
 	for !d.failed && !d.done {
 		if d.join {
-			d.text, data = d.twin.take(d.text, data)
+			data = d.twin.take(&d.text, data)
 		}
 		if len(data) == 0 {
 			break
@@ -214,7 +216,8 @@ func (d *streamDecoder) delta(dst []*conversationv1.Event, s *choiceDecoder, at,
 			dst, d.of = d.joined(dst), s
 		}
 		if only {
-			d.text, err = room[atContent].AppendText(d.text, body)
+			d.room, err = room[atContent].AppendText(d.room[:0], body)
+			d.text.Write(d.room)
 			d.twin.learn(body, room[atContent].Value.Start+1, room[atContent].Value.End-1)
 			return dst, err
 		}

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
@@ -88,17 +89,21 @@ func (t *twin) pass(data []byte) (size, count int) {
 	return size, count
 }
 
-// take appends the texts of the events at the beginning of data that are alike
-// to dst. It returns the rest of data.
-func (t *twin) take(dst, data []byte) (out, rest []byte) {
+// take writes the texts of the events at the beginning of data that are alike to
+// dst. It returns the rest of data.
+func (t *twin) take(dst *strings.Builder, data []byte) (rest []byte) {
 	for t.known {
 		text, ascii, n := t.next(data)
 		if n == 0 || !ascii && !utf8.Valid(text) {
 			break
 		}
-		dst, data = append(dst, text...), data[n:]
+		if dst.Cap() == 0 { // about what the rest of them have of text
+			dst.Grow((len(data)/n + 1) * (len(text) + 1))
+		}
+		dst.Write(text)
+		data = data[n:]
 	}
-	return dst, data
+	return data
 }
 
 // lone says that the chunk holds one choice with a text and nothing that another

@@ -109,6 +109,27 @@ func Parse(dst, packed []byte) ([]byte, error) {
 	return frames, nil
 }
 
+// ParseRuns appends the frames of runs to dst, each of which is its length and what
+// Append made of it.
+func ParseRuns(dst, runs []byte) ([]byte, error) {
+	start := len(dst)
+	for len(runs) > 0 {
+		size, n := binary.Uvarint(runs)
+		if n <= 0 || size == 0 || size > uint64(len(runs)-n) {
+			return nil, errBroken
+		}
+		var err error
+		if dst, err = Parse(dst, runs[n:n+int(size)]); err != nil {
+			return nil, err
+		}
+		if len(dst)-start > MaxSize {
+			return nil, errBroken
+		}
+		runs = runs[n+int(size):]
+	}
+	return dst, nil
+}
+
 func commonPrefix(a, b []byte) int {
 	n, i := min(len(a), len(b)), 0
 	for ; i+8 <= n; i += 8 {

@@ -29,6 +29,7 @@ const (
 	nextSegment  = 4 << 10
 	mostPacked   = 16 << 10 // of a segment that will be packed
 	maxSegment   = 256 << 10
+	largeChunk   = 8 << 10 // is packed at once
 )
 
 // Log is one answer's chunks. It is made by New, or by Init where it is part of
@@ -87,20 +88,22 @@ func (l *Log) Seal(chunk *conversationv1.Chunk) error {
 // SealEntry is Seal with the chunk marshalled. The log keeps entry, which must
 // not change any more.
 func (l *Log) SealEntry(entry []byte) {
-	defer l.Close()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.tail) > 0 {
-		l.blocks = append(l.blocks, block{first: l.first, data: l.tail})
+		l.addBlock(block{first: l.first, data: l.tail})
 	}
-	l.tail, l.first = nil, l.count
-	if l.blocks == nil {
-		l.blocks = l.room[:0]
-	}
-	l.blocks = append(l.blocks, block{first: l.count, bare: true, data: entry})
+	l.tail = nil
+	l.addBlock(block{first: l.count, bare: true, data: entry})
+	l.sealed(len(entry))
+}
+
+// sealed notes that a terminal chunk of size bytes was added.
+func (l *Log) sealed(size int) {
 	l.count++
 	l.first = l.count
-	l.size += len(entry)
+	l.size += size
+	l.closed = true
 	l.wake()
 }
 
@@ -112,6 +115,9 @@ func (l *Log) append(chunk *conversationv1.Chunk, force bool) error {
 	defer l.mu.Unlock()
 	if !force && l.size+size > l.limit {
 		return ErrTooLarge
+	}
+	if size >= largeChunk && !l.plain {
+		return l.appendLarge(&m)
 	}
 	l.makeRoom(binary.MaxVarintLen32 + size)
 	grown, err := m.append(binary.AppendUvarint(l.tail, uint64(size)))
@@ -149,26 +155,80 @@ func (l *Log) makeRoom(size int) {
 	}
 }
 
-// packing are buffers for a segment that is packed.
+// appendLarge adds a chunk that makes a block together with what is in the tail.
+func (l *Log) appendLarge(m *measured) error {
+	buffer := packing.Get().(*[]byte)
+	defer giveBack(buffer)
+	frames := append((*buffer)[:0], l.tail...)
+	at := len(frames)
+	frames, err := m.append(binary.AppendUvarint(frames, uint64(m.size)))
+	if err != nil {
+		return err
+	}
+	*buffer = frames
+	b := block{first: l.first}
+	if b.data, b.packed = pack(nil, frames); !b.packed {
+		if len(l.tail) > 0 {
+			l.put()
+		}
+		b.first, b.data, l.plain = l.count, bytes.Clone(frames[at:]), true
+	}
+	l.addBlock(b)
+	recycle(l.tail)
+	l.tail = nil
+	l.count++
+	l.size += m.size
+	l.first = l.count
+	l.wake()
+	return nil
+}
+
+func (l *Log) addBlock(b block) {
+	if l.blocks == nil {
+		l.blocks = l.room[:0]
+	}
+	l.blocks = append(l.blocks, b)
+}
+
+// packing are buffers for what is packed.
 var packing = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPacking is the largest of them that is kept.
+const maxPacking = 64 << 10
+
+func giveBack(buffer *[]byte) {
+	if cap(*buffer) <= maxPacking {
+		packing.Put(buffer)
+	}
+}
+
+// pack appends frames to dst, packed where that saves the half of them; ok is
+// false where it does not.
+func pack(dst, frames []byte) (out []byte, ok bool) {
+	buffer := packing.Get().(*[]byte)
+	defer giveBack(buffer)
+	packed, ok := alike.Append((*buffer)[:0], frames)
+	if !ok {
+		return dst, false
+	}
+	*buffer = packed
+	if len(packed) > len(frames)/2 {
+		return dst, false
+	}
+	return append(dst, packed...), true
+}
 
 // put makes the tail a block, packed where that saves the half of it, and begins
 // an empty one.
 func (l *Log) put() {
-	buffer := packing.Get().(*[]byte)
-	packed, ok := alike.Append((*buffer)[:0], l.tail)
 	b := block{first: l.first}
-	if l.plain = !ok || len(packed) > len(l.tail)/2; l.plain {
-		b.data, l.tail = l.tail, nil
+	if b.data, b.packed = pack(nil, l.tail); b.packed {
+		l.plain, l.tail = false, l.tail[:0]
 	} else {
-		b.data, b.packed = bytes.Clone(packed), true
-		l.tail = l.tail[:0]
+		l.plain, b.data, l.tail = true, l.tail, nil
 	}
-	if ok && cap(packed) <= mostPacked {
-		*buffer = packed
-	}
-	packing.Put(buffer)
-	l.blocks, l.first = append(l.blocks, b), l.count
+	l.addBlock(b)
+	l.first = l.count
 }
 
 func (l *Log) wake() {
@@ -337,16 +397,27 @@ func FrameSize(size int) int { return protowire.SizeBytes(size) }
 // AppendLength begins an entry of size bytes in frames.
 func AppendLength(dst []byte, size int) []byte { return binary.AppendUvarint(dst, uint64(size)) }
 
+var errFrames = errors.New("answer log: stored frames are broken")
+
+// Cut takes the first entry off stored frames, which are not empty.
+func Cut(frames []byte) (entry, rest []byte, err error) {
+	size, n := binary.Uvarint(frames)
+	if n <= 0 || size > uint64(len(frames)-n) {
+		return nil, nil, errFrames
+	}
+	end := n + int(size)
+	return frames[n:end:end], frames[end:], nil
+}
+
 // Split takes stored frames apart. The entries point into frames.
 func Split(frames []byte) ([][]byte, error) {
 	var entries [][]byte
 	for len(frames) > 0 {
-		size, n := binary.Uvarint(frames)
-		if n <= 0 || size > uint64(len(frames)-n) {
-			return nil, errors.New("answer log: stored frames are broken")
+		entry, rest, err := Cut(frames)
+		if err != nil {
+			return nil, err
 		}
-		entries = append(entries, frames[n:n+int(size):n+int(size)])
-		frames = frames[n+int(size):]
+		entries, frames = append(entries, entry), rest
 	}
 	return entries, nil
 }

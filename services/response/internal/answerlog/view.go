@@ -6,63 +6,72 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// View reads an entry into chunk. The raw half's bytes lie in entry.
-func View(entry []byte, chunk *conversationv1.Chunk) error {
-	if raw, ok := rawOnly(entry); ok {
-		proto.Reset(chunk)
-		chunk.Raw = raw
-		return nil
+// View is a chunk that entries are read into, one after the other.
+type View struct {
+	chunk conversationv1.Chunk
+	raw   conversationv1.RawChunk
+}
+
+// Read reads an entry. The raw half's bytes lie in entry; the rest is the view's
+// until the next one.
+func (v *View) Read(entry []byte) (*conversationv1.Chunk, error) {
+	v.chunk.Reset()
+	if v.rawOnly(entry) {
+		v.chunk.Raw = &v.raw
+		return &v.chunk, nil
 	}
-	return proto.Unmarshal(entry, chunk)
+	return &v.chunk, proto.Unmarshal(entry, &v.chunk)
 }
 
 // rawOnly reads a chunk that holds a raw half and no events, as most of a stream
-// do, except for its sequence; ok is false for any other.
-func rawOnly(entry []byte) (raw *conversationv1.RawChunk, ok bool) {
+// do, except for its sequence; false for any other.
+func (v *View) rawOnly(entry []byte) bool {
+	found := false
 	for len(entry) > 0 {
 		number, kind, n := protowire.ConsumeTag(entry)
 		if n < 0 {
-			return nil, false
+			return false
 		}
 		entry = entry[n:]
 		switch {
 		case number == 1 && kind == protowire.VarintType:
 			if _, n = protowire.ConsumeVarint(entry); n < 0 {
-				return nil, false
+				return false
 			}
-		case number == 3 && kind == protowire.BytesType && raw == nil:
+		case number == 3 && kind == protowire.BytesType && !found:
 			var body []byte
 			if body, n = protowire.ConsumeBytes(entry); n < 0 {
-				return nil, false
+				return false
 			}
-			if raw, ok = rawOf(body); !ok {
-				return nil, false
+			if found = v.readRaw(body); !found {
+				return false
 			}
 		default:
-			return nil, false
+			return false
 		}
 		entry = entry[n:]
 	}
-	return raw, raw != nil
+	return found
 }
 
-func rawOf(body []byte) (*conversationv1.RawChunk, bool) {
-	raw := &conversationv1.RawChunk{}
+func (v *View) readRaw(body []byte) bool {
+	raw := &v.raw
+	raw.Wire, raw.Form, raw.Data, raw.EventCount = 0, 0, nil, 0
 	for len(body) > 0 {
 		number, kind, n := protowire.ConsumeTag(body)
 		if n < 0 {
-			return nil, false
+			return false
 		}
 		body = body[n:]
 		switch {
 		case kind == protowire.BytesType && number == 3:
 			if raw.Data, n = protowire.ConsumeBytes(body); n < 0 {
-				return nil, false
+				return false
 			}
 		case kind == protowire.VarintType && (number == 1 || number == 2 || number == 4):
 			var v uint64
 			if v, n = protowire.ConsumeVarint(body); n < 0 {
-				return nil, false
+				return false
 			}
 			switch number {
 			case 1:
@@ -73,9 +82,9 @@ func rawOf(body []byte) (*conversationv1.RawChunk, bool) {
 				raw.EventCount = int32(v)
 			}
 		default:
-			return nil, false
+			return false
 		}
 		body = body[n:]
 	}
-	return raw, true
+	return true
 }

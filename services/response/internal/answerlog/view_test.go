@@ -22,9 +22,11 @@ func FuzzView(f *testing.F) {
 		}
 		f.Add(entry)
 	}
+	var view View
 	f.Fuzz(func(t *testing.T, entry []byte) {
-		want, got := new(conversationv1.Chunk), new(conversationv1.Chunk)
-		wantErr, gotErr := proto.Unmarshal(entry, want), View(entry, got)
+		want := new(conversationv1.Chunk)
+		wantErr := proto.Unmarshal(entry, want)
+		got, gotErr := view.Read(entry)
 		if (wantErr == nil) != (gotErr == nil) {
 			t.Fatalf("%v and %v", wantErr, gotErr)
 		}

@@ -147,7 +147,11 @@ const (
 	plainLog byte = iota
 	zstdLog
 	alikeLog // see alike.Append
+	runsLog  // see alike.ParseRuns
 )
+
+// Runs begins the stored form of a log that is packed in runs: see alike.ParseRuns.
+func Runs() []byte { return []byte{runsLog} }
 
 // compressFrom is the size from which packing pays: below it the answer is
 // small beside its row.
@@ -184,8 +188,8 @@ func (f *Final) ToQuoted() (c Columns, log []byte, err error) {
 		return c, log, err
 	}
 	frames := f.Log
-	if f.Plain != nil {
-		frames = f.Plain[1:]
+	if len(f.Stored) > 0 && f.Stored[0] == plainLog {
+		frames = f.Stored[1:]
 	}
 	// Of the texts, which are most of it, nothing is left as a rule.
 	room := messageRoom.Get().(*[]byte)
@@ -214,8 +218,8 @@ var messageRoom = sync.Pool{New: func() any { return new([]byte) }}
 
 // PackedLog is the log in its stored form.
 func (f *Final) PackedLog() ([]byte, error) {
-	if f.Plain != nil {
-		return f.Plain, nil
+	if f.Stored != nil {
+		return f.Stored, nil
 	}
 	return PackLog(f.Log)
 }
@@ -255,6 +259,8 @@ func UnpackLog(stored []byte) ([]byte, error) {
 		return d.DecodeAll(stored[1:], nil)
 	case stored[0] == alikeLog:
 		return alike.Parse(nil, stored[1:])
+	case stored[0] == runsLog:
+		return alike.ParseRuns(nil, stored[1:])
 	}
 	return nil, fmt.Errorf("stored log: unknown packing %d", stored[0])
 }

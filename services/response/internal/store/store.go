@@ -120,8 +120,9 @@ type Final struct {
 	Response *responsev1.Response
 	// Log is all its chunks as frames. May be empty.
 	Log []byte
-	// Plain is a short log, in the place of Log: see PlainLog. The store keeps it.
-	Plain []byte
+	// Stored is the log in its stored form, in the place of Log: see PlainLog and
+	// Runs. The store keeps it.
+	Stored []byte
 	// Intent is the marshalled AppendMessagesRequest to the session. Empty
 	// means none.
 	Intent []byte

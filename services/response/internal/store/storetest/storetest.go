@@ -178,7 +178,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 					{Kind: &conversationv1.ContentPart_Text{Text: text}},
 				}
 				if plain := store.PlainLog(len(raw)); plain != nil && begun {
-					final.Log, final.Plain = nil, append(plain, raw...)
+					final.Log, final.Stored = nil, append(plain, raw...)
 				}
 				if begun {
 					ok(t, s.Begin(ctx, r, "one"))

@@ -1,0 +1,104 @@
+package answerlog
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/services/response/internal/alike"
+	"google.golang.org/protobuf/proto"
+)
+
+// TestEnd: what is stored of a log is the log with its end, and the log ends so,
+// whatever sizes its chunks have.
+func TestEnd(t *testing.T) {
+	t.Parallel()
+	event := func(i int) string {
+		return fmt.Sprintf("data: {\"id\":\"chatcmpl-123456789\",\"created\":1760000000,\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word%d\"},\"finish_reason\":null}]}\n\n", i)
+	}
+	for _, sizes := range [][]int{{}, {1}, {1, 1, 1}, {1, 100, 1}, {200}, {200, 300, 1, 400}, make([]int, 300)} {
+		log := New(32 << 20)
+		var want []byte
+		number := 0
+		next := func(events int) *conversationv1.Chunk {
+			var data strings.Builder
+			for range max(events, 1) {
+				number++
+				data.WriteString(event(number))
+			}
+			c := chunk(int64(log.Len()+1), data.String())
+			entry, err := proto.Marshal(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = Frames(want, entry)
+			return c
+		}
+		for _, events := range sizes {
+			if err := log.Append(next(events)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, last := range []int{1, 250} {
+			before := len(want)
+			end, ok, err := log.End([]byte("lead"), next(last))
+			if err != nil || !ok {
+				t.Fatal(sizes, ok, err)
+			}
+			got, err := alike.ParseRuns(nil, end.Runs[len("lead"):])
+			if err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("%v: stored %d bytes, want %d, %v", sizes, len(got), len(want), err)
+			}
+			if last == 1 { // it did not come to be stored
+				want = want[:before]
+				continue
+			}
+			log.SealEnd(end)
+		}
+		got, err := log.AppendFrames(nil)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("%v: the log has %d bytes, want %d, %v", sizes, len(got), len(want), err)
+		}
+		read := log.Reader()
+		for i := range len(sizes) + 1 {
+			entry, ok, err := read.Next(t.Context())
+			var c conversationv1.Chunk
+			if err != nil || !ok || proto.Unmarshal(entry, &c) != nil || c.GetSequence() != int64(i+1) {
+				t.Fatalf("%v: chunk %d: %v %v", sizes, i, ok, err)
+			}
+		}
+		if _, ok, err := read.Next(t.Context()); ok || err != nil {
+			t.Fatalf("%v: the log is not closed: %v", sizes, err)
+		}
+		log.Recycle()
+	}
+}
+
+// TestEndUnlike: a log that is not alike is left to be stored in another way, and
+// a large chunk of it is there as it came.
+func TestEndUnlike(t *testing.T) {
+	t.Parallel()
+	var data strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&data, "%x", i*i*7919)
+	}
+	log := New(32 << 20)
+	for i := range 3 {
+		if err := log.Append(chunk(int64(i+1), data.String())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, ok, err := log.End(nil, chunk(4, "end")); ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	read := log.Reader()
+	for range 3 {
+		entry, ok, err := read.Next(t.Context())
+		var c conversationv1.Chunk
+		if err != nil || !ok || proto.Unmarshal(entry, &c) != nil || string(c.GetRaw().GetData()) != data.String() {
+			t.Fatal(ok, err)
+		}
+	}
+}
