@@ -18,7 +18,7 @@ test: build ## every test, on a throw-away PostgreSQL
 	@mkdir -p $(BIN)
 	go build -o $(BIN)/pgtestd ./pkg/pgtest/cmd/pgtestd
 	$(BIN)/pgtestd -- go test -race -vet=off ./cmd/... ./gateway/... ./pkg/... ./services/... ./wire/... ./gen/...
-	$(BIN)/pgtestd -- go test -race -vet=off -tags meshclone ./gen/caller ./services/session ./services/response ./services/request
+	$(BIN)/pgtestd -- go test -race -vet=off -tags meshclone ./gen/caller ./pkg/sqlite ./services/session ./services/response ./services/request
 	GPTMESH_BIN=$(BIN)/gptmesh $(BIN)/pgtestd -- go test -vet=off -count=1 -timeout 15m -parallel 4 ./tests/...
 
 test-brokers: build ## the whole suite of every event driver; needs a RabbitMQ on this machine

@@ -35,7 +35,9 @@ type Later struct {
 	sequence uint64
 	stmts    stmts   // nil once they need not be run any more
 	room     [2]Stmt // what stmts is made of where there are no more: a row and its Recording
+	page     *page   // what their values lie in; nil for none that is given back
 	before   stmts   // what it took the place of, until it is over
+	beneath  *page   // page of before
 	size     int
 	spelled  bool       // its record has a text that has no number
 	state    laterState // guarded by db.pending.mu
@@ -54,6 +56,8 @@ type pending struct {
 	mu       sync.Mutex
 	list     []*Later // queued, in order
 	bytes    int
+	pages    pages
+	spare    []Later       // not used yet
 	appended uint64        // the number of the last that was queued
 	applied  atomic.Uint64 // every write up to it is in the tables
 	newest   atomic.Uint64 // appended
@@ -75,16 +79,21 @@ type pending struct {
 //
 // A DB without a journal runs them at once, in one commit.
 func (db *DB) Later(ctx context.Context, list ...Stmt) (*Later, error) {
-	l := &Later{db: db}
-	if err := l.take(ctx, list); err != nil {
+	if err := db.admit(ctx, list); err != nil {
 		return nil, err
 	}
+	record := outbox.From(ctx)
 	if db.cfg.Journal == nil {
+		l := &Later{db: db}
+		l.take(list, record, nil)
 		return l, db.runNow(ctx, l.stmts)
 	}
 	p := &db.pending
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	l := p.make(db)
+	l.take(list, record, nil)
+	l.page = p.pages.keep(l.stmts)
 	p.queue(l, 0)
 	return l, nil
 }
@@ -96,8 +105,7 @@ func (db *DB) Instead(ctx context.Context, earlier *Later, list ...Stmt) (l *Lat
 	if db.cfg.Journal == nil {
 		return nil, false, nil
 	}
-	l = &Later{db: db}
-	if err := l.take(ctx, list); err != nil {
+	if err := db.admit(ctx, list); err != nil {
 		return nil, false, err
 	}
 	p := &db.pending
@@ -106,36 +114,62 @@ func (db *DB) Instead(ctx context.Context, earlier *Later, list ...Stmt) (l *Lat
 	if earlier.state != laterQueued {
 		return nil, false, nil
 	}
-	l.recordings(earlier)
-	l.before = earlier.stmts
-	earlier.stmts = nil // over would clear them
+	l = p.make(db)
+	l.take(list, outbox.From(ctx), earlier.stmts)
+	l.page = p.pages.keep(l.stmts)
+	l.before, l.beneath = earlier.stmts, earlier.page
+	earlier.stmts, earlier.page = nil, nil // over would clear them
 	earlier.over(p)
 	p.queue(l, earlier.sequence)
 	return l, true, nil
 }
 
-// take keeps the statements, with the record that ctx carries, and waits for
-// room.
-func (l *Later) take(ctx context.Context, list []Stmt) error {
-	l.stmts = append(stmts(l.room[:0]), list...)
-	if record := outbox.From(ctx); record != nil {
-		l.stmts = append(l.stmts, Recording(record))
-	}
-	if err := l.stmts.values(); err != nil {
+// admit checks statements and waits for room.
+func (db *DB) admit(ctx context.Context, list stmts) error {
+	if err := list.values(); err != nil {
 		return err
 	}
-	l.size = l.stmts.size()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	p := &l.db.pending
+	p := &db.pending
 	p.mu.Lock()
 	full := p.bytes > maxPending
 	p.mu.Unlock()
 	if full {
-		return l.db.settle(ctx)
+		return db.settle(ctx)
 	}
 	return nil
+}
+
+// slab is how many Laters are made at once.
+const slab = 16
+
+// make returns a Later that nobody has. p.mu is held.
+func (p *pending) make(db *DB) *Later {
+	if len(p.spare) == 0 {
+		p.spare = make([]Later, slab)
+	}
+	l := &p.spare[0]
+	p.spare = p.spare[1:]
+	l.db = db
+	return l
+}
+
+// take takes statements: the Recordings of earlier ones that are never run, a
+// list, and the record of a context.
+func (l *Later) take(list []Stmt, record []byte, earlier stmts) {
+	l.stmts = l.room[:0]
+	for _, stmt := range earlier {
+		if stmt.Query == "" {
+			l.stmts = append(l.stmts, stmt)
+		}
+	}
+	l.stmts = append(l.stmts, list...)
+	if record != nil {
+		l.stmts = append(l.stmts, Recording(record))
+	}
+	l.size = l.stmts.size()
 }
 
 // queue adds l to the journal and to what is to be run. p.mu is held.
@@ -175,7 +209,10 @@ func signal(c chan struct{}) {
 // over lets go of what was queued. p.mu is held.
 func (l *Later) over(p *pending) {
 	clear(l.stmts)
-	l.state, l.stmts, l.before = laterOver, nil, nil
+	clear(l.before)
+	p.pages.release(l.page)
+	p.pages.release(l.beneath)
+	l.state, l.stmts, l.page, l.before, l.beneath = laterOver, nil, nil, nil, nil
 	p.bytes -= l.size
 }
 
@@ -200,7 +237,9 @@ func (l *Later) Wait(ctx context.Context) error {
 		return settled
 	}
 	if l.before != nil { // that is durable, and comes back
-		l.stmts, l.before = l.before, nil
+		clear(l.stmts)
+		p.pages.release(l.page)
+		l.stmts, l.page, l.before, l.beneath = l.before, l.beneath, nil, nil
 	} else {
 		l.over(p)
 	}

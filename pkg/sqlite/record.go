@@ -82,20 +82,6 @@ func (w *writer) recording(stmt Stmt) bool {
 	return true
 }
 
-// recordings takes over the Recordings of a write that is never run.
-func (l *Later) recordings(earlier *Later) {
-	var kept stmts
-	for _, stmt := range earlier.stmts {
-		if stmt.Query == "" {
-			kept = append(kept, stmt)
-		}
-	}
-	if len(kept) > 0 {
-		l.stmts = append(kept, l.stmts...)
-		l.size = l.stmts.size()
-	}
-}
-
 // Peek is Query without what was written later and is not run yet: it holds
 // nobody up.
 func (db *DB) Peek(ctx context.Context, query string, args ...any) (*sql.Rows, error) {

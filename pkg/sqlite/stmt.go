@@ -7,8 +7,9 @@ import (
 	"math"
 )
 
-// Stmt is a statement with its arguments, which are kept until it was run. One
-// without a Query is a Recording, whose record is all that it has.
+// Stmt is a statement with its arguments, which are kept until it was run; of its
+// Values a Later makes a copy of its own. One without a Query is a Recording, whose
+// record is all that it has.
 type Stmt struct {
 	Query string
 	Args  []any

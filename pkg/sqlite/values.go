@@ -2,24 +2,64 @@ package sqlite
 
 import (
 	"encoding/binary"
+	"slices"
+	"sync"
 
+	"google.golang.org/protobuf/proto"
 	lib "modernc.org/sqlite/lib"
 )
 
 // Values are a statement's arguments, in their order, as a record of the journal
 // has them: a row takes one allocation instead of one for each column. They hold
-// at most 127, and what they are made of may be changed, but for Lend.
+// at most 127, must not be used once one of them was refused, and what they are made of may be changed, but for Lend and Borrow.
 //
 // A copy shares what was added before it was made: add to one of both only.
 type Values struct {
 	packed []byte // a count, and each a tag and what follows it
-	lent   []byte // stands in packed before from
-	from   int
+	room   *room  // what packed lies in, and what was lent; nil for neither
 }
+
+// room is memory that values lie in until they are released.
+type room struct {
+	bytes []byte
+
+	lent     []byte // stands in packed before from
+	from     int
+	borrowed bool // lent may change once the statement was taken
+}
+
+// maxRoom is the largest room that is kept for reuse.
+const maxRoom = 32 << 10
+
+var rooms = sync.Pool{New: func() any { return new(room) }}
 
 // NewValues are none, with room for size bytes: three for an integer that is
 // small, ten for one that is large, and two more than it has for a text.
-func NewValues(size int) Values { return Values{packed: make([]byte, 1, 1+size)} }
+func NewValues(size int) Values {
+	r := rooms.Get().(*room)
+	if cap(r.bytes) < 1+size {
+		r.bytes = make([]byte, 0, max(1+size, 512))
+	}
+	return Values{packed: append(r.bytes[:0], 0), room: r}
+}
+
+// Release gives the memory back that the values lie in, once their statement was
+// run, or Later or Instead has returned, which keep what they need. It may be left
+// out; after it neither the values nor a copy of them may be used.
+func (v *Values) Release() {
+	r := v.room
+	if r == nil || r.bytes == nil {
+		return
+	}
+	packed := v.packed
+	*v = Values{}
+	poison(packed)
+	if cap(packed) > maxRoom {
+		return
+	}
+	*r = room{bytes: packed[:0]}
+	rooms.Put(r)
+}
 
 // add begins a value.
 func (v *Values) add(tag byte) {
@@ -67,36 +107,66 @@ func (v *Values) Blob(b []byte) {
 	v.packed = append(binary.AppendUvarint(v.packed, uint64(len(b))), b...)
 }
 
+// Message is Blob of a marshalled message.
+func (v *Values) Message(m proto.Message) error {
+	size := proto.Size(m)
+	v.add(tagBlob)
+	packed := slices.Grow(binary.AppendUvarint(v.packed, uint64(size)), size)
+	packed, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(packed, m)
+	if err == nil {
+		v.packed = packed
+	}
+	return err
+}
+
 // Lend is Blob for many bytes that nobody changes any more: they are not copied.
 // Of a second one they are.
-func (v *Values) Lend(b []byte) {
-	if v.lent != nil || len(b) == 0 {
+func (v *Values) Lend(b []byte) { v.lend(b, false) }
+
+// Borrow is Lend of bytes that nobody changes until the values could be released.
+func (v *Values) Borrow(b []byte) { v.lend(b, true) }
+
+func (v *Values) lend(b []byte, borrowed bool) {
+	if len(b) == 0 || v.room != nil && v.room.lent != nil {
 		v.Blob(b)
 		return
 	}
 	v.add(tagBlob)
 	v.packed = binary.AppendUvarint(v.packed, uint64(len(b)))
-	v.lent, v.from = b, len(v.packed)
+	if v.room == nil {
+		v.room = new(room)
+	}
+	v.room.lent, v.room.from, v.room.borrowed = b, len(v.packed), borrowed
 }
 
 // Begin are new values that begin as v does, with room for size bytes more. v must
 // have nothing that was lent.
 func (v Values) Begin(size int) Values {
-	return Values{packed: append(make([]byte, 0, len(v.packed)+size), v.packed...)}
+	begun := NewValues(len(v.packed) + size)
+	begun.packed = append(begun.packed[:0], v.packed...)
+	return begun
 }
 
 // none tells whether these are not used.
 func (v Values) none() bool { return len(v.packed) == 0 }
 
-func (v Values) size() int { return len(v.packed) + len(v.lent) }
+func (v Values) size() int { return len(v.packed) + len(v.lent()) }
+
+func (v Values) lent() []byte {
+	if v.room == nil {
+		return nil
+	}
+	return v.room.lent
+}
 
 // appendTo appends them as a record has them.
 func (v Values) appendTo(dst []byte) []byte {
-	if v.lent == nil {
+	lent := v.lent()
+	if lent == nil {
 		return append(dst, v.packed...)
 	}
-	dst = append(append(dst, v.packed[:v.from]...), v.lent...)
-	return append(dst, v.packed[v.from:]...)
+	dst = append(append(dst, v.packed[:v.room.from]...), lent...)
+	return append(dst, v.packed[v.room.from:]...)
 }
 
 // bindValues gives a statement that runs to its end before the next one is bound

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -34,7 +35,15 @@ const (
 // messages, hold where frames, its log, has them. It returns messages themselves
 // where it has none.
 func Quote(r *responsev1.Response, messages, frames []byte) []byte {
-	var out []byte
+	if out, ok := appendQuoted(nil, r, messages, frames); ok {
+		return out
+	}
+	return messages
+}
+
+// appendQuoted appends what Quote makes; false where that would be the messages.
+func appendQuoted(out []byte, r *responsev1.Response, messages, frames []byte) ([]byte, bool) {
+	quotes := 0
 	from := 0 // of messages, in out already
 	var needle [maxNeedle + 1]byte
 	for _, choice := range r.GetChoices() {
@@ -52,8 +61,8 @@ func Quote(r *responsev1.Response, messages, frames []byte) []byte {
 			if at < 0 {
 				continue
 			}
-			if out == nil {
-				out = append(make([]byte, 0, len(messages)-len(text)+16), quotedMessages)
+			if quotes++; quotes == 1 {
+				out = append(slices.Grow(out, len(messages)-len(text)+16), quotedMessages)
 			}
 			out = binary.AppendUvarint(out, uint64(at))
 			out = append(out, messages[from:from+at]...)
@@ -62,11 +71,11 @@ func Quote(r *responsev1.Response, messages, frames []byte) []byte {
 			from += at + len(text)
 		}
 	}
-	if out == nil {
-		return messages
+	if quotes == 0 {
+		return out, false
 	}
 	out = binary.AppendUvarint(out, uint64(len(messages)-from))
-	return append(out, messages[from:]...)
+	return append(out, messages[from:]...), true
 }
 
 // find is the place of text, which begins with start, in messages; -1 where it is

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -28,6 +27,28 @@ type Columns struct {
 	// their messages; empty where there are none. The embedded database keeps them
 	// quoted, see Quote.
 	Messages []byte
+
+	room *room // that they lie in; nil for none
+}
+
+// room is memory for what columns hold.
+type room struct{ head, messages, quoted []byte }
+
+var rooms = sync.Pool{New: func() any { return new(room) }}
+
+// maxRoom is the largest part of a room that is kept for reuse.
+const maxRoom = 64 << 10
+
+// Release gives the memory back that Head and Messages lie in, and returns the
+// columns without them. It may be left out; it is called once, and nobody may use
+// either of them any more.
+func (c Columns) Release() Columns {
+	r := c.room
+	c.Head, c.Messages, c.room = nil, nil, nil
+	if r != nil && max(cap(r.head), cap(r.messages), cap(r.quoted)) <= maxRoom {
+		rooms.Put(r)
+	}
+	return c
 }
 
 // ToColumns takes an answer apart. The answer is not changed.
@@ -50,8 +71,10 @@ func toHead(r *responsev1.Response) (Columns, error) {
 	}
 	d := drafts.Get().(*draft)
 	defer d.release()
+	c.room = rooms.Get().(*room)
 	var err error
-	c.Head, err = proto.Marshal(d.headOf(r))
+	c.room.head, err = proto.MarshalOptions{}.MarshalAppend(c.room.head[:0], d.headOf(r))
+	c.Head = c.room.head
 	return c, err
 }
 
@@ -192,29 +215,19 @@ func (f *Final) ToQuoted() (c Columns, log []byte, err error) {
 		frames = f.Stored[1:]
 	}
 	// Of the texts, which are most of it, nothing is left as a rule.
-	room := messageRoom.Get().(*[]byte)
-	defer messageRoom.Put(room)
 	d := drafts.Get().(*draft)
 	defer d.release()
 	d.response.Choices = f.Response.GetChoices()
-	messages, err := (proto.MarshalOptions{}).MarshalAppend((*room)[:0], &d.response)
+	messages, err := (proto.MarshalOptions{}).MarshalAppend(c.room.messages[:0], &d.response)
 	if err != nil {
 		return c, nil, err
 	}
-	if cap(messages) <= maxMessageRoom {
-		*room = messages
-	}
-	c.Messages = Quote(f.Response, messages, frames)
-	if len(messages) > 0 && &c.Messages[0] == &messages[0] {
-		c.Messages = bytes.Clone(messages)
+	c.room.messages, c.Messages = messages, messages
+	if quoted, ok := appendQuoted(c.room.quoted[:0], f.Response, messages, frames); ok {
+		c.room.quoted, c.Messages = quoted, quoted
 	}
 	return c, log, nil
 }
-
-// maxMessageRoom is the largest buffer that is kept for reuse.
-const maxMessageRoom = 64 << 10
-
-var messageRoom = sync.Pool{New: func() any { return new([]byte) }}
 
 // PackedLog is the log in its stored form.
 func (f *Final) PackedLog() ([]byte, error) {

@@ -121,8 +121,10 @@ type Final struct {
 	// Log is all its chunks as frames. May be empty.
 	Log []byte
 	// Stored is the log in its stored form, in the place of Log: see PlainLog and
-	// Runs. The store keeps it.
+	// Runs. The store keeps it, unless it is borrowed.
 	Stored []byte
+	// Borrowed says that Stored may change when the store has said that it is kept.
+	Borrowed bool
 	// Intent is the marshalled AppendMessagesRequest to the session. Empty
 	// means none.
 	Intent []byte

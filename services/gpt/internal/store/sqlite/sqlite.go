@@ -64,6 +64,7 @@ func (s *Store) Reserve(ctx context.Context, attempt *gptv1.Attempt, instance st
 func (s *Store) ReserveLater(ctx context.Context, attempt *gptv1.Attempt, instance string) (durable.Write, error) {
 	kept := keptValues(attempt, instance)
 	row := reserved(kept, attempt)
+	defer row.Values.Release()
 	if !s.fresh.Claim(attempt.GetId()) {
 		if _, err := s.db.Run(ctx, row); err != nil {
 			return nil, wrap(err)
@@ -121,9 +122,13 @@ func (s *Store) Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error
 		changed, err := s.db.Run(ctx, settled(attempt, failure))
 		return changed == 1, wrap(err)
 	}
-	later, ok, err := s.db.Instead(ctx, r.later, whole(settledSQL, r.kept, attempt, failure))
+	row := whole(settledSQL, r.kept, attempt, failure)
+	defer row.Values.Release()
+	later, ok, err := s.db.Instead(ctx, r.later, row)
 	if err == nil && !ok {
-		later, err = s.db.Later(ctx, settled(attempt, failure))
+		end := settled(attempt, failure)
+		defer end.Values.Release()
+		later, err = s.db.Later(ctx, end)
 	}
 	if err == nil {
 		err = later.Join(ctx)
@@ -134,6 +139,7 @@ func (s *Store) Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error
 		s.mu.Unlock()
 		return false, wrap(err)
 	}
+	r.kept.Release()
 	return true, nil
 }
 

@@ -14,7 +14,6 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
-	"google.golang.org/protobuf/proto"
 )
 
 // Migrations make the tables.
@@ -53,13 +52,16 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Accept implements store.Store.
 func (s *Store) Accept(ctx context.Context, r *requestv1.Request, instance string, key *store.Key) error {
-	body, err := proto.Marshal(r)
+	if key == nil {
+		return s.accept(ctx, r, instance)
+	}
+	head := head(r, instance)
+	defer head.Release()
+	row, err := whole(head, r, false)
 	if err != nil {
 		return err
 	}
-	if key == nil {
-		return s.accept(ctx, r, instance, body)
-	}
+	defer row.Values.Release()
 	err = s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
 		result, err := tx.Exec(ctx, `insert into request_keys (owner, key, request_id, hash, expires_micros) values (?, ?, ?, ?, ?)
 			on conflict (owner, key) do update
@@ -72,7 +74,7 @@ func (s *Store) Accept(ctx context.Context, r *requestv1.Request, instance strin
 		if n, err := result.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(err, store.ErrKeyTaken)
 		}
-		_, err = tx.Run(ctx, whole(head(r, instance), r, false, body))
+		_, err = tx.Run(ctx, row)
 		return err
 	})
 	if err == nil {
@@ -99,18 +101,25 @@ func head(r *requestv1.Request, instance string) sqlite.Values {
 }
 
 // whole inserts a request with the head of its row.
-func whole(head sqlite.Values, r *requestv1.Request, answered bool, body []byte) sqlite.Stmt {
-	v := head.Begin(10 + len(body))
+func whole(head sqlite.Values, r *requestv1.Request, answered bool) (sqlite.Stmt, error) {
+	v := head.Begin(bodyRoom)
 	v.Int(int64(r.GetState()))
 	v.Bool(answered)
-	v.Blob(body)
-	return sqlite.Stmt{Query: insertSQL, Values: v}
+	err := v.Message(r)
+	return sqlite.Stmt{Query: insertSQL, Values: v}, err
 }
 
+// bodyRoom is room for the body of a usual request.
+const bodyRoom = 512
+
 // accept adds a request without a key.
-func (s *Store) accept(ctx context.Context, r *requestv1.Request, instance string, body []byte) error {
+func (s *Store) accept(ctx context.Context, r *requestv1.Request, instance string) error {
 	head := head(r, instance)
-	stmt := whole(head, r, false, body)
+	stmt, err := whole(head, r, false)
+	if err != nil {
+		return err
+	}
+	defer stmt.Values.Release()
 	if !s.fresh.Claim(r.GetId()) {
 		_, err := s.db.Run(ctx, stmt)
 		return err
@@ -140,11 +149,13 @@ func (s *Store) take(id string) (begun, bool) {
 
 // Add implements store.Store.
 func (s *Store) Add(ctx context.Context, r *requestv1.Request, instance string, answered bool) error {
-	body, err := proto.Marshal(r)
+	head := head(r, instance)
+	defer head.Release()
+	stmt, err := whole(head, r, answered)
 	if err != nil {
 		return err
 	}
-	stmt := whole(head(r, instance), r, answered, body)
+	defer stmt.Values.Release()
 	if names := store.Experiments(r); len(names) > 0 {
 		err = s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
 			if _, err := tx.Run(ctx, stmt); err != nil {
@@ -175,14 +186,15 @@ const finishSQL = "update requests set state = ?, answered = ?, body = ? where i
 
 // Finish implements store.Store.
 func (s *Store) Finish(ctx context.Context, r *requestv1.Request, answered bool) error {
-	body, err := proto.Marshal(r)
+	end, err := finished(r, answered)
 	if err != nil {
 		return err
 	}
+	defer end.Values.Release()
 	if names := store.Experiments(r); len(names) > 0 {
 		s.take(r.GetId())
 		return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
-			changed, err := tx.Run(ctx, finished(r, answered, body))
+			changed, err := tx.Run(ctx, end)
 			if err != nil {
 				return err
 			}
@@ -194,13 +206,13 @@ func (s *Store) Finish(ctx context.Context, r *requestv1.Request, answered bool)
 	}
 	b, mine := s.take(r.GetId())
 	if !mine {
-		changed, err := s.db.Run(ctx, finished(r, answered, body))
+		changed, err := s.db.Run(ctx, end)
 		if err == nil && changed == 0 {
 			return store.ErrFinal
 		}
 		return err
 	}
-	later, err := s.end(ctx, b, r, answered, body)
+	later, err := s.end(ctx, b, r, answered, end)
 	if err == nil {
 		err = later.Join(ctx)
 	}
@@ -208,30 +220,39 @@ func (s *Store) Finish(ctx context.Context, r *requestv1.Request, answered bool)
 		s.mu.Lock()
 		s.open[r.GetId()] = begun{head: b.head} // so that it can be tried again
 		s.mu.Unlock()
+		return err
 	}
-	return err
+	b.head.Release()
+	return nil
 }
 
 // finished makes a request final.
-func finished(r *requestv1.Request, answered bool, body []byte) sqlite.Stmt {
-	v := sqlite.NewValues(12 + len(body) + len(r.GetId()))
+func finished(r *requestv1.Request, answered bool) (sqlite.Stmt, error) {
+	v := sqlite.NewValues(bodyRoom + len(r.GetId()))
 	v.Int(int64(r.GetState()))
 	v.Bool(answered)
-	v.Blob(body)
+	if err := v.Message(r); err != nil {
+		return sqlite.Stmt{}, err
+	}
 	v.Text(r.GetId())
-	return sqlite.Stmt{Query: finishSQL, Values: v}
+	return sqlite.Stmt{Query: finishSQL, Values: v}, nil
 }
 
 // end makes a row final that only this store makes so: where it was not inserted
-// yet, it is inserted as it is in the end.
-func (s *Store) end(ctx context.Context, b begun, r *requestv1.Request, answered bool, body []byte) (*sqlite.Later, error) {
+// yet, it is inserted as it is in the end, and else finished.
+func (s *Store) end(ctx context.Context, b begun, r *requestv1.Request, answered bool, finished sqlite.Stmt) (*sqlite.Later, error) {
 	if b.later != nil {
-		later, ok, err := s.db.Instead(ctx, b.later, whole(b.head, r, answered, body))
+		row, err := whole(b.head, r, answered)
+		if err != nil {
+			return nil, err
+		}
+		defer row.Values.Release()
+		later, ok, err := s.db.Instead(ctx, b.later, row)
 		if err != nil || ok {
 			return later, err
 		}
 	}
-	return s.db.Later(ctx, finished(r, answered, body))
+	return s.db.Later(ctx, finished)
 }
 
 // Get implements store.Store.

@@ -58,7 +58,9 @@ func (s *Store) Begin(ctx context.Context, response *responsev1.Response, instan
 	}
 	v := start(c, instance, len(c.Head))
 	v.Blob(c.Head)
+	c = c.Release()
 	stmt := sqlite.Stmt{Query: beginSQL, Values: v}
+	defer stmt.Values.Release()
 	if !s.fresh.Claim(c.ID) {
 		_, err = s.db.Run(ctx, stmt)
 		if sqlite.IsUniqueViolation(err) {
@@ -122,6 +124,7 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 	if err != nil {
 		return err
 	}
+	defer c.Release()
 	if b, mine := s.take(c.ID); mine {
 		if err := s.end(ctx, b, c, log, final); err != nil {
 			s.mu.Lock()
@@ -133,10 +136,12 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 	}
 	if final.Journaled {
 		return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
-			return finish(ctx, tx, c, log, final.Intent)
+			return finish(ctx, tx, c, log, final)
 		})
 	}
-	changed, err := s.db.Run(ctx, finished(c, log, final.Intent))
+	stmt := finished(c, log, final)
+	defer stmt.Values.Release()
+	changed, err := s.db.Run(ctx, stmt)
 	if err == nil && changed == 0 {
 		return store.ErrNotRunning
 	}
@@ -150,19 +155,21 @@ func (s *Store) end(ctx context.Context, b begun, c store.Columns, log []byte, f
 	var ok bool
 	var err error
 	list := make([]sqlite.Stmt, 1, 2)
+	defer func() { list[0].Values.Release() }()
 	if final.Journaled {
 		list = append(list, sqlite.Stmt{Query: dropJournalSQL, Args: []any{c.ID}})
 	}
 	if b.later != nil {
 		from := c
 		from.Owner, from.RequestID, from.SessionID, from.Create = b.columns.Owner, b.columns.RequestID, b.columns.SessionID, b.columns.Create
-		list[0] = whole(from, b.instance, log, final.Intent)
+		list[0] = whole(from, b.instance, log, final)
 		if later, ok, err = s.db.Instead(ctx, b.later, list...); err != nil {
 			return err
 		}
 	}
 	if !ok {
-		list[0] = finished(c, log, final.Intent)
+		list[0].Values.Release()
+		list[0] = finished(c, log, final)
 		if later, err = s.db.Later(ctx, list...); err != nil {
 			return err
 		}
@@ -173,8 +180,8 @@ func (s *Store) end(ctx context.Context, b begun, c store.Columns, log []byte, f
 const dropJournalSQL = "delete from response_journal where response_id = ?"
 
 // finish makes a row final whose log may have been journaled.
-func finish(ctx context.Context, tx *sqlite.Tx, c store.Columns, log, intent []byte) error {
-	changed, err := tx.Run(ctx, finished(c, log, intent))
+func finish(ctx context.Context, tx *sqlite.Tx, c store.Columns, log []byte, final store.Final) error {
+	changed, err := tx.Run(ctx, finished(c, log, final))
 	if err != nil {
 		return err
 	}
@@ -189,22 +196,26 @@ const finishSQL = `update responses set state = ?, finish_micros = ?, last_seque
 	where id = ? and state = 1`
 
 // finished makes an answer final.
-func finished(c store.Columns, log, intent []byte) sqlite.Stmt {
-	v := sqlite.NewValues(endRoom(c, intent) + 4 + len(c.ID))
+func finished(c store.Columns, log []byte, final store.Final) sqlite.Stmt {
+	v := sqlite.NewValues(endRoom(c, final.Intent) + 4 + len(c.ID))
 	v.Int(int64(c.State))
-	end(&v, c, log, intent)
+	end(&v, c, log, final)
 	v.Text(c.ID)
 	return sqlite.Stmt{Query: finishSQL, Values: v}
 }
 
 // end adds the columns of an answer's end.
-func end(v *sqlite.Values, c store.Columns, log, intent []byte) {
+func end(v *sqlite.Values, c store.Columns, log []byte, final store.Final) {
 	v.Int(c.Finish)
 	v.Int(c.LastSequence)
 	v.Blob(c.Head)
 	v.Blob(nullable(c.Messages))
-	v.Blob(nullable(intent))
-	v.Lend(nullable(log))
+	v.Blob(nullable(final.Intent))
+	if final.Borrowed {
+		v.Borrow(log)
+	} else {
+		v.Lend(nullable(log))
+	}
 }
 
 func endRoom(c store.Columns, intent []byte) int {
@@ -217,7 +228,9 @@ func (s *Store) Add(ctx context.Context, final store.Final, instance string) err
 	if err != nil {
 		return err
 	}
-	stmt := whole(c, instance, log, final.Intent)
+	defer c.Release()
+	stmt := whole(c, instance, log, final)
+	defer stmt.Values.Release()
 	if s.fresh.Claim(c.ID) {
 		later, err := s.db.Later(ctx, stmt)
 		if err != nil {
@@ -236,9 +249,9 @@ const addSQL = `insert into responses (id, owner, request_id, session_id, state,
 	finish_micros, last_sequence, head, messages, session_intent, log) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // whole inserts an answer as it is in the end.
-func whole(c store.Columns, instance string, log, intent []byte) sqlite.Stmt {
-	v := start(c, instance, endRoom(c, intent))
-	end(&v, c, log, intent)
+func whole(c store.Columns, instance string, log []byte, final store.Final) sqlite.Stmt {
+	v := start(c, instance, endRoom(c, final.Intent))
+	end(&v, c, log, final)
 	return sqlite.Stmt{Query: addSQL, Values: v}
 }
 
@@ -447,7 +460,7 @@ func (s *Store) Interrupt(ctx context.Context, sweep store.Sweep) (int, error) {
 			if err != nil {
 				return err
 			}
-			if err := finish(ctx, tx, c, log, nil); err != nil {
+			if err := finish(ctx, tx, c, log, store.Final{}); err != nil {
 				return err
 			}
 			done++
