@@ -42,7 +42,7 @@ func (e engine) Write(ctx context.Context, fn func(ctx context.Context, tx table
 
 func (e engine) Ping(ctx context.Context) error {
 	var one int
-	return e.db.QueryRow(ctx, `select 1`).Scan(&one)
+	return e.db.Read().QueryRowContext(ctx, `select 1`).Scan(&one)
 }
 
 func (engine) Known(err error) error {

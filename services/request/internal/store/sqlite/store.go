@@ -44,10 +44,10 @@ func New(db *sqlite.DB) *Store {
 	return &Store{db: db, fresh: sqlite.NewFresh(db, "requests", "req"), open: map[string]begun{}}
 }
 
-// Ping implements store.Store.
+// Ping implements store.Store. It waits for no rows that were written later.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
-	return s.db.QueryRow(ctx, "select 1").Scan(&one)
+	return s.db.Read().QueryRowContext(ctx, "select 1").Scan(&one)
 }
 
 // Accept implements store.Store.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
@@ -25,6 +26,8 @@ type Store struct {
 	db    *sqlite.DB
 	fresh claims
 
+	intents atomic.Bool // rows may have one; set when such a row is in order
+
 	mu   sync.Mutex
 	open map[string]begun // by id: rows that run, and that only this store ends
 }
@@ -41,13 +44,15 @@ type begun struct {
 
 // New returns a store in db, whose tables must be there.
 func New(db *sqlite.DB) *Store {
-	return &Store{db: db, fresh: sqlite.NewFresh(db, "responses", "resp"), open: map[string]begun{}}
+	s := &Store{db: db, fresh: sqlite.NewFresh(db, "responses", "resp"), open: map[string]begun{}}
+	s.intents.Store(true)
+	return s
 }
 
-// Ping implements store.Store.
+// Ping implements store.Store. It waits for no rows that were written later.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
-	return s.db.QueryRow(ctx, "select 1").Scan(&one)
+	return s.db.Read().QueryRowContext(ctx, "select 1").Scan(&one)
 }
 
 // Begin implements store.Store.
@@ -120,6 +125,7 @@ func (s *Store) forget(which func(begun) bool) {
 
 // Finish implements store.Store.
 func (s *Store) Finish(ctx context.Context, final store.Final) error {
+	defer s.intended(final)
 	c, log, err := final.ToQuoted()
 	if err != nil {
 		return err
@@ -224,6 +230,7 @@ func endRoom(c store.Columns, intent []byte) int {
 
 // Add implements store.Store.
 func (s *Store) Add(ctx context.Context, final store.Final, instance string) error {
+	defer s.intended(final)
 	c, log, err := final.ToQuoted()
 	if err != nil {
 		return err
@@ -378,23 +385,46 @@ func (s *Store) CancelRequested(ctx context.Context, instance string) ([]string,
 	return list, rows.Err()
 }
 
-// Pending implements store.Store.
+// intended notes that a row in order has an intent.
+func (s *Store) intended(final store.Final) {
+	if final.Intent != nil {
+		s.intents.Store(true)
+	}
+}
+
+// Pending implements store.Store. Where there are no intents, it does not ask: rows
+// that were written later would be run for it.
 func (s *Store) Pending(ctx context.Context, before time.Time, limit int) ([]store.Intent, error) {
-	rows, err := s.db.Query(ctx, `select id, owner, session_intent from responses
-		where session_intent is not null and finish_micros < ? order by finish_micros limit ?`, store.Micros(before), limit)
+	if !s.intents.Swap(false) {
+		return nil, nil
+	}
+	list, some, err := s.pending(ctx, store.Micros(before), limit)
+	if some || err != nil {
+		s.intents.Store(true)
+	}
+	return list, err
+}
+
+// pending reads the oldest intents and returns those that are old enough; some says
+// whether there are any.
+func (s *Store) pending(ctx context.Context, before int64, limit int) (list []store.Intent, some bool, err error) {
+	rows, err := s.db.Query(ctx, `select id, owner, session_intent, finish_micros from responses
+		where session_intent is not null order by finish_micros limit ?`, max(limit, 1))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer rows.Close()
-	var list []store.Intent
 	for rows.Next() {
 		var intent store.Intent
-		if err := rows.Scan(&intent.ResponseID, &intent.Owner, &intent.Request); err != nil {
-			return nil, err
+		var finished int64
+		if err := rows.Scan(&intent.ResponseID, &intent.Owner, &intent.Request, &finished); err != nil {
+			return nil, some, err
 		}
-		list = append(list, intent)
+		if some = true; finished < before && len(list) < limit {
+			list = append(list, intent)
+		}
 	}
-	return list, rows.Err()
+	return list, some, rows.Err()
 }
 
 // Settle implements store.Store.

@@ -169,10 +169,10 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]int64, err
 	return keys, known(rows.Err())
 }
 
-// Ping implements store.Store.
+// Ping implements store.Store. It waits for no rows that were written later.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
-	return known(s.db.QueryRow(ctx, `select 1`).Scan(&one))
+	return known(s.db.Read().QueryRowContext(ctx, `select 1`).Scan(&one))
 }
 
 // known gives the driver's errors the names of package store.
