@@ -11,8 +11,13 @@ import (
 	"time"
 )
 
-// mostBuffered is how much of an answer waits for more before it is sent.
-const mostBuffered = 32 << 10
+const (
+	// mostBuffered is how much of an answer waits for more before it is sent.
+	mostBuffered = 32 << 10
+	// leastPiece is the least of a chunked answer that is a chunk by itself, so that it
+	// is copied once; mostPieces is how much of such chunks waits for more.
+	leastPiece, mostPieces = 128, 56 << 10
+)
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
@@ -150,6 +155,14 @@ func (a *answer) Write(p []byte) (int, error) {
 	if a.length >= 0 && !a.open {
 		a.begin(p, true)
 	}
+	if a.chunked && a.loose == nil && len(p) >= leastPiece {
+		get(&a.out)
+		*a.out = appendChunk(*a.out, p)
+		if len(*a.out) >= mostPieces {
+			return len(p), a.send()
+		}
+		return len(p), nil
+	}
 	to := &a.loose
 	if a.length >= 0 {
 		if len(p) >= mostBuffered/2 {
@@ -221,16 +234,18 @@ func (a *answer) frame() {
 		return // an empty chunk would end the body
 	}
 	get(&a.out)
-	b, p := *a.out, *a.loose
 	if a.chunked {
-		b = append(strconv.AppendUint(b, uint64(len(p)), 16), "\r\n"...)
+		*a.out = appendChunk(*a.out, *a.loose)
+	} else {
+		*a.out = append(*a.out, *a.loose...)
 	}
-	b = append(b, p...)
-	if a.chunked {
-		b = append(b, "\r\n"...)
-	}
-	*a.out = b
 	put(&a.loose)
+}
+
+func appendChunk(b, p []byte) []byte {
+	b = slices.Grow(b, len(p)+16)
+	b = append(strconv.AppendUint(b, uint64(len(p)), 16), "\r\n"...)
+	return append(append(b, p...), "\r\n"...)
 }
 
 // get makes sure that there is a buffer.

@@ -364,6 +364,7 @@ func (r *run) frame(f *finishing) error {
 		if f.runs {
 			f.final.Stored = f.end.Runs
 			f.lent, r.framed = r.framed, nil
+			f.release() // nothing needs it while the store is waited for
 			return nil
 		}
 	}
