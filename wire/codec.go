@@ -164,3 +164,18 @@ type Choice struct {
 	// StopSequence is the stop text that was met, where known.
 	StopSequence string
 }
+
+// KeptDecoder is a Codec whose events may lie in an answer instead of being
+// copies of what stands there.
+type KeptDecoder interface {
+	// DecodeKept is DecodeAnswer for a body that nobody changes any more.
+	DecodeKept(body []byte) ([]*conversationv1.Event, error)
+}
+
+// DecodeKept decodes an answer that nobody changes any more, as DecodeAnswer does.
+func DecodeKept(codec Codec, body []byte) ([]*conversationv1.Event, error) {
+	if d, ok := codec.(KeptDecoder); ok {
+		return d.DecodeKept(body)
+	}
+	return codec.DecodeAnswer(body)
+}

@@ -66,6 +66,9 @@ type conn interface {
 	FlushError() error
 }
 
+// bound is a conn on which an earlier answer's write deadline may stand.
+type bound interface{ WriteDeadline() time.Time }
+
 // controlled finds the connection behind writers that are wrapped.
 type controlled struct{ *http.ResponseController }
 
@@ -138,6 +141,9 @@ func (x *Exchange) Write(p []byte) (int, error) {
 func (x *Exchange) allowWrite() {
 	// The connection goes by the real time, whatever clock the edge was given.
 	now, most := time.Now(), x.edge.config.WriteTimeout
+	if left, ok := x.conn.(bound); ok && x.writeBy.IsZero() {
+		x.writeBy = left.WriteDeadline()
+	}
 	if x.writeBy.Sub(now) < most {
 		x.writeBy = now.Add(most + most/2)
 		_ = x.conn.SetWriteDeadline(x.writeBy) // where there is no connection, there is nothing to bound

@@ -42,6 +42,7 @@ type answer struct {
 	untyped  bool // no type was given
 	bodiless bool // the body is not sent: of HEAD, 204 and 304
 	last     bool // no request follows on the connection
+	bounded  bool // the handler bounds the writes
 }
 
 // Header implements http.ResponseWriter.
@@ -181,6 +182,7 @@ func (a *answer) Write(p []byte) (int, error) {
 // writeBehind sends what is ready and p behind it, uncopied.
 func (a *answer) writeBehind(p []byte) (int, error) {
 	get(&a.out)
+	a.unbind()
 	pieces := net.Buffers{*a.out, p}
 	if _, a.err = pieces.WriteTo(a.conn.nc); a.err != nil {
 		a.fail()
@@ -290,6 +292,7 @@ func (a *answer) settle(whole bool) {
 }
 
 func (a *answer) send() error {
+	a.unbind()
 	if a.err == nil && a.out != nil {
 		if _, a.err = a.conn.nc.Write(*a.out); a.err != nil {
 			a.fail()
@@ -325,8 +328,27 @@ func (a *answer) drop() {
 	put(&a.loose)
 }
 
-// SetWriteDeadline bounds the writes to the client that come after it.
-func (a *answer) SetWriteDeadline(t time.Time) error { return a.conn.nc.SetWriteDeadline(t) }
+// SetWriteDeadline bounds the answer's writes to the client that come after it.
+func (a *answer) SetWriteDeadline(t time.Time) error {
+	a.bounded, a.conn.writeBy = true, t
+	return a.conn.nc.SetWriteDeadline(t)
+}
+
+// WriteDeadline bounds the answer's writes by what an earlier answer on the
+// connection left, which is cheaper than to set it anew, and returns that; zero for
+// no bound.
+func (a *answer) WriteDeadline() time.Time {
+	a.bounded = true
+	return a.conn.writeBy
+}
+
+// unbind lifts what an earlier answer left and this one does not want.
+func (a *answer) unbind() {
+	if !a.bounded && !a.conn.writeBy.IsZero() {
+		a.conn.writeBy = time.Time{}
+		_ = a.conn.nc.SetWriteDeadline(time.Time{})
+	}
+}
 
 // SetReadDeadline is not supported: there is nothing left to read.
 func (a *answer) SetReadDeadline(time.Time) error { return errors.ErrUnsupported }

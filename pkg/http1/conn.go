@@ -57,6 +57,7 @@ type conn struct {
 	body     []byte          // its body, of full length; nil for none
 	filled   int             // how much of it has come
 	due      time.Time       // when waiting ends; zero where it never was set
+	writeBy  time.Time       // the deadline of writes that stands; zero for none
 	awaited  part            // what is waited for until then
 	last     bool            // the client has left: what it sent before is read still
 	odd      bool            // it goes to the standard server

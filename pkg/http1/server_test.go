@@ -438,6 +438,41 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	}
 }
 
+// TestDeadlineOfOneAnswer holds that a write deadline is the answer's that asked
+// for it, unless a later one takes it over.
+func TestDeadlineOfOneAnswer(t *testing.T) {
+	t.Parallel()
+	_, address := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := w.(*answer)
+		switch r.URL.Path {
+		case "/bound":
+			until := time.Now().Add(time.Minute)
+			_ = a.SetWriteDeadline(until)
+			if !a.WriteDeadline().Equal(until) {
+				t.Error("another deadline stands")
+			}
+		case "/taken":
+			if left := time.Until(a.WriteDeadline()); left < time.Second || left > time.Minute {
+				t.Errorf("%v are left", left)
+			}
+		case "/over":
+			// As if the time were up between two answers.
+			_ = a.conn.nc.SetWriteDeadline(past)
+		case "/none":
+			w.WriteHeader(http.StatusNoContent)
+		}
+	}), nil)
+	c := dial(t, address)
+	for _, path := range []string{"/bound", "/taken", "/bound", "/over", "/none"} {
+		c.send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := http.ReadResponse(c.r, nil)
+		if err != nil {
+			t.Fatal(path, err)
+		}
+		_ = resp.Body.Close()
+	}
+}
+
 // counted counts writes.
 type counted struct {
 	*net.TCPConn

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Text returns the string value, unescaped. A surrogate escape without its partner becomes U+FFFD. The error, an
@@ -31,6 +32,19 @@ func (m Member) Text(body []byte) (string, error) {
 		text.WriteRune(r)
 		raw = raw[n:]
 	}
+}
+
+// keptLength is the least length of a text that is worth keeping a body for.
+const keptLength = 256
+
+// TextIn is Text for a body that nobody changes any more: a long text without escapes is a part of it.
+func (m Member) TextIn(body []byte) (string, error) {
+	if m.Kind == String && m.Value.End-m.Value.Start > keptLength {
+		if raw := body[m.Value.Start+1 : m.Value.End-1]; !hasEscape(raw) {
+			return unsafe.String(&raw[0], len(raw)), nil
+		}
+	}
+	return m.Text(body)
 }
 
 // AppendText appends the string value, unescaped, to dst; apart from that it is Text.

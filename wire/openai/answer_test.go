@@ -281,3 +281,23 @@ func TestBytesThatAreNoText(t *testing.T) {
 		t.Fatalf("have %v, %v", events, err)
 	}
 }
+
+// A kept body's events say the same, and a long text costs no copy.
+func TestDecodeKept(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "short", strings.Repeat("ä long one ", 100), strings.Repeat(`with \"escapes\" `, 100), strings.Repeat("cut ", 100) + `\ud83d`} {
+		body := []byte(`{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"` + text +
+			`","reasoning_content":"` + text + `"},"finish_reason":"stop"}]}`)
+		want, err := openai.Chat().DecodeAnswer(bytes.Clone(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := wire.DecodeKept(openai.Chat(), body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+			t.Error(diff)
+		}
+	}
+}

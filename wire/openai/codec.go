@@ -13,7 +13,10 @@ func Chat() wire.Codec { return chat{} }
 
 type chat struct{}
 
-var _ wire.Codec = chat{}
+var (
+	_ wire.Codec       = chat{}
+	_ wire.KeptDecoder = chat{}
+)
 
 // Wire implements wire.Codec.
 func (chat) Wire() conversationv1.Wire { return own }

@@ -23,6 +23,7 @@ type streamDecoder struct {
 	first   choiceDecoder    // most answers have no other
 	only    [1]*choiceDecoder
 	seed    seed // what invented ids of calls follow from
+	kept    bool // the body does not change any more
 
 	join bool            // see Join
 	of   *choiceDecoder  // whose text is held
@@ -183,6 +184,7 @@ func (d *streamDecoder) state(index int64) *choiceDecoder {
 			state = new(choiceDecoder)
 		}
 		state.index, state.made = int32(index), d.made
+		state.content.Kept, state.reason.Kept = d.kept, d.kept
 		state.calls = callDecoder{choice: state.index, seed: &d.seed}
 		d.choices[index] = state
 	}
@@ -425,12 +427,19 @@ var decoders = sync.Pool{New: func() any { return new(streamDecoder) }}
 // DecodeAnswer implements wire.Codec. A body that tells of an error is started
 // and failed.
 func (chat) DecodeAnswer(body []byte) ([]*conversationv1.Event, error) {
+	return decodeAnswer(body, false)
+}
+
+// DecodeKept implements wire.KeptDecoder.
+func (chat) DecodeKept(body []byte) ([]*conversationv1.Event, error) { return decodeAnswer(body, true) }
+
+func decodeAnswer(body []byte, kept bool) ([]*conversationv1.Event, error) {
 	d := decoders.Get().(*streamDecoder)
 	defer func() {
 		*d = streamDecoder{}
 		decoders.Put(d)
 	}()
-	d.done, d.made = true, new(eventRoom)
+	d.done, d.kept, d.made = true, kept, new(eventRoom)
 	if err := d.chunk.scan(body); err != nil {
 		return nil, err
 	}

@@ -5,7 +5,11 @@ import "github.com/gptmesh/gptmesh/pkg/jsonscan"
 // Halves joins characters that a provider cut in two. Beyond U+FFFF JSON
 // escapes a character as two halves, and tokenizers cut between them; a first
 // half at the end of a piece waits here for the next one.
-type Halves struct{ held []byte }
+type Halves struct {
+	// Kept says that nobody changes the bodies any more: texts may lie in them.
+	Kept bool
+	held []byte
+}
 
 const escapeLength = len(`\ud83d`)
 
@@ -20,6 +24,9 @@ func (h *Halves) Text(body []byte, m jsonscan.Member) (string, error) {
 	inside := body[m.Value.Start+1 : m.Value.End-1]
 	half := EndsInHalf(inside)
 	if !half && len(h.held) == 0 {
+		if h.Kept {
+			return m.TextIn(body)
+		}
 		return m.Text(body)
 	}
 	joined := append(append([]byte{'"'}, h.held...), inside...)

@@ -141,7 +141,7 @@ func (a *answer) whole(ctx context.Context, resp *upstream.Response, streamed bo
 	if err != nil {
 		return err
 	}
-	events, err := a.chat.Codec.DecodeAnswer(body)
+	events, err := wire.DecodeKept(a.chat.Codec, body)
 	if err != nil {
 		return a.client.codecError(err)
 	}
