@@ -31,24 +31,6 @@ type finishing struct {
 	lent     *[]byte // what final.Log lies in, where that is given back
 }
 
-// lend returns the log so far, framed, in a buffer that is given back when the
-// answer's end is stored. Where the cache is to keep the log, it gets its own.
-func (r *run) lend() ([]byte, error) {
-	if r.framed != nil {
-		return *r.framed, nil
-	}
-	buffer := new([]byte)
-	if r.ttl == 0 {
-		buffer = logs.Get().(*[]byte)
-	}
-	frames, err := r.log.AppendFrames((*buffer)[:0])
-	if err != nil {
-		return nil, fault.Internal(err)
-	}
-	*buffer, r.framed = frames, buffer
-	return frames, nil
-}
-
 // logs are buffers for logs on their way into the store, which keeps its own
 // packed form of them.
 var logs = sync.Pool{New: func() any { return new([]byte) }}
@@ -363,8 +345,6 @@ func (r *run) frame(f *finishing) error {
 		}
 		if f.runs {
 			f.final.Stored = f.end.Runs
-			f.lent, r.framed = r.framed, nil
-			f.release() // nothing needs it while the store is waited for
 			return nil
 		}
 	}
@@ -373,14 +353,17 @@ func (r *run) frame(f *finishing) error {
 		return err
 	}
 	f.last = last
-	frames, err := r.lend()
+	buffer := new([]byte)
+	if r.ttl == 0 { // the cache would keep it
+		buffer = logs.Get().(*[]byte)
+		f.lent = buffer
+	}
+	frames, err := r.log.AppendFrames((*buffer)[:0])
 	if err != nil {
-		return err
+		return fault.Internal(err)
 	}
 	f.final.Log = answerlog.Frames(frames, last)
-	if *r.framed = f.final.Log; r.ttl == 0 {
-		f.lent, r.framed = r.framed, nil
-	}
+	*buffer = f.final.Log
 	return nil
 }
 

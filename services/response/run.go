@@ -73,7 +73,6 @@ type run struct {
 	raw      bool           // some chunk had the raw half: the log is assembled at the end
 	thought  bool
 	said     bool                  // the model has said something
-	framed   *[]byte               // the log before its end; nil until it is wanted
 	held     *conversationv1.Chunk // the chunk with the terminal event
 	broken   error                 // why the room itself stopped the model call
 

@@ -86,27 +86,20 @@ func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.Ra
 	}
 	// What is held to be joined comes out at the end: one that broke off has none.
 	t := &typer{codec: r.s.deps.Codec, decoded: &r.decoded, join: whole}
-	frames, err := r.lend()
-	if err != nil {
-		return err
-	}
 	var view answerlog.View
-	for len(frames) > 0 {
-		var entry []byte
-		if entry, frames, err = answerlog.Cut(frames); err != nil {
-			return fault.Internal(err)
-		}
+	err := r.log.Walk(func(entry []byte) error {
 		chunk, err := view.Read(entry)
 		if err != nil {
-			return err
+			return fault.Internal(err)
 		}
 		typed, err := t.events(chunk)
 		if err != nil {
 			return err
 		}
-		if err := r.parts.assembler.Add(typed...); err != nil {
-			return err
-		}
+		return r.parts.assembler.Add(typed...)
+	})
+	if err != nil {
+		return err
 	}
 	last := &conversationv1.Chunk{Events: events, Raw: raw}
 	if whole {

@@ -267,6 +267,44 @@ func (l *Log) AppendFrames(dst []byte) ([]byte, error) {
 	return append(dst, l.tail...), nil
 }
 
+// Walk calls fn with each chunk that is there now, marshalled, until it fails. fn
+// must neither keep an entry nor call the log.
+func (l *Log) Walk(fn func(entry []byte) error) error {
+	buffer := packing.Get().(*[]byte)
+	defer giveBack(buffer)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.blocks {
+		b := &l.blocks[i]
+		frames := b.data
+		if b.packed || b.bare {
+			var err error
+			if frames, err = b.appendTo((*buffer)[:0]); err != nil {
+				return err
+			}
+			*buffer = frames
+		}
+		if err := walk(frames, fn); err != nil {
+			return err
+		}
+	}
+	return walk(l.tail, fn)
+}
+
+func walk(frames []byte, fn func(entry []byte) error) error {
+	for len(frames) > 0 {
+		entry, rest, err := Cut(frames)
+		if err == nil {
+			err = fn(entry)
+		}
+		if err != nil {
+			return err
+		}
+		frames = rest
+	}
+	return nil
+}
+
 // From returns chunks that are there now, framed, from the one numbered first,
 // counted from 0: those of about so many bytes, and how many they are.
 func (l *Log) From(first, most int) (frames []byte, count int, err error) {

@@ -61,6 +61,10 @@ func TestEnd(t *testing.T) {
 		if err != nil || !bytes.Equal(got, want) {
 			t.Fatalf("%v: the log has %d bytes, want %d, %v", sizes, len(got), len(want), err)
 		}
+		var walked []byte
+		if err := log.Walk(func(entry []byte) error { walked = Frames(walked, entry); return nil }); err != nil || !bytes.Equal(walked, want) {
+			t.Fatalf("%v: walked over %d bytes, want %d, %v", sizes, len(walked), len(want), err)
+		}
 		read := log.Reader()
 		for i := range len(sizes) + 1 {
 			entry, ok, err := read.Next(t.Context())
