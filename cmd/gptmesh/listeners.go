@@ -11,6 +11,7 @@ import (
 
 	"github.com/gptmesh/gptmesh/gateway/edge"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
+	"github.com/gptmesh/gptmesh/pkg/rpc"
 	"github.com/gptmesh/gptmesh/pkg/socket"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"google.golang.org/grpc"
@@ -39,13 +40,16 @@ func (h *host) serveGRPC(address string) error {
 		return fmt.Errorf("grpc: %w", err)
 	}
 	h.settings.GRPC = listener.Addr().String()
-	served, stopped := make(chan error, 1), make(chan struct{})
+	listeners := append(rpc.ListenNear(listener.Addr()), listener)
+	served, stopped := make(chan error, len(listeners)), make(chan struct{})
 	watching, stop := context.WithCancel(context.Background())
 	watched := make(chan struct{})
 	h.group.Add(lifecycle.Component{
 		Name: "grpc",
 		Start: func(context.Context) error {
-			go func() { served <- h.server.Serve(listener) }()
+			for _, l := range listeners {
+				go func() { served <- h.server.Serve(l) }()
+			}
 			go func() { defer close(watched); h.reportHealth(watching, checker) }()
 			return nil
 		},
@@ -60,7 +64,9 @@ func (h *host) serveGRPC(address string) error {
 			defer cancel()
 			wait(ctx, stopped)
 			h.server.Stop()
-			<-served
+			for range listeners {
+				<-served
+			}
 			stop()
 			<-watched
 			return nil

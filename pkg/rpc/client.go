@@ -9,6 +9,7 @@ import (
 	"time"
 
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/gen/packing"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"google.golang.org/grpc"
@@ -33,7 +34,8 @@ type ClientConfig struct {
 	Secret string
 	// Policies tell which methods may be sent again.
 	Policies *Policies
-	// Dialer connects to an address. Nil means TCP or a unix socket.
+	// Dialer connects to an address. Nil means TCP or a unix socket: that of
+	// ListenNear where all addresses are loopback.
 	Dialer func(ctx context.Context, address string) (net.Conn, error)
 }
 
@@ -57,13 +59,16 @@ func Dial(config ClientConfig) (*grpc.ClientConn, error) {
 		grpc.WithDefaultServiceConfig(serviceConfig(config.Policies)),
 		grpc.WithStaticStreamWindowSize(streamWindow),
 		grpc.WithStaticConnWindowSize(connectionWindow),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxMessageBytes), grpc.MaxCallSendMsgSize(MaxMessageBytes)),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(packing.Codec{}), grpc.MaxCallRecvMsgSize(MaxMessageBytes), grpc.MaxCallSendMsgSize(MaxMessageBytes)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.WithChainUnaryInterceptor(out.unary),
 		grpc.WithChainStreamInterceptor(out.stream),
 	}
-	if config.Dialer != nil {
+	switch {
+	case config.Dialer != nil:
 		options = append(options, grpc.WithContextDialer(config.Dialer))
+	case near(config.Address):
+		options = append(options, grpc.WithContextDialer(dialNear))
 	}
 	if len(resolvers) > 0 {
 		options = append(options, grpc.WithResolvers(resolvers...))

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gptmesh/gptmesh/gen/caller"
+	"github.com/gptmesh/gptmesh/gen/packing"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -41,6 +42,7 @@ type ServerConfig struct {
 // Policies.Cover, and serves.
 func NewServer(config ServerConfig) (*grpc.Server, error) {
 	options := []grpc.ServerOption{
+		grpc.ForceServerCodecV2(packing.Codec{}),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.StaticStreamWindowSize(streamWindow),
 		grpc.StaticConnWindowSize(connectionWindow),

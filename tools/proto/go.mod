@@ -23,6 +23,7 @@ require (
 tool (
 	github.com/google/gnostic/cmd/protoc-gen-openapi
 	github.com/gptmesh/gptmesh/tools/proto/protoc-gen-go-caller
+	github.com/gptmesh/gptmesh/tools/proto/protoc-gen-go-packing
 	github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway
 	google.golang.org/grpc/cmd/protoc-gen-go-grpc
 	google.golang.org/protobuf/cmd/protoc-gen-go
