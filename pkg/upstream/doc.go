@@ -12,8 +12,8 @@
 //
 // # Retrying
 //
-// A kept connection may be closed by the server in the moment it is used again. Before a connection is reused, the
-// client looks whether the server has closed it (on systems with BSD sockets). If it is found dead only by using it,
+// A kept connection may be closed by the server in the moment it is used again. Just before a request is written to it,
+// the client looks whether the server has closed it, or sent what nobody asked for (on systems with BSD sockets). If it is found dead only by using it,
 // the request is sent once more, on a new connection: when the connection had been idle in the pool, not one byte of an
 // answer came, and it failed by being closed and not by time or cancelling. In the rare case of a server that took a
 // request and then died without a word, this sends it twice; Request.NoRetry forbids that. Nothing else is retried.
