@@ -97,7 +97,7 @@ func (t *twin) take(dst *strings.Builder, data []byte) (rest []byte) {
 		if n == 0 || !ascii && !utf8.Valid(text) {
 			break
 		}
-		if dst.Cap() == 0 { // about what the rest of them have of text
+		if dst.Cap()-dst.Len() < len(text) { // about what the rest of them have of text
 			dst.Grow((len(data)/n + 1) * (len(text) + 1))
 		}
 		dst.Write(text)

@@ -2,6 +2,7 @@ package answerlog
 
 import (
 	"encoding/binary"
+	"slices"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/services/response/internal/alike"
@@ -27,12 +28,12 @@ func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool,
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	whole := 0
 	for i := range l.blocks {
-		b := &l.blocks[i]
-		if !b.packed {
+		if !l.blocks[i].packed {
 			return End{}, false, nil
 		}
-		dst = append(binary.AppendUvarint(dst, uint64(len(b.data))), b.data...)
+		whole += binary.MaxVarintLen32 + len(l.blocks[i].data)
 	}
 	frames := binary.AppendUvarint(append((*buffer)[:0], l.tail...), uint64(size))
 	if frames, err = (proto.MarshalOptions{UseCachedSize: true}).MarshalAppend(frames, terminal); err != nil {
@@ -46,6 +47,11 @@ func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool,
 		return End{}, false, nil
 	}
 	*packing = packed
+	dst = slices.Grow(dst, whole+binary.MaxVarintLen32+len(packed))
+	for i := range l.blocks {
+		data := l.blocks[i].data
+		dst = append(binary.AppendUvarint(dst, uint64(len(data))), data...)
+	}
 	dst = append(binary.AppendUvarint(dst, uint64(len(packed))), packed...)
 	at := len(dst) - len(packed)
 	return End{Runs: dst, block: block{first: l.first, packed: true, data: dst[at:len(dst):len(dst)]}, size: size}, true, nil
