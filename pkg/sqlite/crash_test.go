@@ -58,12 +58,19 @@ func child(path string) int {
 	return 1
 }
 
-// write writes a row in one of four ways.
+// write writes a row in one of five ways.
 func write(db *DB, id int) error {
 	ctx, name := context.Background(), strconv.Itoa(id)
 	begin := Stmt{Query: "insert into rows (id, name) values (?, ?)", Args: []any{id, name}}
 	if id%4 == 0 {
 		return db.Write(ctx, insert(id, name))
+	}
+	if id%8 == 7 {
+		l, err := db.Later(ctx, Stmt{
+			Query: "insert into rows (id, name, body) values (?, ?, ?)", Args: []any{id, name, []byte(name)},
+			Key: name, Join: func(args [][]any) [][]any { return args },
+		})
+		return errors.Join(err, l.Wait(ctx))
 	}
 	l, err := db.Later(ctx, begin)
 	if err != nil || id%4 == 1 {

@@ -33,6 +33,7 @@ type DB struct {
 	err    error // of Close
 
 	pending pending       // written later
+	held    pending       // with a Key; run behind those
 	texts   texts         // of what is
 	lost    atomic.Uint64 // writes that were, and failed
 }

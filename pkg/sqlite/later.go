@@ -31,6 +31,7 @@ const (
 // its tables before anybody reads them.
 type Later struct {
 	db       *DB
+	p        *pending        // where it waits
 	flight   *journal.Flight // nil where it was committed at once
 	sequence uint64
 	stmts    stmts   // nil once they need not be run any more
@@ -40,7 +41,7 @@ type Later struct {
 	beneath  *page   // page of before
 	size     int
 	spelled  bool       // its record has a text that has no number
-	state    laterState // guarded by db.pending.mu
+	state    laterState // guarded by p.mu
 }
 
 type laterState int8
@@ -51,8 +52,14 @@ const (
 	laterOver // run, replaced or withdrawn
 )
 
-// pending is what is in the journal and not yet in the tables.
+// pending is what is in the journal and not yet in the tables. A DB has two: one of
+// rows, and behind it one of what is held; see hold.go.
 type pending struct {
+	name     string   // the journal's
+	position string   // the statement that stores how far the tables have come
+	hold     *holding // nil for rows; changed by whoever has the turn
+	holdFor  time.Duration
+
 	mu       sync.Mutex
 	list     []*Later // queued, in order
 	bytes    int
@@ -89,6 +96,9 @@ func (db *DB) Later(ctx context.Context, list ...Stmt) (*Later, error) {
 		return l, db.runNow(ctx, l.stmts)
 	}
 	p := &db.pending
+	if record == nil && stmts(list).replaceable() {
+		p = &db.held
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := p.make(db)
@@ -132,14 +142,16 @@ func (db *DB) admit(ctx context.Context, list stmts) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	p := &db.pending
-	p.mu.Lock()
-	full := p.bytes > maxPending
-	p.mu.Unlock()
-	if full {
+	if db.pending.full() || db.held.full() {
 		return db.settle(ctx)
 	}
 	return nil
+}
+
+func (p *pending) full() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.bytes > maxPending
 }
 
 // slab is how many Laters are made at once.
@@ -152,7 +164,7 @@ func (p *pending) make(db *DB) *Later {
 	}
 	l := &p.spare[0]
 	p.spare = p.spare[1:]
-	l.db = db
+	l.db, l.p = db, p
 	return l
 }
 
@@ -175,7 +187,7 @@ func (l *Later) take(list []Stmt, record []byte, earlier stmts) {
 // queue adds l to the journal and to what is to be run. p.mu is held.
 func (p *pending) queue(l *Later, replaces uint64) {
 	db := l.db
-	sequence, flight := db.cfg.Journal.Append(db.cfg.Name, replaces, l)
+	sequence, flight := db.cfg.Journal.Append(p.name, replaces, l)
 	if sequence == 0 { // the journal is closed: what is written now is known by its place
 		sequence = p.appended + 1
 	}
@@ -226,8 +238,8 @@ func (l *Later) Wait(ctx context.Context) error {
 	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return err
 	}
-	p := &l.db.pending
-	settled := l.db.settleTo(ctx, l.sequence)
+	p := l.p
+	settled := l.db.settleTo(ctx, p, l.sequence)
 	if settled == nil {
 		return nil
 	}
@@ -285,11 +297,16 @@ func (db *DB) settle(ctx context.Context) error {
 	if db.cfg.Journal == nil {
 		return nil
 	}
-	return db.settleTo(ctx, db.pending.newest.Load())
+	held := db.held.newest.Load()
+	if err := db.settleTo(ctx, &db.pending, db.pending.newest.Load()); err != nil {
+		return err
+	}
+	return db.settleTo(ctx, &db.held, held)
 }
 
-func (db *DB) settleTo(ctx context.Context, sequence uint64) error {
-	p := &db.pending
+// settleTo returns when all that waits in p up to a number is in the tables. What is
+// held comes behind all rows.
+func (db *DB) settleTo(ctx context.Context, p *pending, sequence uint64) error {
 	for p.applied.Load() < sequence {
 		select {
 		case p.turn <- struct{}{}:
@@ -298,7 +315,11 @@ func (db *DB) settleTo(ctx context.Context, sequence uint64) error {
 		}
 		var err error
 		if p.applied.Load() < sequence {
-			err = db.apply()
+			if p == &db.held {
+				err = db.applyHeld()
+			} else {
+				err = db.apply(p)
+			}
 		}
 		<-p.turn
 		if err != nil {
@@ -308,11 +329,13 @@ func (db *DB) settleTo(ctx context.Context, sequence uint64) error {
 	return nil
 }
 
-const positionSQL = "update journal_position set position = ?"
+const (
+	positionSQL     = "update journal_position set position = ?"
+	heldPositionSQL = "update journal_held set position = ?"
+)
 
 // apply runs what is queued, at most maxApply writes. The caller holds the turn.
-func (db *DB) apply() error {
-	p := &db.pending
+func (db *DB) apply(p *pending) error {
 	p.mu.Lock()
 	n := min(len(p.list), maxApply)
 	batch := append([]*Later(nil), p.list[:n]...)
@@ -324,18 +347,21 @@ func (db *DB) apply() error {
 	p.list = p.list[:copy(p.list, p.list[n:])]
 	clear(p.list[len(p.list) : len(p.list)+n])
 	p.mu.Unlock()
-	if n == 0 {
+	if n == 0 && p.hold.none() {
 		return nil
 	}
-	position := batch[n-1].sequence
+	position := p.hold.last()
+	if n > 0 {
+		position = batch[n-1].sequence
+	}
 	var added map[string]uint64
 	err := db.commit.Do(context.Background(), func(_ context.Context, w *writer) error {
-		var g gathering
+		g := p.hold.gathered()
 		for _, l := range batch {
 			if l.state != laterRunning {
 				continue
 			}
-			if err := db.runLater(w, l.stmts, &g); err != nil {
+			if err := db.runLater(w, l.stmts, g); err != nil {
 				return err
 			}
 		}
@@ -348,7 +374,7 @@ func (db *DB) apply() error {
 				return err
 			}
 		}
-		_, err = w.execute(positionSQL, []any{int64(position)})
+		_, err = w.execute(p.position, []any{int64(position)})
 		return w.failed(err)
 	})
 	if err == nil {
@@ -371,8 +397,9 @@ func (db *DB) apply() error {
 		}
 	}
 	p.mu.Unlock()
+	p.hold.forget()
 	p.applied.Store(position)
-	db.cfg.Journal.Applied(db.cfg.Name, position)
+	db.cfg.Journal.Applied(p.name, position)
 	return nil
 }
 
@@ -402,8 +429,7 @@ func (db *DB) runLater(w *writer, list stmts, g *gathering) error {
 }
 
 // applying runs what gathers, until Close.
-func (db *DB) applying() {
-	p := &db.pending
+func (db *DB) applying(p *pending) {
 	defer close(p.stopped)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -422,13 +448,21 @@ func (db *DB) applying() {
 			return
 		}
 		wait(applyDelay, p.much)
+		for db.holds(p) {
+			wait(applyDelay, p.much)
+			select {
+			case <-p.stop:
+				return
+			default:
+			}
+		}
 		for {
-			err := db.settle(context.Background())
+			err := db.settleTo(context.Background(), p, p.newest.Load())
 			if err == nil {
 				break
 			}
 			db.cfg.Logger.LogAttrs(context.Background(), slog.LevelError, "rows cannot be stored; the journal keeps them",
-				slog.String("store", db.cfg.Name), slog.Any("error", err))
+				slog.String("store", p.name), slog.Any("error", err))
 			wait(applyAgain, nil)
 			select {
 			case <-p.stop:

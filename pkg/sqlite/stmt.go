@@ -15,9 +15,10 @@ type Stmt struct {
 	Args  []any
 	// Values, where there are any, stand in the place of Args.
 	Values Values
-	// Key, where set, lets a Later run the statement at the end of its commit,
-	// behind those that were written after it, together with the others of its
-	// Query and Key: as Join says. A crash may have each run by itself, in its place.
+	// Key, where set, lets a Later run the statement behind those that were written
+	// after it, together with the others of its Query and Key: as Join says. A Later
+	// of nothing else is held for some seconds, until somebody reads. A crash may
+	// have each run by itself, in its place or behind all rows.
 	Key string
 	// Join makes the arguments of fewer statements, or of as many, of those of
 	// several, in their order. What it is given it leaves as it is. Required with
