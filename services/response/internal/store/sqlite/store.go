@@ -26,7 +26,8 @@ type Store struct {
 	db    *sqlite.DB
 	fresh claims
 
-	intents atomic.Bool // rows may have one; set when such a row is in order
+	intents atomic.Int64 // counts rows with one, as they are in order, from 1
+	settled atomic.Int64 // what it was when no row had one any more
 
 	mu   sync.Mutex
 	open map[string]begun // by id: rows that run, and that only this store ends
@@ -45,7 +46,7 @@ type begun struct {
 // New returns a store in db, whose tables must be there.
 func New(db *sqlite.DB) *Store {
 	s := &Store{db: db, fresh: sqlite.NewFresh(db, "responses", "resp"), open: map[string]begun{}}
-	s.intents.Store(true)
+	s.intents.Store(1) // there may be some from before
 	return s
 }
 
@@ -388,19 +389,20 @@ func (s *Store) CancelRequested(ctx context.Context, instance string) ([]string,
 // intended notes that a row in order has an intent.
 func (s *Store) intended(final store.Final) {
 	if final.Intent != nil {
-		s.intents.Store(true)
+		s.intents.Add(1)
 	}
 }
 
 // Pending implements store.Store. Where there are no intents, it does not ask: rows
 // that were written later would be run for it.
 func (s *Store) Pending(ctx context.Context, before time.Time, limit int) ([]store.Intent, error) {
-	if !s.intents.Swap(false) {
+	count := s.intents.Load()
+	if s.settled.Load() == count {
 		return nil, nil
 	}
 	list, some, err := s.pending(ctx, store.Micros(before), limit)
-	if some || err != nil {
-		s.intents.Store(true)
+	if !some && err == nil {
+		s.settled.Store(count)
 	}
 	return list, err
 }
