@@ -46,7 +46,7 @@ func TestEveryMessage(t *testing.T) {
 		t.Run(string(kind.Descriptor().FullName()), func(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(1, 2))
-			for range 40 {
+			for range 12 {
 				m := kind.New()
 				fill(m, random, 4)
 				original, ok := m.Interface().(packing.Message)
