@@ -308,10 +308,12 @@ func walk(frames []byte, fn func(entry []byte) error) error {
 // From returns chunks that are there now, framed, from the one numbered first,
 // counted from 0: those of about so many bytes, and how many they are.
 func (l *Log) From(first, most int) (frames []byte, count int, err error) {
+	buffer := packing.Get().(*[]byte)
+	defer giveBack(buffer)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for at := first; at < l.count && len(frames) < most; {
-		run, from, err := l.run(at)
+		run, from, err := l.run(at, buffer)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -329,8 +331,8 @@ func (l *Log) From(first, most int) (frames []byte, count int, err error) {
 }
 
 // run returns the frames among which chunk i is, and the number of the first of
-// them. They may lie in the tail.
-func (l *Log) run(i int) (frames []byte, first int, err error) {
+// them. They may lie in the tail or in buffer.
+func (l *Log) run(i int, buffer *[]byte) (frames []byte, first int, err error) {
 	if i >= l.first {
 		return l.tail, l.first, nil
 	}
@@ -342,8 +344,11 @@ func (l *Log) run(i int) (frames []byte, first int, err error) {
 	if !b.packed && !b.bare {
 		return b.data, b.first, nil
 	}
-	frames, err = b.appendTo(nil)
-	return frames, b.first, err
+	if frames, err = b.appendTo((*buffer)[:0]); err != nil {
+		return nil, 0, err
+	}
+	*buffer = frames
+	return frames, b.first, nil
 }
 
 // frameSize is the length of the first of frames that are whole.
