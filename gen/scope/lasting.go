@@ -74,6 +74,17 @@ func (a *Apart) Cancel(cause error) {
 //go:noinline
 func (a *Apart) Stop() { a.Cancel(nil) }
 
+// EndsAt tells when ctx ends where that is an Apart for whose end nobody has waited
+// yet: time alone ends it, and whoever it belongs to. ok is false for every other
+// context.
+func EndsAt(ctx context.Context) (due time.Time, ok bool) {
+	a, ok := ctx.(*Apart)
+	if !ok || a.inner.Load() != nil || a.over.Load() != nil {
+		return time.Time{}, false
+	}
+	return a.due, true
+}
+
 // Err implements context.Context.
 func (a *Apart) Err() error {
 	if s := a.inner.Load(); s != nil {

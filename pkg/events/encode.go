@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gptmesh/gptmesh/pkg/callctx"
@@ -55,13 +54,24 @@ type encoder struct {
 
 type spot struct{ from, to int }
 
-var encoders = sync.Pool{New: func() any { return new(encoder) }}
+// headRoom is how much of a record stands before the source at most.
+const headRoom = 1 + binary.MaxVarintLen64
 
 // begin starts a record.
 func (e *encoder) begin(source, correlation string) {
-	e.record, e.texts, e.n = e.record[:0], e.texts[:0], 0
+	e.record, e.texts, e.n = append(e.record[:0], make([]byte, headRoom)...), e.texts[:0], 0
 	e.text(source)
 	e.text(correlation)
+}
+
+// end is the record, which is whole.
+func (e *encoder) end() []byte {
+	var length [binary.MaxVarintLen64]byte
+	n := binary.PutUvarint(length[:], uint64(len(e.record)-headRoom))
+	record := e.record[headRoom-1-n:]
+	record[0] = 0
+	copy(record[1:], length[:n])
+	return record
 }
 
 // append adds an event; first says that none was before.

@@ -1,11 +1,13 @@
 package events
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -47,26 +49,59 @@ func (r *Recorder) Plain() *Recorder { return &Recorder{source: r.source, plain:
 // Record returns events as an outbox keeps them; nil for a nil Recorder. The
 // call in ctx gives owner and correlation.
 func (r *Recorder) Record(ctx context.Context, drafts ...Draft) []byte {
+	loan := r.Lend(ctx, drafts...)
+	defer loan.Release()
+	return bytes.Clone(loan.Record())
+}
+
+// Lend is Record in memory that is lent: for a store that has what it keeps of a
+// record when its call returns.
+func (r *Recorder) Lend(ctx context.Context, drafts ...Draft) *Loan {
 	if r == nil || len(drafts) == 0 {
 		return nil
 	}
 	correlation := callctx.From(ctx).RequestID
-	e := encoders.Get().(*encoder)
-	defer encoders.Put(e)
+	l := loans.Get().(*Loan)
+	e := &l.encoder
 	e.begin(r.source, correlation)
 	for i := range drafts {
 		e.append(ctx, &drafts[i], correlation, i == 0)
 	}
-	record := binary.AppendUvarint(append(make([]byte, 0, len(e.record)+4), 0), uint64(len(e.record)))
-	record = append(record, e.record...)
-	if !r.plain {
-		return record
+	l.record = e.end()
+	if r.plain {
+		if plain, err := Unpack(l.record); err == nil { // else not of what was written above; readers of this version take either form
+			l.record = plain
+		}
 	}
-	plain, err := Unpack(record)
-	if err != nil { // not of what was written above; readers of this version take either form
-		return record
+	return l
+}
+
+// Loan is a record that lies in memory that is lent.
+type Loan struct {
+	encoder encoder
+	record  []byte
+}
+
+var loans = sync.Pool{New: func() any { return new(Loan) }}
+
+// maxLoan is the largest record whose memory is kept for reuse.
+const maxLoan = 64 << 10
+
+// Record is the record, nil for a nil Loan. It must not be used after Release.
+func (l *Loan) Record() []byte {
+	if l == nil {
+		return nil
 	}
-	return plain
+	return l.record
+}
+
+// Release gives the memory back. It may be left out, and is called once.
+func (l *Loan) Release() {
+	if l == nil || cap(l.encoder.record) > maxLoan || cap(l.encoder.payload) > maxLoan {
+		return
+	}
+	l.record = nil
+	loans.Put(l)
 }
 
 // AppendRecord appends an event to a record. Text of it that is not UTF-8 is

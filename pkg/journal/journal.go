@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/gptmesh/gptmesh/gen/scope"
 )
 
 // ErrClosed answers a record that comes after Close.
@@ -80,10 +82,12 @@ type Flight struct {
 	done    chan struct{}
 	records uint64
 	err     error // read after done is closed
+	late    late
 }
 
 // Wait returns nil when the records are durable, an error when they are not, or
-// that of ctx.
+// that of ctx. One who waits with a context that time alone ends (scope.Apart) may
+// wait until that time though it is cancelled.
 func (f *Flight) Wait(ctx context.Context) error {
 	select {
 	case <-f.done:
@@ -93,6 +97,9 @@ func (f *Flight) Wait(ctx context.Context) error {
 	// Records that nobody waits for yet go with those that somebody does: a caller
 	// who writes several and waits for the last takes one flush.
 	f.journal.lead(f)
+	if due, ok := scope.EndsAt(ctx); ok {
+		return f.waitUntil(ctx, due)
+	}
 	select {
 	case <-f.done:
 		return f.err

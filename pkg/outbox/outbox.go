@@ -26,8 +26,20 @@ func With(ctx context.Context, record []byte) context.Context {
 	if len(record) == 0 {
 		return ctx
 	}
-	c := &carried{record: record}
-	return c.With(ctx, key{}, c)
+	return new(Place).With(ctx, record)
+}
+
+// Place is where the context that With returns lies: within the struct that it
+// belongs to it costs nothing.
+type Place struct{ carried carried }
+
+// With is the With of the package. It is called once.
+func (p *Place) With(ctx context.Context, record []byte) context.Context {
+	if len(record) == 0 {
+		return ctx
+	}
+	p.carried.record = record
+	return p.carried.With(ctx, key{}, &p.carried)
 }
 
 // Open returns ctx for one transaction whose record is made within it, by Add.

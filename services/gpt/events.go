@@ -4,15 +4,23 @@ import (
 	"context"
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
+	"github.com/gptmesh/gptmesh/gen/scope"
 	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/pkg/outbox"
 )
 
-// tellingSettled is ctx for the call that settles an attempt: the event holds
-// the row as it is then.
-func (s *Service) tellingSettled(ctx context.Context, row *gptv1.Attempt) context.Context {
+// settling is what the settling of an attempt is made with.
+type settling struct {
+	lasting scope.Apart
+	place   outbox.Place
+	event   gptv1.AttemptSettled
+}
+
+// record is for the call that settles an attempt: the event holds the row as it is
+// then.
+func (t *settling) record(ctx context.Context, s *Service, row *gptv1.Attempt) *events.Loan {
 	if s.deps.Events == nil {
-		return ctx
+		return nil
 	}
 	before := row.State
 	row.State = gptv1.Attempt_STATE_SETTLED
@@ -21,8 +29,9 @@ func (s *Service) tellingSettled(ctx context.Context, row *gptv1.Attempt) contex
 	if key == "" {
 		key = row.GetRequestId()
 	}
-	return outbox.With(ctx, s.deps.Events.Record(ctx, events.Draft{
+	t.event.Attempt = row
+	return s.deps.Events.Lend(ctx, events.Draft{
 		Type: "gpt.attempt_settled", Owner: row.GetOwner(), Key: key, Causation: row.GetResponseId(),
-		Payload: &gptv1.AttemptSettled{Attempt: row}, Time: row.GetSettleTime().AsTime(),
-	}))
+		Payload: &t.event, Time: row.GetSettleTime().AsTime(),
+	})
 }

@@ -115,14 +115,19 @@ func (e *entryInLedger) settle(ctx context.Context) error {
 // settleNow closes a row whose reservation was written or is on its way.
 func (e *entryInLedger) settleNow(ctx context.Context) error {
 	s := e.service
-	ctx, cancel := callctx.Lasting(ctx, s.cfg.Ledger.WriteTimeout)
-	defer cancel()
+	t := new(settling)
+	t.lasting.Start(ctx, s.cfg.Ledger.WriteTimeout)
+	defer t.lasting.Stop()
+	ctx = &t.lasting
 	if err := e.committed(ctx); err != nil {
 		return err
 	}
+	record := t.record(ctx, s, e.row)
+	told := t.place.With(ctx, record.Record())
 	for {
-		mine, err := s.store.Settle(s.tellingSettled(ctx, e.row), e.row)
+		mine, err := s.store.Settle(told, e.row)
 		if err == nil {
+			record.Release()
 			e.settled = true
 			if !mine {
 				s.deps.Logger.WarnContext(ctx, "an attempt was settled by somebody else", "room", "gpt", "attempt_id", e.row.GetId())

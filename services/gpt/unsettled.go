@@ -8,6 +8,7 @@ import (
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -97,6 +98,7 @@ func (s *Service) settleOnceMore(ctx context.Context) {
 func (s *Service) settleWhole(ctx context.Context, row *gptv1.Attempt) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Ledger.WriteTimeout)
 	defer cancel()
-	_, err := s.store.SettleWhole(s.tellingSettled(ctx, row), row, s.instance)
+	record := new(settling).record(ctx, s, row)
+	_, err := s.store.SettleWhole(outbox.With(ctx, record.Record()), row, s.instance)
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/ids"
+	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/protobuf/proto"
@@ -99,7 +100,12 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 		defer cancel()
 		// The run's own changes while this is written.
 		row := r.describe(new(requestv1.Request), new(timestamppb.Timestamp))
-		return s.store.Accept(s.telling(lasting, row), row, s.instance, key)
+		record := s.beginning(lasting, row)
+		err := s.store.Accept(outbox.With(lasting, record.Record()), row, s.instance, key)
+		if err == nil {
+			record.Release()
+		}
+		return err
 	}
 	if key == nil {
 		if s.rowWaits(r) {

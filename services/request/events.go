@@ -9,26 +9,25 @@ import (
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/events"
-	"github.com/gptmesh/gptmesh/pkg/outbox"
 )
 
-// telling is ctx for the call that adds the row of a request: it carries that
-// the request was admitted and routed.
-func (s *Service) telling(ctx context.Context, r *requestv1.Request) context.Context {
+// beginning is the record for the call that adds the row of a request: that the
+// request was admitted and routed.
+func (s *Service) beginning(ctx context.Context, r *requestv1.Request) *events.Loan {
 	if s.deps.Events == nil {
-		return ctx
+		return nil
 	}
 	t := tales.Get().(*tale)
 	defer t.release()
 	t.begin(r)
-	return outbox.With(ctx, s.deps.Events.Record(about(ctx, r), t.drafts[:2]...))
+	return s.deps.Events.Lend(about(ctx, r), t.drafts[:2]...)
 }
 
-// tellingEnd is ctx for the call that makes a request final; with whole the same
-// call adds its row.
-func (s *Service) tellingEnd(ctx context.Context, r *requestv1.Request, whole bool) context.Context {
+// ending is the record for the call that makes a request final; with whole the
+// same call adds its row.
+func (s *Service) ending(ctx context.Context, r *requestv1.Request, whole bool) *events.Loan {
 	if s.deps.Events == nil {
-		return ctx
+		return nil
 	}
 	t := tales.Get().(*tale)
 	defer t.release()
@@ -38,7 +37,7 @@ func (s *Service) tellingEnd(ctx context.Context, r *requestv1.Request, whole bo
 		drafts = t.drafts[:]
 	}
 	t.end(r)
-	return outbox.With(ctx, s.deps.Events.Record(about(ctx, r), drafts...))
+	return s.deps.Events.Lend(about(ctx, r), drafts...)
 }
 
 // tale is the events of one turn while their record is made: the record keeps

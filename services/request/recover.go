@@ -6,6 +6,7 @@ import (
 	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/gptmesh/gptmesh/wire"
 )
@@ -100,7 +101,7 @@ func (s *Service) expire(ctx context.Context) error {
 func (s *Service) saveLeft(ctx context.Context) error {
 	for range len(s.unsaved) {
 		left := <-s.unsaved
-		if err := s.finish(ctx, left); err != nil && !errors.Is(err, store.ErrFinal) {
+		if err := s.finish(ctx, left, new(outbox.Place)); err != nil && !errors.Is(err, store.ErrFinal) {
 			select {
 			case s.unsaved <- left:
 			default:

@@ -18,6 +18,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
+	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/grpc/codes"
@@ -38,9 +39,11 @@ type run struct {
 
 	makeSession bool
 
-	scope scope.Scope    // while its client waits
-	reins scope.Reins    // of scope, or of what takes its place
-	done  deferred.Latch // opened when the row is final, or left to others
+	scope   scope.Scope // while its client waits
+	reins   scope.Reins // of scope, or of what takes its place
+	lasting scope.Apart // of the end, which happens whoever leaves
+	telling outbox.Place
+	done    deferred.Latch // opened when the row is final, or left to others
 
 	writes     durable.Group  // of the turn, in all rooms of this process
 	accepting  deferred.Write // the commit of the row
@@ -345,8 +348,9 @@ func (r *run) failing(sequence int64, events []*conversationv1.Event, f *fault.F
 // save commits a final state. When it cannot, the client is told so, and the
 // room goes on trying to store it.
 func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *conversationv1.Failure) error {
-	ctx, cancel := callctx.Lasting(ctx, r.s.cfg.StoreTimeout)
-	defer cancel()
+	r.lasting.Start(ctx, r.s.cfg.StoreTimeout)
+	defer r.lasting.Stop()
+	ctx = &r.lasting
 	whole := r.accepting.Skip() // there is no row: this adds it
 	if !whole {
 		if err := r.awaitAccept(ctx); err != nil {
@@ -365,7 +369,7 @@ func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *
 	r.noteGuard(guardGrace)
 	r.end(state, failure)
 	end := unsavedEnd{r.request, answered, whole}
-	err := r.s.finish(ctx, end)
+	err := r.s.finish(ctx, end, &r.telling)
 	if err == nil {
 		err = r.writes.Wait(ctx)
 	}
@@ -391,12 +395,19 @@ func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *
 }
 
 // finish commits a final state.
-func (s *Service) finish(ctx context.Context, end unsavedEnd) error {
-	ctx = s.tellingEnd(ctx, end.request, end.whole)
+func (s *Service) finish(ctx context.Context, end unsavedEnd, place *outbox.Place) error {
+	record := s.ending(ctx, end.request, end.whole)
+	ctx = place.With(ctx, record.Record())
+	var err error
 	if end.whole {
-		return s.store.Add(ctx, end.request, s.instance, end.answered)
+		err = s.store.Add(ctx, end.request, s.instance, end.answered)
+	} else {
+		err = s.store.Finish(ctx, end.request, end.answered)
 	}
-	return s.store.Finish(ctx, end.request, end.answered)
+	if err == nil {
+		record.Release()
+	}
+	return err
 }
 
 func (r *run) end(state requestv1.Request_State, failure *conversationv1.Failure) {

@@ -11,6 +11,7 @@ import (
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/protobuf/proto"
@@ -68,7 +69,7 @@ func (s *Service) settle(ctx context.Context, end openEnd) (bool, error) {
 	request.FinishTime, request.UpdateTime = now, now
 	// An answer that failed before anything of it was passed on has one chunk.
 	answered := end.answered || answer.GetFirstEventTime() != nil || answer.GetLastSequence() > 1
-	if err := s.store.Finish(s.tellingEnd(ctx, request, false), request, answered); err != nil && !errors.Is(err, store.ErrFinal) {
+	if err := s.finish(ctx, unsavedEnd{request: request, answered: answered}, new(outbox.Place)); err != nil && !errors.Is(err, store.ErrFinal) {
 		return false, err
 	}
 	return true, nil

@@ -8,7 +8,6 @@ import (
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/events"
-	"github.com/gptmesh/gptmesh/pkg/outbox"
 )
 
 // EventsConfig says what events hold.
@@ -17,16 +16,8 @@ type EventsConfig struct {
 	Texts bool `yaml:"texts"`
 }
 
-// tellingEnd is ctx for the call that makes an answer final.
-func (s *Service) tellingEnd(ctx context.Context, r *responsev1.Response) context.Context {
-	if s.deps.Events == nil {
-		return ctx
-	}
-	return outbox.With(ctx, s.ending(ctx, r))
-}
-
 // ending is the record of an answer's end.
-func (s *Service) ending(ctx context.Context, r *responsev1.Response) []byte {
+func (s *Service) ending(ctx context.Context, r *responsev1.Response) *events.Loan {
 	if s.deps.Events == nil {
 		return nil
 	}
@@ -45,7 +36,7 @@ func (s *Service) ending(ctx context.Context, r *responsev1.Response) []byte {
 			ResponseId: r.GetId(), RequestId: r.GetRequestId(), SessionId: r.GetSessionId(), State: r.GetState(),
 			Reason: r.GetFailure().GetReason(), Code: r.GetFailure().GetCode(),
 		}
-		return s.deps.Events.Record(ctx, draft)
+		return s.deps.Events.Lend(ctx, draft)
 	}
 	t := tales.Get().(*tale)
 	defer t.release()
@@ -73,7 +64,7 @@ func (s *Service) ending(ctx context.Context, r *responsev1.Response) []byte {
 	t.drafts[0] = draft
 	draft.Type, draft.Payload, draft.Causation = "response.processed", processed, ""
 	t.drafts[1] = draft
-	return s.deps.Events.Record(ctx, t.drafts[:]...)
+	return s.deps.Events.Lend(ctx, t.drafts[:]...)
 }
 
 // tale is the events of an answer that was completed while their record is made:

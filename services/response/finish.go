@@ -11,6 +11,7 @@ import (
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 	"github.com/gptmesh/gptmesh/wire"
@@ -34,6 +35,13 @@ type finishing struct {
 // logs are buffers for logs on their way into the store, which keeps its own
 // packed form of them.
 var logs = sync.Pool{New: func() any { return new([]byte) }}
+
+// plains are buffers for logs of one chunk: in one of them the answer's own log
+// has that chunk, until nobody reads it any more.
+var plains = sync.Pool{New: func() any {
+	room := make([]byte, 0, 1+store.MaxPlain)
+	return &room
+}}
 
 // maxLent is the largest buffer that is kept for reuse.
 const maxLent = 1 << 20
@@ -292,7 +300,7 @@ func (r *run) save(ctx context.Context, f *finishing) {
 	}
 	if err = r.frame(f); err == nil {
 		f.final.Journaled = r.journals.Load()
-		err = r.s.finish(ctx, f)
+		err = r.s.finish(ctx, f, &r.telling)
 	}
 	switch {
 	case err == nil:
@@ -305,7 +313,7 @@ func (r *run) save(ctx context.Context, f *finishing) {
 		r.s.deps.Logger.Error("an answer cannot be stored", "response_id", r.id, "error", err)
 		// What the model gave is kept for the store: whoever asks again gets it.
 		end := *f
-		f.kept, f.lent = true, nil
+		f.kept, f.lent, r.plain = true, nil, nil
 		select {
 		case r.s.unsaved <- &end:
 		default: // the sweep will find the row running, and its process dead
@@ -315,26 +323,36 @@ func (r *run) save(ctx context.Context, f *finishing) {
 }
 
 // finish commits an end.
-func (s *Service) finish(ctx context.Context, f *finishing) error {
-	ctx = s.tellingEnd(ctx, f.final.Response)
+func (s *Service) finish(ctx context.Context, f *finishing, place *outbox.Place) error {
+	record := s.ending(ctx, f.final.Response)
+	ctx = place.With(ctx, record.Record())
+	var err error
 	if f.whole {
-		return s.store.Add(ctx, f.final, s.instance)
+		err = s.store.Add(ctx, f.final, s.instance)
+	} else {
+		err = s.store.Finish(ctx, f.final)
 	}
-	return s.store.Finish(ctx, f.final)
+	if err == nil {
+		record.Release()
+	}
+	return err
 }
 
 // frame makes the log as it is stored.
 func (r *run) frame(f *finishing) error {
 	size := proto.Size(f.terminal)
 	if r.log.Len() == 0 && r.ttl == 0 { // one chunk, which is marshalled where it stays
-		if plain := store.PlainLog(answerlog.FrameSize(size)); plain != nil {
+		if whole := answerlog.FrameSize(size); whole <= store.MaxPlain {
+			room := plains.Get().(*[]byte)
+			plain := store.PlainLog(*room, whole)
 			plain = answerlog.AppendLength(plain, size)
 			start := len(plain)
 			var err error
 			if plain, err = (proto.MarshalOptions{UseCachedSize: true}).MarshalAppend(plain, f.terminal); err != nil {
 				return err
 			}
-			f.final.Stored, f.last = plain, plain[start:]
+			*room, r.plain = plain, room
+			f.final.Stored, f.final.Borrowed, f.last = plain, true, plain[start:]
 			return nil
 		}
 	}

@@ -123,7 +123,9 @@ func (s *Service) sweepOf(ctx context.Context, now time.Time) store.Sweep {
 		DeadBefore: now.Add(-s.cfg.DeadAfter), Except: s.instance, All: !s.shared, Now: s.deps.Clock(), Limit: 50,
 		End: func(r *responsev1.Response, frames []byte) []byte {
 			log := s.endInterrupted(r, frames)
-			outbox.Add(ctx, s.ending(ctx, r))
+			record := s.ending(ctx, r)
+			outbox.Add(ctx, record.Record())
+			record.Release()
 			return log
 		},
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
+	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
 	"github.com/gptmesh/gptmesh/services/response/internal/postprocess"
 	"github.com/gptmesh/gptmesh/wire"
@@ -45,6 +46,7 @@ type run struct {
 	scope   scope.Scope // of the model call
 	reins   scope.Reins // of scope
 	lasting scope.Apart // of the end, which happens whoever leaves
+	telling outbox.Place
 	log     answerlog.Log
 	shared  bool           // others may read the log still; guarded by the service's lock
 	users   int            // rounds of the journal that read it; guarded likewise
@@ -73,6 +75,7 @@ type run struct {
 	raw      bool           // some chunk had the raw half: the log is assembled at the end
 	thought  bool
 	said     bool                  // the model has said something
+	plain    *[]byte               // of plains, where the log lies in it; given back with the log
 	held     *conversationv1.Chunk // the chunk with the terminal event
 	broken   error                 // why the room itself stopped the model call
 

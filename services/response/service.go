@@ -169,6 +169,10 @@ func (s *Service) dismiss(r *run) {
 	delete(s.running, r.id)
 	if !r.shared && r.users == 0 { // whoever reads it from now on finds the row
 		r.log.Recycle()
+		if r.plain != nil {
+			plains.Put(r.plain)
+			r.plain = nil
+		}
 	}
 	if s.draining && len(s.running) == 0 {
 		close(s.idle)

@@ -8,6 +8,7 @@ import (
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -115,7 +116,7 @@ func (s *Service) saveLeft() {
 	for range len(s.unsaved) {
 		f := <-s.unsaved
 		ctx, cancel := context.WithTimeout(s.life, s.cfg.StoreTimeout)
-		err := s.finish(ctx, f)
+		err := s.finish(ctx, f, new(outbox.Place))
 		cancel()
 		if err != nil && !isNotRunning(err) && !errors.Is(err, store.ErrExists) {
 			select {

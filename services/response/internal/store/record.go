@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -193,14 +194,15 @@ var (
 	})
 )
 
-// PlainLog begins the stored form of a log whose frames take size bytes, so that
-// they can be written where they stay. Nil where PackLog makes less of them.
-func PlainLog(size int) []byte {
-	if size >= compressFrom {
-		return nil
-	}
-	return append(make([]byte, 0, 1+size), plainLog)
+// PlainLog begins the stored form of a log whose frames take size bytes, MaxPlain
+// at most, so that they can be written where they stay: in room, where that is
+// large enough.
+func PlainLog(room []byte, size int) []byte {
+	return append(slices.Grow(room[:0], 1+size), plainLog)
 }
+
+// MaxPlain is the size of the longest log that PackLog makes nothing less of.
+const MaxPlain = compressFrom - 1
 
 // ToQuoted is ToColumns and the log in its stored form; the messages quote it.
 func (f *Final) ToQuoted() (c Columns, log []byte, err error) {

@@ -177,7 +177,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 					{Kind: &conversationv1.ContentPart_Text{Text: "Begins elsewhere. " + text}},
 					{Kind: &conversationv1.ContentPart_Text{Text: text}},
 				}
-				if plain := store.PlainLog(len(raw)); plain != nil && begun {
+				if begun && len(raw) <= store.MaxPlain {
+					plain := store.PlainLog(nil, len(raw))
 					final.Log, final.Stored = nil, append(plain, raw...)
 				}
 				if begun {
