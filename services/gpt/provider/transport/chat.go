@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -245,8 +246,33 @@ func (s *streaming) Write(p []byte) (int, error) {
 	return len(p), s.err
 }
 
+// The last chunk of an answer waits for its rows: of a read that brings the end and
+// much before it, no more than keptEnd and a part of an event waits.
+const (
+	muchBeforeEnd = 4 << 10
+	keptEnd       = 1 << 10
+)
+
 func (s *streaming) take(raw []byte, last *eventstream.Event) error {
+	if len(raw) >= muchBeforeEnd && s.chat.Done != nil && s.chat.Done(last) {
+		if at := beforeEnd(raw); at > 0 {
+			if err := s.batch(s.translate, raw[:at], &eventstream.Event{}); err != nil || s.ended {
+				return err
+			}
+			raw = raw[at:]
+		}
+	}
 	return s.batch(s.translate, raw, last)
+}
+
+// beforeEnd is the length of the whole events that are not near the end of raw.
+func beforeEnd(raw []byte) int {
+	from := len(raw) - keptEnd
+	at := bytes.Index(raw[from:], []byte("\n\n"))
+	if at < 0 || from+at+2 == len(raw) {
+		return 0
+	}
+	return from + at + 2
 }
 
 // rooms are buffers for bodies that have to be read.
