@@ -17,7 +17,7 @@ import (
 // maxAllocations bounds what a whole process allocates for a plain turn of 4 KB
 // that is answered with one JSON body, with everything on: its share of the
 // rooms' own work beside it, such as commits, is in it.
-const maxAllocations = 180
+const maxAllocations = 150
 
 // A turn's way must not grow fat unseen. Counts are the same on a slow machine,
 // unlike times.
