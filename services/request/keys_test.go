@@ -172,7 +172,6 @@ func TestKeyOfAKilledProcess(t *testing.T) {
 				first := make(chan got, 1)
 				go func() { first <- w.submit(t.Context(), req) }() // it waits until somebody finds the row
 				if o.url == "" {
-					w.instance = "another start"
 					if err := w.sweep(t.Context()); err != nil {
 						t.Fatal(err)
 					}
