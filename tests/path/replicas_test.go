@@ -430,6 +430,9 @@ func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	config := settings()
 	config["shutdown"] = map[string]any{"leave_delay": "200ms", "drain_timeout": "40s"}
+	for _, room := range []string{"request", "response"} { // nobody is killed: who is slow is not dead
+		config[room].(map[string]any)["dead_after"] = "1m"
+	}
 	one, two := startReplicas(t, config)
 	client := &roundRobin{meshes: []*world{one, two}}
 	var stop atomic.Bool
