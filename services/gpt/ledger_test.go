@@ -115,7 +115,7 @@ func TestEveryAttemptIsSettled(t *testing.T) {
 						chunks++
 						for _, event := range resp.GetChunk().GetEvents() {
 							if event.GetUsage() != nil {
-								last = event.GetUsage()
+								last = proto.CloneOf(event.GetUsage()) // lent for the time of this call
 							}
 							if event.GetFinished() != nil {
 								mu.Lock()
