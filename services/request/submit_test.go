@@ -147,7 +147,7 @@ func TestTimeoutNamesTheRoom(t *testing.T) {
 	for _, pieces := range [][]string{nil, {"a"}} {
 		for _, policy := range []responsev1.DisconnectPolicy{0, responsev1.DisconnectPolicy_DISCONNECT_POLICY_DETACH} {
 			w := open(t, options{})
-			reached := make(chan struct{}, 1)
+			reached := make(chan struct{}, 16) // one for each limit that is tried
 			w.response.Play(waits(reached, nil, pieces...))
 			want := "error:DEADLINE_EXCEEDED"
 			if len(pieces) > 0 {
