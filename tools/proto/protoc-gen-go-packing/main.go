@@ -48,16 +48,30 @@ func (g *generator) messages(list []*protogen.Message) error {
 		if m.Desc.IsMapEntry() {
 			continue
 		}
-		for _, f := range m.Fields {
-			if _, err := kindOf(f); err != nil {
-				return fmt.Errorf("%s: %w", f.Desc.FullName(), err)
-			}
+		if err := check(m); err != nil {
+			return err
 		}
 		g.size(m)
 		g.pack(m)
 		g.unpack(m)
 		if err := g.messages(m.Messages); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// check says which field of a message, or of an entry of its maps, cannot be
+// written.
+func check(m *protogen.Message) error {
+	for _, f := range m.Fields {
+		if _, err := kindOf(f); err != nil {
+			return fmt.Errorf("%s: %w", f.Desc.FullName(), err)
+		}
+		if f.Desc.IsMap() {
+			if err := check(f.Message); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -117,7 +131,7 @@ func kindOf(f *protogen.Field) (kind, error) {
 func must(f *protogen.Field) kind {
 	k, err := kindOf(f)
 	if err != nil {
-		panic(err) // looked at before
+		panic(err) // check has looked at all of them
 	}
 	return k
 }
