@@ -45,7 +45,8 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.vfs == "" && registerVFS(vfsName, "") == nil {
+	// Known before any file is open: a system call is not replaced under its caller.
+	if known := registerVFS(vfsName, ""); known == nil && cfg.vfs == "" {
 		cfg.vfs = vfsName
 	}
 	// SQLite gives its log and index the mode of the database file.

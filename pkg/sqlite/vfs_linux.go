@@ -3,6 +3,7 @@
 package sqlite
 
 import (
+	"sync"
 	"unsafe"
 
 	"modernc.org/libc"
@@ -34,9 +35,15 @@ type overlay struct {
 	held
 }
 
+// registering is held by whoever changes SQLite's lists of VFSes and system calls,
+// which are one for the process.
+var registering sync.Mutex
+
 // registerVFS makes a shim over another VFS known to SQLite, once. An empty below
 // is the system's own.
 func registerVFS(name, below string) error {
+	registering.Lock()
+	defer registering.Unlock()
 	tls := libc.NewTLS()
 	defer tls.Close()
 	known, err := libc.CString(name) // kept by SQLite
@@ -72,7 +79,6 @@ func registerVFS(name, below string) error {
 	if below == "" {
 		untell(tls, found)
 	}
-	// Two that come here at once register two that are alike.
 	if rc := lib.Xsqlite3_vfs_register(tls, place, 0); rc != lib.SQLITE_OK {
 		return &failure{code: int(rc), message: "sqlite: VFS not registered"}
 	}
