@@ -22,6 +22,7 @@ const (
 func (s *Service) journal() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var write journalWrite
 	for {
 		select {
 		case <-s.begun: // nothing runs: wait for what does
@@ -35,13 +36,15 @@ func (s *Service) journal() {
 			case <-s.life.Done():
 				return
 			}
-			s.journalAll()
+			s.journalAll(&write)
 		}
+		write = journalWrite{} // what follows may be far away
 	}
 }
 
-// journalAll stores what every answer that is old enough has brought.
-func (s *Service) journalAll() {
+// journalAll stores what every answer that is old enough has brought, by an empty
+// write, which it leaves empty.
+func (s *Service) journalAll(write *journalWrite) {
 	now := s.deps.Clock()
 	s.mu.Lock()
 	runs := make([]*run, 0, len(s.running))
@@ -52,15 +55,14 @@ func (s *Service) journalAll() {
 		}
 	}
 	s.mu.Unlock()
-	var write journalWrite
 	for _, r := range runs {
 		for more := true; more; {
 			if more = write.add(r); write.full() {
-				s.journalNow(&write)
+				s.journalNow(write)
 			}
 		}
 	}
-	s.journalNow(&write)
+	s.journalNow(write)
 	s.mu.Lock()
 	for _, r := range runs {
 		r.users--
@@ -68,11 +70,12 @@ func (s *Service) journalAll() {
 	s.mu.Unlock()
 }
 
-// journalWrite is one write in the making.
+// journalWrite is one write in the making. Its memory is used again for the next.
 type journalWrite struct {
 	pieces []store.Piece
 	runs   []*run // of each piece
-	size   int
+	frames []byte // of all pieces, one behind the other
+	ends   []int  // of each piece in frames
 }
 
 // add takes the next piece of an answer, if there is one, and says whether
@@ -81,19 +84,40 @@ func (w *journalWrite) add(r *run) bool {
 	if r.log.Len() <= int(r.journaled) {
 		return false
 	}
-	frames, count, err := r.log.From(int(r.journaled), journalBytes)
+	frames, count, err := r.log.AppendFrom(w.frames, int(r.journaled), journalBytes)
 	if err != nil || count == 0 {
 		return false // cannot be: the log packed it itself
 	}
 	r.journals.Store(true) // before the write: its end must remove it
 	to := r.journaled + int64(count)
-	w.pieces = append(w.pieces, store.Piece{ResponseID: r.id, First: r.journaled + 1, Last: to, Frames: frames})
-	w.runs, w.size = append(w.runs, r), w.size+len(frames)
+	w.pieces = append(w.pieces, store.Piece{ResponseID: r.id, First: r.journaled + 1, Last: to})
+	w.runs, w.frames, w.ends = append(w.runs, r), frames, append(w.ends, len(frames))
 	r.journaled = to
 	return r.log.Len() > int(to)
 }
 
-func (w *journalWrite) full() bool { return len(w.pieces) >= journalPieces || w.size >= journalBytes }
+func (w *journalWrite) full() bool {
+	return len(w.pieces) >= journalPieces || len(w.frames) >= journalBytes
+}
+
+// bound gives the pieces their frames, which do not move any more.
+func (w *journalWrite) bound() []store.Piece {
+	at := 0
+	for i, end := range w.ends {
+		w.pieces[i].Frames, at = w.frames[at:end:end], end
+	}
+	return w.pieces
+}
+
+// empty lets go of everything but memory for the next write.
+func (w *journalWrite) empty() {
+	clear(w.pieces)
+	clear(w.runs)
+	w.pieces, w.runs, w.frames, w.ends = w.pieces[:0], w.runs[:0], w.frames[:0], w.ends[:0]
+	if cap(w.frames) > 4*journalBytes {
+		w.frames = nil
+	}
+}
 
 // journalNow carries out a write and empties it. What cannot be stored is taken
 // again in the next round.
@@ -101,9 +125,10 @@ func (s *Service) journalNow(w *journalWrite) {
 	if len(w.pieces) == 0 {
 		return
 	}
+	defer w.empty()
 	ctx, cancel := context.WithTimeout(s.life, s.cfg.StoreTimeout)
 	defer cancel()
-	if err := s.store.Journal(ctx, w.pieces); err != nil {
+	if err := s.store.Journal(ctx, w.bound()); err != nil {
 		s.metrics.journal.WithLabelValues("failed").Add(float64(len(w.pieces)))
 		for i, r := range w.runs {
 			r.journaled = min(r.journaled, w.pieces[i].First-1)
@@ -114,7 +139,4 @@ func (s *Service) journalNow(w *journalWrite) {
 	} else {
 		s.metrics.journal.WithLabelValues("stored").Add(float64(len(w.pieces)))
 	}
-	clear(w.pieces)
-	clear(w.runs)
-	w.pieces, w.runs, w.size = w.pieces[:0], w.runs[:0], 0
 }

@@ -165,7 +165,7 @@ func TestShortAnswersAreNotJournaled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.journalAll()
+	w.journalAll(new(journalWrite))
 	for _, result := range []string{"stored", "failed"} {
 		if n := value(t, w.metrics.journal.WithLabelValues(result)); n != 0 {
 			t.Errorf("%v pieces %s", n, result)

@@ -305,17 +305,18 @@ func walk(frames []byte, fn func(entry []byte) error) error {
 	return nil
 }
 
-// From returns chunks that are there now, framed, from the one numbered first,
-// counted from 0: those of about so many bytes, and how many they are.
-func (l *Log) From(first, most int) (frames []byte, count int, err error) {
+// AppendFrom appends chunks that are there now to dst, framed, from the one numbered
+// first, counted from 0: those of about so many bytes, and says how many they are.
+func (l *Log) AppendFrom(dst []byte, first, most int) (frames []byte, count int, err error) {
 	buffer := packing.Get().(*[]byte)
 	defer giveBack(buffer)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	frames, most = dst, len(dst)+most
 	for at := first; at < l.count && len(frames) < most; {
 		run, from, err := l.run(at, buffer)
 		if err != nil {
-			return nil, 0, err
+			return dst, 0, err
 		}
 		for ; from < at; from++ {
 			run = run[frameSize(run):]
@@ -379,7 +380,7 @@ func (r *Reader) Next(ctx context.Context) ([]byte, bool, error) {
 		if err != nil || over {
 			return nil, false, err
 		}
-		if r.frames, _, err = r.log.From(r.next, readAhead); err != nil {
+		if r.frames, _, err = r.log.AppendFrom(nil, r.next, readAhead); err != nil {
 			return nil, false, err
 		}
 	}

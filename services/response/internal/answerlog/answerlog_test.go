@@ -78,8 +78,8 @@ func TestReadersSeeEveryChunkInOrder(t *testing.T) {
 		t.Fatalf("split: %d entries, %v", len(entries), err)
 	}
 	for first := 0; first < total; first += 97 {
-		got, count, err := log.From(first, 3000)
-		if want := Frames(nil, entries[first:first+count]...); err != nil || count == 0 || !bytes.Equal(got, want) {
+		got, count, err := log.AppendFrom([]byte("before"), first, 3000)
+		if want := Frames([]byte("before"), entries[first:first+count]...); err != nil || count == 0 || !bytes.Equal(got, want) {
 			t.Fatalf("from %d: %d chunks, %v", first, count, err)
 		}
 	}

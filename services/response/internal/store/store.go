@@ -41,7 +41,7 @@ type Store interface {
 	// Journal adds pieces to the logs of running answers, all or nothing. A piece
 	// of an answer that is not running is passed over; one that begins where a
 	// stored one begins takes its place. Pieces are removed when their answer
-	// becomes final.
+	// becomes final. Nothing of the pieces is kept.
 	Journal(ctx context.Context, pieces []Piece) error
 
 	// Follow says whether an answer is running and returns, as of the same moment,

@@ -9,13 +9,15 @@ import (
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 )
 
-// Journal implements store.Store.
+// Journal implements store.Store. Pieces are held in the journal for a while, so that
+// they are packed first.
 func (s *Store) Journal(ctx context.Context, pieces []store.Piece) error {
-	list := make([]sqlite.Stmt, 0, len(pieces))
-	for _, p := range pieces {
-		list = append(list, sqlite.Stmt{
-			Query: pieceSQL, Args: []any{p.ResponseID, p.First, p.Last, p.Frames, p.ResponseID}, Key: p.ResponseID, Join: joinPieces,
-		})
+	packed := packPieces(pieces)
+	list, args := make([]sqlite.Stmt, len(pieces)), make([]any, 0, 5*len(pieces))
+	for i, p := range pieces {
+		var id any = p.ResponseID
+		args = append(args, id, p.First, p.Last, packed[i], id)
+		list[i] = sqlite.Stmt{Query: pieceSQL, Args: args[len(args)-5 : len(args) : len(args)], Key: p.ResponseID, Join: joinPieces}
 	}
 	later, err := s.db.Later(ctx, list...)
 	if err != nil {
@@ -27,31 +29,6 @@ func (s *Store) Journal(ctx context.Context, pieces []store.Piece) error {
 const pieceSQL = `insert into response_journal (response_id, first_sequence, last_sequence, frames)
 	select ?, ?, ?, ? where exists (select 1 from responses where id = ? and state = 1)
 	on conflict do update set last_sequence = excluded.last_sequence, frames = excluded.frames`
-
-// joinPieces makes one piece of those that follow each other. They may be run
-// behind the end of their answer: then they are not stored, since the answer does
-// not run any more.
-func joinPieces(pieces [][]any) [][]any {
-	var out [][]any
-	for i := 0; i < len(pieces); {
-		first, last := pieces[i][1].(int64), pieces[i][2].(int64)
-		size, end := len(pieces[i][3].([]byte)), i+1
-		for ; end < len(pieces) && pieces[end][1].(int64) == last+1; end++ {
-			last, size = pieces[end][2].(int64), size+len(pieces[end][3].([]byte))
-		}
-		if end == i+1 {
-			out, i = append(out, pieces[i]), end
-			continue
-		}
-		frames := make([]byte, 0, size)
-		for _, piece := range pieces[i:end] {
-			frames = append(frames, piece[3].([]byte)...)
-		}
-		id := pieces[i][0]
-		out, i = append(out, []any{id, first, last, frames, id}), end
-	}
-	return out
-}
 
 // Follow implements store.Store.
 func (s *Store) Follow(ctx context.Context, owner, id string, after int64) (running bool, frames []byte, err error) {
@@ -68,7 +45,10 @@ func (s *Store) Follow(ctx context.Context, owner, id string, after int64) (runn
 		if err := rows.Scan(&running, &piece); err != nil {
 			return false, nil, err
 		}
-		frames, found = append(frames, piece...), true
+		if frames, err = unpackPiece(frames, piece); err != nil {
+			return false, nil, err
+		}
+		found = true
 	}
 	if err := rows.Err(); err != nil {
 		return false, nil, err
@@ -85,10 +65,13 @@ func join(rows *sqlite.Rows) ([]byte, error) {
 	var frames []byte
 	for rows.Next() {
 		var piece []byte
-		if err := rows.Scan(&piece); err != nil {
+		err := rows.Scan(&piece)
+		if err == nil {
+			frames, err = unpackPiece(frames, piece)
+		}
+		if err != nil {
 			return nil, err
 		}
-		frames = append(frames, piece...)
 	}
 	return frames, rows.Err()
 }
