@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
@@ -19,40 +20,76 @@ import (
 // slower, too.
 const collectAt = 150
 
-// headroom is by how much a heap may grow where that is less, in bytes: many
-// streams keep much, and need no more room for garbage than few. collectLeast
-// is the least growth in percent.
+// A heap that keeps more than smallHeap, as that of thousands of streams, grows
+// by what it takes in the time of roomFor, within these bounds: many streams keep
+// much and make little garbage, and need no more room for it than few. collectLeast
+// is the least growth in percent: collecting costs by what is kept.
 const (
-	headroom     = 64 << 20
-	collectLeast = 40
+	smallHeap           = 32 << 20
+	roomFor             = 500 * time.Millisecond
+	leastRoom, mostRoom = 16 << 20, 64 << 20
+	collectLeast        = 20
 )
 
-// growth is the growth for a heap that keeps so many bytes, in percent.
-func growth(kept uint64) int {
-	return int(min(max(headroom*100/max(kept, 1), collectLeast), collectAt))
+// growth is the growth in percent for a heap that keeps so many bytes, beside
+// which so many of stacks and the like are counted, and takes so many in a second.
+func growth(kept, beside, rate uint64) int {
+	if kept <= smallHeap {
+		return collectAt
+	}
+	room := min(max(uint64(float64(rate)*roomFor.Seconds()), leastRoom), mostRoom)
+	// A heap that keeps more is not to be collected at a smaller size.
+	if edge := uint64(smallHeap * (100 + collectAt) / 100); edge > kept {
+		room = max(room, edge-kept)
+	}
+	return int(min(max(room*100/(kept+beside), collectLeast), collectAt))
 }
 
-// followHeap sets the growth to what suits the heap until ctx ends.
-func followHeap(ctx context.Context, every time.Duration) {
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	kept := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+// followHeap sets the growth to what suits the heap, after each collection, until
+// ctx ends.
+func followHeap(ctx context.Context) {
+	collected := make(chan struct{}, 1)
+	tellCollections(ctx, collected)
+	const kept, stacks, globals, taken = 0, 1, 2, 3
+	seen := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}, {Name: "/gc/heap/allocs:bytes"}}
+	last, before := time.Now(), uint64(0)
 	for now := collectAt; ; {
 		select {
-		case <-ticker.C:
+		case <-collected:
 		case <-ctx.Done():
 			return
 		}
-		metrics.Read(kept)
-		if kept[0].Value.Kind() != metrics.KindUint64 {
-			return
+		metrics.Read(seen)
+		for _, sample := range seen {
+			if sample.Value.Kind() != metrics.KindUint64 {
+				return
+			}
 		}
+		elapsed := max(time.Since(last), time.Millisecond)
+		rate := uint64(float64(seen[taken].Value.Uint64()-before) / elapsed.Seconds())
+		last, before = last.Add(elapsed), seen[taken].Value.Uint64()
 		// Each change stops the process for a moment.
-		if want := growth(kept[0].Value.Uint64()); want-now > now/8 || now-want > now/8 {
+		if want := growth(seen[kept].Value.Uint64(), seen[stacks].Value.Uint64()+seen[globals].Value.Uint64(), rate); want-now > now/8 || now-want > now/8 {
 			now = want
 			debug.SetGCPercent(now)
 		}
 	}
+}
+
+// tellCollections signals each collection until ctx ends.
+func tellCollections(ctx context.Context, collected chan<- struct{}) {
+	type garbage [32]byte
+	var found func(*garbage)
+	found = func(g *garbage) {
+		select {
+		case collected <- struct{}{}:
+		default:
+		}
+		if ctx.Err() == nil {
+			runtime.SetFinalizer(g, found) // found again by the next one
+		}
+	}
+	runtime.SetFinalizer(new(garbage), found)
 }
 
 // memoryShare is how much of the memory there is the Go heap may take before

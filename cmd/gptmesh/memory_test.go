@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"runtime"
 	"runtime/debug"
 	"testing"
 	"testing/fstest"
@@ -54,10 +56,36 @@ func TestMemoryLimit(t *testing.T) {
 
 func TestGrowth(t *testing.T) {
 	t.Parallel()
-	for kept, want := range map[uint64]int{0: collectAt, 20 << 20: collectAt, 64 << 20: 100, 128 << 20: 50, 4 << 30: collectLeast} {
-		if got := growth(kept); got != want {
-			t.Errorf("%d bytes: %d %%, want %d", kept, got, want)
+	const mega = 1 << 20
+	for _, test := range []struct {
+		kept, beside, rate uint64
+		want               int
+	}{
+		{0, 0, 0, collectAt},
+		{32 * mega, 0, 1000 * mega, collectAt},
+		{40 * mega, 0, 0, 100},        // no sooner than a smaller heap
+		{60 * mega, 20 * mega, 0, 25}, // 20 MB to the edge
+		{80 * mega, 0, 64 * mega, 40}, // what it takes in half a second
+		{80 * mega, 20 * mega, 1000 * mega, 64},
+		{80 * mega, 0, mega, 20},
+		{4096 * mega, 0, 1000 * mega, collectLeast},
+	} {
+		if got := growth(test.kept, test.beside, test.rate); got != test.want {
+			t.Errorf("%+v: %d %%", test, got)
 		}
+	}
+}
+
+// Each collection is told of.
+func TestCollectionsAreTold(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	collected := make(chan struct{}, 1)
+	tellCollections(ctx, collected)
+	for range 3 {
+		runtime.GC()
+		<-collected
 	}
 }
 

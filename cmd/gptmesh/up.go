@@ -96,7 +96,7 @@ func run(s *settings, rooms []string) error {
 	if tuneMemory(os.Getenv, machine()) {
 		ctx, cancel := context.WithCancel(context.Background())
 		var following sync.WaitGroup
-		following.Go(func() { followHeap(ctx, time.Second) })
+		following.Go(func() { followHeap(ctx) })
 		defer following.Wait()
 		defer cancel()
 	}
