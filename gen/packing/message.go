@@ -49,6 +49,15 @@ func Append(dst []byte, m Message) ([]byte, error) {
 	return dst, nil
 }
 
+// MarshalAppend is Append of any message: those without generated packers are left
+// to the library.
+func MarshalAppend(dst []byte, m proto.Message) ([]byte, error) {
+	if own, ok := m.(Message); ok {
+		return Append(dst, own)
+	}
+	return proto.MarshalOptions{}.MarshalAppend(dst, m)
+}
+
 // Into writes m into dst, which is of its size.
 func Into(dst []byte, m Message) error {
 	w := writers.Get().(*Writer)

@@ -6,11 +6,12 @@ import (
 	"encoding/binary"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"github.com/gptmesh/gptmesh/gen/packing"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 )
 
 // Events of one record say the same over and over: the ids of a turn in the
@@ -91,7 +92,7 @@ func (e *encoder) append(ctx context.Context, d *Draft, correlation string, firs
 			flags |= causedBefore
 		}
 	}
-	payload, err := proto.MarshalOptions{}.MarshalAppend(e.payload[:0], d.Payload)
+	payload, err := packing.MarshalAppend(e.payload[:0], d.Payload)
 	if err == nil {
 		e.payload = payload
 		flags |= hasPayload
@@ -155,7 +156,9 @@ func (e *encoder) text(text string) {
 			return
 		}
 	}
-	text = strings.ToValidUTF8(text, "\uFFFD")
+	if !utf8.ValidString(text) {
+		text = strings.ToValidUTF8(text, "\uFFFD")
+	}
 	e.record = binary.AppendUvarint(e.record, uint64(len(text))<<1)
 	from := len(e.record)
 	e.record = append(e.record, text...)

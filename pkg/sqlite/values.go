@@ -5,7 +5,7 @@ import (
 	"slices"
 	"sync"
 
-	"google.golang.org/protobuf/proto"
+	"github.com/gptmesh/gptmesh/gen/packing"
 	lib "modernc.org/sqlite/lib"
 )
 
@@ -108,11 +108,13 @@ func (v *Values) Blob(b []byte) {
 }
 
 // Message is Blob of a marshalled message.
-func (v *Values) Message(m proto.Message) error {
-	size := proto.Size(m)
+func (v *Values) Message(m packing.Message) error {
+	size := m.PackedSize()
 	v.add(tagBlob)
 	packed := slices.Grow(binary.AppendUvarint(v.packed, uint64(size)), size)
-	packed, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(packed, m)
+	from := len(packed)
+	packed = packed[:from+size]
+	err := packing.Into(packed[from:], m)
 	if err == nil {
 		v.packed = packed
 	}

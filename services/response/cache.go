@@ -74,7 +74,7 @@ func (c *cache) put(key cacheKey, a *keptAnswer) {
 	for _, entry := range a.entries {
 		a.size += len(entry) + 24
 	}
-	a.size += proto.Size(a.response)
+	a.size += a.response.PackedSize()
 	c.answers.Set(key, a)
 }
 

@@ -10,6 +10,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
+	"github.com/gptmesh/gptmesh/gen/packing"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
@@ -340,15 +341,15 @@ func (s *Service) finish(ctx context.Context, f *finishing, place *outbox.Place)
 
 // frame makes the log as it is stored.
 func (r *run) frame(f *finishing) error {
-	size := proto.Size(f.terminal)
+	size := f.terminal.PackedSize()
 	if r.log.Len() == 0 && r.ttl == 0 { // one chunk, which is marshalled where it stays
 		if whole := answerlog.FrameSize(size); whole <= store.MaxPlain {
 			room := plains.Get().(*[]byte)
 			plain := store.PlainLog(*room, whole)
 			plain = answerlog.AppendLength(plain, size)
 			start := len(plain)
-			var err error
-			if plain, err = (proto.MarshalOptions{UseCachedSize: true}).MarshalAppend(plain, f.terminal); err != nil {
+			plain = plain[:start+size] // for which there is room
+			if err := packing.Into(plain[start:], f.terminal); err != nil {
 				return err
 			}
 			*room, r.plain = plain, room
@@ -366,8 +367,8 @@ func (r *run) frame(f *finishing) error {
 			return nil
 		}
 	}
-	last, err := (proto.MarshalOptions{UseCachedSize: true}).MarshalAppend(make([]byte, 0, size), f.terminal)
-	if err != nil {
+	last := make([]byte, size)
+	if err := packing.Into(last, f.terminal); err != nil {
 		return err
 	}
 	f.last = last

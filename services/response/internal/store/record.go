@@ -9,6 +9,7 @@ import (
 	"time"
 
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/gen/packing"
 	"github.com/gptmesh/gptmesh/services/response/internal/alike"
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/proto"
@@ -56,7 +57,7 @@ func (c Columns) Release() Columns {
 func ToColumns(r *responsev1.Response) (Columns, error) {
 	c, err := toHead(r)
 	if err == nil && len(r.GetChoices()) > 0 {
-		c.Messages, err = proto.Marshal(&responsev1.Response{Choices: r.GetChoices()})
+		c.Messages, err = packing.Append(nil, &responsev1.Response{Choices: r.GetChoices()})
 	}
 	return c, err
 }
@@ -74,7 +75,7 @@ func toHead(r *responsev1.Response) (Columns, error) {
 	defer d.release()
 	c.room = rooms.Get().(*room)
 	var err error
-	c.room.head, err = proto.MarshalOptions{}.MarshalAppend(c.room.head[:0], d.headOf(r))
+	c.room.head, err = packing.Append(c.room.head[:0], d.headOf(r))
 	c.Head = c.room.head
 	return c, err
 }
@@ -220,7 +221,7 @@ func (f *Final) ToQuoted() (c Columns, log []byte, err error) {
 	d := drafts.Get().(*draft)
 	defer d.release()
 	d.response.Choices = f.Response.GetChoices()
-	messages, err := (proto.MarshalOptions{}).MarshalAppend(c.room.messages[:0], &d.response)
+	messages, err := packing.Append(c.room.messages[:0], &d.response)
 	if err != nil {
 		return c, nil, err
 	}
