@@ -13,5 +13,6 @@
 // every record in them is part of its store. Every record has a checksum and a
 // number higher than all before it, in this segment and in all earlier ones. So
 // the end of a segment is found without a mark: at a torn record, at what is
-// left of an earlier use, or at the end of the file.
+// left of an earlier use, or at the end of the file. A record that was written ahead
+// of its group may stand in the next segment once more.
 package journal

@@ -41,12 +41,16 @@ type Config struct {
 type Journal struct {
 	cfg     Config
 	flusher *flusher
-	pen     pen
 	over    chan struct{} // closed when the loop has ended
+	soon    *time.Timer   // of records that were written and are not flushed
+
+	writes sync.Mutex // of whoever writes to the active segment; taken before mu
+	pen    pen
 
 	mu      sync.Mutex
 	last    uint64 // the last number given
-	buffer  []byte // records that are not written yet
+	buffer  []byte // records of the next group
+	early   int    // so many bytes of buffer are the last of the active segment
 	newest  map[string]uint64
 	next    *Flight // of the records in buffer; nil where there are none
 	closed  bool
@@ -60,7 +64,7 @@ type Journal struct {
 	wanted  bool              // somebody waits for next, and the loop is to go on with it
 	writing []byte            // room for the next buffer
 	numbers map[string]uint64 // newest of what is being written
-	active  *segment          // changed by whoever took a group
+	active  *segment          // changed by whoever took a group and writes
 	highest int               // number of a segment; of whoever took a group
 	stats   Stats
 }
@@ -81,6 +85,7 @@ type Flight struct {
 	journal *Journal
 	done    chan struct{}
 	records uint64
+	written bool  // its records are in the file; guarded by the journal's mu
 	err     error // read after done is closed
 	late    late
 }
@@ -148,6 +153,8 @@ func open(cfg Config, change func(*flusher)) (*Journal, error) {
 	if change != nil {
 		change(j.flusher)
 	}
+	j.soon = time.AfterFunc(time.Hour, j.flushEarly)
+	j.soon.Stop()
 	go j.loop()
 	return j, nil
 }

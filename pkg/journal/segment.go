@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -142,13 +143,10 @@ func read(dir string) (*found, error) {
 		}
 		f.segments, f.highest = append(f.segments, s), max(f.highest, number)
 	}
-	for _, records := range f.records {
-		slices.SortFunc(records, func(a, b Record) int {
-			if a.Sequence < b.Sequence {
-				return -1
-			}
-			return 1
-		})
+	for store, records := range f.records {
+		slices.SortFunc(records, func(a, b Record) int { return cmp.Compare(a.Sequence, b.Sequence) })
+		// What was written early may have been written again into the next segment.
+		f.records[store] = slices.CompactFunc(records, func(a, b Record) bool { return a.Sequence == b.Sequence })
 	}
 	return f, nil
 }

@@ -24,19 +24,20 @@ const (
 type outgoing struct {
 	flight *Flight // nil while the first segment is made
 	data   []byte
+	early  int // so many bytes of data are the last of the active segment
 	// landing says that the data is in the file and the disk is to have it.
 	landing bool
 }
 
-// take begins the next group, unless one is under way or there is none. j.mu is
-// held.
+// take begins the next group, unless one is under way or there is none. j.writes
+// and j.mu are held: until its data is written, nobody writes what comes behind it.
 func (j *Journal) take() bool {
 	if j.busy || j.next == nil {
 		return false
 	}
 	j.busy, j.wanted = true, false
-	j.out = outgoing{flight: j.next, data: j.buffer}
-	j.buffer, j.writing = j.writing[:0], nil
+	j.out = outgoing{flight: j.next, data: j.buffer, early: j.early}
+	j.buffer, j.writing, j.early = j.writing[:0], nil, 0
 	j.newest, j.numbers = j.numbers, j.newest
 	j.next = nil
 	return true
@@ -56,16 +57,35 @@ func (j *Journal) lead(f *Flight) {
 		j.mu.Unlock()
 		return
 	}
-	s := j.active
-	if s == nil || !s.takes(int64(len(j.buffer)), j.cfg.Segment) || !j.flusher.asynchronous() && !j.cfg.NoSync {
+	if !j.fits() || !j.flusher.asynchronous() && !j.cfg.NoSync {
 		j.wanted = true
 		j.mu.Unlock()
 		j.flusher.ring()
 		return
 	}
-	j.take()
 	j.mu.Unlock()
-	j.launch()
+	j.writes.Lock()
+	j.mu.Lock()
+	switch {
+	case j.next != f || j.closed:
+	case j.busy, !j.fits():
+		j.wanted = true
+		if !j.busy {
+			j.flusher.ring()
+		}
+	default:
+		j.take()
+		j.mu.Unlock()
+		j.launch()
+		return
+	}
+	j.mu.Unlock()
+	j.writes.Unlock()
+}
+
+// fits says whether the next group can be written without a new segment. j.mu is held.
+func (j *Journal) fits() bool {
+	return j.active != nil && j.active.takes(int64(len(j.buffer)-j.early), j.cfg.Segment)
 }
 
 // loop sees groups land and goes on with the next, until Close.
@@ -75,6 +95,7 @@ func (j *Journal) loop() {
 	// The first segment is made before somebody waits for it.
 	early := time.AfterFunc(prepareAfter, j.prepare)
 	defer early.Stop()
+	defer j.soon.Stop()
 	for {
 		j.flusher.wait()
 		for j.step() {
@@ -109,17 +130,31 @@ func (j *Journal) step() bool {
 		runtime.Gosched()
 	}
 	j.mu.Lock()
-	taken := (j.wanted || j.closed || len(j.buffer) > maxBuffer) && j.take()
+	more := j.isDue()
 	j.mu.Unlock()
-	if taken {
-		j.launch()
+	if !more {
+		return false
 	}
-	return taken
+	j.writes.Lock()
+	j.mu.Lock()
+	taken := j.isDue() && j.take()
+	j.mu.Unlock()
+	if !taken {
+		j.writes.Unlock()
+		return false
+	}
+	j.launch()
+	return true
 }
 
-// launch writes the group that was taken and begins its flush.
+// isDue says whether somebody waits for the next group. j.mu is held.
+func (j *Journal) isDue() bool { return j.wanted || j.closed || len(j.buffer) > maxBuffer }
+
+// launch writes the group that was taken and begins its flush. j.writes is held,
+// and let go of.
 func (j *Journal) launch() {
 	err := j.write()
+	j.writes.Unlock()
 	if err != nil || j.cfg.NoSync {
 		j.land(err)
 		j.goOn()
@@ -136,29 +171,48 @@ func (j *Journal) launch() {
 	j.goOn()
 }
 
-// write appends the group's data to the active segment.
+// write appends what is not there yet of the group's data to the active segment.
 func (j *Journal) write() error {
-	s, err := j.room(int64(len(j.out.data)))
-	if err == nil {
-		err = j.pen.writeAt(s.file, j.out.data, s.size)
+	data := j.out.data[j.out.early:]
+	s, fresh, err := j.room(int64(len(data)))
+	if err != nil {
+		return err
 	}
-	return err
+	if fresh { // the old one is not flushed again
+		data = j.out.data
+	}
+	if len(data) > 0 {
+		if err := j.pen.writeAt(s.file, data, s.size); err != nil {
+			return err
+		}
+	}
+	j.mu.Lock()
+	s.size += int64(len(data))
+	j.out.flight.written = true
+	j.mu.Unlock()
+	return nil
 }
 
 // land answers for the group. After an error the segment is not written to
 // again: nobody can say what of it is on the disk.
 func (j *Journal) land(err error) {
+	if err != nil {
+		j.writes.Lock()
+		defer j.writes.Unlock()
+	}
 	j.mu.Lock()
 	out := j.out
 	if s := j.active; s != nil {
 		// Records whose writing failed may be found after all.
 		maps.Copy(s.last, j.numbers)
-		s.size += int64(len(out.data))
+		if err != nil && j.early > 0 {
+			maps.Copy(s.last, j.newest)
+		}
 	}
 	clear(j.numbers)
 	if err != nil {
 		err = fmt.Errorf("journal: %w", err)
-		j.active = nil
+		j.active, j.early = nil, 0
 		j.recycle()
 	} else {
 		j.stats.Records += out.flight.records
@@ -177,7 +231,7 @@ func (j *Journal) land(err error) {
 // goOn lets the loop go on with what somebody waits for.
 func (j *Journal) goOn() {
 	j.mu.Lock()
-	more := j.wanted || j.closed || len(j.buffer) > maxBuffer
+	more := j.isDue()
 	j.mu.Unlock()
 	if more {
 		j.flusher.ring()
@@ -186,6 +240,8 @@ func (j *Journal) goOn() {
 
 // prepare makes the first segment.
 func (j *Journal) prepare() {
+	j.writes.Lock()
+	defer j.writes.Unlock()
 	j.mu.Lock()
 	if j.busy || j.closed {
 		j.mu.Unlock()
@@ -193,19 +249,23 @@ func (j *Journal) prepare() {
 	}
 	j.busy = true
 	j.mu.Unlock()
-	_, _ = j.room(0) // what fails now fails again when it is needed, and is told then
+	_, _, _ = j.room(0) // what fails now fails again when it is needed, and is told then
 	j.mu.Lock()
 	j.busy = false
 	j.mu.Unlock()
 	j.goOn()
 }
 
-// room returns the segment that takes size more bytes.
-func (j *Journal) room(size int64) (*segment, error) {
+// room returns the segment that takes size more bytes, and whether it was not the
+// active one until now. j.writes is held.
+func (j *Journal) room(size int64) (_ *segment, fresh bool, _ error) {
 	j.mu.Lock()
 	if s := j.active; s != nil && s.takes(size, j.cfg.Segment) {
 		j.mu.Unlock()
-		return s, nil
+		return s, false, nil
+	}
+	if s := j.active; s != nil && j.out.early > 0 { // it has them until the other one does
+		maps.Copy(s.last, j.numbers)
 	}
 	// The full one may be free already.
 	j.active = nil
@@ -236,7 +296,7 @@ func (j *Journal) room(size int64) (*segment, error) {
 			j.mu.Lock()
 			j.spare = append(j.spare, s)
 			j.mu.Unlock()
-			return nil, err
+			return nil, false, err
 		}
 		s.file = f
 	}
@@ -244,5 +304,5 @@ func (j *Journal) room(size int64) (*segment, error) {
 	j.active = s
 	j.used = append(j.used, s)
 	j.mu.Unlock()
-	return s, nil
+	return s, true, nil
 }

@@ -58,7 +58,7 @@ func child(path string) int {
 	return 1
 }
 
-// write writes a row in one of five ways.
+// write writes a row in one of six ways.
 func write(db *DB, id int) error {
 	ctx, name := context.Background(), strconv.Itoa(id)
 	begin := Stmt{Query: "insert into rows (id, name) values (?, ?)", Args: []any{id, name}}
@@ -73,6 +73,9 @@ func write(db *DB, id int) error {
 		return errors.Join(err, l.Wait(ctx))
 	}
 	l, err := db.Later(ctx, begin)
+	if id%8 == 5 && err == nil {
+		return l.Written(ctx)
+	}
 	if err != nil || id%4 == 1 {
 		return errors.Join(err, l.Wait(ctx))
 	}

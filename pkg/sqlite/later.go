@@ -49,7 +49,8 @@ type laterState int8
 const (
 	laterQueued laterState = iota
 	laterRunning
-	laterOver // run, replaced or withdrawn
+	laterOver // run or replaced
+	laterWithdrawn
 )
 
 // pending is what is in the journal and not yet in the tables. A DB has two: one of
@@ -254,8 +255,29 @@ func (l *Later) Wait(ctx context.Context) error {
 		l.stmts, l.page, l.before, l.beneath = l.before, l.beneath, nil, nil
 	} else {
 		l.over(p)
+		l.state = laterWithdrawn
 	}
 	return errors.Join(err, settled)
+}
+
+// Withdrawn says whether the write failed and will never be run, as Wait has told
+// somebody.
+func (l *Later) Withdrawn() bool {
+	if l.p == nil {
+		return false
+	}
+	l.p.mu.Lock()
+	defer l.p.mu.Unlock()
+	return l.state == laterWithdrawn
+}
+
+// Written returns when the end of the process cannot take the write any more, a loss
+// of power still may. Where that cannot be had alone, it is Wait.
+func (l *Later) Written(ctx context.Context) error {
+	if l.flight == nil || l.flight.Written(ctx) == nil {
+		return nil
+	}
+	return l.Wait(ctx)
 }
 
 // Join leaves the waiting to the group in ctx, or waits where there is none,

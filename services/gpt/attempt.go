@@ -82,13 +82,19 @@ func setTime(t *timestamppb.Timestamp, to time.Time) *timestamppb.Timestamp {
 }
 
 // Ready implements provider.Exchange: no byte goes to the provider before the row
-// is committed, unless the configuration waives it.
+// is safe, or committed, as configured.
 func (a *attempt) Ready() error {
-	if a.call.service.cfg.Ledger.ReserveFirst {
-		if err := a.ledger.wait(a.ctx); err != nil {
-			a.meter.refused = true
-			return err
-		}
+	until := a.ledger.safe
+	switch cfg := &a.call.service.cfg.Ledger; {
+	case cfg.FlushFirst:
+		until = a.ledger.wait
+	case !cfg.ReserveFirst:
+		a.reached.Store(true)
+		return nil
+	}
+	if err := until(a.ctx); err != nil {
+		a.meter.refused = true
+		return err
 	}
 	a.reached.Store(true)
 	return nil
@@ -172,7 +178,7 @@ func (a *attempt) sink(ctx context.Context, chunk *conversationv1.Chunk) error {
 		if failed := refusedAtOnce(chunk); failed != nil {
 			return &provider.Error{Fault: wire.Fault(failed)}
 		}
-		if err := a.ledger.wait(ctx); err != nil {
+		if err := a.ledger.join(ctx); err != nil {
 			return err
 		}
 		if race := a.call.race; race != nil && !race.claim(a) {

@@ -217,11 +217,14 @@ type LedgerConfig struct {
 	// WriteTimeout bounds a write that must happen though the client left.
 	WriteTimeout time.Duration `yaml:"write_timeout"`
 	// ReserveFirst lets no byte go to a provider before the row of its call is
-	// committed: the default. The row is written while the connection is made, so
-	// what it costs is one commit of the store, less what making the connection
-	// takes. Without it only the first chunk waits, and a process that is killed
-	// within that commit may leave a call without a row.
+	// where the end of the process does not take it: the default. In PostgreSQL that
+	// is a commit, in the embedded store a write that is flushed beside the call, so
+	// that a loss of power within those milliseconds may leave a call without a row.
+	// The row is written while the connection is made. Without it only the first
+	// chunk waits.
 	ReserveFirst bool `yaml:"reserve_first"`
+	// FlushFirst lets no byte go to a provider before the row is on the disk.
+	FlushFirst bool `yaml:"flush_first"`
 	// Heartbeat is how often a process says that it lives, and Grace how long a
 	// silent one counts as alive. For a shared store.
 	Heartbeat time.Duration `yaml:"heartbeat"`

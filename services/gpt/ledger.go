@@ -21,10 +21,10 @@ import (
 type entryInLedger struct {
 	service  *Service
 	row      *gptv1.Attempt
-	reserved chan struct{} // nil where it was reserved at once
-	write    durable.Write // of the reservation, where nobody else waits for it; read after reserved is closed
-	err      error         // of the reservation; read after reserved is closed
-	settled  bool          // or there is nothing to settle
+	reserved chan struct{}     // nil where it was reserved at once
+	write    store.Reservation // where it was reserved at once, and nobody else waits for it
+	err      error             // of the reservation; read after reserved is closed
+	settled  bool              // or there is nothing to settle
 }
 
 // reserve begins to write a row. The write happens though the client leaves;
@@ -58,30 +58,48 @@ func (e *entryInLedger) reserve(ctx context.Context, s *Service, row *gptv1.Atte
 	}()
 }
 
-// wait returns when the row is committed, or ctx ends.
-func (e *entryInLedger) wait(ctx context.Context) error {
-	if e.reserved == nil {
-		return e.committed(ctx)
+// safe returns when the end of this process cannot take the row any more, or ctx
+// ends.
+func (e *entryInLedger) safe(ctx context.Context) error {
+	if e.write == nil || e.err != nil {
+		return e.wait(ctx)
 	}
-	select {
-	case <-e.reserved:
-		return e.committed(ctx)
-	default:
-	}
-	select {
-	case <-e.reserved:
-		return e.committed(ctx)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return reserved(ctx, e.write.Written(ctx))
 }
 
-// committed waits for a row that was reserved.
-func (e *entryInLedger) committed(ctx context.Context) error {
-	if e.err != nil || e.write == nil {
+// join leaves the waiting for the row to whoever waits for all rows of the turn, or
+// waits where there is nobody.
+func (e *entryInLedger) join(ctx context.Context) error {
+	if g := durable.From(ctx); g != nil && e.write != nil && e.err == nil {
+		g.Add(e.write)
+		return nil
+	}
+	return e.wait(ctx)
+}
+
+// wait returns when the row is committed, or ctx ends.
+func (e *entryInLedger) wait(ctx context.Context) error {
+	switch {
+	case e.reserved != nil:
+		select {
+		case <-e.reserved:
+			return e.err
+		case <-ctx.Done():
+		}
+		select {
+		case <-e.reserved:
+			return e.err
+		default:
+			return ctx.Err()
+		}
+	case e.err != nil || e.write == nil:
 		return e.err
 	}
-	err := e.write.Wait(ctx)
+	return reserved(ctx, e.write.Wait(ctx))
+}
+
+// reserved is the error of waiting for a row.
+func reserved(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
@@ -91,9 +109,8 @@ func (e *entryInLedger) committed(ctx context.Context) error {
 // settleAgain is the pause between tries while the store is away.
 const settleAgain = 100 * time.Millisecond
 
-// settle closes the row, whether the client is there or not. It waits for the
-// reservation, of which it is the last to know, and tries until the write time
-// is over. An error means that the row is tried again later, by settleLeft: the
+// settle closes the row, whether the client is there or not. It waits for a
+// reservation that is written beside, and tries until the write time is over. An error means that the row is tried again later, by settleLeft: the
 // reservation too may have been committed though it failed.
 func (e *entryInLedger) settle(ctx context.Context) error {
 	if e.reserved != nil {
@@ -119,13 +136,13 @@ func (e *entryInLedger) settleNow(ctx context.Context) error {
 	t.lasting.Start(ctx, s.cfg.Ledger.WriteTimeout)
 	defer t.lasting.Stop()
 	ctx = &t.lasting
-	if err := e.committed(ctx); err != nil {
-		return err
-	}
 	record := t.record(ctx, s, e.row)
 	told := t.place.With(ctx, record.Record())
 	for {
 		mine, err := s.store.Settle(told, e.row)
+		if err == nil && !mine && e.write != nil && e.write.Failure() != nil {
+			return ledgerDown(e.write.Failure())
+		}
 		if err == nil {
 			record.Release()
 			e.settled = true

@@ -62,8 +62,22 @@ type Deferring interface {
 	Store
 
 	// ReserveLater is Reserve, but that the caller waits by himself until the row
-	// is committed. Nothing of attempt is kept.
-	ReserveLater(ctx context.Context, attempt *gptv1.Attempt, instance string) (durable.Write, error)
+	// is committed. Nothing of attempt is kept. The row may be settled before that;
+	// where its reservation then fails, Settle returns false.
+	ReserveLater(ctx context.Context, attempt *gptv1.Attempt, instance string) (Reservation, error)
+}
+
+// Reservation is a row on its way. Its Wait returns when the row is committed. It
+// is safe for concurrent use.
+type Reservation interface {
+	durable.Write
+
+	// Written returns when the end of this process cannot take the row any more; a
+	// loss of power may, until Wait has returned.
+	Written(ctx context.Context) error
+
+	// Failure is why there is no row, nil as long as none is known.
+	Failure() error
 }
 
 // Filter selects rows. Zero fields select all.

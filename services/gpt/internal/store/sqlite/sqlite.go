@@ -13,7 +13,6 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
-	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/store"
@@ -61,7 +60,7 @@ func (s *Store) Reserve(ctx context.Context, attempt *gptv1.Attempt, instance st
 }
 
 // ReserveLater implements store.Deferring.
-func (s *Store) ReserveLater(ctx context.Context, attempt *gptv1.Attempt, instance string) (durable.Write, error) {
+func (s *Store) ReserveLater(ctx context.Context, attempt *gptv1.Attempt, instance string) (store.Reservation, error) {
 	kept := keptValues(attempt, instance)
 	row := reserved(kept, attempt)
 	defer row.Values.Release()
@@ -93,21 +92,37 @@ type reserving struct {
 }
 
 // Wait implements durable.Write.
-func (r *reserving) Wait(ctx context.Context) error {
+func (r *reserving) Wait(ctx context.Context) error { return r.wait(ctx, true) }
+
+// Written implements store.Reservation.
+func (r *reserving) Written(ctx context.Context) error { return r.wait(ctx, false) }
+
+func (r *reserving) wait(ctx context.Context, committed bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.over {
 		return r.err
 	}
-	err := r.later.Wait(ctx)
+	until := r.later.Written
+	if committed {
+		until = r.later.Wait
+	}
+	err := until(ctx)
 	if err != nil && ctx.Err() != nil {
 		return err
 	}
-	r.over = true
+	r.over = committed || err != nil
 	if err != nil {
 		r.store.take(r.id) // there is no row to settle
 		r.err = wrap(err)
 	}
+	return r.err
+}
+
+// Failure implements store.Reservation.
+func (r *reserving) Failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return r.err
 }
 
@@ -126,6 +141,9 @@ func (s *Store) Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error
 	defer row.Values.Release()
 	later, ok, err := s.db.Instead(ctx, r.later, row)
 	if err == nil && !ok {
+		if r.later.Withdrawn() {
+			return false, nil
+		}
 		end := settled(attempt, failure)
 		defer end.Values.Release()
 		later, err = s.db.Later(ctx, end)

@@ -1,0 +1,172 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// flushless is a journal that begins no flush.
+func flushless(t *testing.T, cfg Config) *Journal {
+	t.Helper()
+	j := start(t, cfg)
+	j.Attach("a", 0)
+	add(t, j, "a", 0, "first") // a segment is there
+	j.soon.Stop()
+	return j
+}
+
+func written(t *testing.T, j *Journal, body string) *Flight {
+	t.Helper()
+	_, f := j.Append("a", 0, text(body))
+	if err := f.Written(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestWrittenIsThereWithoutAFlush(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := flushless(t, Config{Dir: dir})
+	f := written(t, j, "second")
+	j.Append("a", 0, text("third"))
+	if got := bodies(start(t, Config{Dir: cut(t, dir)}).Attach("a", 0)); got != "first second" {
+		t.Errorf("%q", got)
+	}
+	if err := f.Written(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := bodies(start(t, Config{Dir: cut(t, dir)}).Attach("a", 0)); got != "first second third" {
+		t.Errorf("%q", got)
+	}
+	add(t, j, "a", 0, "fourth")
+	if got := bodies(start(t, Config{Dir: cut(t, dir)}).Attach("a", 0)); got != "first second third fourth" {
+		t.Errorf("%q", got)
+	}
+	if err := f.Written(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWrittenIsFlushedThoughNobodyWaits(t *testing.T) {
+	t.Parallel()
+	j := start(t, Config{})
+	j.Attach("a", 0)
+	add(t, j, "a", 0, "first")
+	f := written(t, j, "second")
+	<-f.done
+	if s := j.Stats(); f.err != nil || s.Records != 2 {
+		t.Error(f.err, s)
+	}
+}
+
+// TestWrittenAndTheNextSegment has a group of which the first segment holds a part.
+func TestWrittenAndTheNextSegment(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := flushless(t, Config{Dir: dir, Segment: 120})
+	written(t, j, "second")
+	j.Append("a", 0, text("third"))
+	last := add(t, j, "a", 0, "fourth")
+	for range 2 {
+		again := start(t, Config{Dir: cut(t, dir)})
+		if got := bodies(again.Attach("a", 0)); got != "first second third fourth" {
+			t.Errorf("%q", got)
+		}
+	}
+	j.Applied("a", last)
+	if s := j.Stats(); s.Segments != 1 {
+		t.Error("segments that nobody needs are kept:", s)
+	}
+}
+
+func TestWrittenBeforeADiskFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var away atomic.Bool
+	j := flushless(t, Config{Dir: dir, open: func(dir string, number int, room int64) (file, error) {
+		f, err := create(dir, number, room)
+		if err != nil {
+			return nil, err
+		}
+		return broken{f.(*os.File), &away}, nil
+	}})
+	f := written(t, j, "second")
+	away.Store(true)
+	if _, f := j.Append("a", 0, text("torn")); !errors.Is(f.Written(t.Context()), errAway) {
+		t.Error("a record that could not be written was acknowledged")
+	}
+	if !errors.Is(f.Wait(t.Context()), errAway) {
+		t.Error("a record that could not be flushed was acknowledged")
+	}
+	away.Store(false)
+	add(t, j, "a", 0, "behind")
+	if got := bodies(start(t, Config{Dir: cut(t, dir)}).Attach("a", 0)); got != "first second behind" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestWrittenConcurrently looks, while callers write and wait, whether all that was
+// acknowledged is in the files.
+func TestWrittenConcurrently(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := start(t, Config{Dir: dir, Segment: 4 << 10})
+	j.Attach("a", 0)
+	var mu sync.Mutex
+	var acknowledged []string
+	var wg sync.WaitGroup
+	for caller := range 16 {
+		random := rand.New(rand.NewPCG(1, uint64(caller)))
+		wg.Go(func() {
+			for i := range 100 {
+				body := fmt.Sprintf("%d.%d", caller, i)
+				_, f := j.Append("a", 0, text(body))
+				wait := f.Written
+				if random.IntN(3) == 0 {
+					wait = f.Wait
+				}
+				if err := wait(t.Context()); err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				acknowledged = append(acknowledged, body)
+				mu.Unlock()
+			}
+		})
+	}
+	over := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(over)
+	}()
+	for last := false; !last; {
+		select {
+		case <-over:
+			last = true
+		default:
+		}
+		mu.Lock()
+		want := acknowledged
+		mu.Unlock()
+		found := map[string]int{}
+		f, err := read(cut(t, dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range f.records["a"] {
+			found[string(r.Body)]++
+		}
+		for _, body := range want {
+			if found[body] != 1 {
+				t.Fatalf("%s of %d acknowledged is there %d times", body, len(want), found[body])
+			}
+		}
+	}
+}
