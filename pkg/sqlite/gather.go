@@ -10,7 +10,7 @@ type likeness struct{ query, key string }
 
 // gathered are statements that are run as few.
 type gathered struct {
-	stmt Stmt // the first
+	stmt Stmt // the first, without arguments
 	args [][]any
 }
 
@@ -21,13 +21,18 @@ func (g *gathering) add(stmt Stmt) bool {
 	}
 	like := likeness{stmt.Query, stmt.Key}
 	if found := g.index[like]; found != nil {
-		found.args = append(found.args, stmt.Args)
+		if stmt.Join == nil {
+			found.args[0] = stmt.Args
+		} else {
+			found.args = append(found.args, stmt.Args)
+		}
 		return true
 	}
 	if g.index == nil {
 		g.index = map[likeness]*gathered{}
 	}
 	one := &gathered{stmt: stmt, args: [][]any{stmt.Args}}
+	one.stmt.Args = nil
 	g.list, g.index[like] = append(g.list, one), one
 	return true
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -44,6 +45,9 @@ func (h *holding) gathered() *gathering {
 	g.index = make(map[likeness]*gathered, len(h.list))
 	for _, one := range h.list {
 		again := &gathered{stmt: one.stmt, args: one.args[:len(one.args):len(one.args)]}
+		if one.stmt.Join == nil { // its place is written to
+			again.args = slices.Clone(one.args)
+		}
 		g.list, g.index[likeness{one.stmt.Query, one.stmt.Key}] = append(g.list, again), again
 	}
 	return g

@@ -133,6 +133,43 @@ func TestHeldUntilAsked(t *testing.T) {
 	check("at the end", "-.abc.e.|-.abcd.")
 }
 
+// Of statements that cannot be joined the last one of a Key is run.
+func TestTheLastOfAKeyCounts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db := holdingDB(t, dir)
+	last := func(row int, text string) Stmt {
+		s := note(row, text)
+		s.Join = nil
+		return s
+	}
+	for id := range 2 {
+		later(t, db, row(id))
+		later(t, db, last(id, "-"))
+	}
+	if err := db.settle(t.Context()); err != nil { // which gives the text its number
+		t.Fatal(err)
+	}
+	for _, letter := range []string{"a", "b", "c"} {
+		later(t, db, last(0, letter), last(1, letter+letter))
+		if !db.holds(&db.held) {
+			t.Error("not held")
+		}
+	}
+	later(t, db, last(1, "d"))
+	for range 2 { // a commit that fails leaves what is held as it was
+		if got := db.held.hold.gathered().joined(); len(got) != 2 || got[0].Args[0] != "c" || got[1].Args[0] != "cc" {
+			t.Errorf("held: %v", got)
+		}
+	}
+	if err := db.settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if texts := notes(t, db); texts != "-c|-d" {
+		t.Errorf("%q", texts)
+	}
+}
+
 // TestHeldAtTheEnd closes a database that holds something.
 func TestHeldAtTheEnd(t *testing.T) {
 	t.Parallel()

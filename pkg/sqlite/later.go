@@ -19,7 +19,7 @@ const (
 	applyDelay = time.Second
 	// applyAt is the size from which they are run at once, maxPending that from
 	// which callers wait.
-	applyAt, maxPending = 4 << 20, 32 << 20
+	applyAt, maxPending = 2 << 20, 8 << 20
 	// maxApply bounds the writes in one transaction: direct writes and readers
 	// wait for it.
 	maxApply = 512
@@ -143,8 +143,12 @@ func (db *DB) admit(ctx context.Context, list stmts) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if db.pending.full() || db.held.full() {
-		return db.settle(ctx)
+	for _, p := range [2]*pending{&db.pending, &db.held} {
+		if p.full() {
+			if err := db.settleTo(ctx, p, p.newest.Load()); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

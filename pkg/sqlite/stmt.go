@@ -21,8 +21,8 @@ type Stmt struct {
 	// have each run by itself, in its place or behind all rows.
 	Key string
 	// Join makes the arguments of fewer statements, or of as many, of those of
-	// several, in their order. What it is given it leaves as it is. Required with
-	// Key.
+	// several, in their order. What it is given it leaves as it is. Without it the
+	// last one's are those of all.
 	Join func(args [][]any) [][]any
 }
 

@@ -188,11 +188,13 @@ func (s *Store) take(id string) (reservation, bool) {
 
 const checkpointSQL = `UPDATE attempts SET input_tokens = ?, output_tokens = ?, cost_nanos = ? WHERE id = ? AND state = 1`
 
-// Checkpoint implements store.Store.
+// Checkpoint implements store.Store. Of an attempt the last one counts, and none
+// once it is settled, so that they are held in the journal.
 func (s *Store) Checkpoint(ctx context.Context, progress []store.Progress) error {
-	statements := make([]sqlite.Stmt, len(progress))
+	statements, args := make([]sqlite.Stmt, len(progress)), make([]any, 0, 4*len(progress))
 	for i, p := range progress {
-		statements[i] = sqlite.Stmt{Query: checkpointSQL, Args: []any{p.InputTokens, p.OutputTokens, p.CostNanos, p.ID}}
+		args = append(args, p.InputTokens, p.OutputTokens, p.CostNanos, p.ID)
+		statements[i] = sqlite.Stmt{Query: checkpointSQL, Args: args[len(args)-4 : len(args) : len(args)], Key: p.ID}
 	}
 	later, err := s.db.Later(ctx, statements...)
 	if err == nil {
