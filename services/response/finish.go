@@ -44,6 +44,12 @@ var plains = sync.Pool{New: func() any {
 	return &room
 }}
 
+// runLogs are buffers for logs in their stored form, likewise, up to maxRuns.
+var runLogs = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxRuns is the size up to which a store copies the log into memory that is there.
+const maxRuns = 12 << 10
+
 // maxLent is the largest buffer that is kept for reuse.
 const maxLent = 1 << 20
 
@@ -314,7 +320,7 @@ func (r *run) save(ctx context.Context, f *finishing) {
 		r.s.deps.Logger.Error("an answer cannot be stored", "response_id", r.id, "error", err)
 		// What the model gave is kept for the store: whoever asks again gets it.
 		end := *f
-		f.kept, f.lent, r.plain = true, nil, nil
+		f.kept, f.lent, r.plain, r.runs = true, nil, nil, nil
 		select {
 		case r.s.unsaved <- &end:
 		default: // the sweep will find the row running, and its process dead
@@ -358,14 +364,18 @@ func (r *run) frame(f *finishing) error {
 		}
 	}
 	if r.raw && r.ttl == 0 {
+		room := runLogs.Get().(*[]byte)
 		var err error
-		if f.end, f.runs, err = r.log.End(store.Runs(), f.terminal); err != nil {
+		if f.end, f.runs, err = r.log.End(store.Runs((*room)[:0]), f.terminal); err != nil {
 			return err
 		}
 		if f.runs {
-			f.final.Stored = f.end.Runs
+			if f.final.Stored = f.end.Runs; len(f.end.Runs) <= maxRuns {
+				*room, r.runs, f.final.Borrowed = f.end.Runs, room, true
+			}
 			return nil
 		}
+		runLogs.Put(room)
 	}
 	last := make([]byte, size)
 	if err := packing.Into(last, f.terminal); err != nil {

@@ -92,12 +92,12 @@ func (r *run) guard(ctx context.Context) *conversationv1.GuardReport {
 	}
 	req := &classifierv1.ScreenRequest{Key: r.owner}
 	for _, choice := range r.response.GetChoices() {
-		var text strings.Builder
+		text := ""
 		for _, part := range choice.GetMessage().GetParts() {
-			text.WriteString(part.GetText())
+			text += part.GetText() // one, as a rule
 		}
-		if strings.TrimSpace(text.String()) != "" && len(req.GetTexts()) < 64 {
-			req.Texts = append(req.Texts, strings.ToValidUTF8(text.String()[:min(text.Len(), maxScreenLen)], ""))
+		if strings.TrimSpace(text) != "" && len(req.GetTexts()) < 64 {
+			req.Texts = append(req.Texts, strings.ToValidUTF8(text[:min(len(text), maxScreenLen)], ""))
 		}
 	}
 	if len(req.GetTexts()) == 0 {

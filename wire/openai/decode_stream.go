@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"strings"
 	"sync"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -25,11 +24,11 @@ type streamDecoder struct {
 	seed    seed // what invented ids of calls follow from
 	kept    bool // the body does not change any more
 
-	join bool            // see Join
-	of   *choiceDecoder  // whose text is held
-	text strings.Builder // the text of deltas that follow each other
-	room []byte          // for a text that is unescaped
-	twin twin            // the last event, where it held nothing but such a text
+	join bool           // see Join
+	of   *choiceDecoder // whose text is held
+	text *[]byte        // of texts: that of deltas that follow each other; nil for none
+	room []byte         // for a text that is unescaped
+	twin twin           // the last event, where it held nothing but such a text
 }
 
 // Join makes the decoder give out the text of deltas that follow each other as
@@ -37,13 +36,33 @@ type streamDecoder struct {
 // and not its pieces. It must be called before Decode.
 func (d *streamDecoder) Join() { d.join = true }
 
+// texts are buffers for texts that are held.
+var texts = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxText is the largest of them that is kept.
+const maxText = 256 << 10
+
+// held is the text that is held, to be added to.
+func (d *streamDecoder) held() *[]byte {
+	if d.text == nil {
+		d.text = texts.Get().(*[]byte)
+	}
+	return d.text
+}
+
 // joined appends the text that is held.
 func (d *streamDecoder) joined(dst []*conversationv1.Event) []*conversationv1.Event {
-	if d.text.Len() == 0 {
+	if d.text == nil {
 		return dst
 	}
-	text := d.text.String()
-	d.text.Reset()
+	text := string(*d.text)
+	if cap(*d.text) <= maxText {
+		*d.text = (*d.text)[:0]
+		texts.Put(d.text)
+	}
+	if d.text = nil; text == "" {
+		return dst
+	}
 	return append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{Choice: d.of.index, Text: text}}})
 }
 
@@ -76,7 +95,7 @@ type choiceDecoder struct {
 func (d *streamDecoder) Decode(dst []*conversationv1.Event, data []byte) ([]*conversationv1.Event, error) {
 	for !d.failed && !d.done {
 		if d.join {
-			data = d.twin.take(&d.text, data)
+			data = d.twin.take(d.held(), data)
 		}
 		if len(data) == 0 {
 			break
@@ -219,7 +238,8 @@ func (d *streamDecoder) delta(dst []*conversationv1.Event, s *choiceDecoder, at,
 		}
 		if only {
 			d.room, err = room[atContent].AppendText(d.room[:0], body)
-			d.text.Write(d.room)
+			text := d.held()
+			*text = append(*text, d.room...)
 			d.twin.learn(body, room[atContent].Value.Start+1, room[atContent].Value.End-1)
 			return dst, err
 		}

@@ -2,7 +2,6 @@ package openai
 
 import (
 	"bytes"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
@@ -91,18 +90,16 @@ func (t *twin) pass(data []byte) (size, count int) {
 
 // take writes the texts of the events at the beginning of data that are alike to
 // dst. It returns the rest of data.
-func (t *twin) take(dst *strings.Builder, data []byte) (rest []byte) {
+func (t *twin) take(dst *[]byte, data []byte) (rest []byte) {
+	out := *dst
 	for t.known {
 		text, ascii, n := t.next(data)
 		if n == 0 || !ascii && !utf8.Valid(text) {
 			break
 		}
-		if dst.Cap()-dst.Len() < len(text) { // about what the rest of them have of text
-			dst.Grow((len(data)/n + 1) * (len(text) + 1))
-		}
-		dst.Write(text)
-		data = data[n:]
+		out, data = append(out, text...), data[n:]
 	}
+	*dst = out
 	return data
 }
 

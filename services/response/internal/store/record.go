@@ -175,8 +175,9 @@ const (
 	runsLog  // see alike.ParseRuns
 )
 
-// Runs begins the stored form of a log that is packed in runs: see alike.ParseRuns.
-func Runs() []byte { return []byte{runsLog} }
+// Runs appends the beginning of the stored form of a log that is packed in runs, see
+// alike.ParseRuns, to dst.
+func Runs(dst []byte) []byte { return append(dst, runsLog) }
 
 // compressFrom is the size from which packing pays: below it the answer is
 // small beside its row.
