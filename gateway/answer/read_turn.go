@@ -3,6 +3,7 @@ package answer
 import (
 	"github.com/gptmesh/gptmesh/gateway/edge"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire"
 )
@@ -19,8 +20,10 @@ func ReadTurn(x *edge.Exchange, codec wire.Codec) (*requestv1.SubmitRequest, err
 	return ReadTurnOf(x, codec, body)
 }
 
-// ReadTurnOf is ReadTurn for a body that was read before.
+// ReadTurnOf is ReadTurn for a body that was read before. Where that is borrowed, the
+// request lies in it, or in a copy where somebody may keep the request.
 func ReadTurnOf(x *edge.Exchange, codec wire.Codec, body []byte) (*requestv1.SubmitRequest, error) {
+	came := body
 	body, session, err := takeSession(body)
 	if err != nil {
 		return nil, err
@@ -39,5 +42,19 @@ func ReadTurnOf(x *edge.Exchange, codec wire.Codec, body []byte) (*requestv1.Sub
 		}
 		request.SessionId = session
 	}
+	if !passes(request) {
+		own := x.Keep(came)
+		if raw := turn.Raw; raw != nil && len(raw.Body) > 0 && len(raw.Body) == len(came) && &raw.Body[0] == &came[0] {
+			raw.Body = own
+		}
+	}
 	return request, nil
+}
+
+// passes says that no room keeps anything of a request once Submit has returned. An
+// answer that may go on without its client is not like that, nor what is stored or
+// looked for again; and a stream would hold the memory for long.
+func passes(r *requestv1.SubmitRequest) bool {
+	return !r.GetTurn().GetStream() && r.SessionId == "" && r.IdempotencyKey == "" && r.Cache == nil && r.PostProcessing == nil &&
+		(r.OnDisconnect == responsev1.DisconnectPolicy_DISCONNECT_POLICY_UNSPECIFIED || r.OnDisconnect == responsev1.DisconnectPolicy_DISCONNECT_POLICY_CANCEL)
 }

@@ -69,6 +69,28 @@ func (x *Exchange) Body() ([]byte, error) {
 	return body, nil
 }
 
+// Borrow is Body for a caller that may not keep the bytes: they may lie where the
+// next request will come. They are the caller's until the handler returns, or Keep is
+// called.
+func (x *Exchange) Borrow() ([]byte, error) {
+	encoding := first(x.r.Header, "Content-Encoding")
+	if whole, ok := x.r.Body.(*http1.Body); ok && x.r.ContentLength <= x.edge.config.BodyLimit && (encoding == "" || strings.EqualFold(encoding, "identity")) {
+		return whole.Lend(), nil
+	}
+	return x.Body()
+}
+
+// Keep returns what was borrowed as the caller's to keep, which may be a copy:
+// nobody may use the borrowed bytes any more.
+func (x *Exchange) Keep(borrowed []byte) []byte {
+	if whole, ok := x.r.Body.(*http1.Body); ok {
+		if own := whole.Take(); own != nil {
+			return own
+		}
+	}
+	return borrowed
+}
+
 // BodyStream reads a body of any length as it comes. What is bounded is each wait
 // for more of it. A compressed body is read like Body does. Errors of reading
 // are for Fail.

@@ -12,7 +12,7 @@ import (
 
 // chat serves chat completions.
 func (f *face) chat(x *edge.Exchange) {
-	body, err := x.Body()
+	body, err := x.Borrow()
 	if err != nil {
 		x.Fail(err)
 		return
@@ -42,6 +42,7 @@ func (f *face) request(x *edge.Exchange, body []byte) (request *requestv1.Submit
 	if !wireopenai.IsResponsesBody(body) {
 		return nil, usage, err
 	}
+	body = x.Keep(body)
 	if request, err = answer.ReadTurnOf(x, responses.Codec(), body); err != nil {
 		return nil, usage, err
 	}

@@ -56,6 +56,7 @@ type conn struct {
 	head     head            // of a request whose body is on its way
 	body     []byte          // its body, of full length; nil for none
 	filled   int             // how much of it has come
+	lends    bool            // the body lies in the room, where it came
 	due      time.Time       // when waiting ends; zero where it never was set
 	writeBy  time.Time       // the deadline of writes that stands; zero for none
 	awaited  part            // what is waited for until then
@@ -180,7 +181,7 @@ func (c *conn) space() []byte {
 
 // release gives the room back where nothing stands in it.
 func (c *conn) release() {
-	if c.room != nil && c.from == c.to {
+	if c.room != nil && c.from == c.to && !c.lends {
 		rooms.Put(c.room)
 		c.room, c.from, c.to = nil, 0, 0
 	}
@@ -246,13 +247,19 @@ func (c *conn) whole() bool {
 			c.odd = true
 			return false
 		}
-		if c.head.length > 0 {
+		switch came := read[end:]; {
+		case c.head.length == 0:
+		case c.head.length <= int64(len(came)):
+			c.lends, c.filled = true, int(c.head.length)
+			c.body = came[:c.filled:c.filled]
+		default:
 			c.body = make([]byte, c.head.length)
-			if c.filled = copy(c.body, read[end:]); c.filled < len(c.body) {
-				// The head stays in the room, for the standard server.
-				c.to = c.from + end
-				break
-			}
+			c.filled = copy(c.body, came)
+			// The head stays in the room, for the standard server.
+			c.to = c.from + end
+		}
+		if c.filled < len(c.body) {
+			break
 		}
 		c.from += end + c.filled
 		if !c.turn() {
@@ -266,10 +273,20 @@ func (c *conn) whole() bool {
 // connection.
 func (c *conn) turn() bool {
 	c.release()
+	lent := c.body
 	e := newExchange(c, &c.head, c.body)
 	c.body, c.filled, c.head = nil, 0, head{}
 	keep := c.run(e)
 	e.scope.Cancel(nil)
+	if c.lends {
+		c.lends = false
+		poison(lent)
+		if keep {
+			c.release()
+		} else { // nobody knows who uses it after a panic
+			c.room, c.from, c.to = nil, 0, 0
+		}
+	}
 	clear(c.received)
 	clear(c.sent)
 	return keep

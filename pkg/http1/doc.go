@@ -15,7 +15,8 @@
 // # Promises to handlers
 //
 // They are those of net/http, but for these. The body of a request has arrived
-// before the handler runs; Body has a method Take that gives it away uncopied. Header maps of request and answer
+// before the handler runs. Body has a method Lend that lets it be read where it came, until the
+// handler returns, and a method Take that gives it away. Header maps of request and answer
 // are used again when the handler has returned. The request's context ends when
 // the client leaves, when the server is closed, and when the handler has
 // returned. There are no trailers, no informational answers, and

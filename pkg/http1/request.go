@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"net/textproto"
@@ -191,6 +192,9 @@ func newExchange(c *conn, h *head, body []byte) *exchange {
 	r.Body = http.NoBody
 	if len(body) > 0 {
 		e.body.rest = body
+		if c.lends {
+			e.body.lender = c
+		}
 		r.Body, r.ContentLength = &e.body, h.length
 	}
 	r.Close = h.last
@@ -199,12 +203,25 @@ func newExchange(c *conn, h *head, body []byte) *exchange {
 }
 
 // Body is a body that has arrived whole.
-type Body struct{ rest []byte }
+type Body struct {
+	rest   []byte
+	lender *conn // in whose room it lies; nil for memory of its own
+}
+
+// Lend returns what has not been read. It may lie in memory that the next request
+// is read into: it is the caller's until Take is called or the handler returns.
+func (b *Body) Lend() []byte { return b.rest }
 
 // Take returns what has not been read, for the caller to keep.
 func (b *Body) Take() []byte {
 	rest := b.rest
 	b.rest = nil
+	if c := b.lender; c != nil && len(rest) > 0 {
+		b.lender, c.lends = nil, false
+		rest = bytes.Clone(rest)
+		// An answer that goes on for long needs no room.
+		c.release()
+	}
 	return rest
 }
 

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -258,10 +259,23 @@ func (r *run) flag(ctx context.Context, key string) {
 		s.metrics.guard.WithLabelValues("skipped").Inc()
 		return
 	}
-	turn := r.submit.GetTurn()
+	turn := kept(r.submit.GetTurn())
 	reports := make(chan *conversationv1.GuardReport, 1)
 	r.guard = reports
 	s.work.Go(func() { reports <- s.flagged(ctx, turn, key) })
+}
+
+// kept is a turn that may be looked at when its request is over: the memory of a
+// raw body is the caller's then.
+func kept(turn *conversationv1.Turn) *conversationv1.Turn {
+	raw := turn.GetRaw()
+	if raw == nil || len(raw.GetBody()) > maxFlagBody || len(turn.GetMessages()) > 0 {
+		return turn
+	}
+	out := shallow(turn)
+	out.Raw = shallow(raw)
+	out.Raw.Body = bytes.Clone(raw.GetBody())
+	return out
 }
 
 func (s *Service) flagged(ctx context.Context, turn *conversationv1.Turn, key string) *conversationv1.GuardReport {

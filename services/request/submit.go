@@ -6,7 +6,9 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Submit implements the RPC.
+// Submit implements the RPC. A raw body is the caller's again when it returns, where
+// the turn is no stream and the request has neither session, idempotency key, cache,
+// post-processing nor an answer that goes on without its client.
 func (s *Service) Submit(req *requestv1.SubmitRequest, stream grpc.ServerStreamingServer[requestv1.SubmitResponse]) error {
 	ctx := stream.Context()
 	for tries := 0; ; tries++ {
