@@ -17,6 +17,10 @@ const (
 	freshAhead = time.Second
 	// maxAhead bounds the ids from the future that are remembered.
 	maxAhead = 1024
+	// spanBits says how long the time is whose ids lie together, in milliseconds,
+	// and spans how many such times are remembered: more than freshFor and
+	// freshAhead.
+	spanBits, spans = 7, 128
 )
 
 // Fresh knows of ids that no row can have them yet, without asking the table:
@@ -30,12 +34,19 @@ type Fresh struct {
 	begin         time.Time
 	now           func() time.Time
 
-	mu           sync.Mutex
-	looked       bool // what is in the table of the future is known
-	turned       time.Time
-	young, older map[mark]struct{} // taken in the last 15 to 30 seconds
-	ahead        map[mark]struct{} // taken though their time was still to come
-	blind        bool              // too many of those: nothing is known any more
+	mu     sync.Mutex
+	looked bool              // what is in the table of the future is known
+	taken  [spans]span       // by the time they were made, round and round
+	ahead  map[mark]struct{} // taken though their time was still to come
+	blind  bool              // too many of those: nothing is known any more
+}
+
+// span are the ids that were taken of those made in a short time. The newest of
+// them are in the processor's cache, since nearly all ids are taken right after
+// they were made.
+type span struct {
+	number int64 // of spans since 1970
+	taken  map[mark]struct{}
 }
 
 // mark stands for an id: without a pointer, so that the collector need not look
@@ -48,7 +59,7 @@ func (f *Fresh) mark(id string) mark { return mark(maphash.String(f.seed, id)) }
 func NewFresh(db *DB, table, prefix string) *Fresh {
 	return &Fresh{
 		db: db, table: table, prefix: prefix, seed: maphash.MakeSeed(), begin: time.Now(), now: time.Now,
-		young: map[mark]struct{}{}, ahead: map[mark]struct{}{},
+		ahead: map[mark]struct{}{},
 	}
 }
 
@@ -93,19 +104,25 @@ func (f *Fresh) Claim(id string) bool {
 	if f.blind || now.Sub(made) > freshFor || !made.After(f.begin) {
 		return false
 	}
-	if now.Sub(f.turned) > freshFor+5*time.Second {
-		f.young, f.older, f.turned = f.older, f.young, now
-		if f.young == nil {
-			f.young = map[mark]struct{}{}
-		}
-		clear(f.young)
-	}
 	m := f.mark(id)
-	if has(f.young, m) || has(f.older, m) || has(f.ahead, m) {
+	if _, ok := f.ahead[m]; ok {
 		return false
 	}
-	f.young[m] = struct{}{}
-	return true
+	number := made.UnixMilli() >> spanBits
+	s := &f.taken[number%spans]
+	switch {
+	case s.number > number: // the clock was set back, and what was taken then is forgotten
+		return false
+	case s.number < number:
+		s.number = number
+		clear(s.taken)
+	}
+	if s.taken == nil {
+		s.taken = map[mark]struct{}{}
+	}
+	before := len(s.taken)
+	s.taken[m] = struct{}{}
+	return len(s.taken) > before
 }
 
 func (f *Fresh) remember(id string) {
@@ -114,9 +131,4 @@ func (f *Fresh) remember(id string) {
 		return
 	}
 	f.ahead[f.mark(id)] = struct{}{}
-}
-
-func has(set map[mark]struct{}, m mark) bool {
-	_, ok := set[m]
-	return ok
 }

@@ -240,6 +240,7 @@ func TestFresh(t *testing.T) {
 	at := start
 	f.now = func() time.Time { return at }
 	id, later := ids.At("t", start.Add(5*time.Millisecond)), ids.At("t", start.Add(10*time.Second))
+	other := ids.At("t", start.Add(spans<<spanBits*time.Millisecond+6*time.Second))
 	for _, c := range []struct {
 		after time.Duration
 		id    string
@@ -256,6 +257,12 @@ func TestFresh(t *testing.T) {
 		{9 * time.Second, id, false},                  // still remembered
 		{20 * time.Second, id, false},                 // too old to tell
 		{40 * time.Second, ids.At("t", start), false}, //
+		{40 * time.Second, ids.At("t", start.Add(39*time.Second)), true},
+		{8 * time.Second, ids.At("t", start.Add(8*time.Second)), true},         // the clock was set back
+		{spans<<spanBits*time.Millisecond + 6*time.Second, other, true},        // and on, by one round
+		{spans<<spanBits*time.Millisecond + 6*time.Second, other, false},       //
+		{6 * time.Second, ids.At("t", start.Add(6*time.Second)), false},        // nobody knows any more
+		{6 * time.Second, ids.At("t", start.Add(6500*time.Millisecond)), true}, //
 	} {
 		at = start.Add(c.after)
 		if got := f.Claim(c.id); got != c.fresh {
