@@ -30,6 +30,7 @@ type commands struct {
 }
 
 func main() {
+	sampleAllocations()
 	var c commands
 	k := kong.Parse(&c, kong.Name("gptmesh"), kong.UsageOnError(),
 		kong.Description("A self-hosted platform for language-model work: OpenAI- and Ollama-compatible endpoints, sessions, and a gRPC mesh."))

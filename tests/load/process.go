@@ -65,6 +65,9 @@ func spawnMesh(p plan, binary, upstream, data string) (*process, error) {
 	}
 	env := append(os.Environ(), "OPENAI_API_KEY=k", "OPENAI_BASE_URL="+upstream+"/v1", "GPTMESH_LOG_FORMAT=json")
 	env = append(env, p.environment...)
+	if p.profiles != "" {
+		env = append(env, "GODEBUG=memprofilerate=262144") // of seconds, not of hours
+	}
 	if !p.withoutKey {
 		env = append(env, "GPTMESH_API_KEYS="+benchKey)
 	}
