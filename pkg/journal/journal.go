@@ -54,6 +54,7 @@ type Journal struct {
 	newest  map[string]uint64
 	next    *Flight // of the records in buffer; nil where there are none
 	closed  bool
+	taken   chan struct{}       // closed when the records in buffer are taken; nil while nobody waits for it
 	left    map[string][]Record // of the time before, by store, until taken
 	applied map[string]uint64
 	used    []*segment // with records that some store may lack
@@ -184,6 +185,29 @@ func (j *Journal) Attach(store string, position uint64) []Record {
 	j.applied[store] = position
 	j.recycle()
 	return lacking
+}
+
+// Admit returns when there is room for records, which is so unless the disk is slower
+// than those who write: what they leave waiting is memory. After an error, that of
+// ctx, there is none. Append does not ask.
+func (j *Journal) Admit(ctx context.Context) error {
+	for {
+		j.mu.Lock()
+		if len(j.buffer) < mostWaiting || j.closed {
+			j.mu.Unlock()
+			return nil
+		}
+		if j.taken == nil {
+			j.taken = make(chan struct{})
+		}
+		taken := j.taken
+		j.mu.Unlock()
+		select {
+		case <-taken:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // Append adds a record and returns its number and the group that it goes to the

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -201,6 +202,59 @@ func TestDiskFull(t *testing.T) {
 	add(t, j, "a", 0, "behind")
 	if got := bodies(start(t, Config{Dir: cut(t, dir)}).Attach("a", 0)); got != "before behind" {
 		t.Errorf("%q", got)
+	}
+}
+
+// held is a file whose writes wait for a signal each.
+type held struct {
+	*os.File
+	begun, goOn chan struct{}
+}
+
+func (h held) WriteAt(p []byte, at int64) (int, error) {
+	h.begun <- struct{}{}
+	<-h.goOn
+	return h.File.WriteAt(p, at)
+}
+
+// While a group is being written, no more than so much gathers behind it.
+func TestAdmit(t *testing.T) {
+	t.Parallel()
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	j := start(t, Config{open: func(dir string, number int, room int64) (file, error) {
+		f, err := create(dir, number, room)
+		if err != nil {
+			return nil, err
+		}
+		return held{f.(*os.File), begun, goOn}, nil
+	}})
+	j.Attach("a", 0)
+	_, first := j.Append("a", 0, text("first"))
+	go func() { _ = first.Wait(context.Background()) }()
+	<-begun
+	large := text(strings.Repeat("x", 256<<10))
+	var last *Flight
+	for range mostWaiting / len(large) {
+		if err := j.Admit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, last = j.Append("a", 0, large)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := j.Admit(gone); !errors.Is(err, context.Canceled) {
+		t.Errorf("full: %v", err)
+	}
+	admitted := make(chan error)
+	go func() { admitted <- j.Admit(context.Background()) }()
+	goOn <- struct{}{}
+	<-begun
+	if err := <-admitted; err != nil {
+		t.Error(err)
+	}
+	goOn <- struct{}{}
+	if err := last.Wait(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -11,6 +11,9 @@ import (
 const (
 	// maxBuffer is from which size records are written though nobody waits.
 	maxBuffer = 1 << 20
+	// mostWaiting is the size of the next group from which writers wait until it
+	// is taken.
+	mostWaiting = 2 << 20
 	// prepareAfter is how long after Open the first segment is made.
 	prepareAfter = 50 * time.Millisecond
 	// maxKept is the largest buffer that is kept for reuse.
@@ -40,6 +43,10 @@ func (j *Journal) take() bool {
 	j.buffer, j.writing, j.early = j.writing[:0], nil, 0
 	j.newest, j.numbers = j.numbers, j.newest
 	j.next = nil
+	if j.taken != nil {
+		close(j.taken)
+		j.taken = nil
+	}
 	return true
 }
 

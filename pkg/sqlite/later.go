@@ -150,7 +150,10 @@ func (db *DB) admit(ctx context.Context, list stmts) error {
 			}
 		}
 	}
-	return nil
+	if db.cfg.Journal == nil {
+		return nil
+	}
+	return db.cfg.Journal.Admit(ctx)
 }
 
 func (p *pending) full() bool {

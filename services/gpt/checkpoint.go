@@ -46,13 +46,14 @@ func (p *progress) take() []store.Progress {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.noted) == 0 {
+		p.noted = nil
 		return nil
 	}
 	reports := make([]store.Progress, 0, len(p.noted))
 	for _, report := range p.noted {
 		reports = append(reports, report)
 	}
-	p.noted = nil
+	clear(p.noted) // its memory is used again while there are any
 	return reports
 }
 
