@@ -110,7 +110,7 @@ func (t *transfer) run(through func(func(uintptr) bool) error, p []byte) (int, e
 
 // read is done when something, the end or an error has come.
 func (t *transfer) read(fd uintptr) bool {
-	n, errno := call(syscall.SYS_READ, fd, t.rest)
+	n, errno := call(syscall.SYS_RECVFROM, fd, t.rest)
 	switch errno {
 	case 0:
 		t.n = n
@@ -125,7 +125,7 @@ func (t *transfer) read(fd uintptr) bool {
 // write is done when everything has gone.
 func (t *transfer) write(fd uintptr) bool {
 	for len(t.rest) > 0 {
-		n, errno := call(syscall.SYS_WRITE, fd, t.rest)
+		n, errno := call(syscall.SYS_SENDTO, fd, t.rest)
 		switch errno {
 		case 0:
 			t.n += n
@@ -144,7 +144,7 @@ func (t *transfer) write(fd uintptr) bool {
 // syscall.RawConn's Read calls. again says that nothing is there yet; n is 0
 // without it at the end.
 func Receive(fd uintptr, p []byte) (n int, again bool, err error) {
-	n, errno := call(syscall.SYS_READ, fd, p)
+	n, errno := call(syscall.SYS_RECVFROM, fd, p)
 	switch errno {
 	case 0:
 		return n, false, nil
@@ -167,7 +167,7 @@ func Silent(fd uintptr) bool {
 // that it has no room for the rest.
 func Send(fd uintptr, p []byte) (n int, again bool, err error) {
 	for n < len(p) {
-		m, errno := call(syscall.SYS_WRITE, fd, p[n:])
+		m, errno := call(syscall.SYS_SENDTO, fd, p[n:])
 		switch errno {
 		case 0:
 			n += m
@@ -191,9 +191,11 @@ func plain(c net.Conn) (syscall.RawConn, bool) {
 // most bounds one call, so that the scheduler does not wait long for it.
 const most = 256 << 10
 
+// call receives or sends. The calls for sockets do what read and write do, and pass
+// through less of the kernel.
 func call(trap, fd uintptr, p []byte) (int, syscall.Errno) {
 	for {
-		n, _, errno := syscall.RawSyscall(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), most)))
+		n, _, errno := syscall.RawSyscall6(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), most)), 0, 0, 0)
 		if errno != syscall.EINTR {
 			return int(n), errno
 		}
