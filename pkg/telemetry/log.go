@@ -43,7 +43,7 @@ func OpenLog(config LogConfig, w io.Writer) (*Log, error) {
 	case "text":
 		handler = slog.NewTextHandler(lines, options)
 	case "json":
-		handler = slog.NewJSONHandler(lines, options)
+		handler = plain{slog.NewJSONHandler(lines, options), lines}
 	default:
 		return nil, fmt.Errorf("format: %q: want text or json", config.Format)
 	}
