@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -121,7 +120,7 @@ func (s *Standard) Do(ctx context.Context, req *Request) (*Response, error) {
 		WroteHeaders: func() { begun.Add(1) },
 		WroteRequest: func(httptrace.WroteRequestInfo) { clock.set(limit) },
 	})
-	hr, err := s.request(inner, req, &begun)
+	hr, err := s.request(inner, req, &begun, &b.lent)
 	if err != nil {
 		cancel(nil)
 		return nil, &Error{Op: "request", Host: host, Err: err}
@@ -131,6 +130,7 @@ func (s *Standard) Do(ctx context.Context, req *Request) (*Response, error) {
 	if err != nil {
 		cause := b.explain(err)
 		cancel(nil)
+		b.lent.takeBack()
 		op := "head"
 		if !connected.Load() {
 			op = "dial"
@@ -171,7 +171,7 @@ func addTo(to http.Header, header Header) {
 }
 
 // request makes the request of net/http. begun is how often its head was written.
-func (s *Standard) request(ctx context.Context, req *Request, begun *atomic.Int32) (*http.Request, error) {
+func (s *Standard) request(ctx context.Context, req *Request, begun *atomic.Int32, body *lending) (*http.Request, error) {
 	u, err := url.ParseRequestURI(req.Target.uri)
 	if err != nil {
 		return nil, ErrRequest
@@ -203,17 +203,57 @@ func (s *Standard) request(ctx context.Context, req *Request, begun *atomic.Int3
 		return hr, nil
 	}
 	hr.ContentLength = int64(len(req.Body))
-	body := func() io.ReadCloser { return io.NopCloser(bytes.NewReader(req.Body)) }
-	hr.Body = body()
+	body.all = req.Body
+	hr.Body = body.reader()
 	// Asked for where net/http wants to send it again: HTTP/2 would do so for a minute, while others could take the call.
 	hr.GetBody = func() (io.ReadCloser, error) {
 		if req.NoRetry || begun.Load() > 1 {
 			return nil, errNotAgain
 		}
-		return body(), nil
+		return body.reader(), nil
 	}
 	return hr, nil
 }
+
+// lending is a request's body. net/http may read it when a request is over: then there
+// is nothing, since it is the caller's again.
+type lending struct {
+	mu   sync.Mutex
+	all  []byte
+	over bool
+}
+
+func (l *lending) reader() io.ReadCloser { return &lentBody{lending: l} }
+
+func (l *lending) takeBack() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all, l.over = nil, true
+}
+
+// lentBody reads a body once.
+type lentBody struct {
+	*lending
+	read int
+}
+
+// Read implements io.Reader.
+func (b *lentBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.over:
+		return 0, ErrBodyClosed
+	case b.read == len(b.all):
+		return 0, io.EOF
+	}
+	n := copy(p, b.all[b.read:])
+	b.read += n
+	return n, nil
+}
+
+// Close implements io.Closer.
+func (b *lentBody) Close() error { return nil }
 
 // alarm cancels a request after a time.
 type alarm struct {
@@ -266,6 +306,7 @@ type standardBody struct {
 	clock  alarm
 	ended  error // what every further Read returns
 	closed atomic.Bool
+	lent   lending // the request's
 }
 
 // explain chooses what to tell about an error of net/http.
@@ -321,6 +362,7 @@ func (b *standardBody) Close() error {
 }
 
 func (b *standardBody) finish() {
+	b.lent.takeBack()
 	b.clock.end()
 	b.cancel(nil)
 	if b.owner.closed.Load() {
