@@ -14,12 +14,13 @@ type End struct {
 	// Runs are the log's runs as it has them in memory: see alike.ParseRuns.
 	Runs []byte
 
+	lead  int   // of Runs, before the log's
 	block block // the newest chunks and the terminal one
 	size  int   // of the terminal one
 }
 
 // End appends what the log is stored as, with its terminal chunk, to dst. The
-// log stays as it is until SealEnd. ok is false where some of it is not packed,
+// log stays as it is until SealEnd. ok is false where some of it is not alike,
 // which is better stored in another way.
 func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool, err error) {
 	size := proto.Size(terminal)
@@ -28,13 +29,6 @@ func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool,
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	whole := 0
-	for i := range l.blocks {
-		if !l.blocks[i].packed {
-			return End{}, false, nil
-		}
-		whole += binary.MaxVarintLen32 + len(l.blocks[i].data)
-	}
 	frames := binary.AppendUvarint(append((*buffer)[:0], l.tail...), uint64(size))
 	if frames, err = (proto.MarshalOptions{UseCachedSize: true}).MarshalAppend(frames, terminal); err != nil {
 		return End{}, false, err
@@ -46,23 +40,53 @@ func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool,
 	if !ok {
 		return End{}, false, nil
 	}
+	last, whole := len(packed), 0
+	var room [4]int
+	sizes := room[:0] // of the runs of blocks that were not packed
+	for i := range l.blocks {
+		b := &l.blocks[i]
+		size := len(b.data)
+		if !b.packed { // as the first often is, with what stands in no other event
+			from := len(packed)
+			if packed, ok = alike.Append(packed, b.data); !ok || b.bare {
+				return End{}, false, nil
+			}
+			size = len(packed) - from
+			sizes = append(sizes, size)
+		}
+		whole += binary.MaxVarintLen32 + size
+	}
 	*packing = packed
-	dst = slices.Grow(dst, whole+binary.MaxVarintLen32+len(packed))
+	lead := len(dst)
+	dst = slices.Grow(dst, whole+binary.MaxVarintLen32+last)
+	rest := packed[last:]
 	for i := range l.blocks {
 		data := l.blocks[i].data
+		if !l.blocks[i].packed {
+			data, rest, sizes = rest[:sizes[0]], rest[sizes[0]:], sizes[1:]
+		}
 		dst = append(binary.AppendUvarint(dst, uint64(len(data))), data...)
 	}
-	dst = append(binary.AppendUvarint(dst, uint64(len(packed))), packed...)
-	at := len(dst) - len(packed)
-	return End{Runs: dst, block: block{first: l.first, packed: true, data: dst[at:len(dst):len(dst)]}, size: size}, true, nil
+	dst = append(binary.AppendUvarint(dst, uint64(last)), packed[:last]...)
+	at := len(dst) - last
+	return End{Runs: dst, lead: lead, block: block{first: l.first, packed: true, data: dst[at:len(dst):len(dst)]}, size: size}, true, nil
 }
 
 // SealEnd adds the terminal chunk that end was made with and closes the log, to
 // which nothing was added since. The log keeps end.Runs, which must not change
-// any more.
+// any more, and nothing else.
 func (l *Log) SealEnd(end End) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	rest := end.Runs[end.lead:]
+	for i := range l.blocks {
+		b := &l.blocks[i]
+		if !b.packed {
+			recycle(b.data)
+		}
+		size, n := binary.Uvarint(rest)
+		b.packed, b.data, rest = true, rest[n:n+int(size):n+int(size)], rest[n+int(size):]
+	}
 	recycle(l.tail)
 	l.tail = nil
 	l.addBlock(end.block)

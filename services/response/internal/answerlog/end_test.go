@@ -11,6 +11,49 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
+// Where the first chunks are not alike, as one that tells much of the answer, the log is
+// stored in runs all the same.
+func TestEndOfABlockThatIsNotPacked(t *testing.T) {
+	t.Parallel()
+	log := New(32 << 20)
+	var want []byte
+	add := func(c *conversationv1.Chunk) *conversationv1.Chunk {
+		entry, err := proto.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = Frames(want, entry)
+		return c
+	}
+	var told strings.Builder
+	for i := range 240 {
+		fmt.Fprintf(&told, "%d ", i*i*i)
+	}
+	if err := log.Append(add(chunk(1, "data: "+told.String()+"\n\n"))); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 60 {
+		if err := log.Append(add(chunk(int64(i+2), fmt.Sprintf("data: {\"id\":\"chatcmpl-123456789\",\"delta\":{\"content\":\" word%d\"},\"finish_reason\":null}\n\n", i)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(log.blocks) == 0 || log.blocks[0].packed {
+		t.Fatal("the first block is packed")
+	}
+	end, ok, err := log.End([]byte("lead"), add(chunk(62, "data: [DONE]\n\n")))
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	if got, err := alike.ParseRuns(nil, end.Runs[len("lead"):]); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("stored %d bytes, want %d, %v", len(got), len(want), err)
+	}
+	log.SealEnd(end)
+	if got, err := log.AppendFrames(nil); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("the log has %d bytes, want %d, %v", len(got), len(want), err)
+	}
+	log.Recycle()
+}
+
 // TestEnd: what is stored of a log is the log with its end, and the log ends so,
 // whatever sizes its chunks have.
 func TestEnd(t *testing.T) {
