@@ -68,6 +68,13 @@ func (h *head) limitEdits(turn *conversationv1.Turn, options wire.TurnOptions) (
 			stands = i
 		}
 	}
+	changed := turn.MaxOutputTokens != nil && turn.GetMaxOutputTokens() != limit
+	if changed {
+		limit = turn.GetMaxOutputTokens()
+	}
+	if limit == 0 {
+		return edits, nil // with no limit, its name is not asked for
+	}
 	want := stands
 	switch {
 	case slices.Contains(options.Quirks, quirkMaxTokens):
@@ -79,11 +86,7 @@ func (h *head) limitEdits(turn *conversationv1.Turn, options wire.TurnOptions) (
 	case stands < 0:
 		want = 1
 	}
-	changed := turn.MaxOutputTokens != nil && turn.GetMaxOutputTokens() != limit
-	if changed {
-		limit = turn.GetMaxOutputTokens()
-	}
-	if limit == 0 || !changed && want == stands {
+	if !changed && want == stands {
 		return edits, nil
 	}
 	edits[1-want].Value = nil

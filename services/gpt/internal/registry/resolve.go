@@ -45,7 +45,10 @@ func (t *Target) Name() string { return t.Model.GetProviderModel() }
 
 // Quirks are deviations of the model that the catalogue knows.
 func (r *Registry) Quirks(t *Target) []string {
-	if known := r.cfg.Catalog.Model(t.Entry.Descriptor.Name, t.Name()); known != nil && t.Entry.Official {
+	if !t.Entry.Official {
+		return nil
+	}
+	if known := r.cfg.Catalog.Model(t.Entry.Descriptor.Name, t.Name()); known != nil {
 		return known.Quirks
 	}
 	return nil
