@@ -8,10 +8,12 @@ import (
 	"slices"
 )
 
-// A log packed by likeness is its length, then its pieces, each of them up to
-// and with a blank line: how long the beginning is that stands before its data,
-// how many bytes behind that are those of the piece before from the same place
-// on, how many at its end, and what lies between.
+// A log packed by likeness is a zero and its length, then its pieces, each of them
+// up to and with a blank line: how long the beginning is that stands before its
+// data, and the beginning, or foretold where it is as expected; how many bytes
+// behind that are those of the piece before from the same place on, how many at its
+// end, how many lie between, and these. Earlier releases had no zero and nothing
+// foretold.
 
 var (
 	pieceEnd   = []byte("\n\n")
@@ -20,6 +22,9 @@ var (
 
 // maxLead is the longest beginning that is told apart.
 const maxLead = 64
+
+// foretold stands in the place of the length of a beginning that foretell knows.
+const foretold = maxLead + 1
 
 // lead is the length of what stands before a piece's data: what frames a chunk.
 func lead(piece []byte) int {
@@ -36,8 +41,10 @@ const MaxSize = 1 << 30
 // enough to be worth it.
 func Append(dst, frames []byte) (packed []byte, ok bool) {
 	start := len(dst)
-	dst = binary.AppendUvarint(dst, uint64(len(frames)))
+	dst = binary.AppendUvarint(append(dst, 0), uint64(len(frames)))
 	var before []byte // the data of the piece before
+	var begin []byte  // the last beginning
+	var room [maxLead]byte
 	for rest := frames; len(rest) > 0; {
 		size := len(rest)
 		if at := bytes.Index(rest, pieceEnd); at >= 0 {
@@ -49,8 +56,15 @@ func Append(dst, frames []byte) (packed []byte, ok bool) {
 		data := piece[head:]
 		same := commonPrefix(before, data)
 		tail := commonSuffix(before[same:], data[same:])
-		dst = binary.AppendUvarint(dst, uint64(head))
-		dst = append(dst, piece[:head]...)
+		if head > 0 && bytes.Equal(foretell(room[:0], begin, len(data)), piece[:head]) {
+			dst = append(dst, foretold)
+		} else {
+			dst = binary.AppendUvarint(dst, uint64(head))
+			dst = append(dst, piece[:head]...)
+		}
+		if head > 0 {
+			begin = piece[:head]
+		}
 		dst = binary.AppendUvarint(dst, uint64(same))
 		dst = binary.AppendUvarint(dst, uint64(tail))
 		middle := data[same : len(data)-tail]
@@ -62,6 +76,15 @@ func Append(dst, frames []byte) (packed []byte, ok bool) {
 		}
 	}
 	return dst, len(dst)-start <= max(len(frames)/3, 2<<10)
+}
+
+// Size is the length of the frames that were packed; 0 where that cannot be read.
+func Size(packed []byte) int {
+	if len(packed) > 0 && packed[0] == 0 {
+		packed = packed[1:]
+	}
+	size, _ := binary.Uvarint(packed)
+	return int(min(size, MaxSize))
 }
 
 var errBroken = errors.New("stored log: broken")
@@ -76,6 +99,10 @@ func Parse(dst, packed []byte) ([]byte, error) {
 		packed = packed[size:]
 		return int(n), true
 	}
+	foretells := len(packed) > 0 && packed[0] == 0
+	if foretells {
+		packed = packed[1:]
+	}
 	whole, ok := number()
 	if !ok {
 		return nil, errBroken
@@ -83,20 +110,40 @@ func Parse(dst, packed []byte) ([]byte, error) {
 	frames := slices.Grow(dst, min(whole, 1<<20))
 	whole += len(dst)
 	from, to := 0, 0 // the data of the piece before
+	var begin []byte // the last beginning
+	var room [maxLead]byte
 	for len(packed) > 0 {
-		head, ok := number()
-		if !ok || head > len(packed) {
+		size, ok := number()
+		if !ok {
 			return nil, errBroken
 		}
-		frames = append(frames, packed[:head]...)
-		packed = packed[head:]
+		told := foretells && size == foretold
+		var head []byte
+		if !told {
+			if size > len(packed) {
+				return nil, errBroken
+			}
+			head, packed = packed[:size], packed[size:]
+		}
 		same, ok1 := number()
 		tail, ok2 := number()
 		middle, ok3 := number()
-		if !ok1 || !ok2 || !ok3 || same+tail > to-from || middle > len(packed) || len(frames)+same+tail+middle > whole {
+		if !ok1 || !ok2 || !ok3 || same+tail > to-from || middle > len(packed) {
 			return nil, errBroken
 		}
-		start := len(frames)
+		if told {
+			if head = foretell(room[:0], begin, same+tail+middle); len(head) == 0 {
+				return nil, errBroken
+			}
+		}
+		if len(frames)+len(head)+same+tail+middle > whole {
+			return nil, errBroken
+		}
+		start := len(frames) + len(head)
+		frames = append(frames, head...)
+		if len(head) > 0 {
+			begin = frames[start-len(head) : start]
+		}
 		frames = append(frames, frames[from:from+same]...)
 		frames = append(frames, packed[:middle]...)
 		frames = append(frames, frames[to-tail:to]...)

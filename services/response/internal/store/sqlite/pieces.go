@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"bytes"
-	"encoding/binary"
 	"slices"
 	"sync"
 
@@ -68,8 +67,7 @@ func pieceSize(stored []byte) int {
 	if len(stored) == 0 || stored[0] != packedPiece {
 		return len(stored)
 	}
-	size, _ := binary.Uvarint(stored[1:])
-	return int(min(size, alike.MaxSize))
+	return alike.Size(stored[1:])
 }
 
 // joinPieces makes one piece of those that follow each other, up to a size. They may
