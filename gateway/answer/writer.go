@@ -28,7 +28,8 @@ type writer struct {
 	ended     bool
 	broken    error // of writing
 	buf       []byte
-	held      []byte // a whole body that awaits its terminal event
+	lent      *[]byte // of buffers, what buf lies in while a chunk is taken; nil for nothing
+	held      []byte  // a whole body that awaits its terminal event
 	encoder   wire.StreamEncoder
 	decoder   wire.StreamDecoder
 	assembler *wire.Assembler
@@ -50,18 +51,27 @@ func (w *writer) take(step *requestv1.SubmitResponse) error {
 			w.header(func(h http.Header) { w.headers.started(h, started) })
 		}
 	}
-	buffer := buffers.Get().(*[]byte)
-	w.buf = (*buffer)[:0]
 	err := w.write(chunk)
 	if err != nil && w.broken == nil {
 		w.fail(err)
 	}
-	if cap(w.buf) <= maxKept {
-		*buffer = w.buf
-		buffers.Put(buffer)
+	if w.lent != nil {
+		if cap(w.buf) <= maxKept {
+			*w.lent = w.buf
+			buffers.Put(w.lent)
+		}
+		w.lent, w.buf = nil, nil
 	}
-	w.buf = nil
 	return err
+}
+
+// room is the writer's buffer, empty. Most pieces pass without one.
+func (w *writer) room() []byte {
+	if w.lent == nil {
+		w.lent = buffers.Get().(*[]byte)
+		w.buf = (*w.lent)[:0]
+	}
+	return w.buf[:0]
 }
 
 func (w *writer) header(set func(http.Header)) {
@@ -95,7 +105,7 @@ func (w *writer) write(chunk *conversationv1.Chunk) error {
 	if w.encoder == nil {
 		w.encoder = w.dialect.Codec.NewStreamEncoder(w.turn.Options())
 	}
-	if w.buf, err = w.encoder.Encode(w.buf[:0], events); err != nil {
+	if w.buf, err = w.encoder.Encode(w.room(), events); err != nil {
 		return err
 	}
 	w.note(last)
@@ -110,7 +120,7 @@ func (w *writer) pass(data []byte, last *conversationv1.Event) error {
 	w.passed = true
 	out := data
 	if w.turn.Rewrite != nil && len(data) > 0 {
-		out = w.turn.Rewrite(w.buf[:0], data, w.model)
+		out = w.turn.Rewrite(w.room(), data, w.model)
 	}
 	if len(w.dialect.End) > 0 && len(out) > 0 {
 		w.marked = endsWith(out, w.dialect.End)
@@ -130,7 +140,7 @@ func (w *writer) pass(data []byte, last *conversationv1.Event) error {
 
 // append is data and tail in the writer's buffer, which data may lie in.
 func (w *writer) append(data, tail []byte) []byte {
-	w.buf = append(append(w.buf[:0], data...), tail...)
+	w.buf = append(append(w.room(), data...), tail...)
 	return w.buf
 }
 
@@ -228,7 +238,7 @@ func (w *writer) keep(chunk *conversationv1.Chunk, last *conversationv1.Event) e
 func (w *writer) body(data []byte) error {
 	w.ended = true
 	if w.turn.Rewrite != nil {
-		data = w.turn.Rewrite(w.buf[:0], data, w.model)
+		data = w.turn.Rewrite(w.room(), data, w.model)
 	}
 	return w.whole(data)
 }
