@@ -102,7 +102,7 @@ func (r *run) finish(ctx context.Context, err error) error {
 	lastingCtx := &r.lasting
 	lastingCtx.Start(ctx, r.s.cfg.StoreTimeout)
 	defer lastingCtx.Stop()
-	r.save(lastingCtx, f)
+	r.saveInTurn(lastingCtx, f)
 	if f.lent != nil && !f.kept {
 		f.release() // not held while the client is waited for
 	}
@@ -282,6 +282,19 @@ func (r *run) sessionAppend() *sessionv1.AppendMessagesRequest {
 	}
 	out.Messages = append(out.Messages, r.response.GetChoices()[0].GetMessage())
 	return out
+}
+
+// saveInTurn saves the end when few enough streams do, or ctx has ended: the write
+// fails for itself then.
+func (r *run) saveInTurn(ctx context.Context, f *finishing) {
+	if ends := r.s.ends; ends != nil && r.log.Len() > 0 {
+		select {
+		case ends <- struct{}{}:
+			defer func() { <-ends }()
+		case <-ctx.Done():
+		}
+	}
+	r.save(ctx, f)
 }
 
 // save commits the end. Where it cannot, the answer becomes a failure, in f and

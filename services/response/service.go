@@ -37,6 +37,7 @@ type Service struct {
 	settled  chan string // answers whose intent is done
 	flagging allowance   // of answers that the guard looks at
 
+	ends    chan struct{}   // has those who store the end of a stream; nil for any number
 	unsaved chan *finishing // final rows that could not be committed
 	rows    *deferred.Queue // of answers that are written with their end
 	begun   chan struct{}   // a signal to the journal: an answer runs
@@ -46,6 +47,11 @@ type Service struct {
 	draining bool
 	idle     chan struct{} // closed when draining and nothing runs
 }
+
+// maxEnds is how many streams have their ends stored at once where the store is
+// embedded. Making one takes several times the memory that its log does, and no
+// time but the processor's and that of those before it.
+const maxEnds = 32
 
 // Migrations make the room's tables.
 func Migrations() (forSQLite, forPostgres fs.FS) { return sqlite.Migrations, postgres.Migrations }
@@ -65,7 +71,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		begun: make(chan struct{}, 1), rows: deferred.NewQueue(cfg.RowDelay),
 	}
 	if deps.SQLite != nil {
-		s.store = sqlite.New(deps.SQLite)
+		s.store, s.ends = sqlite.New(deps.SQLite), make(chan struct{}, maxEnds)
 	} else {
 		s.store, s.shared = postgres.New(deps.Postgres), true
 	}
