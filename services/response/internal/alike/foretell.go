@@ -10,12 +10,12 @@ import (
 // length, wire, form, tagData and its length; behind the event stands tagCount with
 // the number of events.
 const (
-	tagSequence = 1<<3
+	tagSequence = 1 << 3
 	tagRaw      = 3<<3 | 2
-	tagWire     = 1<<3
-	tagForm     = 2<<3
+	tagWire     = 1 << 3
+	tagForm     = 2 << 3
 	tagData     = 3<<3 | 2
-	tagCount    = 4<<3
+	tagCount    = 4 << 3
 )
 
 // foretell appends what stands between the event of a chunk and that of the next one,
