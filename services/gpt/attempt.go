@@ -178,8 +178,11 @@ func (a *attempt) sink(ctx context.Context, chunk *conversationv1.Chunk) error {
 		if failed := refusedAtOnce(chunk); failed != nil {
 			return &provider.Error{Fault: wire.Fault(failed)}
 		}
-		if err := a.ledger.join(ctx); err != nil {
-			return err
+		// The end waits for the row anyway, which is settled behind its reservation.
+		if wire.Last(chunk) == nil {
+			if err := a.ledger.join(ctx); err != nil {
+				return err
+			}
 		}
 		if race := a.call.race; race != nil && !race.claim(a) {
 			return errLost
