@@ -5,11 +5,6 @@ FUZZTIME ?= 20s
 BIN := $(CURDIR)/bin
 export PATH := $(BIN):$(PATH)
 MODULES := . gen tests
-# The same for the program, its tests and its checks, so that packages are compiled
-# once for all of them. The race detector needs cgo.
-export CGO_ENABLED := 0
-export GOFLAGS := $(filter-out -trimpath,$(GOFLAGS)) -trimpath
-RACE := CGO_ENABLED=1 go test -race
 
 .PHONY: run build test test-brokers lint tools protodeps generate contracts fuzz bench bench-short bench-growth bench-diff soak profile bench-go clean
 
@@ -17,21 +12,21 @@ run: build ## build and start the whole mesh on embedded stores
 	$(BIN)/gptmesh up
 
 build: ## leave the program in bin/gptmesh
-	go build -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/gptmesh ./cmd/gptmesh
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/gptmesh ./cmd/gptmesh
 
 # Training is the arithmetic of one goroutine, which the race detector makes ten
 # times as long: of the learner it watches what runs side by side.
 test: build ## every test, on a throw-away PostgreSQL
 	@mkdir -p $(BIN)
 	go build -o $(BIN)/pgtestd ./pkg/pgtest/cmd/pgtestd
-	$(BIN)/pgtestd -- env $(RACE) -vet=off $$(go list ./cmd/... ./gateway/... ./pkg/... ./services/... ./wire/... ./gen/... | grep -v '/classifier/learn$$')
+	$(BIN)/pgtestd -- go test -race -vet=off $$(go list ./cmd/... ./gateway/... ./pkg/... ./services/... ./wire/... ./gen/... | grep -v '/classifier/learn$$')
 	go test -vet=off ./services/classifier/learn
-	$(RACE) -vet=off -run 'Concurrently|Swaps' ./services/classifier/learn
-	$(BIN)/pgtestd -- env $(RACE) -vet=off -tags meshclone ./gen/caller ./pkg/sqlite ./services/session ./services/response ./services/request
+	go test -race -vet=off -run 'Concurrently|Swaps' ./services/classifier/learn
+	$(BIN)/pgtestd -- go test -race -vet=off -tags meshclone ./gen/caller ./pkg/sqlite ./services/session ./services/response ./services/request
 	GPTMESH_BIN=$(BIN)/gptmesh $(BIN)/pgtestd -- go test -vet=off -count=1 -timeout 15m -parallel 4 ./tests/...
 
 test-brokers: build ## the whole suite of every event driver; needs a RabbitMQ on this machine
-	GPTMESH_TEST_BROKERS=all $(RACE) -count=1 -timeout 10m ./tests/brokers/...
+	GPTMESH_TEST_BROKERS=all go test -race -count=1 -timeout 10m ./tests/brokers/...
 
 lint: $(BIN)/.lint ## vet, staticcheck, formatting
 	go vet work
@@ -84,11 +79,11 @@ bench-short: bench-build ## the scenarios of the bars, a few seconds each
 
 .PHONY: bench-build
 bench-build:
-	go build -ldflags '-s -w' -o $(BIN)/gptmesh ./cmd/gptmesh
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(BIN)/gptmesh ./cmd/gptmesh
 
 SOAKTIME ?= 10m
 soak: ## mixed load for SOAKTIME; fails where memory, goroutines or files grow
-	go build -o $(BIN)/gptmesh ./cmd/gptmesh
+	CGO_ENABLED=0 go build -trimpath -o $(BIN)/gptmesh ./cmd/gptmesh
 	go run ./tests/load -gptmesh $(BIN)/gptmesh -soak $(SOAKTIME)
 
 ROWS ?= 1000000
@@ -109,7 +104,7 @@ HOT := ./gen/... ./pkg/eventstream ./pkg/groupcommit ./pkg/jsonscan ./pkg/rpc ./
 	./services/response/internal/... ./services/gpt/internal/tokens ./services/gpt/provider/openai
 
 profile: ## a CPU profile of each scenario, in bin/profiles
-	go build -o $(BIN)/gptmesh ./cmd/gptmesh
+	CGO_ENABLED=0 go build -trimpath -o $(BIN)/gptmesh ./cmd/gptmesh
 	@mkdir -p $(BIN)/profiles
 	go run ./tests/load -gptmesh $(BIN)/gptmesh -profiles $(BIN)/profiles
 
