@@ -42,6 +42,17 @@ const settings = {
 
 /** Starts a mesh over a provider and waits until all of it is ready. */
 export async function startMesh(provider) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await tryMesh(provider);
+    } catch (err) {
+      // Somebody else may take an address between its choice and its use.
+      if (tries === 3 || !String(err).includes('address already in use')) throw err;
+    }
+  }
+}
+
+async function tryMesh(provider) {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'gptmesh-compat-'));
   const [http, grpc, admin] = [await freeAddress(), await freeAddress(), await freeAddress()];
   const file = path.join(dir, 'gptmesh.yaml');
