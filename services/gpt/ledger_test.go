@@ -24,25 +24,37 @@ import (
 // Without a row there is no answer, and the provider's call is ended.
 func TestNoLedgerNoAnswer(t *testing.T) {
 	t.Parallel()
-	for _, first := range []bool{false, true} {
+	for _, ledger := range ledgers() {
 		r := start(t, setup{config: func(c *gpt.Config) {
-			c.Ledger.WriteTimeout, c.Ledger.ReserveFirst = 100*time.Millisecond, first
+			c.Ledger = ledger
+			c.Ledger.WriteTimeout = 100 * time.Millisecond
 		}})
 		if err := r.db.Close(); err != nil {
 			t.Fatal(err)
 		}
 		got := r.generate(t.Context(), ask("echo?first=10s"))
 		if got.reason() != "STORE_UNAVAILABLE" || len(got.chunks) != 0 {
-			t.Errorf("reserve first %v: %s %v", first, got.reason(), got.err)
+			t.Errorf("%+v: %s %v", ledger, got.reason(), got.err)
 		}
 	}
 }
 
+// ledgers are the ways to wait for a row before its call.
+func ledgers() []gpt.LedgerConfig {
+	none, written := gpt.DefaultConfig().Ledger, gpt.DefaultConfig().Ledger
+	none.ReserveFirst = false
+	flushed := none // it needs no other
+	flushed.FlushFirst = true
+	return []gpt.LedgerConfig{none, written, flushed}
+}
+
 func TestReserveFirst(t *testing.T) {
 	t.Parallel()
-	r := start(t, setup{config: func(c *gpt.Config) { c.Ledger.ReserveFirst = true }})
-	if got := r.generate(t.Context(), ask("echo")); got.reason() != "finished" || r.only(t).GetOutcome() != gptv1.Attempt_OUTCOME_COMPLETED {
-		t.Error(got.reason(), got.err)
+	for _, ledger := range ledgers() {
+		r := start(t, setup{config: func(c *gpt.Config) { c.Ledger = ledger }})
+		if got := r.generate(t.Context(), ask("echo")); got.reason() != "finished" || r.only(t).GetOutcome() != gptv1.Attempt_OUTCOME_COMPLETED {
+			t.Errorf("%+v: %s %v", ledger, got.reason(), got.err)
+		}
 	}
 }
 
