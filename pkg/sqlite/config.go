@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -93,15 +94,17 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
+// maxLog is how many pages a log has when it is moved into the tables, 16 MB. A page
+// that changes often, such as the end of a table that grows, is moved once each time.
+const maxLog = 4000
+
 // writerPragmas are set on the connection that writes.
 func (c Config) writerPragmas() [][2]string {
 	return [][2]string{
 		{"journal_mode", "WAL"},
 		{"synchronous", string(c.Synchronous)},
 		{"foreign_keys", "1"},
-		// A page that changes often, such as the end of a table that grows, is
-		// moved once per checkpoint: 4000 pages are 16 MB of log.
-		{"wal_autocheckpoint", "4000"},
+		{"wal_autocheckpoint", strconv.Itoa(maxLog)},
 		// Gives back the log's disk space after a burst; in bytes.
 		{"journal_size_limit", "67108864"},
 	}

@@ -18,6 +18,8 @@ type conn struct {
 	db    uintptr
 	stmts map[string]*prepared
 	out   uintptr // room for one pointer
+	grown uintptr // how many frames the log has had since the last commit, an int32
+	busy  int32   // how long it waits for locks, in milliseconds
 
 	room   arena
 	values []any // being bound
@@ -42,10 +44,12 @@ func (f *failure) Error() string { return f.message }
 // connect opens a connection as cfg says.
 func connect(cfg Config) (*conn, error) {
 	c := &conn{tls: libc.NewTLS(), stmts: map[string]*prepared{}}
-	if c.out = libc.Xmalloc(c.tls, types.Size_t(unsafe.Sizeof(uintptr(0)))); c.out == 0 {
+	if c.out = libc.Xmalloc(c.tls, 2*types.Size_t(unsafe.Sizeof(uintptr(0)))); c.out == 0 {
 		c.tls.Close()
 		return nil, errNoMemory
 	}
+	c.grown = c.out + unsafe.Sizeof(uintptr(0))
+	*at[int32](c.grown) = 0
 	name, err := libc.CString(cfg.uri("mode=rwc"))
 	if err != nil {
 		return nil, errors.Join(err, c.close())
@@ -59,13 +63,38 @@ func connect(cfg Config) (*conn, error) {
 	if rc != lib.SQLITE_OK {
 		return nil, errors.Join(c.failed(rc), c.close())
 	}
-	lib.Xsqlite3_busy_timeout(c.tls, c.db, int32(cfg.BusyTimeout.Milliseconds()))
+	c.busy = int32(cfg.BusyTimeout.Milliseconds())
+	lib.Xsqlite3_busy_timeout(c.tls, c.db, c.busy)
 	for _, p := range cfg.writerPragmas() {
 		if _, err := c.exec("PRAGMA "+p[0]+" = "+p[1], nil); err != nil {
 			return nil, errors.Join(err, c.close())
 		}
 	}
+	lib.Xsqlite3_wal_hook(c.tls, c.db, pointer(logGrew), c.grown)
 	return c, nil
+}
+
+// logGrew is what SQLite calls after a commit to a log. It stands in the place of
+// SQLite's own checkpoints.
+func logGrew(_ *libc.TLS, grown, _, _ uintptr, frames int32) int32 {
+	*at[int32](grown) = frames
+	return lib.SQLITE_OK
+}
+
+// moveLog moves the log into the tables when it has become long, as far as readers
+// allow: no transaction is open. Where it fails, the log has all that it had, and
+// grows until it succeeds.
+//
+// Of SQLite's ways it is the one that keeps other writers out, so that it is known
+// from its begin on whether all of the log is moved.
+func (c *conn) moveLog() {
+	if *at[int32](c.grown) < maxLog {
+		return
+	}
+	*at[int32](c.grown) = 0
+	lib.Xsqlite3_busy_timeout(c.tls, c.db, 0) // readers are not waited for
+	lib.Xsqlite3_wal_checkpoint_v2(c.tls, c.db, 0, lib.SQLITE_CHECKPOINT_FULL, 0, 0)
+	lib.Xsqlite3_busy_timeout(c.tls, c.db, c.busy)
 }
 
 var errNoMemory = errors.New("sqlite: out of memory")

@@ -15,9 +15,9 @@ import (
 const vfsName = "gptmesh"
 
 // shim is a VFS of SQLite's that stands over another one. All is left to that one,
-// but for the writes of a log, which are gathered (see logFile), and the release
-// of a database's write lock, which must find nothing gathered. It lies in
-// SQLite's memory and is never given back, as SQLite may keep it.
+// but for the writes of a log and those of a checkpoint, which are gathered, and the
+// release of a database's write lock, which must find nothing gathered of a log. It
+// lies in SQLite's memory and is never given back, as SQLite may keep it.
 //
 // A file is that of the VFS below, with an overlay behind it.
 type shim struct {
@@ -30,9 +30,16 @@ type shim struct {
 type overlay struct {
 	methods lib.Tsqlite3_io_methods
 	below   uintptr // the table of methods of the VFS below
-	log     uintptr // of a database: the log of the same connection, where it is open
-	file    uintptr // of a log: its database
 	held
+
+	// Of a database:
+	log     uintptr // the log of the same connection, where it is open
+	writing bool    // the connection has the lock of whoever writes to the log
+	moving  bool    // a checkpoint writes, and what it writes may wait
+
+	// Of a log:
+	file uintptr // its database
+	page int64   // where the page of the last header belongs that was taken, or 0
 }
 
 // registering is held by whoever changes SQLite's lists of VFSes and system calls,
@@ -104,8 +111,12 @@ func shimOpen(tls *libc.TLS, vfs, name, file uintptr, flags int32, outFlags uint
 	o := at[overlay](place)
 	*o = overlay{methods: *at[lib.Tsqlite3_io_methods](*methods), below: *methods}
 	if !isLog {
-		if o.methods.FxShmLock != 0 {
-			o.methods.FxShmLock = pointer(shimShmLock)
+		m := &o.methods
+		if m.FxShmLock != 0 {
+			m.FxShmLock = pointer(shimShmLock)
+			m.FxClose, m.FxRead, m.FxWrite = pointer(tablesClose), pointer(tablesRead), pointer(tablesWrite)
+			m.FxTruncate, m.FxSync, m.FxFileSize = pointer(tablesTruncate), pointer(tablesSync), pointer(tablesFileSize)
+			m.FxFileControl = pointer(tablesControl)
 		}
 		*methods = place
 		return rc
@@ -139,23 +150,24 @@ func overlayOf(file uintptr) *overlay {
 // walWriteLock is the lock of whoever writes to the log (WAL_WRITE_LOCK).
 const walWriteLock = 0
 
-// shimShmLock forgets, where a connection ceases to write to the log, what it has
-// gathered of a transaction that was not committed: another one writes there next.
+// shimShmLock knows who writes to the log. Where a connection ceases to, it forgets
+// what was held of a transaction that was not committed: another one writes there
+// next.
 func shimShmLock(tls *libc.TLS, file uintptr, offset, n, flags int32) int32 {
 	o := at[overlay](at[lib.Tsqlite3_file](file).FpMethods)
-	if o.log != 0 && offset <= walWriteLock && offset+n > walWriteLock && flags&lib.SQLITE_SHM_UNLOCK != 0 {
-		at[overlay](at[lib.Tsqlite3_file](o.log).FpMethods).reset()
+	ofWriter := offset <= walWriteLock && offset+n > walWriteLock
+	if ofWriter && flags&lib.SQLITE_SHM_UNLOCK != 0 {
+		o.writing = false
+		if o.log != 0 {
+			log := logOf(o.log)
+			log.page = 0
+			log.reset()
+		}
 	}
-	lock := call[func(*libc.TLS, uintptr, int32, int32, int32) int32](at[lib.Tsqlite3_io_methods](o.below).FxShmLock)
-	return lock(tls, file, offset, n, flags)
+	lock := call[func(*libc.TLS, uintptr, int32, int32, int32) int32](o.io().FxShmLock)
+	rc := lock(tls, file, offset, n, flags)
+	if ofWriter && flags&lib.SQLITE_SHM_LOCK != 0 && flags&lib.SQLITE_SHM_EXCLUSIVE != 0 && rc == lib.SQLITE_OK {
+		o.writing = true
+	}
+	return rc
 }
-
-// at is the T that lies in SQLite's memory.
-func at[T any](p uintptr) *T { return (*T)(*(*unsafe.Pointer)(unsafe.Pointer(&p))) }
-
-// pointer is what SQLite, which was translated to Go, calls a function by. f is
-// declared at the top of a package: such functions lie still.
-func pointer[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) }
-
-// call is the function that SQLite calls by p.
-func call[F any](p uintptr) F { return *(*F)(unsafe.Pointer(&p)) }

@@ -3,194 +3,14 @@
 package sqlite
 
 import (
-	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"unsafe"
 
 	"modernc.org/libc"
-	"modernc.org/libc/sys/types"
 	lib "modernc.org/sqlite/lib"
 )
-
-// faults stands in a VFS between the system's and the one under test. It lies in
-// SQLite's memory.
-type faults struct {
-	vfs       lib.Tsqlite3_vfs
-	below     uintptr
-	writes    int64 // to logs, so far
-	failAfter int64 // writes to logs from now; negative: never
-	failSync  int64
-	code      int32
-	short     int32 // bytes that are written of the write that fails
-}
-
-type faultyFile struct {
-	methods lib.Tsqlite3_io_methods
-	below   uintptr
-	vfs     uintptr
-}
-
-func newFaults(t *testing.T, name string) *faults {
-	t.Helper()
-	tls := libc.NewTLS()
-	t.Cleanup(tls.Close)
-	if err := registerVFS(vfsName, ""); err != nil {
-		t.Fatal(err)
-	}
-	text, err := libc.CString(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	below := lib.Xsqlite3_vfs_find(tls, 0)
-	place := libc.Xmalloc(tls, types.Size_t(unsafe.Sizeof(faults{})))
-	f := at[faults](place)
-	*f = faults{vfs: *at[lib.Tsqlite3_vfs](below), below: below, failAfter: -1, failSync: -1}
-	f.vfs.FpNext, f.vfs.FzName = 0, text
-	f.vfs.FszOsFile = int32(behind(f.vfs.FszOsFile)) + int32(unsafe.Sizeof(faultyFile{}))
-	f.vfs.FxOpen = pointer(faultyOpen)
-	if rc := lib.Xsqlite3_vfs_register(tls, place, 0); rc != lib.SQLITE_OK {
-		t.Fatal(rc)
-	}
-	return f
-}
-
-func faultyOpen(tls *libc.TLS, vfs, name, file uintptr, flags int32, outFlags uintptr) int32 {
-	f := at[faults](vfs)
-	below := at[lib.Tsqlite3_vfs](f.below)
-	rc := call[func(*libc.TLS, uintptr, uintptr, uintptr, int32, uintptr) int32](below.FxOpen)(tls, f.below, name, file, flags, outFlags)
-	if rc != lib.SQLITE_OK || flags&lib.SQLITE_OPEN_WAL == 0 {
-		return rc
-	}
-	place := file + behind(below.FszOsFile)
-	o, methods := at[faultyFile](place), &at[lib.Tsqlite3_file](file).FpMethods
-	*o = faultyFile{methods: *at[lib.Tsqlite3_io_methods](*methods), below: *methods, vfs: vfs}
-	o.methods.FxWrite, o.methods.FxSync = pointer(faultyWrite), pointer(faultySync)
-	*methods = place
-	return rc
-}
-
-// faultyOf finds the faulty file below a file of a shim.
-func faultyOf(file uintptr) (*faultyFile, *faults) {
-	o := at[faultyFile](at[overlay](at[lib.Tsqlite3_file](file).FpMethods).below)
-	return o, at[faults](o.vfs)
-}
-
-func faultyWrite(tls *libc.TLS, file, bytes uintptr, n int32, offset int64) int32 {
-	o, f := faultyOf(file)
-	write := call[func(*libc.TLS, uintptr, uintptr, int32, int64) int32](at[lib.Tsqlite3_io_methods](o.below).FxWrite)
-	f.writes++
-	switch {
-	case f.failAfter > 0:
-		f.failAfter--
-	case f.failAfter == 0:
-		f.failAfter = -1
-		if n = min(n-1, f.short); n > 0 {
-			if rc := write(tls, file, bytes, n, offset); rc != lib.SQLITE_OK {
-				return rc
-			}
-		}
-		return f.code
-	}
-	return write(tls, file, bytes, n, offset)
-}
-
-func faultySync(tls *libc.TLS, file uintptr, flags int32) int32 {
-	o, f := faultyOf(file)
-	if f.failSync == 0 {
-		f.failSync = -1
-		return lib.SQLITE_IOERR | 4<<8 // SQLITE_IOERR_FSYNC
-	}
-	f.failSync = max(-1, f.failSync-1)
-	return call[func(*libc.TLS, uintptr, int32) int32](at[lib.Tsqlite3_io_methods](o.below).FxSync)(tls, file, flags)
-}
-
-var faultyNames atomic.Int64
-
-// shimmed is a configuration over a VFS of faults.
-func shimmed(t *testing.T, mode Synchronous) (Config, *faults) {
-	t.Helper()
-	name := fmt.Sprint("faulty", faultyNames.Add(1))
-	f := newFaults(t, name)
-	if err := registerVFS("over-"+name, name); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := Config{Path: filepath.Join(t.TempDir(), "log.db"), Synchronous: mode, vfs: "over-" + name}.withDefaults()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cfg, f
-}
-
-// narrow opens a connection that keeps next to no pages in memory, so that
-// transactions are written to the log before they end.
-func narrow(t *testing.T, cfg Config) *conn {
-	t.Helper()
-	c, err := connect(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if _, err := c.exec("PRAGMA cache_size = 4", nil); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// rowsOf reads the table.
-func rowsOf(c *conn) (map[int64]string, error) {
-	rows := map[int64]string{}
-	s, more, err := c.query("select id, body from rows", nil)
-	if err != nil {
-		return nil, err
-	}
-	defer c.put(s)
-	for more {
-		id := lib.Xsqlite3_column_int64(c.tls, s.handle, 0)
-		rows[id] = libc.GoString(lib.Xsqlite3_column_text(c.tls, s.handle, 1))
-		if more, err = c.next(s); err != nil {
-			return nil, err
-		}
-	}
-	return rows, nil
-}
-
-// recovered is what a process finds that begins when this one is killed now.
-func recovered(t *testing.T, path string) map[int64]string {
-	t.Helper()
-	cfg, err := Config{Path: filepath.Join(t.TempDir(), "copy.db")}.withDefaults()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, suffix := range []string{"", "-wal"} {
-		data, err := os.ReadFile(path + suffix)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(cfg.Path+suffix, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c, err := connect(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.close()
-	rows, err := rowsOf(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rows
-}
 
 // TestNoCommitInVain runs transactions of two connections in turn, with faults of the
 // file of their log, and holds what they and a reader find against what was
@@ -201,6 +21,7 @@ func TestNoCommitInVain(t *testing.T) {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
 			cfg, f := shimmed(t, mode)
+			log := &f.log
 			writers := []*conn{narrow(t, cfg), narrow(t, cfg)}
 			reader := narrow(t, cfg)
 			if _, err := writers[0].exec("create table rows (id integer primary key, body text not null)", nil); err != nil {
@@ -210,15 +31,14 @@ func TestNoCommitInVain(t *testing.T) {
 			whole := map[int64]string{}
 			var failed, committed int
 			for step := range 50 {
-				f.failAfter, f.failSync = -1, -1
-				f.code, f.short = lib.SQLITE_FULL, 0
+				log.none()
 				switch random.IntN(4) {
 				case 0:
-					f.failAfter = random.Int64N(40)
+					log.failAfter = random.Int64N(40)
 				case 1:
-					f.failAfter, f.code, f.short = random.Int64N(8), lib.SQLITE_IOERR|3<<8, random.Int32N(9000)
+					log.failAfter, log.code, log.short = random.Int64N(8), lib.SQLITE_IOERR|3<<8, random.Int32N(9000)
 				case 2:
-					f.failSync = random.Int64N(3)
+					log.failSync = random.Int64N(3)
 				}
 				w := writers[random.IntN(2)]
 				next, err := transaction(w, random, whole)
@@ -229,7 +49,7 @@ func TestNoCommitInVain(t *testing.T) {
 					failed++
 					_, _ = w.exec("ROLLBACK", nil) // where SQLite has not done it
 				}
-				f.failAfter, f.failSync = -1, -1
+				log.none()
 				for i, c := range []*conn{reader, writers[0], writers[1]} {
 					if rows, err := rowsOf(c); err != nil || !maps.Equal(rows, whole) {
 						t.Fatalf("step %d: connection %d reads %d rows, %v; %d were acknowledged", step, i, len(rows), err, len(whole))
@@ -244,14 +64,7 @@ func TestNoCommitInVain(t *testing.T) {
 			if failed < 8 || committed < 8 {
 				t.Errorf("%d transactions failed, %d were committed: too few to tell", failed, committed)
 			}
-			s, _, err := reader.query("pragma integrity_check", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer reader.put(s)
-			if text := libc.GoString(lib.Xsqlite3_column_text(reader.tls, s.handle, 0)); text != "ok" {
-				t.Error(text)
-			}
+			sound(t, reader)
 		})
 	}
 }
@@ -306,15 +119,28 @@ func TestFramesAreGathered(t *testing.T) {
 	if _, err := c.exec("create table rows (id integer primary key, body text not null)", nil); err != nil {
 		t.Fatal(err)
 	}
-	f.writes = 0
+	f.log.writes = 0
 	const pages = 200
 	if _, err := c.exec("insert into rows (body) with recursive n(i) as (select 1 union all select i+1 from n where i < ?) select hex(zeroblob(1900)) from n", []any{pages}); err != nil {
 		t.Fatal(err)
 	}
-	if f.writes < pages*4096/mostHeld || f.writes > pages/8 {
-		t.Errorf("%d writes for %d pages and more", f.writes, pages)
+	if f.log.writes < pages*4096/piece || f.log.writes > pages/8 {
+		t.Errorf("%d writes for %d pages and more", f.log.writes, pages)
 	}
 	if rows := recovered(t, cfg.Path); len(rows) != pages {
 		t.Errorf("the files hold %d rows of %d", len(rows), pages)
+	}
+}
+
+// sound asks SQLite whether a file is.
+func sound(t *testing.T, c *conn) {
+	t.Helper()
+	s, _, err := c.query("pragma integrity_check", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.put(s)
+	if text := libc.GoString(lib.Xsqlite3_column_text(c.tls, s.handle, 0)); text != "ok" {
+		t.Error(text)
 	}
 }

@@ -73,6 +73,7 @@ func (w *writer) Commit(*writer) error {
 		w.Rollback(w)
 		return fmt.Errorf("sqlite: commit: %w", err)
 	}
+	w.conn.moveLog()
 	grown := len(w.record) > 0
 	if cap(w.record) > maxRecord {
 		w.record = nil
