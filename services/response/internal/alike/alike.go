@@ -41,10 +41,9 @@ const MaxSize = 1 << 30
 // enough to be worth it.
 func Append(dst, frames []byte) (packed []byte, ok bool) {
 	start := len(dst)
-	dst = binary.AppendUvarint(append(dst, 0), uint64(len(frames)))
+	dst = Begin(dst, len(frames))
 	var before []byte // the data of the piece before
 	var begin []byte  // the last beginning
-	var room [maxLead]byte
 	for rest := frames; len(rest) > 0; {
 		size := len(rest)
 		if at := bytes.Index(rest, pieceEnd); at >= 0 {
@@ -52,30 +51,54 @@ func Append(dst, frames []byte) (packed []byte, ok bool) {
 		}
 		piece := rest[:size]
 		rest = rest[size:]
-		head := lead(piece)
-		data := piece[head:]
-		same := commonPrefix(before, data)
-		tail := commonSuffix(before[same:], data[same:])
-		if head > 0 && bytes.Equal(foretell(room[:0], begin, len(data)), piece[:head]) {
-			dst = append(dst, foretold)
-		} else {
-			dst = binary.AppendUvarint(dst, uint64(head))
-			dst = append(dst, piece[:head]...)
-		}
-		if head > 0 {
+		var head int
+		if dst, head = appendPiece(dst, piece, begin, before, nil); head > 0 {
 			begin = piece[:head]
 		}
-		dst = binary.AppendUvarint(dst, uint64(same))
-		dst = binary.AppendUvarint(dst, uint64(tail))
-		middle := data[same : len(data)-tail]
-		dst = binary.AppendUvarint(dst, uint64(len(middle)))
-		dst = append(dst, middle...)
-		before = data
+		before = piece[head:]
 		if packed := len(dst) - start; packed > 2<<10 && packed > (len(frames)-len(rest))/3 {
 			return nil, false
 		}
 	}
-	return dst, len(dst)-start <= max(len(frames)/3, 2<<10)
+	return dst, Worth(len(dst)-start, len(frames))
+}
+
+// Worth says whether frames that are size bytes are alike enough, where they are
+// packed so small.
+func Worth(packed, size int) bool { return packed <= max(size/3, 2<<10) }
+
+// Begin appends what stands before the pieces of frames that are size bytes.
+func Begin(dst []byte, size int) []byte {
+	return binary.AppendUvarint(append(dst, 0), uint64(size))
+}
+
+// appendPiece appends a piece, which may begin with what the last beginning foretells
+// and has its data packed by that of the piece before. grow makes room in dst, where it
+// is not nil. head is how long the piece's beginning is.
+func appendPiece(dst, piece, begin, before []byte, grow func([]byte, int) []byte) (packed []byte, head int) {
+	head = lead(piece)
+	data := piece[head:]
+	same := commonPrefix(before, data)
+	tail := commonSuffix(before[same:], data[same:])
+	middle := data[same : len(data)-tail]
+	var room [maxLead]byte
+	told := head > 0 && bytes.Equal(foretell(room[:0], begin, len(data)), piece[:head])
+	if grow != nil {
+		need := 1 + varint(uint64(same)) + varint(uint64(tail)) + varint(uint64(len(middle))) + len(middle)
+		if !told {
+			need += head
+		}
+		dst = grow(dst, need)
+	}
+	if told {
+		dst = append(dst, foretold)
+	} else {
+		dst = append(append(dst, byte(head)), piece[:head]...) // below 0x80: see maxLead
+	}
+	dst = binary.AppendUvarint(dst, uint64(same))
+	dst = binary.AppendUvarint(dst, uint64(tail))
+	dst = binary.AppendUvarint(dst, uint64(len(middle)))
+	return append(dst, middle...), head
 }
 
 // Size is the length of the frames that were packed; 0 where that cannot be read.
@@ -91,6 +114,19 @@ var errBroken = errors.New("stored log: broken")
 
 // Parse appends the frames that Append packed to dst.
 func Parse(dst, packed []byte) ([]byte, error) {
+	foretells := len(packed) > 0 && packed[0] == 0
+	if foretells {
+		packed = packed[1:]
+	}
+	whole, n := binary.Uvarint(packed)
+	if n <= 0 || whole > MaxSize {
+		return nil, errBroken
+	}
+	return parsePieces(dst, packed[n:], int(whole), foretells)
+}
+
+// parsePieces appends the frames that pieces hold, which are whole bytes.
+func parsePieces(dst, packed []byte, whole int, foretells bool) ([]byte, error) {
 	number := func() (int, bool) {
 		n, size := binary.Uvarint(packed)
 		if size <= 0 || n > MaxSize {
@@ -98,14 +134,6 @@ func Parse(dst, packed []byte) ([]byte, error) {
 		}
 		packed = packed[size:]
 		return int(n), true
-	}
-	foretells := len(packed) > 0 && packed[0] == 0
-	if foretells {
-		packed = packed[1:]
-	}
-	whole, ok := number()
-	if !ok {
-		return nil, errBroken
 	}
 	frames := slices.Grow(dst, min(whole, 1<<20))
 	whole += len(dst)

@@ -3,8 +3,8 @@
 // at their own speed and never slow the one that appends.
 //
 // Thousands of answers grow at once and are seldom read before their end, so
-// that only the newest chunks lie there as they are: what is behind them is
-// packed by what the events of a stream differ in, a few kilobytes at a time.
+// that only the newest event lies there as it is: what is behind it is packed by
+// what the events of a stream differ in, in runs of a few kilobytes each.
 package answerlog
 
 import (
@@ -25,9 +25,10 @@ import (
 var ErrTooLarge = errors.New("answer log: limit of bytes reached")
 
 const (
+	leastSegment = 512
 	firstSegment = 2 << 10
 	nextSegment  = 4 << 10
-	mostPacked   = 16 << 10 // of a segment that will be packed
+	mostPacked   = 16 << 10 // of a segment that will be packed, and of an open run
 	maxSegment   = 256 << 10
 	largeChunk   = 8 << 10 // is packed at once
 )
@@ -41,7 +42,8 @@ type Log struct {
 	count   int     // of chunks
 	blocks  []block // all but the newest chunks
 	tail    []byte  // the newest, framed
-	first   int     // the number of the first chunk in tail, from 0
+	first   int     // the number of the first chunk behind blocks, from 0
+	open    open    // what of them is packed already
 	plain   bool    // the last block was not worth packing
 	closed  bool
 	changed chan struct{} // closed at the next change; nil while nobody waits
@@ -90,10 +92,13 @@ func (l *Log) Seal(chunk *conversationv1.Chunk) error {
 func (l *Log) SealEntry(entry []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.tail) > 0 {
+	if len(l.open.pieces) > 0 {
+		l.closeRun()
+	} else if len(l.tail) > 0 {
 		l.addBlock(block{first: l.first, data: l.tail})
+		l.tail = nil
 	}
-	l.tail = nil
+	l.dropTail()
 	l.addBlock(block{first: l.count, bare: true, data: entry})
 	l.sealed(len(entry))
 }
@@ -117,6 +122,9 @@ func (l *Log) append(chunk *conversationv1.Chunk, force bool) error {
 		return ErrTooLarge
 	}
 	if size >= largeChunk && !l.plain {
+		if len(l.open.pieces) > 0 {
+			l.closeRun()
+		}
 		return l.appendLarge(&m)
 	}
 	l.makeRoom(binary.MaxVarintLen32 + size)
@@ -124,9 +132,13 @@ func (l *Log) append(chunk *conversationv1.Chunk, force bool) error {
 	if err != nil {
 		return err
 	}
+	l.open.size += len(grown) - len(l.tail)
 	l.tail = grown
 	l.count++
 	l.size += size
+	if !l.plain {
+		l.packMore()
+	}
 	l.wake()
 	return nil
 }
@@ -134,6 +146,10 @@ func (l *Log) append(chunk *conversationv1.Chunk, force bool) error {
 // makeRoom makes the tail one that takes size more bytes.
 func (l *Log) makeRoom(size int) {
 	if cap(l.tail)-len(l.tail) >= size {
+		return
+	}
+	if whole := len(l.tail) + size; len(l.open.pieces) > 0 || !l.plain && whole <= nextSegment {
+		l.tail = extend(l.tail, size)
 		return
 	}
 	want, most := firstSegment, maxSegment
@@ -174,8 +190,7 @@ func (l *Log) appendLarge(m *measured) error {
 		b.first, b.data, l.plain = l.count, bytes.Clone(frames[at:]), true
 	}
 	l.addBlock(b)
-	recycle(l.tail)
-	l.tail = nil
+	l.dropTail()
 	l.count++
 	l.size += m.size
 	l.first = l.count
@@ -228,7 +243,7 @@ func (l *Log) put() {
 		l.plain, b.data, l.tail = true, l.tail, nil
 	}
 	l.addBlock(b)
-	l.first = l.count
+	l.first, l.open.size = l.count, 0
 }
 
 func (l *Log) wake() {
@@ -264,7 +279,7 @@ func (l *Log) AppendFrames(dst []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return append(dst, l.tail...), nil
+	return l.newest(dst)
 }
 
 // Walk calls fn with each chunk that is there now, marshalled, until it fails. fn
@@ -288,7 +303,11 @@ func (l *Log) Walk(fn func(entry []byte) error) error {
 			return err
 		}
 	}
-	return walk(l.tail, fn)
+	frames, err := l.newestIn(buffer)
+	if err != nil {
+		return err
+	}
+	return walk(frames, fn)
 }
 
 func walk(frames []byte, fn func(entry []byte) error) error {
@@ -335,7 +354,8 @@ func (l *Log) AppendFrom(dst []byte, first, most int) (frames []byte, count int,
 // them. They may lie in the tail or in buffer.
 func (l *Log) run(i int, buffer *[]byte) (frames []byte, first int, err error) {
 	if i >= l.first {
-		return l.tail, l.first, nil
+		frames, err = l.newestIn(buffer)
+		return frames, l.first, err
 	}
 	at, found := slices.BinarySearchFunc(l.blocks, i, func(b block, i int) int { return b.first - i })
 	if !found {

@@ -36,7 +36,7 @@ func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool,
 	*buffer = frames
 	packing := packing.Get().(*[]byte)
 	defer giveBack(packing)
-	packed, ok := alike.Append((*packing)[:0], frames)
+	packed, ok := l.packNewest((*packing)[:0], frames)
 	if !ok {
 		return End{}, false, nil
 	}
@@ -72,6 +72,18 @@ func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool,
 	return End{Runs: dst, lead: lead, block: block{first: l.first, packed: true, data: dst[at:len(dst):len(dst)]}, size: size}, true, nil
 }
 
+// packNewest appends the chunks behind the blocks, packed, where end is the tail and
+// what comes behind it. ok is false where they are not alike.
+func (l *Log) packNewest(dst, end []byte) (packed []byte, ok bool) {
+	if len(l.open.pieces) == 0 {
+		return alike.Append(dst, end)
+	}
+	size := l.open.size + len(end) - len(l.tail)
+	packed = append(alike.Begin(dst, size), l.open.pieces...)
+	packed = l.open.trail.Rest(packed, end)
+	return packed, alike.Worth(len(packed), size)
+}
+
 // SealEnd adds the terminal chunk that end was made with and closes the log, to
 // which nothing was added since. The log keeps end.Runs, which must not change
 // any more, and nothing else.
@@ -87,8 +99,7 @@ func (l *Log) SealEnd(end End) {
 		size, n := binary.Uvarint(rest)
 		b.packed, b.data, rest = true, rest[n:n+int(size):n+int(size)], rest[n+int(size):]
 	}
-	recycle(l.tail)
-	l.tail = nil
+	l.dropTail()
 	l.addBlock(end.block)
 	l.sealed(end.size)
 }

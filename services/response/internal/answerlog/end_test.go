@@ -29,18 +29,21 @@ func TestEndOfABlockThatIsNotPacked(t *testing.T) {
 	for i := range 240 {
 		fmt.Fprintf(&told, "%d ", i*i*i)
 	}
-	if err := log.Append(add(chunk(1, "data: "+told.String()+"\n\n"))); err != nil {
-		t.Fatal(err)
+	many := strings.Repeat("data: {\"id\":\"chatcmpl-123456789\",\"delta\":{\"content\":\" word\"},\"finish_reason\":null}\n\n", 30)
+	for i, text := range []string{told.String(), many} {
+		if err := log.Append(add(chunk(int64(i+1), text))); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for i := range 60 {
-		if err := log.Append(add(chunk(int64(i+2), fmt.Sprintf("data: {\"id\":\"chatcmpl-123456789\",\"delta\":{\"content\":\" word%d\"},\"finish_reason\":null}\n\n", i)))); err != nil {
+		if err := log.Append(add(chunk(int64(i+3), fmt.Sprintf("data: {\"id\":\"chatcmpl-123456789\",\"delta\":{\"content\":\" word%d\"},\"finish_reason\":null}\n\n", i)))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if len(log.blocks) == 0 || log.blocks[0].packed {
 		t.Fatal("the first block is packed")
 	}
-	end, ok, err := log.End([]byte("lead"), add(chunk(62, "data: [DONE]\n\n")))
+	end, ok, err := log.End([]byte("lead"), add(chunk(63, "data: [DONE]\n\n")))
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}

@@ -7,13 +7,13 @@ import (
 
 // Segments of the usual sizes are used again: a turn's log is most of what it
 // would leave to the collector.
-const classes = 5 // firstSegment to 16 times as much
+const classes = 7 // leastSegment to 64 times as much
 
 var kept [classes]sync.Pool
 
 // class is the pool of the smallest usual size that holds so many bytes; classes
 // where none does.
-func class(size int) int { return bits.Len(uint(max(size-1, 0) / firstSegment)) }
+func class(size int) int { return bits.Len(uint(max(size-1, 0) / leastSegment)) }
 
 // newSegment has room for size bytes at least.
 func newSegment(size int) []byte {
@@ -24,12 +24,12 @@ func newSegment(size int) []byte {
 	if b, ok := kept[c].Get().(*[]byte); ok {
 		return (*b)[:0]
 	}
-	return make([]byte, 0, firstSegment<<c)
+	return make([]byte, 0, leastSegment<<c)
 }
 
 // recycle keeps a segment of a usual size for others.
 func recycle(segment []byte) {
-	if c := class(cap(segment)); cap(segment) > 0 && c < classes && cap(segment) == firstSegment<<c {
+	if c := class(cap(segment)); cap(segment) > 0 && c < classes && cap(segment) == leastSegment<<c {
 		whole := segment
 		kept[c].Put(&whole)
 	}
@@ -44,6 +44,6 @@ func (l *Log) Recycle() {
 			recycle(b.data)
 		}
 	}
-	recycle(l.tail)
-	l.blocks, l.tail, l.count, l.first, l.closed = nil, nil, 0, 0, true
+	l.dropTail()
+	l.blocks, l.count, l.first, l.closed = nil, 0, 0, true
 }
