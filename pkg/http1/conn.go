@@ -287,6 +287,9 @@ func (c *conn) turn() bool {
 			c.room, c.from, c.to = nil, 0, 0
 		}
 	}
+	if keep {
+		e.release()
+	}
 	clear(c.received)
 	clear(c.sent)
 	return keep

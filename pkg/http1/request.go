@@ -7,6 +7,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/gptmesh/gptmesh/gen/scope"
 )
@@ -172,19 +173,22 @@ func fieldValue(s string) bool {
 	return true
 }
 
-// exchange is a request with its answer, in one allocation.
+// exchange is a request with its answer, in memory that the next one uses again
+// when the handler has returned. Its context is not: others may hold that for longer.
 type exchange struct {
-	scope   scope.Scope
+	scope   *scope.Scope
 	request http.Request
 	url     url.URL
 	body    Body
 	answer  answer
 }
 
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
 func newExchange(c *conn, h *head, body []byte) *exchange {
-	e := new(exchange)
-	e.scope.Start(&c.life)
-	e.request = *(&http.Request{}).WithContext(&e.scope)
+	e, _ := exchanges.Get().(*exchange)
+	e.scope = scope.WithCancel(&c.life)
+	e.request = *(&http.Request{}).WithContext(e.scope)
 	r := &e.request
 	e.url, r.URL = h.url, &e.url
 	r.Method, r.RequestURI, r.Host, r.Header, r.RemoteAddr = h.method, h.target, h.host, h.fields, c.remote
