@@ -34,9 +34,8 @@ type attempt struct {
 	watch  watchdog
 	span   attemptSpan
 
-	scope       scope.Scope
+	contexts    *attemptContexts
 	ctx         context.Context // of the attempt
-	telling     scope.Valued    // of the call to the provider, which tells the attempt about its exchange
 	begun       time.Time
 	noted       int64       // the beat of the last checkpoint
 	reached     atomic.Bool // a byte may have gone to the provider
@@ -55,15 +54,26 @@ type attempt struct {
 
 var _ provider.Exchange = (*attempt)(nil)
 
+// attemptContexts are the contexts of an attempt. They are used once.
+type attemptContexts struct {
+	scope    scope.Scope
+	telling  scope.Valued // of the call to the provider, which tells the attempt about its exchange
+	settling settling
+}
+
 func newAttempt(c *call, w *way) *attempt {
 	target, route := w.option.Target, ""
 	if c.plan.Route != nil {
 		route = c.plan.Route.Name
 	}
-	a := &c.first.attempt
+	a, contexts := &c.first.attempt, c.first.contexts
 	if w.number > 1 {
-		a = &attempt{}
+		a, contexts = &attempt{}, nil
 	}
+	if contexts == nil {
+		contexts = new(attemptContexts)
+	}
+	a.contexts = contexts
 	a.call, a.way = c, w
 	row := &a.row
 	row.RequestId, row.ResponseId, row.SessionId = c.request.GetRequestId(), c.request.GetResponseId(), c.request.GetSessionId()
@@ -110,8 +120,9 @@ func (a *attempt) Answered(_ int, header upstream.Header) {
 // provider.
 func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err error) {
 	s := a.call.service
-	a.scope.Start(parent)
-	defer a.scope.Cancel(nil)
+	within := &a.contexts.scope
+	within.Start(parent)
+	defer within.Cancel(nil)
 
 	a.begun, a.noted = a.way.entered, s.progress.beat.Load()+1
 	a.row.Id, a.row.Owner = ids.At("att", a.begun), callctx.Owner(parent)
@@ -119,21 +130,21 @@ func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err erro
 	a.row.QueueMicros = a.begun.Sub(a.call.arrived).Microseconds()
 	price(&a.row, a.way.option.Target.Model)
 	var ctx context.Context
-	ctx, a.span = s.startSpan(&a.scope, &a.row, a.call.operation)
+	ctx, a.span = s.startSpan(within, &a.row, a.call.operation)
 	defer func() { a.span.end(&a.row, err) }()
 
 	a.ctx = ctx
 	if a.call.free {
 		a.ledger.settled = true // there is nothing to settle
 	} else {
-		a.ledger.reserve(ctx, s, &a.row, &a.scope)
-		ctx = provider.WithExchange(ctx, a, &a.telling)
+		a.ledger.reserve(ctx, s, &a.row, within)
+		ctx = provider.WithExchange(ctx, a, &a.contexts.telling)
 	}
 	first := s.cfg.Timeouts.FirstToken
 	if !a.call.turn.GetStream() {
 		first = 0 // one body: only the whole has a limit
 	}
-	a.watch.start(&a.scope, first, s.cfg.Timeouts.Idle)
+	a.watch.start(within, first, s.cfg.Timeouts.Idle)
 	err = a.generate(ctx)
 	a.watch.stop()
 
@@ -244,7 +255,7 @@ func (a *attempt) finish(ctx context.Context, chunk *conversationv1.Chunk, last 
 		a.failure = wire.Fault(failed)
 	}
 	a.call.service.measure(a)
-	if err := a.ledger.settle(ctx); err != nil {
+	if err := a.ledger.settle(ctx, &a.contexts.settling); err != nil {
 		return err
 	}
 	if a.failure != nil && a.interrupts(a.failure) {
@@ -311,7 +322,7 @@ func (a *attempt) fail(ctx, parent context.Context, err error) (breaker.Outcome,
 		a.row.Failure = wire.Failure(context.Canceled)
 	}
 	s.measure(a)
-	if settleErr := a.ledger.settle(ctx); settleErr != nil && !left {
+	if settleErr := a.ledger.settle(ctx, &a.contexts.settling); settleErr != nil && !left {
 		err = settleErr
 		f = fault.From(err)
 	}

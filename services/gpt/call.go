@@ -39,10 +39,11 @@ type call struct {
 
 	// What the first attempt takes, and most calls make no other.
 	first struct {
-		attempt attempt
-		way     way
-		marks   [8]bool            // room for tried and blocked
-		entries [1]*registry.Entry // room for called
+		attempt  attempt
+		way      way
+		contexts *attemptContexts   // nil where the call brought none
+		marks    [8]bool            // room for tried and blocked
+		entries  [1]*registry.Entry // room for called
 	}
 
 	number  int32

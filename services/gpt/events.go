@@ -14,6 +14,7 @@ type settling struct {
 	lasting scope.Apart
 	place   outbox.Place
 	event   gptv1.AttemptSettled
+	used    bool
 }
 
 // record is for the call that settles an attempt: the event holds the row as it is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -21,35 +22,58 @@ func (s *Service) Generate(req *gptv1.GenerateRequest, stream grpc.ServerStreami
 	if err := checkTurn(turn); err != nil {
 		return err
 	}
-	g := &generation{stream: stream}
-	if err := g.admission.begin(&s.calls, stream.Context()); err != nil {
+	at := new(generationContexts)
+	if err := at.admission.begin(&s.calls, stream.Context()); err != nil {
 		return err
 	}
-	defer g.admission.done()
-	s.bound(&g.admission)
-	var ctx context.Context = &g.admission
+	defer at.admission.done()
+	s.bound(&at.admission)
+	var ctx context.Context = &at.admission
 
 	plan, err := s.registry.PlanWith(ctx, turn.GetModel(), turn.GetFallbackModels(), fallbackDefault)
 	if err != nil {
 		return s.ended(ctx, err, "")
 	}
+	g, _ := generations.Get().(*generation)
+	g.stream = stream
 	c := &g.call
 	c.service, c.plan, c.turn, c.request, c.arrived, c.work = s, plan, turn, req, arrived, g
+	c.first.contexts = &at.attempt
 	c.estimate = tokens.EstimateTurn(turn)
 	c.seam = continuation(turn, plan.Route == nil || plan.Route.MayContinue)
 	if err := c.run(ctx); err != nil {
 		return c.fated(err)
 	}
+	if c.forgotten() {
+		g.release()
+	}
 	return nil
 }
 
 // generation is a call that answers a turn, with all that it takes where one
-// attempt is enough.
+// attempt is enough, but for contexts. The next call uses its memory again.
 type generation struct {
-	call      call
+	call    call
+	stream  grpc.ServerStreamingServer[gptv1.GenerateResponse]
+	message gptv1.GenerateResponse // lent to the stream while it is sent
+}
+
+var generations = sync.Pool{New: func() any { return new(generation) }}
+
+// generationContexts are the contexts of a generation. Whoever was given one may hold
+// it for longer than the call lasts, so that their memory is not used again.
+type generationContexts struct {
 	admission admission
-	stream    grpc.ServerStreamingServer[gptv1.GenerateResponse]
-	message   gptv1.GenerateResponse // lent to the stream while it is sent
+	attempt   attemptContexts
+}
+
+// forgotten says that the call has ended as most do, in its first attempt and with
+// the whole answer, and that nobody knows of what it was made with: no other
+// attempt beside it, no row that is still to be settled, no timer on its way.
+func (c *call) forgotten() bool {
+	a := &c.first.attempt
+	return c.number == 1 && c.race == nil && c.seam == nil && a.terminal && a.sinkErr == nil && a.failure == nil &&
+		a.ledger.settled && a.row.GetOutcome() == gptv1.Attempt_OUTCOME_COMPLETED && a.watch.over
 }
 
 func (g *generation) invoke(ctx context.Context, a *attempt, turn *conversationv1.Turn, sink provider.Sink) error {

@@ -111,8 +111,9 @@ const settleAgain = 100 * time.Millisecond
 
 // settle closes the row, whether the client is there or not. It waits for a
 // reservation that is written beside, and tries until the write time is over. An error means that the row is tried again later, by settleLeft: the
-// reservation too may have been committed though it failed.
-func (e *entryInLedger) settle(ctx context.Context) error {
+// reservation too may have been committed though it failed. It is made with t, which
+// is used once, or with another where that was.
+func (e *entryInLedger) settle(ctx context.Context, t *settling) error {
 	if e.reserved != nil {
 		<-e.reserved
 	}
@@ -121,7 +122,7 @@ func (e *entryInLedger) settle(ctx context.Context) error {
 	}
 	err := e.err
 	if err == nil {
-		err = e.settleNow(ctx)
+		err = e.settleNow(ctx, t)
 	}
 	if err != nil && !e.service.unsettled.add(e.row) {
 		e.service.deps.Logger.ErrorContext(ctx, "too many attempts cannot be settled: one is left to the next start", "room", "gpt", "attempt_id", e.row.GetId())
@@ -130,9 +131,12 @@ func (e *entryInLedger) settle(ctx context.Context) error {
 }
 
 // settleNow closes a row whose reservation was written or is on its way.
-func (e *entryInLedger) settleNow(ctx context.Context) error {
+func (e *entryInLedger) settleNow(ctx context.Context, t *settling) error {
 	s := e.service
-	t := new(settling)
+	if t.used {
+		t = new(settling)
+	}
+	t.used = true
 	t.lasting.Start(ctx, s.cfg.Ledger.WriteTimeout)
 	defer t.lasting.Stop()
 	ctx = &t.lasting

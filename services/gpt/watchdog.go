@@ -20,6 +20,7 @@ type watchdog struct {
 	held    bool      // the client takes a chunk
 	begun   bool
 	stopped bool
+	over    bool // nothing rings any more; belongs to who stops it
 }
 
 // start begins with the wait for the first token; 0 means no limit for it, and
@@ -82,13 +83,14 @@ func (w *watchdog) resume(begun bool) {
 	}
 }
 
-// stop ends the watch.
+// stop ends the watch, and notes whether the timer is sure not to ring any more.
 func (w *watchdog) stop() {
 	if w.timer == nil {
+		w.over = true
 		return
 	}
 	w.mu.Lock()
 	w.stopped = true
 	w.mu.Unlock()
-	w.timer.Stop()
+	w.over = w.timer.Stop()
 }
