@@ -36,7 +36,9 @@ func (a *Apart) nearest() *Scope {
 	if s := a.inner.Load(); s != nil {
 		return s
 	}
-	s := &Scope{parent: a.parent, apart: true, due: a.due}
+	s := &Scope{parent: a.parent}
+	x := s.more()
+	x.apart, x.due = true, a.due
 	if !a.inner.CompareAndSwap(nil, s) {
 		return a.inner.Load()
 	}

@@ -19,21 +19,37 @@ import (
 // part of another struct and be started with Start; it is not copied. Cancel must
 // be called in the end.
 type Scope struct {
-	parent  context.Context
-	above   *Scope      // the nearest one that the parent is or lies in, if nothing foreign that can end lies between
-	node    node        // among those below above
-	foreign func() bool // lets go of a parent that is none
+	parent context.Context
+	above  *Scope // the nearest one that the parent is or lies in, if nothing foreign that can end lies between
+	node   node   // among those below above
 
+	over  atomic.Pointer[ending]
+	rare  atomic.Pointer[rare] // nil where it needs nothing of that
+	mu    sync.Mutex
+	below *node // one of the ring of those that hang on it; nil for none
+}
+
+// rare is what most scopes never need. But for apart, due and cause, which are set
+// before anybody else knows of the Scope, its mutex guards it.
+type rare struct {
 	apart bool      // the parent's end does not count, and the timer waits for somebody who does
 	due   time.Time // zero for none of its own
 	cause error     // of the deadline
 	timer *time.Timer
 
-	over   atomic.Pointer[ending]
-	mu     sync.Mutex
-	below  node          // the head of a ring; next is nil while nothing hangs on it
-	done   chan struct{} // made when somebody asks
-	shadow context.Context
+	foreign func() bool   // lets go of a parent that is no Scope
+	done    chan struct{} // made when somebody asks
+	shadow  context.Context
+}
+
+// more returns the Scope's rare part. s.mu is held, or nobody else knows of s.
+func (s *Scope) more() *rare {
+	x := s.rare.Load()
+	if x == nil {
+		x = new(rare)
+		s.rare.Store(x)
+	}
+	return x
 }
 
 // ending is how a Scope ended.
@@ -99,13 +115,14 @@ func (s *Scope) Start(parent context.Context) {
 	}
 	foreign := context.AfterFunc(parent, func() { s.end(&ending{parent.Err(), context.Cause(parent)}) })
 	s.mu.Lock()
-	s.foreign = foreign
+	s.more().foreign = foreign
 	s.mu.Unlock()
 }
 
 // StartUntil is Start with a deadline.
 func (s *Scope) StartUntil(parent context.Context, due time.Time, cause error) {
-	s.due, s.cause = due, cause
+	x := s.more()
+	x.due, x.cause = due, cause
 	s.Start(parent)
 	if upper, ok := parent.Deadline(); ok && !due.Before(upper) {
 		return // that comes first
@@ -113,23 +130,23 @@ func (s *Scope) StartUntil(parent context.Context, due time.Time, cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over.Load() == nil {
-		s.arm()
+		s.arm(x)
 	}
 }
 
 // arm starts the timer. s.mu is held.
-func (s *Scope) arm() {
-	if s.timer == nil {
-		s.timer = time.AfterFunc(time.Until(s.due), s.expire)
+func (s *Scope) arm(x *rare) {
+	if x.timer == nil {
+		x.timer = time.AfterFunc(time.Until(x.due), s.expire)
 	}
 }
 
 func (s *Scope) expire() {
-	if s.cause == nil {
-		s.end(late)
+	if cause := s.rare.Load().cause; cause != nil {
+		s.end(&ending{context.DeadlineExceeded, cause})
 		return
 	}
-	s.end(&ending{context.DeadlineExceeded, s.cause})
+	s.end(late)
 }
 
 // Cancel ends the Scope; the first cause counts. Nil stands for
@@ -151,15 +168,18 @@ func (s *Scope) end(e *ending) {
 		s.mu.Unlock()
 		return
 	}
-	if s.done != nil {
-		close(s.done)
+	var foreign func() bool
+	if x := s.rare.Load(); x != nil {
+		if x.done != nil {
+			close(x.done)
+		}
+		if x.timer != nil {
+			x.timer.Stop()
+		}
+		foreign = x.foreign
 	}
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-	foreign := s.foreign
-	for s.below.next != nil && s.below.next != &s.below {
-		n := s.below.next
+	for s.below != nil {
+		n := s.below
 		n.unlink()
 		s.mu.Unlock()
 		if n.scope != nil {
@@ -185,14 +205,16 @@ func (s *Scope) hang(n *node) *ending {
 	if e := s.over.Load(); e != nil {
 		return e
 	}
-	if s.apart {
-		s.arm()
+	if x := s.rare.Load(); x != nil && x.apart {
+		s.arm(x)
 	}
-	if s.below.next == nil {
-		s.below.next, s.below.prev = &s.below, &s.below
+	n.of = s
+	if s.below == nil {
+		n.next, n.prev, s.below = n, n, n
+		return nil
 	}
-	n.of, n.next, n.prev = s, &s.below, s.below.prev
-	n.prev.next, s.below.prev = n, n
+	n.next, n.prev = s.below, s.below.prev
+	n.prev.next, n.next.prev = n, n
 	return nil
 }
 
@@ -208,6 +230,11 @@ func (s *Scope) drop(n *node) bool {
 }
 
 func (n *node) unlink() {
+	if n.next == n {
+		n.of.below = nil
+	} else if n.of.below == n {
+		n.of.below = n.next
+	}
 	n.prev.next, n.next.prev = n.next, n.prev
 	n.next, n.prev, n.of = nil, nil, nil
 }
@@ -217,9 +244,9 @@ func (s *Scope) Err() error {
 	if e := s.over.Load(); e != nil {
 		return e.err
 	}
-	switch {
-	case s.apart:
-		if !time.Now().Before(s.due) {
+	switch x := s.rare.Load(); {
+	case x != nil && x.apart:
+		if !time.Now().Before(x.due) {
 			s.expire()
 		}
 	case s.above == nil: // what ends it from there may be on its way
@@ -245,28 +272,30 @@ func (s *Scope) Cause() error {
 func (s *Scope) Done() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.done == nil {
-		s.done = make(chan struct{})
+	x := s.more()
+	if x.done == nil {
+		x.done = make(chan struct{})
 		switch {
 		case s.over.Load() != nil:
-			close(s.done)
-		case s.apart:
-			s.arm()
+			close(x.done)
+		case x.apart:
+			s.arm(x)
 		}
 	}
-	return s.done
+	return x.done
 }
 
 // Deadline implements context.Context.
 func (s *Scope) Deadline() (time.Time, bool) {
-	if s.apart {
-		return s.due, true
+	x := s.rare.Load()
+	if x != nil && x.apart {
+		return x.due, true
 	}
 	upper, ok := s.parent.Deadline()
-	if s.due.IsZero() || ok && upper.Before(s.due) {
+	if x == nil || x.due.IsZero() || ok && upper.Before(x.due) {
 		return upper, ok
 	}
-	return s.due, true
+	return x.due, true
 }
 
 // Value implements context.Context.
@@ -286,12 +315,13 @@ func (s *Scope) shadowed(key any) any {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.shadow == nil {
+	x := s.more()
+	if x.shadow == nil {
 		shadow, cancel := context.WithCancelCause(context.Background())
 		cancel(e.cause)
-		s.shadow = shadow
+		x.shadow = shadow
 	}
-	return s.shadow.Value(key)
+	return x.shadow.Value(key)
 }
 
 // AfterFunc is what the library looks for in a parent that is not of its own
