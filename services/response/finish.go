@@ -127,7 +127,7 @@ func (r *run) process(events []*conversationv1.Event, state responsev1.Response_
 	events, err := r.rules.Take(events)
 	if err == nil && state == responsev1.Response_STATE_COMPLETED {
 		var more []*conversationv1.Event
-		more, r.found, err = r.rules.End()
+		more, r.parts.found, err = r.rules.End()
 		events = append(events, more...)
 	}
 	if err != nil && failure == nil {
@@ -171,8 +171,8 @@ func (r *run) complete(events []*conversationv1.Event, raw *conversationv1.RawCh
 	}
 	// Tokens that are counted and not shown were thought in secret.
 	thought := r.thought || r.rules != nil && r.rules.Thought() || r.response.GetUsage().GetOutputTokens() > 0
-	r.answer = r.parts.assembler.AppendChoices(r.parts.made[:0])
-	if blank(r.answer, thought) {
+	r.parts.answer = r.parts.assembler.AppendChoices(r.parts.made[:0])
+	if blank(r.parts.answer, thought) {
 		return emptyAnswer(r.response.GetModel())
 	}
 	return nil
@@ -221,7 +221,7 @@ func (r *run) assemble(state responsev1.Response_State, failure *fault.Fault, ev
 		}
 	}
 	r.response.State, r.response.FinishTime = state, now
-	choices := r.answer
+	choices := r.parts.answer
 	if choices == nil || state != responsev1.Response_STATE_COMPLETED { // more may have come
 		choices = p.assembler.AppendChoices(p.made[:0])
 	}
@@ -237,7 +237,7 @@ func (r *run) assemble(state responsev1.Response_State, failure *fault.Fault, ev
 		}
 		r.response.Choices = append(r.response.Choices, out)
 	}
-	r.response.JsonOutput, r.response.Redactions = r.found.JSON, r.found.Redactions
+	r.response.JsonOutput, r.response.Redactions = r.parts.found.JSON, r.parts.found.Redactions
 	if r.kept != nil {
 		r.response.JsonOutput, r.response.Redactions = r.kept.response.GetJsonOutput(), r.kept.response.GetRedactions()
 	}

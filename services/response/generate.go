@@ -164,7 +164,7 @@ func (r *run) modelCall() *gptv1.GenerateRequest {
 		turn = shallow(turn)
 		turn.AcceptWire = conversationv1.Wire_WIRE_UNSPECIFIED
 	}
-	call := &r.call
+	call := &r.parts.call
 	call.Turn, call.RequestId, call.ResponseId, call.SessionId, call.UserId = turn, r.req.GetRequestId(), r.id, r.req.GetSessionId(), turn.GetUser()
 	return call
 }

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/services/response/internal/postprocess"
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -15,6 +17,11 @@ import (
 // those it lends a chunk to may know of it: where something of it is kept, such as
 // an answer in the cache, the parts are not given back.
 type parts struct {
+	call    gptv1.GenerateRequest
+	grammar wire.Grammar
+	chunk   conversationv1.Chunk // lent to whoever receives
+	found   postprocess.Result
+
 	response                 responsev1.Response
 	created, first, finished timestamppb.Timestamp
 	usage                    conversationv1.Usage
@@ -34,6 +41,7 @@ type parts struct {
 
 	assembler wire.Assembler
 	made      [1]wire.Choice // by it
+	answer    []wire.Choice  // likewise; nil until it is whole
 }
 
 var pool = sync.Pool{New: func() any { return new(parts) }}
@@ -53,7 +61,7 @@ func (r *run) release() {
 	if p.heldData != nil && cap(*p.heldData) <= maxLent {
 		logs.Put(p.heldData)
 	}
-	r.parts, r.response, r.held, r.answer = nil, nil, nil, nil
+	r.parts, r.response, r.held = nil, nil, nil
 	p.release()
 }
 

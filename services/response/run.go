@@ -9,7 +9,6 @@ import (
 
 	"github.com/gptmesh/gptmesh/gen/caller"
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
-	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/gen/scope"
@@ -38,7 +37,6 @@ type run struct {
 	s         *Service
 	id, owner string
 	req       *responsev1.GenerateRequest
-	call      gptv1.GenerateRequest
 	parts     *parts
 	response  *responsev1.Response // of parts, as a rule
 	begin     time.Time
@@ -61,18 +59,14 @@ type run struct {
 	beginErr  error
 	beginDone bool
 
-	stream receiver             // nil where nobody reads but watchers
-	chunk  conversationv1.Chunk // lent to whoever receives
+	stream receiver // nil where nobody reads but watchers
 
 	sequence int64
-	grammar  wire.Grammar
 	rules    *postprocess.Pipeline // nil without post-processing
-	found    postprocess.Result
-	guarding *withholding   // nil unless the guard redacts or refuses
-	answer   []wire.Choice  // what the assembler made; nil until it is whole
-	keeping  caller.Keeping // of the model call
-	decoded  wire.Decoded   // what others of this process made of the raw answer
-	raw      bool           // some chunk had the raw half: the log is assembled at the end
+	guarding *withholding          // nil unless the guard redacts or refuses
+	keeping  caller.Keeping        // of the model call
+	decoded  wire.Decoded          // what others of this process made of the raw answer
+	raw      bool                  // some chunk had the raw half: the log is assembled at the end
 	thought  bool
 	said     bool                  // the model has said something
 	plain    *[]byte               // of plains, where the log lies in it; given back with the log
@@ -97,11 +91,11 @@ func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
 		return r.stop(brokenProtocol("a chunk after the end"))
 	}
 	for _, event := range chunk.GetEvents() {
-		if err := r.grammar.Accept(event); err != nil {
+		if err := r.parts.grammar.Accept(event); err != nil {
 			return r.stop(err)
 		}
 	}
-	if !r.grammar.Started() {
+	if !r.parts.grammar.Started() {
 		return r.stop(brokenProtocol("data before the start"))
 	}
 	if (r.rules != nil || r.guarding != nil) && chunk.GetRaw() != nil {
@@ -213,8 +207,8 @@ func (r *run) pass(ctx context.Context, events []*conversationv1.Event, raw *con
 		r.s.metrics.firstChunk.Observe(r.s.deps.Clock().Sub(r.begin).Seconds())
 		events = r.withStarted(&r.parts.opening, events)
 	}
-	r.chunk.Sequence, r.chunk.Events, r.chunk.Raw = r.sequence+1, events, raw
-	if err := r.log.Append(&r.chunk); err != nil {
+	r.parts.chunk.Sequence, r.parts.chunk.Events, r.parts.chunk.Raw = r.sequence+1, events, raw
+	if err := r.log.Append(&r.parts.chunk); err != nil {
 		if errors.Is(err, answerlog.ErrTooLarge) {
 			return r.stop(tooLarge(r.s.cfg.MaxAnswerBytes))
 		}
@@ -228,7 +222,7 @@ func (r *run) pass(ctx context.Context, events []*conversationv1.Event, raw *con
 			return r.stop(err)
 		}
 	}
-	if err := r.deliver(&r.chunk); err != nil {
+	if err := r.deliver(&r.parts.chunk); err != nil {
 		r.reins.Cancel(errClientGone)
 		return err
 	}

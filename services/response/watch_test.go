@@ -394,7 +394,7 @@ func BenchmarkRelay(b *testing.B) {
 	chunk := raw(strings.Repeat("x", 220))
 	first := raw("x", started())
 	reset := func() {
-		r.log, r.sequence, r.grammar = answerlog.Log{}, 0, wire.Grammar{}
+		r.log, r.sequence, r.parts.grammar = answerlog.Log{}, 0, wire.Grammar{}
 		r.log.Init(1 << 30)
 		if err := r.take(b.Context(), first); err != nil {
 			b.Fatal(err)
