@@ -46,9 +46,12 @@ func (c *Client) Generate(ctx context.Context, chat Chat, call *provider.Call, s
 	out.sink = sink
 	streamed := call.Turn.GetStream()
 	if !streamed || isWhole(resp, out.chat.Codec.Form()) {
-		return out.whole(ctx, resp, streamed)
+		err = out.whole(ctx, resp, streamed)
+	} else {
+		err = out.stream(ctx, resp)
 	}
-	return out.stream(ctx, resp)
+	out.release()
+	return err
 }
 
 // begin sends the call and returns what makes chunks of its answer. It is no part
@@ -78,13 +81,10 @@ func (c *Client) begin(ctx context.Context, chat *Chat, call *provider.Call) (*a
 	if err != nil {
 		return nil, nil, err
 	}
-	return &answer{
-		client: c, chat: *chat,
-		raw: call.Turn.GetAcceptWire() == chat.Codec.Wire(),
-		head: head{
-			provider: c.cfg.Name, model: call.Model, dropped: dropped,
-		},
-	}, resp, nil
+	a, _ := answers.Get().(*answer)
+	a.client, a.chat, a.raw = c, *chat, call.Turn.GetAcceptWire() == chat.Codec.Wire()
+	a.head = head{provider: c.cfg.Name, model: call.Model, dropped: dropped}
+	return a, resp, nil
 }
 
 func mediaType(form conversationv1.RawForm) string {
@@ -118,7 +118,8 @@ func (h *head) fill(started *conversationv1.Started) {
 	}
 }
 
-// answer turns one HTTP answer into chunks.
+// answer turns one HTTP answer into chunks. Its memory is used again for the next
+// one: what it hands on is lent.
 type answer struct {
 	client *Client
 	chat   Chat
@@ -135,6 +136,8 @@ type answer struct {
 	started bool
 	ended   bool
 }
+
+var answers = sync.Pool{New: func() any { return new(answer) }}
 
 // whole passes on an answer that is one JSON body.
 func (a *answer) whole(ctx context.Context, resp *upstream.Response, streamed bool) error {

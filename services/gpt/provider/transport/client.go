@@ -10,6 +10,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gptmesh/gptmesh/pkg/upstream"
@@ -57,6 +58,7 @@ type Client struct {
 	cfg     Config
 	base    string
 	fixed   *upstream.Fixed
+	lean    bool // Doer is the lean client
 	targets targets
 }
 
@@ -70,7 +72,8 @@ func New(cfg Config) (*Client, error) {
 		cfg.MaxBody = DefaultMaxBody
 	}
 	header := upstream.Header{{Name: "User-Agent", Value: cfg.UserAgent}, {Name: "Accept-Encoding", Value: "identity"}}
-	return &Client{cfg: cfg, base: base, fixed: upstream.Fix(append(header, cfg.Header...))}, nil
+	_, lean := cfg.Doer.(*upstream.Client)
+	return &Client{cfg: cfg, base: base, lean: lean, fixed: upstream.Fix(append(header, cfg.Header...))}, nil
 }
 
 // Name is the provider's name.
@@ -152,9 +155,8 @@ func (c *Client) complaint(ctx context.Context, resp *upstream.Response) ([]byte
 
 // send sends one request, whatever the answer's status is.
 func (c *Client) send(ctx context.Context, req Request) (*upstream.Response, error) {
-	out := &outbound{Request: upstream.Request{
-		Method: req.Method, Target: req.Target, Fixed: c.fixed, Body: req.Body, Stream: req.Stream, NoRetry: req.Once,
-	}}
+	out, _ := outbounds.Get().(*outbound)
+	out.Method, out.Target, out.Fixed, out.Body, out.Stream, out.NoRetry = req.Method, req.Target, c.fixed, req.Body, req.Stream, req.Once
 	out.Header = append(append(out.room[:0], req.Header...), upstream.Field{Name: "Accept", Value: req.Accept})
 	if req.Body != nil || req.Stream != nil {
 		out.Header = append(out.Header, upstream.Field{Name: "Content-Type", Value: or(req.ContentType, "application/json")})
@@ -165,6 +167,9 @@ func (c *Client) send(ctx context.Context, req Request) (*upstream.Response, err
 		out.Ready = exchange.Ready
 	}
 	resp, err := c.cfg.Doer.Do(ctx, &out.Request)
+	if c.lean && req.Stream == nil {
+		out.release() // the lean client knows of it no more, but for the body
+	}
 	if err != nil {
 		return nil, c.broken(ctx, err)
 	}
@@ -267,6 +272,8 @@ type outbound struct {
 	upstream.Request
 	room [4]upstream.Field
 }
+
+var outbounds = sync.Pool{New: func() any { return new(outbound) }}
 
 func (o *outbound) Get(name string) string { return o.Header.Get(name) }
 

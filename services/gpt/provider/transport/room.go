@@ -22,7 +22,7 @@ type room struct{ lent *[]byte }
 // room lends room for a body. The lean client is done with a body when its answer
 // is closed; the standard library's may still read it then.
 func (c *Client) room() room {
-	if _, lean := c.cfg.Doer.(*upstream.Client); !lean {
+	if !c.lean {
 		return room{}
 	}
 	return room{bodies.Get().(*[]byte)}
