@@ -41,6 +41,10 @@ type Span struct{ Start, End int }
 // Of returns the bytes of the span. The result aliases body and cannot be appended to in place.
 func (s Span) Of(body []byte) []byte { return body[s.Start:s.End:s.End] }
 
+// within says that the span begins within its body, as only that of a value within another one does: that of a [Member],
+// which was validated when it was found.
+func (s Span) within() bool { return s.Start > 0 }
+
 // Member is one member of an object, or one element of an array, as it lies in the body.
 type Member struct {
 	// Key spans the key with its quotes. It is empty for an array element.

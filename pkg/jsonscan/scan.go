@@ -18,18 +18,19 @@ func Scan(body []byte, want *Keys, out []Member) ([]Member, error) {
 }
 
 // ScanObject is Scan for an object inside a body that has been scanned: at is its span. The spans in the result are
-// offsets into body. want.MaxDepth counts from this object.
+// offsets into body. want.MaxDepth counts from this object. What stands in its strings is not looked at again.
 func ScanObject(body []byte, at Span, want *Keys, out []Member) ([]Member, error) {
-	c := members{parser: parser{b: body[:at.End], maxDepth: want.maxDepth()}}
+	c := members{parser: parser{b: body[:at.End], maxDepth: want.maxDepth(), sure: at.within()}}
 	out, _, err := c.collect(at.Start, want, out)
 	return out, err
 }
 
 // ForEachMember calls fn with each member of the object at the span, in order, until fn returns false. Doubled and
-// escaped keys are handed over like all others. The returned error, an [*Error], tells that the span holds no valid
-// object; members before the fault have been handed over by then.
+// escaped keys are handed over like all others. The span is a whole body's, which is validated, or that of a Member in
+// a body that nobody has changed since: what stands in its strings is not looked at again. The returned error, an
+// [*Error], tells that the span holds no valid object; members before the fault have been handed over by then.
 func ForEachMember(body []byte, at Span, fn func(Member) bool) error {
-	c := members{parser: parser{b: body[:at.End], maxDepth: DefaultMaxDepth}}
+	c := members{parser: parser{b: body[:at.End], maxDepth: DefaultMaxDepth, sure: at.within()}}
 	if !c.open(at.Start) {
 		return c.err()
 	}
@@ -45,10 +46,10 @@ func ForEachMember(body []byte, at Span, fn func(Member) bool) error {
 }
 
 // ForEachElement calls fn with each element of the array at the span, in order, until fn returns false. An element is
-// a Member without a key. The returned error, an [*Error], tells that the span holds no valid array; elements before
-// the fault have been handed over by then.
+// a Member without a key. The span is one like those of ForEachMember. The returned error, an [*Error], tells that the
+// span holds no valid array; elements before the fault have been handed over by then.
 func ForEachElement(body []byte, at Span, fn func(Member) bool) error {
-	p := parser{b: body[:at.End], maxDepth: DefaultMaxDepth}
+	p := parser{b: body[:at.End], maxDepth: DefaultMaxDepth, sure: at.within()}
 	i := p.space(at.Start)
 	if i >= len(p.b) || p.b[i] != '[' {
 		return &Error{Cause: ErrNotObject, Offset: i, Detail: "want an array"}
