@@ -100,7 +100,8 @@ func (db *DB) Select(ctx context.Context, query string, args ...any) (*sql.Rows,
 }
 
 // Query reads with a statement kept prepared by its text. Use it for fixed
-// texts; for texts made at run time use Select.
+// texts; for texts made at run time use Select. SQLite plans a statement anew for each
+// value of "limit ?", and not for those of "limit ? + 0".
 func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if err := db.settle(ctx); err != nil {
 		return nil, err

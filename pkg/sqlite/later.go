@@ -17,12 +17,12 @@ import (
 const (
 	// applyDelay is how long statements are left to gather.
 	applyDelay = time.Second
-	// applyAt is the size from which they are run at once, maxPending that from
-	// which callers wait.
-	applyAt, maxPending = 2 << 20, 8 << 20
+	// applyAt is the size from which they are run at once, in one transaction whose
+	// pages SQLite can keep in memory; maxPending that from which callers wait.
+	applyAt, maxPending = 1536 << 10, 8 << 20
 	// maxApply bounds the writes in one transaction: direct writes and readers
 	// wait for it.
-	maxApply = 512
+	maxApply = 1024
 	// applyAgain is the pause after a failure.
 	applyAgain = time.Second
 )

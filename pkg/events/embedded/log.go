@@ -31,7 +31,7 @@ func (l *log) read(ctx context.Context, from int64, limit int) (list []segment, 
 		}
 		list = append(list, s)
 		return nil
-	}, "select seq, micros, record from "+l.table+" where seq >= ? order by seq limit ?", from, int64(limit))
+	}, "select seq, micros, record from "+l.table+" where seq >= ? order by seq limit ? + 0", from, int64(limit)) // see sqlite.DB.Query
 	return list, err
 }
 
