@@ -13,6 +13,7 @@ const (
 	waiting
 	begun
 	skipped
+	over
 )
 
 // Write is a write that happens after a delay, sooner where somebody asks for
@@ -40,8 +41,7 @@ func (w *Write) Now(spawn func(func()), do func() error) {
 
 // Done makes it a write that is over, with err.
 func (w *Write) Done(err error) {
-	w.state, w.done, w.err = begun, make(chan struct{}), err
-	close(w.done)
+	w.state, w.err = over, err
 }
 
 // Start begins the write where it neither has begun nor was skipped.
@@ -75,10 +75,14 @@ func (w *Write) Skip() bool {
 }
 
 // Wait begins the write where it has not begun, and waits for it. It returns
-// the write's error with over set, or that of ctx. A skipped write never ends.
-func (w *Write) Wait(ctx context.Context) (over bool, err error) {
+// the write's error with ended set, or that of ctx. A skipped write never ends.
+func (w *Write) Wait(ctx context.Context) (ended bool, err error) {
 	w.Start()
 	w.mu.Lock()
+	if w.state == over {
+		defer w.mu.Unlock()
+		return true, w.err
+	}
 	done := w.done
 	w.mu.Unlock()
 	select {

@@ -1,9 +1,9 @@
 // Package durable lets a caller wait once for all that was written on its
 // behalf. A turn writes a few rows, in several rooms of one process; each is
-// acknowledged when it is durable, and nothing of the turn may be shown before
-// that. Where the caller holds a [Group] in its context, a store may return
-// from a write as soon as the write is in order, and leave the waiting to the
-// group. Contexts do not cross a wire: a room of another process finds no group
+// acknowledged when it is durable, and the end of the turn may not be shown before
+// that, nor anything of it before they are written. Where the caller holds a [Group]
+// in its context, a store may return from a write as soon as the write is in order,
+// and leave the waiting to the group. Contexts do not cross a wire: a room of another process finds no group
 // and waits for itself.
 package durable
 
@@ -15,10 +15,15 @@ import (
 	"github.com/gptmesh/gptmesh/gen/scope"
 )
 
-// Write is a write that is under way. Wait returns when it is durable, or why
-// it is not, or ctx's error. It may be called more than once.
+// Write is a write that is under way. Its methods may be called more than once.
 type Write interface {
+	// Wait returns when the write is durable, or why it is not, or ctx's error.
 	Wait(ctx context.Context) error
+
+	// Written returns when the end of this process, however sudden, cannot take the
+	// write any more; a loss of power may, until Wait has returned. Else it returns
+	// why, or ctx's error.
+	Written(ctx context.Context) error
 }
 
 // Group collects writes. It is safe for concurrent use. The zero value is
@@ -73,6 +78,31 @@ func (g *Group) Wait(ctx context.Context) error {
 		}
 		g.mu.Unlock()
 	}
+}
+
+// Written returns when every write added so far is written. They stay with the
+// group: Wait tells what becomes of them. A write that failed is the answer of this
+// call and of all later ones. A nil group has nothing to wait for.
+func (g *Group) Written(ctx context.Context) error {
+	if g == nil {
+		return nil
+	}
+	var room [len(g.room)]Write
+	g.mu.Lock()
+	err, writes := g.err, append(room[:0], g.writes...)
+	g.mu.Unlock()
+	// Where the newest is written, the others are too, as a rule.
+	for i := len(writes) - 1; i >= 0 && err == nil; i-- {
+		if err = writes[i].Written(ctx); err == nil || ctx.Err() != nil {
+			continue
+		}
+		g.mu.Lock()
+		if g.err == nil {
+			g.err = err
+		}
+		g.mu.Unlock()
+	}
+	return err
 }
 
 type key struct{}

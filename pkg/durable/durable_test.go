@@ -10,9 +10,16 @@ import (
 
 // write counts how often it was waited for.
 type write struct {
-	done  chan struct{}
-	err   error
-	waits int
+	done      chan struct{}
+	err       error
+	waits     int
+	unwritten error
+	asked     int // whether it is written
+}
+
+func (w *write) Written(context.Context) error {
+	w.asked++
+	return w.unwritten
 }
 
 func (w *write) Wait(ctx context.Context) error {
@@ -69,6 +76,58 @@ func TestGroupKeepsAFailure(t *testing.T) {
 	}
 }
 
+// What is written is still waited for, and its failure told.
+func TestGroupWritten(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("the disk is gone")
+	var g durable.Group
+	a, b := &write{done: make(chan struct{})}, &write{done: make(chan struct{}), err: failed}
+	g.Add(a)
+	g.Add(b)
+	if err := g.Written(t.Context()); err != nil || a.asked != 1 || b.asked != 1 || a.waits+b.waits != 0 {
+		t.Errorf("%v; asked %d and %d times", err, a.asked, b.asked)
+	}
+	close(a.done)
+	close(b.done)
+	if err := g.Wait(t.Context()); !errors.Is(err, failed) {
+		t.Errorf("Wait: %v", err)
+	}
+	if err := g.Written(t.Context()); !errors.Is(err, failed) {
+		t.Errorf("Written behind that: %v", err)
+	}
+}
+
+func TestGroupKeepsWhatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("the disk is full")
+	var g durable.Group
+	w := over(nil)
+	w.unwritten = failed
+	g.Add(w)
+	g.Add(over(nil))
+	for range 2 {
+		if err := g.Written(t.Context()); !errors.Is(err, failed) {
+			t.Errorf("Written: %v", err)
+		}
+	}
+	if err := g.Wait(t.Context()); !errors.Is(err, failed) {
+		t.Errorf("Wait: %v", err)
+	}
+	// Of one who left, nothing is known.
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	var other durable.Group
+	w = over(nil)
+	w.unwritten = ctx.Err()
+	other.Add(w)
+	if err := other.Written(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Written of one who left: %v", err)
+	}
+	if err := other.Wait(t.Context()); err != nil {
+		t.Errorf("Wait: %v", err)
+	}
+}
+
 // A caller who leaves has not waited: the next one waits again.
 func TestGroupAfterACallerLeft(t *testing.T) {
 	t.Parallel()
@@ -90,7 +149,7 @@ func TestGroupAfterACallerLeft(t *testing.T) {
 func TestNoGroup(t *testing.T) {
 	t.Parallel()
 	var g *durable.Group
-	if err := g.Wait(t.Context()); err != nil {
+	if err := errors.Join(g.Wait(t.Context()), g.Written(t.Context())); err != nil {
 		t.Error(err)
 	}
 	if durable.From(t.Context()) != nil {

@@ -9,22 +9,22 @@ import (
 // somebody who wants one.
 const flushAfter = 5 * time.Millisecond
 
-// Written returns when the records are in the journal's file: the end of the
-// process, however sudden, does not take them, a loss of power may until they are
-// flushed, which begins within a few milliseconds. It waits for no disk, as a rule;
-// where it has to, it is Wait.
-func (f *Flight) Written(ctx context.Context) error {
-	if f.journal != nil && f.journal.writeEarly(f) {
+// Written returns when the record of a number, which is one of the flight, and all
+// before it are in the journal's file: the end of the process, however sudden, does
+// not take them, a loss of power may until they are flushed, which begins within a
+// few milliseconds. It waits for no disk, as a rule; where it has to, it is Wait.
+func (f *Flight) Written(ctx context.Context, sequence uint64) error {
+	if f.journal != nil && f.journal.writeEarly(f, sequence) {
 		return nil
 	}
 	return f.Wait(ctx)
 }
 
-// writeEarly writes the records of f ahead of their group, and says whether they
-// are in the file.
-func (j *Journal) writeEarly(f *Flight) bool {
+// writeEarly writes the records of f ahead of their group, as far as there are any
+// yet, and says whether that of a number is in the file.
+func (j *Journal) writeEarly(f *Flight, sequence uint64) bool {
 	j.mu.Lock()
-	written, possible := f.written, j.next == f && !j.closed && j.fits()
+	written, possible := f.has(sequence), j.next == f && !j.closed && j.fits()
 	j.mu.Unlock()
 	if written || !possible {
 		return written
@@ -32,20 +32,15 @@ func (j *Journal) writeEarly(f *Flight) bool {
 	j.writes.Lock()
 	defer j.writes.Unlock()
 	j.mu.Lock()
-	if j.next != f { // it was taken, and as nobody writes, it was written as far as it could be
-		defer j.mu.Unlock()
-		return f.written
-	}
-	if j.closed || !j.fits() {
+	// Somebody else may have written it. Where its group was taken, it was written as
+	// far as it could be, as nobody writes now.
+	if written = f.has(sequence); written || j.next != f || j.closed || !j.fits() {
 		j.mu.Unlock()
-		return false
+		return written
 	}
 	// More may be appended behind data meanwhile, but nobody takes the buffer.
-	s, data := j.active, j.buffer[j.early:]
+	s, data, last := j.active, j.buffer[j.early:], j.last
 	j.mu.Unlock()
-	if len(data) == 0 {
-		return true
-	}
 	if j.pen.writeAt(s.file, data, s.size) != nil {
 		return false // whoever waits for the group is told
 	}
@@ -55,9 +50,14 @@ func (j *Journal) writeEarly(f *Flight) bool {
 	}
 	s.size += int64(len(data))
 	j.early += len(data)
+	f.written = last
 	j.mu.Unlock()
 	return true
 }
+
+// has says whether the record of a number is in the file and none of its group is
+// known to be missing. The journal's mu is held.
+func (f *Flight) has(sequence uint64) bool { return sequence <= f.written && !f.failed }
 
 // flushEarly makes the loop flush what was written and nobody waits for.
 func (j *Journal) flushEarly() {

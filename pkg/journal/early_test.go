@@ -20,25 +20,28 @@ func flushless(t *testing.T, cfg Config) *Journal {
 	return j
 }
 
-func written(t *testing.T, j *Journal, body string) *Flight {
+func written(t *testing.T, j *Journal, body string) (uint64, *Flight) {
 	t.Helper()
-	_, f := j.Append("a", 0, text(body))
-	if err := f.Written(t.Context()); err != nil {
+	n, f := j.Append("a", 0, text(body))
+	if err := f.Written(t.Context(), n); err != nil {
 		t.Fatal(err)
 	}
-	return f
+	return n, f
 }
 
 func TestWrittenIsThereWithoutAFlush(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	j := flushless(t, Config{Dir: dir})
-	f := written(t, j, "second")
-	j.Append("a", 0, text("third"))
+	second, f := written(t, j, "second")
+	third, _ := j.Append("a", 0, text("third"))
+	if err := f.Written(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
 	if got := bodies(start(t, Config{Dir: cut(t, dir)}).Attach("a", 0)); got != "first second" {
 		t.Errorf("%q", got)
 	}
-	if err := f.Written(t.Context()); err != nil {
+	if err := f.Written(t.Context(), third); err != nil {
 		t.Fatal(err)
 	}
 	if got := bodies(start(t, Config{Dir: cut(t, dir)}).Attach("a", 0)); got != "first second third" {
@@ -48,7 +51,7 @@ func TestWrittenIsThereWithoutAFlush(t *testing.T) {
 	if got := bodies(start(t, Config{Dir: cut(t, dir)}).Attach("a", 0)); got != "first second third fourth" {
 		t.Errorf("%q", got)
 	}
-	if err := f.Written(t.Context()); err != nil {
+	if err := f.Written(t.Context(), third); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -58,7 +61,7 @@ func TestWrittenIsFlushedThoughNobodyWaits(t *testing.T) {
 	j := start(t, Config{})
 	j.Attach("a", 0)
 	add(t, j, "a", 0, "first")
-	f := written(t, j, "second")
+	_, f := written(t, j, "second")
 	<-f.done
 	if s := j.Stats(); f.err != nil || s.Records != 2 {
 		t.Error(f.err, s)
@@ -96,10 +99,13 @@ func TestWrittenBeforeADiskFails(t *testing.T) {
 		}
 		return broken{f.(*os.File), &away}, nil
 	}})
-	f := written(t, j, "second")
+	second, f := written(t, j, "second")
 	away.Store(true)
-	if _, f := j.Append("a", 0, text("torn")); !errors.Is(f.Written(t.Context()), errAway) {
+	if n, f := j.Append("a", 0, text("torn")); !errors.Is(f.Written(t.Context(), n), errAway) {
 		t.Error("a record that could not be written was acknowledged")
+	}
+	if !errors.Is(f.Written(t.Context(), second), errAway) {
+		t.Error("a record whose segment was given up is said to be safe")
 	}
 	if !errors.Is(f.Wait(t.Context()), errAway) {
 		t.Error("a record that could not be flushed was acknowledged")
@@ -126,12 +132,12 @@ func TestWrittenConcurrently(t *testing.T) {
 		wg.Go(func() {
 			for i := range 100 {
 				body := fmt.Sprintf("%d.%d", caller, i)
-				_, f := j.Append("a", 0, text(body))
-				wait := f.Written
+				n, f := j.Append("a", 0, text(body))
+				wait := func() error { return f.Written(t.Context(), n) }
 				if random.IntN(3) == 0 {
-					wait = f.Wait
+					wait = func() error { return f.Wait(t.Context()) }
 				}
-				if err := wait(t.Context()); err != nil {
+				if err := wait(); err != nil {
 					t.Error(err)
 					return
 				}

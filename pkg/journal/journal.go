@@ -86,8 +86,9 @@ type Flight struct {
 	journal *Journal
 	done    chan struct{}
 	records uint64
-	written bool  // its records are in the file; guarded by the journal's mu
-	err     error // read after done is closed
+	written uint64 // its records up to this number are in the file; guarded by the journal's mu
+	failed  bool   // it is known not to become durable; guarded likewise
+	err     error  // read after done is closed
 	late    late
 }
 

@@ -27,7 +27,8 @@ const (
 type outgoing struct {
 	flight *Flight // nil while the first segment is made
 	data   []byte
-	early  int // so many bytes of data are the last of the active segment
+	last   uint64 // the number of its last record
+	early  int    // so many bytes of data are the last of the active segment
 	// landing says that the data is in the file and the disk is to have it.
 	landing bool
 }
@@ -39,7 +40,7 @@ func (j *Journal) take() bool {
 		return false
 	}
 	j.busy, j.wanted = true, false
-	j.out = outgoing{flight: j.next, data: j.buffer, early: j.early}
+	j.out = outgoing{flight: j.next, data: j.buffer, last: j.last, early: j.early}
 	j.buffer, j.writing, j.early = j.writing[:0], nil, 0
 	j.newest, j.numbers = j.numbers, j.newest
 	j.next = nil
@@ -195,7 +196,7 @@ func (j *Journal) write() error {
 	}
 	j.mu.Lock()
 	s.size += int64(len(data))
-	j.out.flight.written = true
+	j.out.flight.written = j.out.last
 	j.mu.Unlock()
 	return nil
 }
@@ -212,13 +213,15 @@ func (j *Journal) land(err error) {
 	if s := j.active; s != nil {
 		// Records whose writing failed may be found after all.
 		maps.Copy(s.last, j.numbers)
-		if err != nil && j.early > 0 {
+		if err != nil && j.early > 0 { // those of the next group too, which goes to another one
 			maps.Copy(s.last, j.newest)
+			j.next.written, j.wanted = 0, true
 		}
 	}
 	clear(j.numbers)
 	if err != nil {
 		err = fmt.Errorf("journal: %w", err)
+		out.flight.failed = true
 		j.active, j.early = nil, 0
 		j.recycle()
 	} else {

@@ -281,7 +281,7 @@ func (l *Later) Withdrawn() bool {
 // Written returns when the end of the process cannot take the write any more, a loss
 // of power still may. Where that cannot be had alone, it is Wait.
 func (l *Later) Written(ctx context.Context) error {
-	if l.flight == nil || l.flight.Written(ctx) == nil {
+	if l.flight == nil || l.flight.Written(ctx, l.sequence) == nil {
 		return nil
 	}
 	return l.Wait(ctx)

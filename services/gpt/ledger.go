@@ -68,13 +68,13 @@ func (e *entryInLedger) safe(ctx context.Context) error {
 }
 
 // join leaves the waiting for the row to whoever waits for all rows of the turn, or
-// waits where there is nobody.
+// waits until it is safe where there is nobody.
 func (e *entryInLedger) join(ctx context.Context) error {
 	if g := durable.From(ctx); g != nil && e.write != nil && e.err == nil {
 		g.Add(e.write)
 		return nil
 	}
-	return e.wait(ctx)
+	return e.safe(ctx)
 }
 
 // wait returns when the row is committed, or ctx ends.

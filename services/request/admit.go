@@ -10,6 +10,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/gen/scope"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/ids"
@@ -95,27 +96,19 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 	}
 	r.observe()
 	r.flag(ctx, owner)
-	accept := func() error {
-		lasting, cancel := callctx.Lasting(ctx, s.cfg.StoreTimeout)
-		defer cancel()
-		// The run's own changes while this is written.
-		row := r.describe(new(requestv1.Request), new(timestamppb.Timestamp))
-		record := s.beginning(lasting, row)
-		err := s.store.Accept(outbox.With(lasting, record.Record()), row, s.instance, key)
-		if err == nil {
-			record.Release()
-		}
-		return err
-	}
 	if key == nil {
-		if s.rowWaits(r) {
+		accept := func() error { return r.accept(ctx, nil) }
+		switch deferring, defers := s.store.(store.Deferring); {
+		case s.rowWaits(r):
 			s.rows.Later(&r.accepting, s.spawn, accept)
-		} else {
+		case defers:
+			r.accepting.Done(r.acceptLater(ctx, deferring))
+		default:
 			r.accepting.Now(s.spawn, accept)
 		}
 		return r, nil, nil
 	}
-	if err := accept(); err != nil {
+	if err := r.accept(ctx, key); err != nil {
 		s.dismiss(r)
 		if errors.Is(err, store.ErrKeyTaken) {
 			return nil, nil, err
@@ -124,6 +117,34 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 	}
 	r.accepting.Done(nil)
 	return r, nil, nil
+}
+
+// accept commits the row, whether the client is there or not.
+func (r *run) accept(ctx context.Context, key *store.Key) error {
+	lasting, cancel := callctx.Lasting(ctx, r.s.cfg.StoreTimeout)
+	defer cancel()
+	// The run's own changes while this is written.
+	row := r.describe(new(requestv1.Request), new(timestamppb.Timestamp))
+	record := r.s.beginning(lasting, row)
+	err := r.s.store.Accept(outbox.With(lasting, record.Record()), row, r.s.instance, key)
+	if err == nil {
+		record.Release()
+	}
+	return err
+}
+
+// acceptLater writes the row, and leaves the waiting to the turn's group.
+func (r *run) acceptLater(ctx context.Context, to store.Deferring) error {
+	var lasting scope.Apart
+	lasting.Start(ctx, r.s.cfg.StoreTimeout)
+	defer lasting.Stop()
+	record := r.s.beginning(&lasting, r.request)
+	w, err := to.AcceptLater(outbox.With(&lasting, record.Record()), r.request, r.s.instance)
+	if err == nil {
+		record.Release()
+		r.writes.Add(w)
+	}
+	return err
 }
 
 // said is what the row of a request says when it is admitted. It does not change.

@@ -45,7 +45,7 @@ type run struct {
 	done    deferred.Latch // opened when the row is final, or left to others
 
 	writes     durable.Group  // of the turn, in all rooms of this process
-	accepting  deferred.Write // the commit of the row
+	accepting  deferred.Write // the row; on PostgreSQL its commit
 	acceptErr  error
 	acceptDone bool
 
@@ -214,7 +214,7 @@ func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
 		r.firstAt = r.s.deps.Clock()
 	}
 	if first && last == nil { // with the last, save sees to the row
-		if err := r.awaitAccept(ctx); err != nil {
+		if err := r.awaitRows(ctx); err != nil {
 			if r.acceptDone {
 				r.broken = err // else the client left, which is no fault of the row
 			}
@@ -282,21 +282,30 @@ func (r *run) dropped(fields []string) {
 	r.request.Decision.DroppedFields = slices.Clone(fields[:min(len(fields), maxDropped)])
 }
 
-// awaitAccept waits for the commit of the row.
-func (r *run) awaitAccept(ctx context.Context) error {
+// awaitRows waits until the end of this process cannot take the row any more, nor
+// what the other rooms have written for the turn.
+func (r *run) awaitRows(ctx context.Context) error {
 	if !r.acceptDone {
 		over, err := r.accepting.Wait(ctx)
 		if !over {
 			return fault.From(err)
 		}
-		if err == nil { // what the other rooms wrote for the turn too
-			if err = r.writes.Wait(ctx); err != nil && ctx.Err() != nil {
+		if err == nil {
+			if err = r.writes.Written(ctx); err != nil && ctx.Err() != nil {
 				return fault.From(err)
 			}
 		}
 		r.acceptDone, r.acceptErr = true, storeFault(err, r.id)
 	}
 	return r.acceptErr
+}
+
+// awaitCommit waits until the row is durable, and what the other rooms have written.
+func (r *run) awaitCommit(ctx context.Context) error {
+	if err := r.awaitRows(ctx); err != nil {
+		return err
+	}
+	return storeFault(r.writes.Wait(ctx), r.id)
 }
 
 // finish stores the final state that a terminal event brings. It returns the

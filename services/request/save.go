@@ -21,7 +21,7 @@ func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *
 	ctx = &r.lasting
 	whole := r.accepting.Skip() // there is no row: this adds it
 	if !whole {
-		if err := r.awaitAccept(ctx); err != nil {
+		if err := r.awaitRows(ctx); err != nil {
 			r.end(failed, wire.Failure(err))
 			return err // there is none, and cannot be
 		}

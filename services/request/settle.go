@@ -194,7 +194,7 @@ func (r *run) settleNow(ctx context.Context, end openEnd) error {
 			break
 		}
 	}
-	if err := r.awaitAccept(ctx); err != nil {
+	if err := r.awaitCommit(ctx); err != nil {
 		return r.save(ctx, state, failure) // there is no row
 	}
 	end.request = proto.CloneOf(r.request)

@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/durable"
+	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/groupcommit"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 )
@@ -57,4 +60,70 @@ func TestStoreFails(t *testing.T) {
 	equal(t, w.submit(t.Context(), ask("hi")), hello)
 	// The answer is whole and stands in the response room: the key gives it.
 	equal(t, w.submit(t.Context(), req), hello)
+}
+
+// unflushedStore has rows that are written, and not on the disk before flushed is
+// closed, or never.
+type unflushedStore struct {
+	store.Store
+	flushed chan struct{}
+	err     error // of the flush
+}
+
+func (s *unflushedStore) AcceptLater(ctx context.Context, r *requestv1.Request, instance string) (durable.Write, error) {
+	return s, s.Accept(ctx, r, instance, nil)
+}
+
+func (s *unflushedStore) Written(context.Context) error { return nil }
+
+func (s *unflushedStore) Wait(ctx context.Context) error {
+	select {
+	case <-s.flushed:
+		return s.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// TestFirstChunkWaitsForNoFlush: a client sees the first chunk while its rows are on
+// their way to the disk, and the end when they are there; where they cannot be, the
+// end says so.
+func TestFirstChunkWaitsForNoFlush(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{hello: nil, "1:^Hel 2:lo 3:!STORE_UNAVAILABLE": groupcommit.ErrAborted} {
+		unflushed := &unflushedStore{flushed: make(chan struct{}), err: err}
+		w := open(t, options{
+			config: func(c *Config) { c.RetryInterval = 5 * time.Millisecond },
+			store:  func(s store.Store) store.Store { unflushed.Store = s; return unflushed },
+		})
+		equal(t, w.submit(t.Context(), ask("hi"), func(m *requestv1.SubmitResponse) error {
+			switch m.GetChunk().GetSequence() {
+			case 1:
+				if state := w.newest().GetState(); state != accepted && state != running {
+					t.Errorf("amid the answer the row says %v", state)
+				}
+			case 2:
+				close(unflushed.flushed)
+			case 3:
+				select {
+				case <-unflushed.flushed:
+				default:
+					t.Error("the end did not wait for the disk")
+				}
+			}
+			return nil
+		}), want)
+		eventually(t, "the row says so", func() bool { return w.newest().GetState() == completed })
+	}
+}
+
+// TestDetachedWaitsForTheFlush: nobody waits for the end of what is acknowledged here.
+func TestDetachedWaitsForTheFlush(t *testing.T) {
+	t.Parallel()
+	unflushed := &unflushedStore{flushed: make(chan struct{}), err: groupcommit.ErrAborted}
+	close(unflushed.flushed)
+	w := open(t, options{store: func(s store.Store) store.Store { unflushed.Store = s; return unflushed }})
+	if _, err := w.caller.SubmitDetached(t.Context(), &requestv1.SubmitDetachedRequest{Submit: ask("hi")}); !fault.Is(err, meshv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE) {
+		t.Errorf("%v", err)
+	}
 }

@@ -27,7 +27,7 @@ func (s *Service) SubmitDetached(ctx context.Context, req *requestv1.SubmitDetac
 	// What is acknowledged is committed, whether the caller still waits or not.
 	commitCtx, cancel := callctx.Lasting(ctx, s.cfg.StoreTimeout)
 	defer cancel()
-	if err := r.awaitAccept(commitCtx); err != nil {
+	if err := r.awaitCommit(commitCtx); err != nil {
 		s.dismiss(r)
 		return nil, err
 	}

@@ -126,9 +126,12 @@ func (s *Service) make(ctx context.Context, r *run) error {
 			State: responsev1.Response_STATE_RUNNING, CreateTime: timestamppb.New(r.begin),
 		}, s.instance)
 	}
-	if r.rowWaits() {
+	switch {
+	case r.rowWaits():
 		s.rows.Later(&r.begun, s.spawn, begin)
-	} else {
+	case r.writes != nil && !s.shared: // the store leaves the waiting to the group
+		r.begun.Done(begin())
+	default:
 		r.begun.Now(s.spawn, begin)
 	}
 	var err error

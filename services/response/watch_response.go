@@ -10,6 +10,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
+	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 )
@@ -190,11 +191,20 @@ func (r *run) read(ctx context.Context, send func(*conversationv1.Chunk) error, 
 			}
 			return nil
 		}
-		// Nothing is shown before what was written for it is durable.
-		if err := r.writes.Wait(ctx); err != nil {
+		chunk := new(conversationv1.Chunk)
+		if err := proto.Unmarshal(entry, chunk); err != nil {
+			return fault.Internal(err)
+		}
+		// Nothing is shown before what was written for it is safe from the end of this
+		// process, nor the end before it is durable.
+		until := r.writes.Written
+		if wire.Last(chunk) != nil {
+			until = r.writes.Wait
+		}
+		if err := until(ctx); err != nil {
 			return storeFault(err, r.id)
 		}
-		if err := deliverEntry(entry, send); err != nil {
+		if err := send(chunk); err != nil {
 			return err
 		}
 	}
@@ -210,12 +220,4 @@ func (r *run) follow(ctx context.Context, after int64, send func(*conversationv1
 		return r.early
 	}
 	return r.read(ctx, send, after)
-}
-
-func deliverEntry(entry []byte, send func(*conversationv1.Chunk) error) error {
-	chunk := new(conversationv1.Chunk)
-	if err := proto.Unmarshal(entry, chunk); err != nil {
-		return fault.Internal(err)
-	}
-	return send(chunk)
 }

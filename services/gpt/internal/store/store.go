@@ -72,10 +72,6 @@ type Deferring interface {
 type Reservation interface {
 	durable.Write
 
-	// Written returns when the end of this process cannot take the row any more; a
-	// loss of power may, until Wait has returned.
-	Written(ctx context.Context) error
-
 	// Failure is why there is no row, nil as long as none is known.
 	Failure() error
 }

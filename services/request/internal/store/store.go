@@ -11,6 +11,7 @@ import (
 	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/durable"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -74,6 +75,16 @@ type Store interface {
 
 	// Ping says whether the store can serve.
 	Ping(ctx context.Context) error
+}
+
+// Deferring is a Store that adds requests without waiting for a commit.
+type Deferring interface {
+	Store
+
+	// AcceptLater is Accept without a key, but that the caller waits by himself for
+	// what it returns. The request is in order when it returns, and may be finished;
+	// nothing of it is kept.
+	AcceptLater(ctx context.Context, request *requestv1.Request, instance string) (durable.Write, error)
 }
 
 // Key is an idempotency key to be bound to a request.

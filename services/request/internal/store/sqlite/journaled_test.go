@@ -1,10 +1,13 @@
 package sqlite
 
 import (
+	"context"
+	"errors"
 	"path/filepath"
 	"sync"
 	"testing"
 
+	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	"github.com/gptmesh/gptmesh/pkg/journal"
 	kit "github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
@@ -24,6 +27,40 @@ func TestStoreBehindJournal(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) store.Store { s, _ := journaled(t); return s })
 }
+
+// waiting accepts requests later, and waits for their rows.
+type waiting struct{ *Store }
+
+func (s waiting) Accept(ctx context.Context, r *requestv1.Request, instance string, key *store.Key) error {
+	if key != nil {
+		return s.Store.Accept(ctx, r, instance, key)
+	}
+	w, err := s.AcceptLater(ctx, r, instance)
+	if err == nil {
+		err = errors.Join(w.Written(ctx), w.Wait(ctx))
+	}
+	return err
+}
+
+// TestAcceptLater is the suite with rows that are waited for by the caller, where they
+// wait for their table and where each is committed at once.
+func TestAcceptLater(t *testing.T) {
+	t.Parallel()
+	for _, known := range []claims{nil, taken{}} {
+		storetest.Run(t, func(t *testing.T) store.Store {
+			s, _ := journaled(t)
+			if known != nil {
+				s.fresh = known
+			}
+			return waiting{s}
+		})
+	}
+}
+
+// taken takes no id for new.
+type taken struct{}
+
+func (taken) Claim(string) bool { return false }
 
 // TestToldBehindJournal: what is told survives that two writes become one.
 func TestToldBehindJournal(t *testing.T) {

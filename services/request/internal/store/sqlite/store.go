@@ -11,6 +11,7 @@ import (
 	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
@@ -53,7 +54,13 @@ func (s *Store) Ping(ctx context.Context) error {
 // Accept implements store.Store.
 func (s *Store) Accept(ctx context.Context, r *requestv1.Request, instance string, key *store.Key) error {
 	if key == nil {
-		return s.accept(ctx, r, instance)
+		w, err := s.accept(ctx, r, instance)
+		if w.later != nil {
+			if err = w.later.Join(ctx); err != nil {
+				s.take(r.GetId())
+			}
+		}
+		return err
 	}
 	head := head(r, instance)
 	defer head.Release()
@@ -112,30 +119,66 @@ func whole(head sqlite.Values, r *requestv1.Request, answered bool) (sqlite.Stmt
 // bodyRoom is room for the body of a usual request.
 const bodyRoom = 512
 
-// accept adds a request without a key.
-func (s *Store) accept(ctx context.Context, r *requestv1.Request, instance string) error {
+// AcceptLater implements store.Deferring.
+func (s *Store) AcceptLater(ctx context.Context, r *requestv1.Request, instance string) (durable.Write, error) {
+	w, err := s.accept(ctx, r, instance)
+	if err != nil {
+		return nil, err
+	}
+	return &w, nil
+}
+
+// accept adds a request without a key; without later where it is committed already.
+func (s *Store) accept(ctx context.Context, r *requestv1.Request, instance string) (accepting, error) {
 	head := head(r, instance)
 	stmt, err := whole(head, r, false)
 	if err != nil {
-		return err
+		return accepting{}, err
 	}
 	defer stmt.Values.Release()
 	if !s.fresh.Claim(r.GetId()) {
 		_, err := s.db.Run(ctx, stmt)
-		return err
+		return accepting{}, err
 	}
 	later, err := s.db.Later(ctx, stmt)
 	if err != nil {
-		return err
+		return accepting{}, err
 	}
 	s.mu.Lock()
 	s.open[r.GetId()] = begun{later: later, head: head}
 	s.mu.Unlock()
-	if err := later.Join(ctx); err != nil {
-		s.take(r.GetId())
-		return err
+	return accepting{store: s, id: r.GetId(), later: later}, nil
+}
+
+// accepting is a row on its way.
+type accepting struct {
+	store *Store
+	id    string
+	later *sqlite.Later // nil where it is committed
+}
+
+// Wait implements durable.Write.
+func (a *accepting) Wait(ctx context.Context) error {
+	if a.later == nil {
+		return nil
 	}
-	return nil
+	return a.ended(ctx, a.later.Wait(ctx))
+}
+
+// Written implements durable.Write.
+func (a *accepting) Written(ctx context.Context) error {
+	if a.later == nil {
+		return nil
+	}
+	return a.ended(ctx, a.later.Written(ctx))
+}
+
+// ended forgets a row that could not be written: there is nothing to finish.
+func (a *accepting) ended(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() == nil && a.later.Withdrawn() {
+		a.store.take(a.id)
+	}
+	return err
 }
 
 // take hands the finishing of a row to one caller.
