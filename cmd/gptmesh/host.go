@@ -94,7 +94,7 @@ func newHost(ctx context.Context, s *settings, rooms []string) (*host, error) {
 			return nil, err
 		}
 		h.group.Add(lifecycle.Component{Name: "data directory", Close: h.lock.Release})
-		if h.journal, err = openJournal(s.Data); err != nil {
+		if h.journal, err = s.openJournal(); err != nil {
 			return nil, errors.Join(err, h.group.Abandon())
 		}
 		h.group.Add(lifecycle.Component{Name: "journal", Close: h.journal.Close})
@@ -218,9 +218,9 @@ func (h *host) address(room string) string {
 	return map[string]string{"session": a.Session, "request": a.Request, "response": a.Response, "gpt": a.GPT, "classifier": a.Classifier}[room]
 }
 
-// openJournal opens the journal of a data folder.
-func openJournal(data string) (*journal.Journal, error) {
-	return journal.Open(journal.Config{Dir: filepath.Join(data, "journal")})
+// openJournal opens the journal of the data folder.
+func (s *settings) openJournal() (*journal.Journal, error) {
+	return journal.Open(journal.Config{Dir: filepath.Join(s.Data, "journal"), Behind: s.Store.Flush == flushBehind})
 }
 
 // countRecords shows how many records of the journal share a flush.

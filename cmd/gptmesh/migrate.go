@@ -76,7 +76,7 @@ func visitStore(s *settings, room string, lite, pg fs.FS, visit func(context.Con
 		return visit(ctx, room, db, pg)
 	}
 	// What a killed process left in the journal goes in before the tables change.
-	j, err := openJournal(s.Data)
+	j, err := s.openJournal()
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ type settings struct {
 
 	Auth       auth.Config           `yaml:",inline"`
 	RateLimits ratelimit.Config      `yaml:"rate_limits"`
+	Store      storeSettings         `yaml:"store"`
 	Database   databaseSettings      `yaml:"database"`
 	Addresses  addresses             `yaml:"addresses"`
 	TLS        rpc.TLSConfig         `yaml:"tls"`
@@ -55,6 +56,28 @@ type settings struct {
 	GPT        gpt.Config        `yaml:"gpt"`
 	Session    session.Config    `yaml:"session"`
 	Classifier classifier.Config `yaml:"classifier"`
+}
+
+// storeSettings are of the embedded stores.
+type storeSettings struct {
+	// Flush is what a loss of power may take. "answers": nothing of a turn whose end
+	// was told, since the end waits for the disk. "behind": what was told within the
+	// last milliseconds, since the end waits for no disk. A killed process takes
+	// nothing either way.
+	Flush string `yaml:"flush"`
+}
+
+// Values of storeSettings.Flush.
+const (
+	flushAnswers = "answers"
+	flushBehind  = "behind"
+)
+
+func (s storeSettings) validate() error {
+	if s.Flush != flushAnswers && s.Flush != flushBehind {
+		return fmt.Errorf("flush: %q: want %s or %s", s.Flush, flushAnswers, flushBehind)
+	}
+	return nil
 }
 
 // databaseSettings name the PostgreSQL that all rooms of this process use, each
@@ -90,6 +113,7 @@ func defaultSettings() settings {
 	return settings{
 		HTTP: "127.0.0.1:4700", GRPC: "127.0.0.1:4701", Admin: "127.0.0.1:4702", Data: defaultData(),
 		RateLimits: ratelimit.DefaultConfig(),
+		Store:      storeSettings{Flush: flushAnswers},
 		Database:   databaseSettings{MaxConns: 8},
 		Events:     eventSettings{Driver: "embedded", Prefix: "gptmesh"},
 		Log:        telemetry.LogConfig{Level: "info", Format: "text", Delay: 10 * time.Millisecond},
@@ -131,6 +155,7 @@ func (s *settings) validate() error {
 	check("rate_limits", s.RateLimits.Validate())
 	check("tls", s.TLS.Validate())
 	check("traces", s.Traces.Validate())
+	check("store", s.Store.validate())
 	check("events", s.Events.validate())
 	check("gateway", s.Gateway.Validate())
 	check("request", s.Request.Validate())

@@ -66,6 +66,17 @@ func TestWithoutKeysOnlyLoopbackIsBound(t *testing.T) {
 	}
 }
 
+func TestFlushIsOneOfTwo(t *testing.T) {
+	t.Parallel()
+	for flush, right := range map[string]bool{"answers": true, "behind": true, "": false, "never": false} {
+		s := defaultSettings()
+		s.Store.Flush = flush
+		if err := s.validate(); (err == nil) != right || err != nil && !strings.Contains(err.Error(), "store: flush") {
+			t.Errorf("%q: %v", flush, err)
+		}
+	}
+}
+
 func TestEveryMethodHasAPolicy(t *testing.T) {
 	t.Parallel()
 	if _, err := rpc.LoadPolicies(); err != nil {

@@ -12,16 +12,16 @@ const flushAfter = 5 * time.Millisecond
 // Written returns when the record of a number, which is one of the flight, and all
 // before it are in the journal's file: the end of the process, however sudden, does
 // not take them, a loss of power may until they are flushed, which begins within a
-// few milliseconds. It waits for no disk, as a rule; where it has to, it is Wait.
+// few milliseconds. It waits for no disk, as a rule; where it has to, it is for the flush.
 func (f *Flight) Written(ctx context.Context, sequence uint64) error {
 	if f.journal != nil && f.journal.writeEarly(f, sequence) {
 		return nil
 	}
-	return f.Wait(ctx)
+	return f.flushed(ctx)
 }
 
 // writeEarly writes the records of f ahead of their group, as far as there are any
-// yet, and says whether that of a number is in the file.
+// yet, and says whether that of a number, or the last there is, is in the file.
 func (j *Journal) writeEarly(f *Flight, sequence uint64) bool {
 	j.mu.Lock()
 	written, possible := f.has(sequence), j.next == f && !j.closed && j.fits()
@@ -39,7 +39,7 @@ func (j *Journal) writeEarly(f *Flight, sequence uint64) bool {
 		return written
 	}
 	// More may be appended behind data meanwhile, but nobody takes the buffer.
-	s, data, last := j.active, j.buffer[j.early:], j.last
+	s, data, last := j.active, j.buffer[j.early:], f.last
 	j.mu.Unlock()
 	if j.pen.writeAt(s.file, data, s.size) != nil {
 		return false // whoever waits for the group is told
@@ -55,9 +55,9 @@ func (j *Journal) writeEarly(f *Flight, sequence uint64) bool {
 	return true
 }
 
-// has says whether the record of a number is in the file and none of its group is
-// known to be missing. The journal's mu is held.
-func (f *Flight) has(sequence uint64) bool { return sequence <= f.written && !f.failed }
+// has says whether the record of a number, or the last there is, is in the file and
+// none of its group is known to be missing. The journal's mu is held.
+func (f *Flight) has(sequence uint64) bool { return min(sequence, f.last) <= f.written && !f.failed }
 
 // flushEarly makes the loop flush what was written and nobody waits for.
 func (j *Journal) flushEarly() {

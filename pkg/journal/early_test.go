@@ -88,6 +88,66 @@ func TestWrittenAndTheNextSegment(t *testing.T) {
 	}
 }
 
+// TestBehind: what is acknowledged is in the file, and reaches the disk though nobody
+// waits.
+func TestBehind(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var disk sync.Mutex
+	j := flushless(t, Config{Dir: dir, Behind: true, open: func(dir string, number int, room int64) (file, error) {
+		f, err := create(dir, number, room)
+		if err != nil {
+			return nil, err
+		}
+		return busy{f.(*os.File), &disk}, nil
+	}})
+	disk.Lock()
+	_, f := j.Append("a", 0, text("second"))
+	if err := f.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	add(t, j, "a", 0, "third")
+	if got := bodies(start(t, Config{Dir: cut(t, dir)}).Attach("a", 0)); got != "first second third" {
+		t.Errorf("%q", got)
+	}
+	disk.Unlock()
+	if <-f.done; f.err != nil {
+		t.Error(f.err)
+	}
+}
+
+// busy is a file on a disk that is busy while somebody has it.
+type busy struct {
+	*os.File
+	disk *sync.Mutex
+}
+
+func (f busy) Sync() error {
+	f.disk.Lock()
+	defer f.disk.Unlock()
+	return f.File.Sync()
+}
+
+// TestBehindConcurrently has callers whose segments end again and again.
+func TestBehindConcurrently(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := start(t, Config{Dir: dir, Segment: 4 << 10, Behind: true})
+	j.Attach("a", 0)
+	var wg sync.WaitGroup
+	for caller := range 8 {
+		wg.Go(func() {
+			for i := range 100 {
+				add(t, j, "a", 0, fmt.Sprintf("%d.%d", caller, i))
+			}
+		})
+	}
+	wg.Wait()
+	if f, err := read(cut(t, dir)); err != nil || len(f.records["a"]) != 800 {
+		t.Errorf("%d of 800 acknowledged are there, %v", len(f.records["a"]), err)
+	}
+}
+
 func TestWrittenBeforeADiskFails(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

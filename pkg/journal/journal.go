@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -29,6 +30,10 @@ type Config struct {
 	// Spare is how many segments without records are kept for reuse. Default
 	// DefaultSpare.
 	Spare int
+	// Behind acknowledges records that are written, and flushes them within a few
+	// milliseconds: the end of the process does not take what was acknowledged, a
+	// loss of power may.
+	Behind bool
 	// NoSync leaves out the flush to the disk: a loss of power may take what was
 	// acknowledged. For tests.
 	NoSync bool
@@ -86,16 +91,25 @@ type Flight struct {
 	journal *Journal
 	done    chan struct{}
 	records uint64
+	last    uint64 // the number of its last record; guarded by the journal's mu
 	written uint64 // its records up to this number are in the file; guarded by the journal's mu
 	failed  bool   // it is known not to become durable; guarded likewise
 	err     error  // read after done is closed
 	late    late
 }
 
-// Wait returns nil when the records are durable, an error when they are not, or
-// that of ctx. One who waits with a context that time alone ends (scope.Apart) may
+// Wait returns nil when the records that the flight has by now are durable, with
+// Config.Behind when they are written; an error when they are not, or that of ctx. One who waits with a context that time alone ends (scope.Apart) may
 // wait until that time though it is cancelled.
 func (f *Flight) Wait(ctx context.Context) error {
+	if f.journal != nil && f.journal.cfg.Behind && f.journal.writeEarly(f, math.MaxUint64) {
+		return nil
+	}
+	return f.flushed(ctx)
+}
+
+// flushed is Wait, but that nothing less than a flush will do.
+func (f *Flight) flushed(ctx context.Context) error {
 	select {
 	case <-f.done:
 		return f.err
@@ -232,6 +246,7 @@ func (j *Journal) Append(store string, replaces uint64, body Body) (uint64, *Fli
 		j.next = f
 	}
 	f.records++
+	f.last = sequence
 	large := len(j.buffer) > maxBuffer && !j.busy
 	j.mu.Unlock()
 	if large {

@@ -27,8 +27,7 @@ const (
 type outgoing struct {
 	flight *Flight // nil while the first segment is made
 	data   []byte
-	last   uint64 // the number of its last record
-	early  int    // so many bytes of data are the last of the active segment
+	early  int // so many bytes of data are the last of the active segment
 	// landing says that the data is in the file and the disk is to have it.
 	landing bool
 }
@@ -40,7 +39,7 @@ func (j *Journal) take() bool {
 		return false
 	}
 	j.busy, j.wanted = true, false
-	j.out = outgoing{flight: j.next, data: j.buffer, last: j.last, early: j.early}
+	j.out = outgoing{flight: j.next, data: j.buffer, early: j.early}
 	j.buffer, j.writing, j.early = j.writing[:0], nil, 0
 	j.newest, j.numbers = j.numbers, j.newest
 	j.next = nil
@@ -196,7 +195,7 @@ func (j *Journal) write() error {
 	}
 	j.mu.Lock()
 	s.size += int64(len(data))
-	j.out.flight.written = j.out.last
+	j.out.flight.written = j.out.flight.last
 	j.mu.Unlock()
 	return nil
 }

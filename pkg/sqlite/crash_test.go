@@ -18,12 +18,15 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/journal"
 )
 
-const childPath = "GPTMESH_SQLITE_TEST_CHILD"
+const (
+	childPath   = "GPTMESH_SQLITE_TEST_CHILD"
+	childBehind = "GPTMESH_SQLITE_TEST_BEHIND" // flushes come behind what was acknowledged
+)
 
 // child writes rows from many goroutines until it is killed and prints each
 // id after it was acknowledged.
 func child(path string) int {
-	j, err := journal.Open(journal.Config{Dir: filepath.Join(filepath.Dir(path), "journal"), Segment: 64 << 10})
+	j, err := journal.Open(journal.Config{Dir: filepath.Join(filepath.Dir(path), "journal"), Segment: 64 << 10, Behind: os.Getenv(childBehind) != ""})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -106,8 +109,8 @@ func TestAcknowledgedWritesSurviveKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	var acknowledged []string
-	for range 3 {
-		acknowledged = killWhileWriting(t, path, 1+rand.IntN(400))
+	for _, env := range []string{"", childBehind + "=1", "", childBehind + "=1"} {
+		acknowledged = killWhileWriting(t, path, 1+rand.IntN(400), env)
 		j := openJournal(t, filepath.Dir(path))
 		db, err := Open(t.Context(), Config{Path: path, Journal: j, Name: "rows"})
 		if err != nil {
@@ -143,10 +146,10 @@ func TestAcknowledgedWritesSurviveKill(t *testing.T) {
 
 // killWhileWriting kills a writing process after it acknowledged about n
 // writes and returns all ids that it acknowledged.
-func killWhileWriting(t *testing.T, path string, n int) []string {
+func killWhileWriting(t *testing.T, path string, n int, env string) []string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childPath+"="+path)
+	cmd.Env = append(os.Environ(), childPath+"="+path, env)
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {

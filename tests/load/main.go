@@ -40,6 +40,7 @@ func run(args []string) error {
 	length := flags.Duration("duration", 3*time.Second, "length of a round")
 	only := flags.String("only", "", "scenarios whose name contains this")
 	all := flags.Bool("all", false, "every scenario of the matrix, not only the short list")
+	file := flags.String("config", "", "a file with the configuration of the program; that of -before has none")
 	shape := flags.String("shape", "up", "the mesh's processes: up, lean or full")
 	thin := flags.Bool("thin", false, "with a split shape: one processor for each process without the gateway")
 	database := flags.String("database", "", "a PostgreSQL to keep rows in; empty means the embedded stores")
@@ -56,7 +57,7 @@ func run(args []string) error {
 	p := plan{
 		binary: *binary, before: *before, rounds: *rounds, length: *length, only: *only, profiles: *profiles,
 		all: *all, shape: *shape, thin: *thin, database: *database, sessions: *sessions,
-		vitals: *vital,
+		vitals: *vital, config: *file,
 	}
 	if *durable {
 		// As a server is set up by itself, but for its cache.
@@ -175,7 +176,9 @@ func measure(p plan) error {
 			return err
 		}
 		defer os.RemoveAll(older)
-		before, err := spawnMesh(p, p.before, upstream, older)
+		plain := p
+		plain.config = ""
+		before, err := spawnMesh(plain, p.before, upstream, older)
 		if err != nil {
 			return err
 		}
