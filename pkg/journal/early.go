@@ -49,6 +49,7 @@ func (j *Journal) writeEarly(f *Flight, sequence uint64) bool {
 		j.soon.Reset(flushAfter)
 	}
 	s.size += int64(len(data))
+	j.provide()
 	j.early += len(data)
 	f.written = last
 	j.mu.Unlock()

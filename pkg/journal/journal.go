@@ -71,8 +71,10 @@ type Journal struct {
 	writing []byte            // room for the next buffer
 	numbers map[string]uint64 // newest of what is being written
 	active  *segment          // changed by whoever took a group and writes
-	highest int               // number of a segment; of whoever took a group
+	highest int               // number of a segment
 	stats   Stats
+
+	providing sync.WaitGroup // of those who make the next segment
 }
 
 // Stats counts what a Journal has done since it was opened.
@@ -314,6 +316,7 @@ func (j *Journal) Close() error {
 		j.flusher.ring()
 	}
 	<-j.over
+	j.providing.Wait() // nobody begins when it is closed
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	active := j.active

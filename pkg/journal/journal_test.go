@@ -116,6 +116,33 @@ func TestTornTail(t *testing.T) {
 	}
 }
 
+// TestNextSegmentIsThere: whoever writes what does not fit any more makes no file.
+func TestNextSegmentIsThere(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var opened atomic.Int64
+	j := start(t, Config{Dir: dir, Segment: 110, open: func(dir string, number int, room int64) (file, error) {
+		opened.Add(1)
+		return create(dir, number, room)
+	}})
+	j.Attach("a", 0)
+	for i, body := range []string{"the_first_record", "fills_half", "begins_a_segment", "fills_half", "begins_the_third"} {
+		before := opened.Load()
+		add(t, j, "a", 0, body)
+		if i > 0 && strings.HasPrefix(body, "begins") && opened.Load() != before {
+			t.Errorf("whoever wrote record %d made a file", i)
+		}
+		j.providing.Wait()
+	}
+	want := "the_first_record fills_half begins_a_segment fills_half begins_the_third"
+	if got := bodies(start(t, Config{Dir: cut(t, dir)}).Attach("a", 0)); got != want {
+		t.Errorf("%q", got)
+	}
+	if n := opened.Load(); n != 3 {
+		t.Errorf("%d files for three segments", n)
+	}
+}
+
 func TestSegmentsAreUsedAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

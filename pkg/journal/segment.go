@@ -20,10 +20,11 @@ type file interface {
 
 // segment is one file of the journal.
 type segment struct {
-	number int
-	file   file // nil until it is written to
-	size   int64
-	last   map[string]uint64 // of each store, the highest number in here
+	number   int
+	file     file // nil until it is made
+	size     int64
+	provided bool              // the one behind it was seen to; guarded by the journal's mu
+	last     map[string]uint64 // of each store, the highest number in here
 }
 
 // takes says whether size more bytes belong into the segment. One larger than

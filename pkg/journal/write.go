@@ -195,6 +195,7 @@ func (j *Journal) write() error {
 	}
 	j.mu.Lock()
 	s.size += int64(len(data))
+	j.provide()
 	j.out.flight.written = j.out.flight.last
 	j.mu.Unlock()
 	return nil
@@ -283,8 +284,7 @@ func (j *Journal) room(size int64) (_ *segment, fresh bool, _ error) {
 	if n := len(j.spare); n > 0 {
 		s, j.spare = j.spare[n-1], j.spare[:n-1]
 	} else {
-		j.highest++
-		s = &segment{number: j.highest, last: map[string]uint64{}}
+		s = j.number()
 	}
 	var extra []*segment
 	if len(j.spare) > j.cfg.Spare {
@@ -298,7 +298,7 @@ func (j *Journal) room(size int64) (_ *segment, fresh bool, _ error) {
 		}
 		_ = os.Remove(segmentPath(j.cfg.Dir, old.number))
 	}
-	s.size = 0
+	s.size, s.provided = 0, false
 	if s.file == nil {
 		f, err := j.cfg.open(j.cfg.Dir, s.number, j.cfg.Segment)
 		if err != nil {
