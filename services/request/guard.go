@@ -259,35 +259,43 @@ func (r *run) flag(ctx context.Context, key string) {
 		s.metrics.guard.WithLabelValues("skipped").Inc()
 		return
 	}
-	turn := kept(r.submit.GetTurn())
+	turn := glanceAt(r.submit.GetTurn())
 	reports := make(chan *conversationv1.GuardReport, 1)
 	r.guard = reports
 	s.work.Go(func() { reports <- s.flagged(ctx, turn, key) })
 }
 
-// kept is a turn that may be looked at when its request is over: the memory of a
-// raw body is the caller's then.
-func kept(turn *conversationv1.Turn) *conversationv1.Turn {
-	raw := turn.GetRaw()
-	if raw == nil || len(raw.GetBody()) > maxFlagBody || len(turn.GetMessages()) > 0 {
-		return turn
-	}
-	out := shallow(turn)
-	out.Raw = shallow(raw)
-	out.Raw.Body = bytes.Clone(raw.GetBody())
-	return out
+// glance is what of a turn is looked at beside its answer.
+type glance struct {
+	messages []*conversationv1.Message // of a typed turn
+	wire     conversationv1.Wire       // of a raw one
+	body     []byte
 }
 
-func (s *Service) flagged(ctx context.Context, turn *conversationv1.Turn, key string) *conversationv1.GuardReport {
-	if len(turn.GetMessages()) == 0 && turn.GetRaw() != nil {
-		if len(turn.GetRaw().GetBody()) > maxFlagBody {
-			return &conversationv1.GuardReport{Note: "the turn is too long to be looked at beside its answer"}
+// glanceAt takes what may be looked at when the request is over: the memory of a raw
+// body may be the caller's then, unless the turn is a stream.
+func glanceAt(turn *conversationv1.Turn) glance {
+	g := glance{messages: turn.GetMessages()}
+	if raw := turn.GetRaw(); raw != nil && len(g.messages) == 0 {
+		g.wire, g.body = raw.GetWire(), raw.GetBody()
+		if !turn.GetStream() && len(g.body) <= maxFlagBody {
+			g.body = bytes.Clone(g.body)
 		}
-		typed, err := s.decode(turn)
+	}
+	return g
+}
+
+func (s *Service) flagged(ctx context.Context, g glance, key string) *conversationv1.GuardReport {
+	if len(g.body) > maxFlagBody {
+		return &conversationv1.GuardReport{Note: "the turn is too long to be looked at beside its answer"}
+	}
+	turn := &conversationv1.Turn{Messages: g.messages}
+	if g.body != nil {
+		decoded, err := s.decodeBody(g.wire, g.body)
 		if err != nil {
 			return &conversationv1.GuardReport{Note: "the turn could not be read"}
 		}
-		turn = typed
+		turn = decoded
 	}
 	bounded := scope.Lasting(ctx, s.cfg.Guard.Timeout)
 	defer bounded.Cancel(nil)

@@ -61,13 +61,9 @@ func (s *Service) joinSession(ctx context.Context, turn *conversationv1.Turn, se
 // decode makes the typed half of a raw turn. The head stays as the face set
 // it.
 func (s *Service) decode(turn *conversationv1.Turn) (*conversationv1.Turn, error) {
-	codec := s.deps.Codec(turn.GetRaw().GetWire())
-	if codec == nil {
-		return nil, fault.InvalidField("turn.raw.wire", "is not a wire that this mesh knows")
-	}
-	decoded, err := codec.DecodeTurn(turn.GetRaw().GetBody())
+	decoded, err := s.decodeBody(turn.GetRaw().GetWire(), turn.GetRaw().GetBody())
 	if err != nil {
-		return nil, fault.From(err)
+		return nil, err
 	}
 	typed := shallow(decoded)
 	typed.Model, typed.Stream, typed.AcceptWire, typed.HasTools = turn.GetModel(), turn.GetStream(), turn.GetAcceptWire(), turn.GetHasTools()
@@ -75,6 +71,19 @@ func (s *Service) decode(turn *conversationv1.Turn) (*conversationv1.Turn, error
 		typed.MaxOutputTokens = turn.MaxOutputTokens
 	}
 	return typed, nil
+}
+
+// decodeBody reads a raw turn's body.
+func (s *Service) decodeBody(wire conversationv1.Wire, body []byte) (*conversationv1.Turn, error) {
+	codec := s.deps.Codec(wire)
+	if codec == nil {
+		return nil, fault.InvalidField("turn.raw.wire", "is not a wire that this mesh knows")
+	}
+	decoded, err := codec.DecodeTurn(body)
+	if err != nil {
+		return nil, fault.From(err)
+	}
+	return decoded, nil
 }
 
 // join is joinSession without the calls. typed is turn with its typed half.
