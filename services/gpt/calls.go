@@ -22,6 +22,7 @@ type calls struct {
 	running  int
 	idle     chan struct{} // closed when draining and nothing runs
 	stop     *scope.Scope
+	limits   scope.Deadlines
 }
 
 // admission is a call that was admitted, and its context.
@@ -29,7 +30,7 @@ type admission struct {
 	scope.Scope
 	calls *calls
 	stop  scope.Hook
-	timer *time.Timer // nil without a limit
+	until scope.Deadline
 }
 
 func (c *calls) init() {
@@ -61,19 +62,17 @@ func (a *admission) begin(c *calls, ctx context.Context) error {
 	return nil
 }
 
-// limit ends the call after a time, with cause.
-func (a *admission) limit(after time.Duration, cause error) {
-	a.timer = time.AfterFunc(after, func() { a.Cancel(cause) })
+// limit ends the call at a time, with cause.
+func (a *admission) limit(at time.Time, cause error) {
+	a.calls.limits.Add(&a.until, &a.Scope, at, cause)
 }
 
 // done gives the call's place back.
 func (a *admission) done() {
-	if a.timer != nil {
-		a.timer.Stop()
-	}
+	c := a.calls
+	c.limits.Remove(&a.until)
 	a.stop.Stop()
 	a.Cancel(nil)
-	c := a.calls
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.running--

@@ -104,14 +104,15 @@ var errCaller = errors.New("the caller's deadline is about to run out")
 
 // bound gives a call its longest time.
 func (s *Service) bound(a *admission) {
+	now := time.Now()
 	limit, cause := s.cfg.Timeouts.Total, errTotal
 	if deadline, ok := a.Deadline(); ok {
-		left := time.Until(deadline)
+		left := deadline.Sub(now)
 		if left -= min(left/20, 20*time.Millisecond); left < limit {
 			limit, cause = left, errCaller
 		}
 	}
-	a.limit(limit, cause)
+	a.limit(now.Add(limit), cause)
 }
 
 // checkTurn checks what the rules on the fields cannot say.
