@@ -69,9 +69,12 @@ func From(ctx context.Context) Call {
 }
 
 // Owner returns the ID of the principal that asks; "local" where there is none.
-func Owner(ctx context.Context) string {
-	if call, ok := ctx.Value(key{}).(*Call); ok && call.Principal.ID != "" {
-		return call.Principal.ID
+func (c Call) Owner() string {
+	if c.Principal.ID != "" {
+		return c.Principal.ID
 	}
 	return "local"
 }
+
+// Owner is the Owner of what ctx carries.
+func Owner(ctx context.Context) string { return From(ctx).Owner() }

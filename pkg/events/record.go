@@ -26,6 +26,9 @@ type Draft struct {
 	// Causation is what brought it about. Empty means the event before it in the
 	// same record, or the request id of the call.
 	Causation string
+	// Correlation is the request id that the record's events stand under, where the
+	// first of them says so. Empty means that of the call.
+	Correlation string
 	// Payload is the message of the type.
 	Payload proto.Message
 	// Time is when it happened. Zero means now.
@@ -60,7 +63,10 @@ func (r *Recorder) Lend(ctx context.Context, drafts ...Draft) *Loan {
 	if r == nil || len(drafts) == 0 {
 		return nil
 	}
-	correlation := callctx.From(ctx).RequestID
+	correlation := drafts[0].Correlation
+	if correlation == "" {
+		correlation = callctx.From(ctx).RequestID
+	}
 	l := loans.Get().(*Loan)
 	e := &l.encoder
 	e.begin(r.source, correlation)

@@ -109,11 +109,9 @@ func (c *Client) Do(ctx context.Context, req *Request) (*Response, error) {
 // exchange sends the request on the connection and reads the head of its answer. stale tells that the connection ended
 // without a byte of an answer, in the way one does that the server had closed before.
 func (c *Client) exchange(ctx context.Context, req *Request, cn *conn) (resp *Response, stale bool, err *Error) {
-	x := &exchange{
-		client: c, cn: cn, ctx: ctx, host: req.Target.host,
-		headerTimeout: choose(req.HeaderTimeout, c.cfg.HeaderTimeout),
-		idleTimeout:   choose(req.IdleTimeout, c.cfg.IdleTimeout),
-	}
+	x := new(exchange) // not a literal, which would be made on the stack and copied
+	x.client, x.cn, x.ctx, x.host = c, cn, ctx, req.Target.host
+	x.headerTimeout, x.idleTimeout = choose(req.HeaderTimeout, c.cfg.HeaderTimeout), choose(req.IdleTimeout, c.cfg.IdleTimeout)
 	if req.Ready != nil {
 		if err := req.Ready(); err != nil {
 			c.pool.put(cn)

@@ -125,7 +125,8 @@ func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err erro
 	defer within.Cancel(nil)
 
 	a.begun, a.noted = a.way.entered, s.progress.beat.Load()+1
-	a.row.Id, a.row.Owner = ids.At("att", a.begun), callctx.Owner(parent)
+	asked := callctx.From(parent)
+	a.row.Id, a.row.Owner, a.ledger.correlation = ids.At("att", a.begun), asked.Owner(), asked.RequestID
 	a.row.ReserveTime = setTime(&a.reserveTime, a.begun)
 	a.row.QueueMicros = a.begun.Sub(a.call.arrived).Microseconds()
 	price(&a.row, a.way.option.Target.Model)

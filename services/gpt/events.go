@@ -19,7 +19,8 @@ type settling struct {
 
 // record is for the call that settles an attempt: the event holds the row as it is
 // then.
-func (t *settling) record(ctx context.Context, s *Service, row *gptv1.Attempt) *events.Loan {
+// correlation is the request id of its call, where that is known.
+func (t *settling) record(ctx context.Context, s *Service, row *gptv1.Attempt, correlation string) *events.Loan {
 	if s.deps.Events == nil {
 		return nil
 	}
@@ -32,7 +33,7 @@ func (t *settling) record(ctx context.Context, s *Service, row *gptv1.Attempt) *
 	}
 	t.event.Attempt = row
 	return s.deps.Events.Lend(ctx, events.Draft{
-		Type: "gpt.attempt_settled", Owner: row.GetOwner(), Key: key, Causation: row.GetResponseId(),
+		Type: "gpt.attempt_settled", Owner: row.GetOwner(), Key: key, Causation: row.GetResponseId(), Correlation: correlation,
 		Payload: &t.event, Time: row.GetSettleTime().AsTime(),
 	})
 }

@@ -25,6 +25,8 @@ type entryInLedger struct {
 	write    store.Reservation // where it was reserved at once, and nobody else waits for it
 	err      error             // of the reservation; read after reserved is closed
 	settled  bool              // or there is nothing to settle
+
+	correlation string // of the call's events
 }
 
 // reserve begins to write a row. The write happens though the client leaves;
@@ -140,7 +142,7 @@ func (e *entryInLedger) settleNow(ctx context.Context, t *settling) error {
 	t.lasting.Start(ctx, s.cfg.Ledger.WriteTimeout)
 	defer t.lasting.Stop()
 	ctx = &t.lasting
-	record := t.record(ctx, s, e.row)
+	record := t.record(ctx, s, e.row, e.correlation)
 	told := t.place.With(ctx, record.Record())
 	for {
 		mine, err := s.store.Settle(told, e.row)

@@ -98,7 +98,7 @@ func (s *Service) settleOnceMore(ctx context.Context) {
 func (s *Service) settleWhole(ctx context.Context, row *gptv1.Attempt) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Ledger.WriteTimeout)
 	defer cancel()
-	record := new(settling).record(ctx, s, row)
+	record := new(settling).record(ctx, s, row, "")
 	_, err := s.store.SettleWhole(outbox.With(ctx, record.Record()), row, s.instance)
 	return err
 }

@@ -62,6 +62,10 @@ func (c *Client) begin(ctx context.Context, chat *Chat, call *provider.Call) (*a
 	if len(call.Quirks) > 0 {
 		options.Quirks = slices.Concat(options.Quirks, call.Quirks)
 	}
+	var decoded *wire.Decoded
+	if !options.Stream { // looked for now: what was waited for since is no longer at hand
+		decoded = wire.DecodedFrom(ctx)
+	}
 	room := c.room()
 	defer room.giveBack()
 	options.Room = room.bytes()
@@ -82,6 +86,7 @@ func (c *Client) begin(ctx context.Context, chat *Chat, call *provider.Call) (*a
 		return nil, nil, err
 	}
 	a, _ := answers.Get().(*answer)
+	a.decoded = decoded
 	a.client, a.chat, a.raw = c, *chat, call.Turn.GetAcceptWire() == chat.Codec.Wire()
 	a.head = head{provider: c.cfg.Name, model: call.Model, dropped: dropped}
 	return a, resp, nil
@@ -126,6 +131,8 @@ type answer struct {
 	sink   provider.Sink
 	raw    bool
 	head   head
+	// decoded is what a body that is handed on was decoded to, for others; nil for nobody.
+	decoded *wire.Decoded
 
 	grammar wire.Grammar
 	chunk   conversationv1.Chunk
@@ -150,7 +157,7 @@ func (a *answer) whole(ctx context.Context, resp *upstream.Response, streamed bo
 		return a.client.codecError(err)
 	}
 	if a.raw && !streamed {
-		wire.DecodedFrom(ctx).Keep(body, events)
+		a.decoded.Keep(body, events)
 		a.events = heads(a.kept[:0], events)
 		return a.push(body, 1, conversationv1.RawForm_RAW_FORM_JSON)
 	}

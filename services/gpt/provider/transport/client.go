@@ -129,7 +129,7 @@ type Request struct {
 // Do sends one request. The answer has a status below 300; its body must be
 // closed. Errors are *provider.Error, or the cause of a ctx that is done.
 func (c *Client) Do(ctx context.Context, req Request) (*upstream.Response, error) {
-	resp, err := c.send(ctx, req)
+	resp, err := c.send(ctx, &req)
 	if err != nil || resp.Status >= 200 && resp.Status < 300 {
 		return resp, err
 	}
@@ -154,7 +154,7 @@ func (c *Client) complaint(ctx context.Context, resp *upstream.Response) ([]byte
 }
 
 // send sends one request, whatever the answer's status is.
-func (c *Client) send(ctx context.Context, req Request) (*upstream.Response, error) {
+func (c *Client) send(ctx context.Context, req *Request) (*upstream.Response, error) {
 	out, _ := outbounds.Get().(*outbound)
 	out.Method, out.Target, out.Fixed, out.Body, out.Stream, out.NoRetry = req.Method, req.Target, c.fixed, req.Body, req.Stream, req.Once
 	out.Header = append(append(out.room[:0], req.Header...), upstream.Field{Name: "Accept", Value: req.Accept})

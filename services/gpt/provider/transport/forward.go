@@ -46,7 +46,7 @@ func (c *Client) Pass(ctx context.Context, p Passage, sink func(*gptv1.ForwardRe
 	if err != nil {
 		return provider.Unreachable(c.cfg.Name, true, err)
 	}
-	resp, err := c.send(ctx, Request{Method: p.Method, Target: target, Body: p.Body, Stream: p.Stream, ContentType: p.ContentType, Accept: "*/*", Once: true})
+	resp, err := c.send(ctx, &Request{Method: p.Method, Target: target, Body: p.Body, Stream: p.Stream, ContentType: p.ContentType, Accept: "*/*", Once: true})
 	if err != nil {
 		return err
 	}
