@@ -12,6 +12,7 @@ import (
 // A connection's read buffer begins small, for thousands of streams of few bytes at a time, and has its full size once
 // a read has filled it. Its size is the most that one read brings.
 const (
+	eventRoom = 1 << 10 // of one that waits with what it has been given
 	firstRoom = 4 << 10
 	readRoom  = 16 << 10
 )

@@ -18,6 +18,7 @@ const pushRoom = 48 << 10
 
 // Buffers of connections: none is held by one that waits.
 var (
+	eventRooms = sync.Pool{New: func() any { return new([eventRoom]byte) }}
 	firstRooms = sync.Pool{New: func() any { return new([firstRoom]byte) }}
 	readRooms  = sync.Pool{New: func() any { return new([readRoom]byte) }}
 	pushRooms  = sync.Pool{New: func() any { return new([pushRoom]byte) }}
@@ -84,9 +85,22 @@ func (x *exchange) closed() error {
 // smallRoom returns a buffer of firstRoom bytes.
 func smallRoom() []byte { return firstRooms.Get().(*[firstRoom]byte)[:] }
 
+// roomFor returns a buffer for so many bytes, or of pushRoom.
+func roomFor(size int) []byte {
+	switch {
+	case size <= firstRoom:
+		return smallRoom()
+	case size <= readRoom:
+		return readRooms.Get().(*[readRoom]byte)[:]
+	}
+	return pushRooms.Get().(*[pushRoom]byte)[:]
+}
+
 // keepRoom gives a buffer back.
 func keepRoom(b []byte) {
 	switch cap(b) {
+	case eventRoom:
+		eventRooms.Put((*[eventRoom]byte)(b[:eventRoom]))
 	case firstRoom:
 		firstRooms.Put((*[firstRoom]byte)(b[:firstRoom]))
 	case readRoom:
@@ -103,6 +117,12 @@ func (x *exchange) pour(p *pouring) []byte {
 	in := cn.in
 	have := in[cn.r:cn.w]
 	cn.in, cn.r, cn.w = nil, 0, 0
+	if 0 < len(have) && len(have) <= eventRoom { // whoever gets it may have to wait
+		small := eventRooms.Get().(*[eventRoom]byte)[:]
+		have = small[:copy(small, have)]
+		keepRoom(in)
+		in = small
+	}
 	if len(have) > 0 && !p.take(have) {
 		return in
 	}
@@ -150,13 +170,13 @@ func (x *exchange) push(p *pouring) (in []byte) {
 // pull reads what the socket has and hands it on, in as few pieces as fit. over says that nothing more is to be read; else
 // the socket is empty. It begins with a small buffer: whoever is given an event may have to wait, and thousands do at the same time.
 func (x *exchange) pull(fd uintptr, p *pouring) (in []byte, over bool) {
-	in = smallRoom()
+	in = eventRooms.Get().(*[eventRoom]byte)[:]
 	for {
 		n, left, err := receive(fd, in)
 		var then error // what came behind the bytes
 		for err == nil && then == nil && left > 1 && n < pushRoom {
 			if left > len(in)-n && len(in) < pushRoom {
-				larger := pushRooms.Get().(*[pushRoom]byte)[:]
+				larger := roomFor(n + left)
 				copy(larger, in[:n])
 				keepRoom(in)
 				in = larger
