@@ -44,7 +44,8 @@ var plains = sync.Pool{New: func() any {
 	return &room
 }}
 
-// runLogs are buffers for logs in their stored form, likewise, up to maxRuns.
+// runLogs are buffers for logs in their stored form on their way into the store, up to
+// maxRuns.
 var runLogs = sync.Pool{New: func() any { return new([]byte) }}
 
 // maxRuns is the size up to which a store copies the log into memory that is there.
@@ -103,8 +104,14 @@ func (r *run) finish(ctx context.Context, err error) error {
 	lastingCtx.Start(ctx, r.s.cfg.StoreTimeout)
 	defer lastingCtx.Stop()
 	r.saveInTurn(lastingCtx, f)
-	if f.lent != nil && !f.kept {
-		f.release() // not held while the client is waited for
+	if !f.kept { // not held while the client is waited for
+		if f.lent != nil {
+			f.release()
+		}
+		if r.runs != nil {
+			runLogs.Put(r.runs)
+			r.runs, f.end.Runs, f.final.Stored = nil, nil, nil
+		}
 	}
 	r.s.metrics.ended(r.response.GetState(), r.response.GetFailure(), r.s.deps.Clock().Sub(r.begin))
 	if f.append != nil && r.response.GetState() == responsev1.Response_STATE_COMPLETED {

@@ -70,7 +70,7 @@ type run struct {
 	thought  bool
 	said     bool                  // the model has said something
 	plain    *[]byte               // of plains, where the log lies in it; given back with the log
-	runs     *[]byte               // of runLogs, likewise
+	runs     *[]byte               // of runLogs, where the log lies as it is stored; given back then
 	held     *conversationv1.Chunk // the chunk with the terminal event
 	broken   error                 // why the room itself stopped the model call
 

@@ -179,10 +179,6 @@ func (s *Service) dismiss(r *run) {
 			plains.Put(r.plain)
 			r.plain = nil
 		}
-		if r.runs != nil {
-			runLogs.Put(r.runs)
-			r.runs = nil
-		}
 	}
 	if s.draining && len(s.running) == 0 {
 		close(s.idle)

@@ -11,12 +11,11 @@ import (
 
 // End is a log with the terminal chunk that it is to get, as it is stored.
 type End struct {
-	// Runs are the log's runs as it has them in memory: see alike.ParseRuns.
+	// Runs are the log's runs, with the terminal chunk: see alike.ParseRuns.
 	Runs []byte
 
-	lead  int   // of Runs, before the log's
-	block block // the newest chunks and the terminal one
-	size  int   // of the terminal one
+	frame int // size of the terminal chunk's frame, which lies behind the tail
+	size  int // of the chunk
 }
 
 // End appends what the log is stored as, with its terminal chunk, to dst. The
@@ -34,6 +33,9 @@ func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool,
 		return End{}, false, err
 	}
 	*buffer = frames
+	frame := frames[len(l.tail):]
+	l.tail = extend(l.tail, len(frame))
+	copy(l.tail[len(l.tail):cap(l.tail)], frame)
 	packing := packing.Get().(*[]byte)
 	defer giveBack(packing)
 	packed, ok := l.packNewest((*packing)[:0], frames)
@@ -57,7 +59,6 @@ func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool,
 		whole += binary.MaxVarintLen32 + size
 	}
 	*packing = packed
-	lead := len(dst)
 	dst = slices.Grow(dst, whole+binary.MaxVarintLen32+last)
 	rest := packed[last:]
 	for i := range l.blocks {
@@ -68,8 +69,7 @@ func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool,
 		dst = append(binary.AppendUvarint(dst, uint64(len(data))), data...)
 	}
 	dst = append(binary.AppendUvarint(dst, uint64(last)), packed[:last]...)
-	at := len(dst) - last
-	return End{Runs: dst, lead: lead, block: block{first: l.first, packed: true, data: dst[at:len(dst):len(dst)]}, size: size}, true, nil
+	return End{Runs: dst, frame: len(frame), size: size}, true, nil
 }
 
 // packNewest appends the chunks behind the blocks, packed, where end is the tail and
@@ -85,21 +85,14 @@ func (l *Log) packNewest(dst, end []byte) (packed []byte, ok bool) {
 }
 
 // SealEnd adds the terminal chunk that end was made with and closes the log, to
-// which nothing was added since. The log keeps end.Runs, which must not change
-// any more, and nothing else.
+// which nothing was added since, and End not called either.
 func (l *Log) SealEnd(end End) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	rest := end.Runs[end.lead:]
-	for i := range l.blocks {
-		b := &l.blocks[i]
-		if !b.packed {
-			recycle(b.data)
-		}
-		size, n := binary.Uvarint(rest)
-		b.packed, b.data, rest = true, rest[n:n+int(size):n+int(size)], rest[n+int(size):]
-	}
-	l.dropTail()
-	l.addBlock(end.block)
-	l.sealed(end.size)
+	l.tail = l.tail[:len(l.tail)+end.frame]
+	l.open.size += end.frame
+	l.count++
+	l.size += end.size
+	l.closed = true
+	l.wake()
 }

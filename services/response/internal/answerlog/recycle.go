@@ -7,13 +7,22 @@ import (
 
 // Segments of the usual sizes are used again: a turn's log is most of what it
 // would leave to the collector.
-const classes = 7 // leastSegment to 64 times as much
+const classes = 14 // leastSegment to 96 times as much, two for each doubling
 
 var kept [classes]sync.Pool
 
-// class is the pool of the smallest usual size that holds so many bytes; classes
-// where none does.
-func class(size int) int { return bits.Len(uint(max(size-1, 0) / leastSegment)) }
+// class is the pool of the smallest usual size that holds so many bytes; classes or
+// more where none does.
+func class(size int) int {
+	doublings := bits.Len(uint(max(size-1, 0) / leastSegment))
+	if c := 2 * doublings; c == 0 || size > usual(c-1) {
+		return c
+	}
+	return 2*doublings - 1
+}
+
+// usual is the size of a class: leastSegment, half as much again, twice as much.
+func usual(class int) int { return leastSegment << (class / 2) * (2 + class%2) / 2 }
 
 // newSegment has room for size bytes at least.
 func newSegment(size int) []byte {
@@ -24,12 +33,12 @@ func newSegment(size int) []byte {
 	if b, ok := kept[c].Get().(*[]byte); ok {
 		return (*b)[:0]
 	}
-	return make([]byte, 0, leastSegment<<c)
+	return make([]byte, 0, usual(c))
 }
 
 // recycle keeps a segment of a usual size for others.
 func recycle(segment []byte) {
-	if c := class(cap(segment)); cap(segment) > 0 && c < classes && cap(segment) == leastSegment<<c {
+	if c := class(cap(segment)); cap(segment) > 0 && c < classes && cap(segment) == usual(c) {
 		whole := segment
 		kept[c].Put(&whole)
 	}
