@@ -23,12 +23,16 @@ const collectAt = 150
 // A heap that keeps more than smallHeap, as that of thousands of streams, grows
 // by what it takes in the time of roomFor, within these bounds: many streams keep
 // much and make little garbage, and need no more room for it than few. collectLeast
-// is the least growth in percent: collecting costs by what is kept.
+// is the least growth in percent: collecting costs by what is kept. Where that were
+// larger than the heap has ever been, as when thousands of streams begin or end at
+// once, it grows by less: what it has had is there for its garbage, and more is taken
+// in steps.
 const (
-	smallHeap           = 32 << 20
-	roomFor             = 500 * time.Millisecond
-	leastRoom, mostRoom = 16 << 20, 64 << 20
-	collectLeast        = 20
+	smallHeap            = 32 << 20
+	roomFor              = 500 * time.Millisecond
+	leastRoom, mostRoom  = 16 << 20, 64 << 20
+	collectLeast         = 20
+	leastStep, stepLeast = 8 << 20, 8
 )
 
 // sampleEach is how many bytes are allocated, on average, from one sample of the
@@ -46,17 +50,22 @@ func sampleAllocations() {
 }
 
 // growth is the growth in percent for a heap that keeps so many bytes, beside
-// which so many of stacks and the like are counted, and takes so many in a second.
-func growth(kept, beside, rate uint64) int {
+// which so many of stacks and the like are counted, takes so many in a second, and
+// was to become so large before. size is how large it may become.
+func growth(kept, beside, rate, before uint64) (percent int, size uint64) {
 	if kept <= smallHeap {
-		return collectAt
+		return collectAt, before
 	}
 	room := min(max(uint64(float64(rate)*roomFor.Seconds()), leastRoom), mostRoom)
+	room = max(room, (kept+beside)*collectLeast/100)
 	// A heap that keeps more is not to be collected at a smaller size.
-	if edge := uint64(smallHeap * (100 + collectAt) / 100); edge > kept {
-		room = max(room, edge-kept)
+	edge := max(uint64(smallHeap*(100+collectAt)/100), kept)
+	room = max(room, edge-kept)
+	if before = max(before, edge); kept+room > before {
+		room = min(room, max(before-kept, leastStep, (kept+beside)*stepLeast/100))
 	}
-	return int(min(max(room*100/(kept+beside), collectLeast), collectAt))
+	percent = int(min((room*100+kept+beside-1)/(kept+beside), collectAt))
+	return percent, max(before, kept+(kept+beside)*uint64(percent)/100)
 }
 
 // followHeap sets the growth to what suits the heap, after each collection, until
@@ -66,7 +75,7 @@ func followHeap(ctx context.Context) {
 	tellCollections(ctx, collected)
 	const kept, stacks, globals, taken = 0, 1, 2, 3
 	seen := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}, {Name: "/gc/heap/allocs:bytes"}}
-	last, before := time.Now(), uint64(0)
+	last, before, size := time.Now(), uint64(0), uint64(0)
 	for now := collectAt; ; {
 		select {
 		case <-collected:
@@ -82,8 +91,10 @@ func followHeap(ctx context.Context) {
 		elapsed := max(time.Since(last), time.Millisecond)
 		rate := uint64(float64(seen[taken].Value.Uint64()-before) / elapsed.Seconds())
 		last, before = last.Add(elapsed), seen[taken].Value.Uint64()
+		var want int
+		want, size = growth(seen[kept].Value.Uint64(), seen[stacks].Value.Uint64()+seen[globals].Value.Uint64(), rate, size)
 		// Each change stops the process for a moment.
-		if want := growth(seen[kept].Value.Uint64(), seen[stacks].Value.Uint64()+seen[globals].Value.Uint64(), rate); want-now > now/8 || now-want > now/8 {
+		if want-now > now/8 || now-want > now/8 {
 			now = want
 			debug.SetGCPercent(now)
 		}

@@ -58,20 +58,27 @@ func TestGrowth(t *testing.T) {
 	t.Parallel()
 	const mega = 1 << 20
 	for _, test := range []struct {
-		kept, beside, rate uint64
-		want               int
+		kept, beside, rate, before uint64
+		want                       int
 	}{
-		{0, 0, 0, collectAt},
-		{32 * mega, 0, 1000 * mega, collectAt},
-		{40 * mega, 0, 0, 100},        // no sooner than a smaller heap
-		{60 * mega, 20 * mega, 0, 25}, // 20 MB to the edge
-		{80 * mega, 0, 64 * mega, 40}, // what it takes in half a second
-		{80 * mega, 20 * mega, 1000 * mega, 64},
-		{80 * mega, 0, mega, 20},
-		{4096 * mega, 0, 1000 * mega, collectLeast},
+		{0, 0, 0, 0, collectAt},
+		{32 * mega, 0, 1000 * mega, 0, collectAt},
+		{40 * mega, 0, 0, 0, 100},                 // no sooner than a smaller heap
+		{60 * mega, 20 * mega, 0, 0, 25},          // 20 MB to the edge
+		{80 * mega, 0, 64 * mega, 200 * mega, 40}, // what it takes in half a second
+		{80 * mega, 20 * mega, 1000 * mega, 200 * mega, 64},
+		{80 * mega, 0, mega, 200 * mega, 20},
+		{4096 * mega, 0, 1000 * mega, 8192 * mega, collectLeast},
+		{80 * mega, 0, 1000 * mega, 100 * mega, 25},           // as large as it was
+		{80 * mega, 20 * mega, 1000 * mega, 84 * mega, 8},     // a step more
+		{1024 * mega, 0, 1000 * mega, 1000 * mega, stepLeast}, // which is larger for a larger heap
 	} {
-		if got := growth(test.kept, test.beside, test.rate); got != test.want {
+		got, size := growth(test.kept, test.beside, test.rate, test.before)
+		if got != test.want {
 			t.Errorf("%+v: %d %%", test, got)
+		}
+		if test.kept > smallHeap && size < max(test.before, test.kept) {
+			t.Errorf("%+v: a size of %d", test, size)
 		}
 	}
 }
