@@ -17,9 +17,10 @@ type conn struct {
 	tls   *libc.TLS
 	db    uintptr
 	stmts map[string]*prepared
-	out   uintptr // room for one pointer
-	grown uintptr // how many frames the log has had since the last commit, an int32
-	busy  int32   // how long it waits for locks, in milliseconds
+	texts map[string]string // of a Row, and of several such
+	out   uintptr           // room for one pointer
+	grown uintptr           // how many frames the log has had since the last commit, an int32
+	busy  int32             // how long it waits for locks, in milliseconds
 
 	room   arena
 	values []any // being bound
@@ -69,6 +70,10 @@ func connect(cfg Config) (*conn, error) {
 		if _, err := c.exec("PRAGMA "+p[0]+" = "+p[1], nil); err != nil {
 			return nil, errors.Join(err, c.close())
 		}
+	}
+	// What undoes a statement that failed needs no file then.
+	if _, err := c.exec("PRAGMA temp_store = MEMORY", nil); err != nil {
+		return nil, errors.Join(err, c.close())
 	}
 	lib.Xsqlite3_wal_hook(c.tls, c.db, pointer(logGrew), c.grown)
 	return c, nil

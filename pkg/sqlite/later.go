@@ -386,13 +386,8 @@ func (db *DB) apply(p *pending) error {
 	var added map[string]uint64
 	err := db.commit.Do(context.Background(), func(_ context.Context, w *writer) error {
 		g := p.hold.gathered()
-		for _, l := range batch {
-			if l.state != laterRunning {
-				continue
-			}
-			if err := db.runLater(w, l.stmts, g); err != nil {
-				return err
-			}
+		if err := db.runBatch(w, batch, g); err != nil {
+			return err
 		}
 		if err := db.runLater(w, g.joined(), nil); err != nil {
 			return err

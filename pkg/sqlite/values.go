@@ -180,10 +180,14 @@ func (c *conn) bindValues(s *prepared, v Values) error {
 	if err := c.room.begin(c.tls, v.size()); err != nil {
 		return err
 	}
-	begin := c.room.at
+	return c.bindPacked(s, v, c.room.at, 0, s.params)
+}
+
+// bindPacked binds n values that are to lie at begin to the parameters behind some.
+func (c *conn) bindPacked(s *prepared, v Values, begin uintptr, behind int32, n int) error {
 	all := v.appendTo(memory(begin, v.size())[:0])
 	rest := all[1:]
-	for place := int32(1); place <= int32(s.params); place++ {
+	for place := behind + 1; place <= behind+int32(n); place++ {
 		tag := rest[0]
 		rest = rest[1:]
 		var rc int32

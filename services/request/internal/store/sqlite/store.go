@@ -113,7 +113,7 @@ func whole(head sqlite.Values, r *requestv1.Request, answered bool) (sqlite.Stmt
 	v.Int(int64(r.GetState()))
 	v.Bool(answered)
 	err := v.Message(r)
-	return sqlite.Stmt{Query: insertSQL, Values: v}, err
+	return sqlite.Stmt{Query: insertSQL, Values: v, Row: true}, err
 }
 
 // bodyRoom is room for the body of a usual request.

@@ -260,7 +260,7 @@ const addSQL = `insert into responses (id, owner, request_id, session_id, state,
 func whole(c store.Columns, instance string, log []byte, final store.Final) sqlite.Stmt {
 	v := start(c, instance, endRoom(c, final.Intent))
 	end(&v, c, log, final)
-	return sqlite.Stmt{Query: addSQL, Values: v}
+	return sqlite.Stmt{Query: addSQL, Values: v, Row: true}
 }
 
 // nullable is nil for a column without bytes.
