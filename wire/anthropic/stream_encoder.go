@@ -96,7 +96,7 @@ func (e *streamEncoder) encode(dst []byte, event *conversationv1.Event) ([]byte,
 			dst = e.flush(dst)
 		}
 	case *conversationv1.Event_Usage:
-		e.usage = kind.Usage
+		e.usage = wire.CopyUsage(kind.Usage)
 	case *conversationv1.Event_Finished:
 		e.ended = true
 		return e.stop(e.flush(dst)), nil

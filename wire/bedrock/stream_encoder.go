@@ -72,7 +72,7 @@ func (e *streamEncoder) Encode(dst []byte, list []*conversationv1.Event) ([]byte
 func (e *streamEncoder) encode(dst []byte, event *conversationv1.Event) ([]byte, error) {
 	switch kind := event.GetKind().(type) {
 	case *conversationv1.Event_Started:
-		e.started = kind.Started
+		e.started = wire.CopyStarted(kind.Started)
 		return append(dst, "{\"messageStart\":{\"role\":\"assistant\"}}\n"...), nil
 	case *conversationv1.Event_Text:
 		return e.say(dst, outText, kind.Text.GetChoice(), kind.Text.GetText())
@@ -88,7 +88,7 @@ func (e *streamEncoder) encode(dst []byte, event *conversationv1.Event) ([]byte,
 			dst = e.flush(dst)
 		}
 	case *conversationv1.Event_Usage:
-		e.usage = kind.Usage
+		e.usage = wire.CopyUsage(kind.Usage)
 	case *conversationv1.Event_Finished:
 		e.ended = true
 		return e.stop(e.flush(dst)), nil

@@ -79,7 +79,7 @@ func (e *streamEncoder) encode(dst []byte, event *conversationv1.Event) ([]byte,
 		choice.finished, choice.reason = true, kind.ChoiceFinished.GetReason()
 		return e.advance(dst, choice), nil
 	case *conversationv1.Event_Usage:
-		e.usage = kind.Usage
+		e.usage = wire.CopyUsage(kind.Usage)
 	case *conversationv1.Event_Finished:
 		e.ended = true
 		return e.finish(dst), nil

@@ -89,7 +89,7 @@ func (e *streamEncoder) encode(dst []byte, event *conversationv1.Event, now time
 			return e.flush(dst, now), nil
 		}
 	case *conversationv1.Event_Usage:
-		e.usage = kind.Usage
+		e.usage = wire.CopyUsage(kind.Usage)
 	case *conversationv1.Event_Finished:
 		e.ended = true
 		return e.last(e.flush(dst, now), now), nil

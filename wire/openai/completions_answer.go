@@ -67,7 +67,7 @@ func (e *textEncoder) event(dst []byte, event *conversationv1.Event) []byte {
 	case *conversationv1.Event_ChoiceFinished:
 		return e.finish(dst, kind.ChoiceFinished.GetChoice(), kind.ChoiceFinished.GetReason())
 	case *conversationv1.Event_Usage:
-		e.usage = kind.Usage
+		e.usage = wire.CopyUsage(kind.Usage)
 	case *conversationv1.Event_Finished:
 		return e.end(dst)
 	case *conversationv1.Event_Failed:

@@ -77,7 +77,7 @@ func (e *streamEncoder) event(w *writer, event *conversationv1.Event) error {
 		}
 		return nil
 	case *conversationv1.Event_Usage:
-		e.object.usage = kind.Usage
+		e.object.usage = wire.CopyUsage(kind.Usage)
 		return nil
 	case *conversationv1.Event_Finished:
 		e.finishItems(w)

@@ -9,6 +9,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 )
 
 type itemKind uint8
@@ -92,6 +93,14 @@ func (o *output) begin(kind itemKind, prefix string) *item {
 	return it
 }
 
+// appendCopies appends copies of what an event holds, which is lent.
+func appendCopies(to, logprobs []*conversationv1.TokenLogprob) []*conversationv1.TokenLogprob {
+	for _, token := range logprobs {
+		to = append(to, proto.CloneOf(token))
+	}
+	return to
+}
+
 // addText adds to a text or refusal.
 func (o *output) addText(refusal bool, text string, logprobs []*conversationv1.TokenLogprob) error {
 	if err := o.grow(len(text) + itemBytes*(1+len(logprobs))); err != nil {
@@ -102,7 +111,7 @@ func (o *output) addText(refusal bool, text string, logprobs []*conversationv1.T
 	}
 	it := o.last(messageItem)
 	if it == nil && text == "" {
-		o.waiting = append(o.waiting, logprobs...)
+		o.waiting = appendCopies(o.waiting, logprobs)
 		return nil
 	}
 	if it == nil {
@@ -115,7 +124,7 @@ func (o *output) addText(refusal bool, text string, logprobs []*conversationv1.T
 	}
 	part := it.parts[n-1]
 	part.text.WriteString(text)
-	part.logprobs = append(append(part.logprobs, o.waiting...), logprobs...)
+	part.logprobs = appendCopies(append(part.logprobs, o.waiting...), logprobs)
 	o.waiting = nil
 	return nil
 }

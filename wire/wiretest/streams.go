@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -288,18 +289,38 @@ func Options() wire.AnswerOptions {
 	}
 }
 
-// Encode encodes events for a streaming client, one by one.
+// Encode encodes events for a streaming client, one by one. Each is lent, and
+// spoiled before the next comes.
 func Encode(t *testing.T, codec wire.Codec, events []*conversationv1.Event) []byte {
 	t.Helper()
 	encoder := codec.NewStreamEncoder(Options())
 	var out []byte
 	for _, event := range events {
 		var err error
-		if out, err = encoder.Encode(out, []*conversationv1.Event{event}); err != nil {
+		lent := proto.CloneOf(event)
+		if out, err = encoder.Encode(out, []*conversationv1.Event{lent}); err != nil {
 			t.Fatal(err)
 		}
+		spoil(lent.ProtoReflect())
 	}
 	return out
+}
+
+// spoil takes all out of a message and of those within it.
+func spoil(m protoreflect.Message) {
+	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		switch {
+		case field.Message() == nil || field.IsMap():
+		case field.IsList():
+			for i := range value.List().Len() {
+				spoil(value.List().Get(i).Message())
+			}
+		default:
+			spoil(value.Message())
+		}
+		return true
+	})
+	proto.Reset(m.Interface())
 }
 
 // Assemble makes a whole answer of events.
