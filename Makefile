@@ -22,7 +22,7 @@ test: build ## every test, on a throw-away PostgreSQL
 	$(BIN)/pgtestd -- go test -race -vet=off $$(go list ./cmd/... ./gateway/... ./pkg/... ./services/... ./wire/... ./gen/... | grep -v '/classifier/learn$$')
 	go test -vet=off ./services/classifier/learn
 	go test -race -vet=off -run 'Concurrently|Swaps' ./services/classifier/learn
-	$(BIN)/pgtestd -- go test -race -vet=off -tags meshclone ./gen/caller ./pkg/sqlite ./services/session ./services/response ./services/request
+	$(BIN)/pgtestd -- go test -race -vet=off -tags meshclone ./gen/caller ./pkg/sqlite ./services/session ./services/response ./services/request ./services/gpt ./gateway/...
 	GPTMESH_BIN=$(BIN)/gptmesh $(BIN)/pgtestd -- go test -vet=off -count=1 -timeout 15m -parallel 4 ./tests/...
 
 test-brokers: build ## the whole suite of every event driver; needs a RabbitMQ on this machine
