@@ -27,6 +27,9 @@ type uses struct {
 
 	mu      sync.Mutex
 	pending map[int64]time.Time
+	// written are those that the last flush wrote: who read a session just before
+	// does not know of them from there.
+	written map[int64]time.Time
 
 	writing sync.Mutex // held by flush
 }
@@ -45,11 +48,15 @@ func (u *uses) note(key int64, at time.Time) {
 	u.wake()
 }
 
-// last returns the last use that is not known to be written; zero if none.
+// last returns the last use that a session may not tell that was read since the
+// flush before the last one; zero if none.
 func (u *uses) last(key int64) time.Time {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.pending[key]
+	if at, found := u.pending[key]; found {
+		return at
+	}
+	return u.written[key]
 }
 
 // flush writes what was noted before the call.
@@ -70,7 +77,9 @@ func (u *uses) flush(ctx context.Context) error {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.written = make(map[int64]time.Time, len(list))
 	for _, use := range list {
+		u.written[use.Key] = use.At
 		if u.pending[use.Key].Equal(use.At) {
 			delete(u.pending, use.Key)
 		}
