@@ -1,6 +1,10 @@
 package sqlite
 
-import "strings"
+import (
+	"strings"
+
+	lib "modernc.org/sqlite/lib"
+)
 
 // several is how many rows a statement inserts where many wait: it takes a fifth
 // less than one for each.
@@ -42,8 +46,8 @@ func (db *DB) runBatch(w *writer, batch []*Later, g *gathering) error {
 	return nil
 }
 
-// runRows runs the first of some writes by one statement and returns how many these
-// are: 0 where they are not alike, or one of them is refused, and so all are.
+// runRows runs the first of some writes by one statement and returns how many of them
+// were run: 0 where they are not alike, or the first of them is refused.
 func (w *writer) runRows(list []*Later) (int, error) {
 	if w.fatal != nil || len(list) < several {
 		return 0, w.fatal
@@ -54,55 +58,71 @@ func (w *writer) runRows(list []*Later) (int, error) {
 			return 0, nil
 		}
 	}
-	ok, err := w.conn.insert(rows[:])
-	if refused(w.failed(err)) {
-		return 0, nil
-	}
-	if !ok || err != nil {
+	done, err := w.conn.insert(rows[:])
+	if w.failed(err) != nil {
 		return 0, err
 	}
-	for _, l := range list[:several] {
+	for _, l := range list[:done] {
 		for _, stmt := range l.stmts {
 			w.recording(stmt)
 		}
 	}
-	return several, nil
+	return done, nil
 }
 
-// insert runs Rows of one text by one statement; false where they have not as many
-// values as it takes. Where it fails, it has inserted none.
-func (c *conn) insert(rows []*Stmt) (bool, error) {
+// insert runs Rows of one text by one statement and returns how many it has inserted:
+// those before the first one that a constraint refuses, and none where they cannot be
+// run together. After an error nobody knows, and the caller undoes them.
+func (c *conn) insert(rows []*Stmt) (int, error) {
 	s, err := c.statement(c.textOf(rows[0].Query, len(rows)))
+	if refused(err) {
+		return 0, nil
+	}
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	defer c.put(s)
 	size, each := 0, s.params/len(rows)
 	for _, row := range rows {
 		if int(row.Values.packed[0]) != each {
-			return false, nil
+			return 0, nil
 		}
 		size += row.Values.size()
 	}
 	if err := c.room.begin(c.tls, size); err != nil {
-		return false, err
+		return 0, err
 	}
 	begin := c.room.at
 	for i, row := range rows {
 		if err := c.bindPacked(s, row.Values, begin, int32(i*each), each); err != nil {
-			return false, err
+			return 0, err
 		}
 		begin += uintptr(row.Values.size())
 	}
 	_, err = c.finish(s)
-	return err == nil, err
+	switch {
+	case err == nil:
+		return len(rows), nil
+	case IsConstraintViolation(err):
+		return int(lib.Xsqlite3_changes64(c.tls, c.db)), nil
+	}
+	c.texts[rows[0].Query] = rows[0].Query // whatever it is, it may come again: each is run by itself
+	return 0, err
 }
+
+// insertInto is how a Row's text begins, and insertSome how one begins that leaves
+// what it has inserted where it fails: SQLite need not note then how to undo it, which
+// is a tenth of what a row takes.
+const insertInto, insertSome = "insert into ", "insert or fail into "
 
 // textOf is the text of a Row with the list of its values n times.
 func (c *conn) textOf(query string, n int) string {
 	text, ok := c.texts[query]
 	if !ok {
 		text = query + strings.Repeat(", "+query[max(0, strings.LastIndexByte(query, '(')):], n-1)
+		if len(text) > len(insertInto) && strings.EqualFold(text[:len(insertInto)], insertInto) {
+			text = insertSome + text[len(insertInto):]
+		}
 		if c.texts == nil {
 			c.texts = map[string]string{}
 		}

@@ -141,24 +141,66 @@ func TestRowsHaveTheirValues(t *testing.T) {
 		}
 		return list
 	}
-	if ok, err := c.insert(rows(rowSQL, 1, 3)); !ok || err != nil {
-		t.Error(ok, err)
+	if n, err := c.insert(rows(rowSQL, 1, 3)); n != several || err != nil {
+		t.Error(n, err)
 	}
-	if ok, err := c.insert(rows(rowSQL, 20, 2)); ok || err != nil {
-		t.Errorf("rows that lack a value: %v, %v", ok, err)
+	if n, err := c.insert(rows(rowSQL, 20, 2)); n != 0 || err != nil {
+		t.Errorf("rows that lack a value: %v, %v", n, err)
 	}
-	if ok, err := c.insert(rows(rowSQL, 8, 3)); ok || !IsUniqueViolation(err) {
-		t.Errorf("rows of which one is there: %v, %v", ok, err)
+	if n, err := c.insert(rows(rowSQL, 8, 3)); n != 0 || err != nil {
+		t.Errorf("rows of which the first is there: %v, %v", n, err)
 	}
-	if ok, err := c.insert(rows("insert into rows (id, name) select ?, ? ", 40, 2)); ok || !refused(err) {
-		t.Errorf("no list of values: %v, %v", ok, err)
+	if n, err := c.insert(rows(rowSQL, -4, 3)); n != 5 || err != nil {
+		t.Errorf("rows of which the sixth is there: %v, %v", n, err)
+	}
+	if n, err := c.insert(rows("insert into rows (id, name) select ?, ? ", 40, 2)); n != 0 || err != nil {
+		t.Errorf("no list of values: %v, %v", n, err)
 	}
 	s, _, err := c.query("select count(*), sum(name like 'row %' and cast(body as text) = 'body') from rows", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.put(s)
-	if n, right := lib.Xsqlite3_column_int(c.tls, s.handle, 0), lib.Xsqlite3_column_int(c.tls, s.handle, 1); n != several || right != several {
-		t.Errorf("%d rows, %d of them right; want %d", n, right, several)
+	if n, right := lib.Xsqlite3_column_int(c.tls, s.handle, 0), lib.Xsqlite3_column_int(c.tls, s.handle, 1); n != several+5 || right != several+5 {
+		t.Errorf("%d rows, %d of them right; want %d", n, right, several+5)
 	}
+}
+
+// TestRowThatCannotBe runs rows of which one is refused by something other than a
+// constraint: what was inserted with it is undone, all are run again each by itself,
+// and that one is lost.
+func TestRowThatCannotBe(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := openJournal(t, dir)
+	t.Cleanup(func() {
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	db := open(t, Config{Path: filepath.Join(dir, "rows.db"), Journal: j, Name: "rows"})
+	for i := range several {
+		v := NewValues(32)
+		if i == 5 {
+			v.Text("no number")
+		} else {
+			v.Int(int64(i))
+		}
+		v.Text(strconv.Itoa(i))
+		v.Null()
+		if _, err := db.Later(t.Context(), Stmt{Query: rowSQL, Values: v, Row: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		var n int
+		if err := db.QueryRow(t.Context(), "select count(*) from rows").Scan(&n); err != nil {
+			continue
+		}
+		if n != several-1 || db.Lost() != 1 {
+			t.Errorf("%d rows and %d lost; want %d and 1", n, db.Lost(), several-1)
+		}
+		return
+	}
+	t.Error("the rows are never run")
 }

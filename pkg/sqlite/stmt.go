@@ -17,8 +17,7 @@ type Stmt struct {
 	Values Values
 	// Row says that the statement inserts a row of Values, and that its text ends with
 	// the list of these: "values (?, ?)". A Later's is run together with those of its
-	// Query that were written before and after it. The table has a rowid: others are
-	// slower so.
+	// Query that were written before and after it.
 	Row bool
 	// Key, where set, lets a Later run the statement behind those that were written
 	// after it, together with the others of its Query and Key: as Join says. A Later

@@ -99,7 +99,7 @@ func settledRoom(a *gptv1.Attempt, failure []byte) int {
 func reserved(kept sqlite.Values, a *gptv1.Attempt) sqlite.Stmt {
 	v := kept.Begin(usageRoom + len(a.GetCurrency()) + len(a.GetPriceVersion()))
 	addUsage(&v, a)
-	return sqlite.Stmt{Query: reserveSQL, Values: v}
+	return sqlite.Stmt{Query: reserveSQL, Values: v, Row: true}
 }
 
 // settled settles a row that is there.
@@ -110,11 +110,12 @@ func settled(a *gptv1.Attempt, failure []byte) sqlite.Stmt {
 	return sqlite.Stmt{Query: settleSQL, Values: v}
 }
 
-// whole inserts a row as it is in the end, by settledSQL or settleWholeSQL.
+// whole inserts a row as it is in the end, by settledSQL or settleWholeSQL, which
+// inserts it or settles the one that is there.
 func whole(query string, kept sqlite.Values, a *gptv1.Attempt, failure []byte) sqlite.Stmt {
 	v := kept.Begin(settledRoom(a, failure))
 	addSettled(&v, a, failure)
-	return sqlite.Stmt{Query: query, Values: v}
+	return sqlite.Stmt{Query: query, Values: v, Row: query == settledSQL}
 }
 
 func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }

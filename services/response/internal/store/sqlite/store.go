@@ -65,7 +65,7 @@ func (s *Store) Begin(ctx context.Context, response *responsev1.Response, instan
 	v := start(c, instance, len(c.Head))
 	v.Blob(c.Head)
 	c = c.Release()
-	stmt := sqlite.Stmt{Query: beginSQL, Values: v}
+	stmt := sqlite.Stmt{Query: beginSQL, Values: v, Row: true}
 	defer stmt.Values.Release()
 	if !s.fresh.Claim(c.ID) {
 		_, err = s.db.Run(ctx, stmt)
