@@ -174,6 +174,7 @@ func (d *itemDecoder) message(e *jsonbody.Value) error {
 // call decodes a call; its arguments are the member of that name.
 func (d *itemDecoder) call(e *jsonbody.Value, arguments, wireType string) error {
 	call := &conversationv1.ToolCall{WireType: wireType}
+	namespace := ""
 	var extra jsonbody.Extra
 	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch name {
@@ -182,6 +183,8 @@ func (d *itemDecoder) call(e *jsonbody.Value, arguments, wireType string) error 
 			call.Id, err = m.String()
 		case "name":
 			call.Name, err = m.String()
+		case "namespace":
+			namespace, err = m.StringOrNull()
 		case arguments:
 			if m.Kind == jsonscan.Object {
 				call.ArgumentsJson = m.JSON()
@@ -201,6 +204,9 @@ func (d *itemDecoder) call(e *jsonbody.Value, arguments, wireType string) error 
 	case call.GetName() == "":
 		return jsonbody.Malformed(e.Path()+".name", "is required")
 	}
+	if wireType == "" {
+		call.Name = flatName(namespace, call.GetName())
+	}
 	d.add(&conversationv1.ContentPart{Kind: &conversationv1.ContentPart_ToolCall{ToolCall: call}, ExtraJson: extra.Object()})
 	d.calling = true
 	return nil
@@ -213,7 +219,7 @@ func (d *itemDecoder) output(e *jsonbody.Value) error {
 	var extra jsonbody.Extra
 	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch name {
-		case "type", "id", "status":
+		case "type", "id", "status", "namespace": // the call says of which
 		case "call_id":
 			result.ToolCallId, err = m.String()
 		case "output":

@@ -205,10 +205,11 @@ const (
 	atContent
 	atSummary
 	atEncrypted
+	atNamespace
 	itemMembers
 )
 
-var itemKeys = jsonscan.NewKeys("type", "call_id", "name", "arguments", "input", "content", "summary", "encrypted_content")
+var itemKeys = jsonscan.NewKeys("type", "call_id", "name", "arguments", "input", "content", "summary", "encrypted_content", "namespace")
 
 // item decodes an item that begins, or is done. Of one that is done it gives out
 // what was not streamed.
@@ -257,6 +258,9 @@ func (d *streamDecoder) call(dst []*conversationv1.Event, it *openItem, body []b
 		id, name := text(body, found[atCallID]), text(body, found[atName])
 		if id == "" || name == "" {
 			return dst, protocol("a call has no call_id or no name", nil)
+		}
+		if text(body, found[atItemType]) == "function_call" {
+			name = flatName(text(body, found[atNamespace]), name)
 		}
 		it.call = d.calls
 		d.calls++

@@ -10,7 +10,12 @@ func (d *turnDecoder) decodeTools() error {
 	if d.given(atTools) {
 		err := d.at(atTools).Elements(func(_ int, e *jsonbody.Value) error {
 			tool, err := decodeTool(e)
-			d.out.Tools = append(d.out.Tools, tool)
+			if tool.GetWireType() != namespaceTool {
+				d.out.Tools = append(d.out.Tools, tool)
+				return err
+			}
+			tools, err := decodeNamespace(e)
+			d.out.Tools = append(d.out.Tools, tools...)
 			return err
 		})
 		if err != nil {

@@ -27,6 +27,13 @@
 // encrypted is marked with a prefix, so that it comes back as what it was. To a
 // provider reasoning is sent where it has a signature and came in this dialect.
 //
+// # Namespaces
+//
+// A tool of type namespace holds others. Its functions are tools of the turn
+// under flat names, "crm__find", which every provider takes; what describes the
+// namespace is left out. Calls in the history are renamed alike, and in answers
+// a call has its namespace and its own name again, by the client's tools.
+//
 // # Answers
 //
 // Items of an answer are numbered in the order in which they began, and one is

@@ -5,7 +5,6 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
-	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
@@ -67,7 +66,7 @@ func (e *streamEncoder) event(w *writer, event *conversationv1.Event) error {
 	case *conversationv1.Event_ToolCall:
 		if c := kind.ToolCall; c.GetChoice() == 0 {
 			err = e.output.addCall(int(c.GetIndex()), &conversationv1.ToolCall{
-				Id: c.GetId(), Name: c.GetName(), ArgumentsJson: c.GetArgumentsJson(), WireType: e.object.echo.callType(c.GetName()),
+				Id: c.GetId(), Name: c.GetName(), ArgumentsJson: c.GetArgumentsJson(),
 			})
 		}
 	case *conversationv1.Event_ChoiceFinished:
@@ -98,7 +97,7 @@ func (e *streamEncoder) start(w *writer, started *conversationv1.Started) {
 	e.begun = true
 	e.object.identify(started, e.options)
 	e.object.status = inProgress
-	e.output.id = e.object.id
+	e.output.id, e.output.echo = e.object.id, e.object.echo
 	e.lifecycle(w, "response.created")
 	e.lifecycle(w, "response.in_progress")
 }
@@ -186,7 +185,7 @@ func (e *streamEncoder) progress(w *writer, it *item) {
 	case callItem:
 		if text := it.arguments.String(); len(text) > it.shown {
 			name := "response.function_call_arguments.delta"
-			if it.custom {
+			if it.called.custom {
 				name = "response.custom_tool_call_input.delta"
 			}
 			e.of(w, name, it)
@@ -299,12 +298,12 @@ func (e *streamEncoder) end(w *writer, it *item, status string) {
 			e.close(w)
 		}
 	case callItem:
-		if it.custom {
+		if it.called.custom {
 			e.of(w, "response.custom_tool_call_input.done", it)
 			w.StrField("input", it.arguments.String())
 		} else {
 			e.of(w, "response.function_call_arguments.done", it)
-			w.StrField("name", it.name)
+			w.StrField("name", it.called.name)
 			w.StrField("arguments", it.arguments.String())
 		}
 		e.close(w)
@@ -340,29 +339,4 @@ func (e *streamEncoder) fail(w *writer, failure *conversationv1.Failure) {
 		e.object.fail(failure)
 		e.lifecycle(w, "response.failed")
 	}
-}
-
-var toolKeys = jsonscan.NewKeys("type", "name")
-
-// callType is "custom" for the name of a custom tool of the client's.
-func (e *Echo) callType(name string) string {
-	if e == nil || name == "" || e.members[echoTools] == "" {
-		return ""
-	}
-	tools := []byte(e.members[echoTools])
-	found := ""
-	// The tools were scanned with the body that they came in.
-	_ = jsonscan.ForEachElement(tools, jsonscan.Span{End: len(tools)}, func(m jsonscan.Member) bool {
-		var members [2]jsonscan.Member
-		if _, err := jsonscan.ScanObject(tools, m.Value, toolKeys, members[:]); err != nil {
-			return true
-		}
-		kind, err := members[0].Text(tools)
-		named, nameErr := members[1].Text(tools)
-		if err == nil && nameErr == nil && kind == customCall && named == name {
-			found = customCall
-		}
-		return found == ""
-	})
-	return found
 }

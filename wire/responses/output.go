@@ -32,8 +32,8 @@ type item struct {
 	signature          string
 	redacted           string
 	sealed             bool // reasoning that takes nothing more
-	callID, name       string
-	custom             bool
+	callID             string
+	called             called
 	json               string // of an opaque item
 	shape              jsonShape
 
@@ -55,6 +55,7 @@ type piece struct {
 // output is the list of items in the making. It holds at most maxBytes.
 type output struct {
 	id       string // of the answer
+	echo     *Echo  // of the client's turn; nil where it is not known
 	items    []*item
 	calls    []*item // by index
 	fresh    bool    // the next text is a part of its own
@@ -158,12 +159,12 @@ func (o *output) addCall(index int, call *conversationv1.ToolCall) error {
 		return err
 	}
 	if index == len(o.calls) {
-		prefix := callPrefix
-		if call.GetWireType() == customCall {
+		prefix, tool := callPrefix, o.echo.called(call.GetName())
+		if tool.custom = tool.custom || call.GetWireType() == customCall; tool.custom {
 			prefix = customPrefix
 		}
 		it := o.begin(callItem, prefix)
-		it.callID, it.name, it.custom = call.GetId(), call.GetName(), call.GetWireType() == customCall
+		it.callID, it.called = call.GetId(), tool
 		o.calls = append(o.calls, it)
 	}
 	if index < 0 || index >= len(o.calls) {

@@ -49,7 +49,7 @@ func (w *writer) item(it *item, status string) {
 
 func (w *writer) call(it *item, status string) {
 	kind, key := "function_call", "arguments"
-	if it.custom {
+	if it.called.custom {
 		kind, key = "custom_tool_call", "input"
 	}
 	w.Open('{')
@@ -57,7 +57,10 @@ func (w *writer) call(it *item, status string) {
 	w.StrField("type", kind)
 	w.StrField("status", status)
 	w.StrField("call_id", it.callID)
-	w.StrField("name", it.name)
+	w.StrField("name", it.called.name)
+	if it.called.namespace != "" {
+		w.StrField("namespace", it.called.namespace)
+	}
 	if status == inProgress {
 		w.StrField(key, "")
 	} else {
