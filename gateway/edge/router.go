@@ -18,9 +18,18 @@ type route struct {
 // methods are the routes of one pattern.
 type methods []*route
 
-// find finds the route for a request: that of the face whose header it bears
+// find finds the route for a request. HEAD is served by GET's where it has none.
+func (m methods) find(method string, h http.Header) *route {
+	found := m.of(method, h)
+	if found == nil && method == http.MethodHead {
+		return m.of(http.MethodGet, h)
+	}
+	return found
+}
+
+// of finds a method's route: that of the face whose header the request bears
 // before those of others, and one of a face without a header before the rest.
-func (m methods) find(method string, h http.Header) (found *route) {
+func (m methods) of(method string, h http.Header) (found *route) {
 	for _, r := range m {
 		switch {
 		case r.Method != method && r.Method != "":
@@ -46,6 +55,9 @@ func (m methods) allow() string {
 	names := []string{http.MethodOptions}
 	for _, r := range m {
 		names = append(names, r.Method)
+		if r.Method == http.MethodGet {
+			names = append(names, http.MethodHead)
+		}
 	}
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), ", ")
@@ -143,18 +155,30 @@ func (r *router) lookup(p string) (methods, string) {
 	return nil, ""
 }
 
-// find finds the routes of a path; where there are none, those of the path
-// without doubled and trailing slashes, which clients make of base addresses
-// that end in one.
+// find finds the routes of a path. Where there are none it allows for what
+// clients make of their base address: slashes doubled or behind the path, and a
+// "/v1" or "/api" too many in front, as in /v1/v1/messages and /v1/api/chat.
 func (r *router) find(p string) (methods, string) {
 	found, param := r.lookup(p)
-	if found == nil && strings.HasPrefix(p, "/") {
-		if clean := path.Clean(p); clean != p {
-			return r.lookup(clean)
+	if found != nil || !strings.HasPrefix(p, "/") {
+		return found, param
+	}
+	if clean := path.Clean(p); clean != p {
+		if found, param = r.lookup(clean); found != nil {
+			return found, param
+		}
+		p = clean
+	}
+	for _, base := range bases {
+		if rest, cut := strings.CutPrefix(p, base); cut && slices.ContainsFunc(bases, func(b string) bool { return strings.HasPrefix(rest, b+"/") }) {
+			return r.lookup(rest)
 		}
 	}
-	return found, param
+	return nil, ""
 }
+
+// bases are what the paths of clients begin with.
+var bases = []string{"/v1", "/api"}
 
 // face is who words errors of a path.
 func (r *router) face(p string, h http.Header) *Face {
