@@ -27,6 +27,10 @@ type openedStore struct {
 // and brings them to this version. What cannot be opened is told by room.
 func (h *host) openStores(ctx context.Context, all map[string]migrations) error {
 	h.stores = map[string]openedStore{}
+	writer, err := h.openWriter()
+	if err != nil {
+		return err
+	}
 	var (
 		mu    sync.Mutex
 		work  sync.WaitGroup
@@ -37,7 +41,7 @@ func (h *host) openStores(ctx context.Context, all map[string]migrations) error 
 			continue
 		}
 		work.Go(func() {
-			opened, err := h.openStore(ctx, room, migrations)
+			opened, err := h.openStore(ctx, room, migrations, writer)
 			mu.Lock()
 			defer mu.Unlock()
 			h.stores[room] = opened
@@ -67,13 +71,34 @@ func (h *host) openStores(ctx context.Context, all map[string]migrations) error 
 	return errors.Join(errs...)
 }
 
+// openWriter makes what commits the turns of all rooms; nil on embedded stores.
+func (h *host) openWriter() (*postgres.Writer, error) {
+	url := h.settings.Database.URL
+	if url == "" {
+		return nil, nil
+	}
+	writer, err := postgres.NewWriter(postgres.Config{URL: url, ApplicationName: "gptmesh-writer"})
+	if err != nil {
+		return nil, err
+	}
+	h.group.Add(lifecycle.Component{Name: "writer", Close: func() error { writer.Close(); return nil }})
+	return writer, errors.Join(
+		h.count("gptmesh_postgres_commits_total", "Commits that writes of turns share on PostgreSQL.", nil, func() float64 { return float64(writer.Stats().Commits) }),
+		h.count("gptmesh_postgres_writes_total", "Writes in those commits.", nil, func() float64 { return float64(writer.Stats().Writes) }))
+}
+
+// count shows a counter.
+func (h *host) count(name, help string, labels prometheus.Labels, of func() float64) error {
+	return h.registry.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, of))
+}
+
 // openStore opens one store. It is to be closed also where it could not be
 // brought to this version.
-func (h *host) openStore(ctx context.Context, room string, migrations migrations) (opened openedStore, err error) {
+func (h *host) openStore(ctx context.Context, room string, migrations migrations, writer *postgres.Writer) (opened openedStore, err error) {
 	lite, pg := migrations()
 	if url := h.settings.Database.URL; url != "" {
 		if opened.pg, err = postgres.Open(ctx, postgres.Config{
-			URL: url, Schema: room, MaxConns: h.settings.Database.MaxConns, ApplicationName: "gptmesh-" + room,
+			URL: url, Schema: room, MaxConns: h.settings.Database.MaxConns, ApplicationName: "gptmesh-" + room, Writer: writer,
 		}); err == nil {
 			_, err = opened.pg.Migrate(ctx, pg)
 		}
@@ -98,9 +123,7 @@ func (h *host) store(room string) (*sqlite.DB, *postgres.DB) {
 // countCommits shows how many writes of a room share a commit.
 func (h *host) countCommits(room string, db *sqlite.DB) error {
 	counter := func(name, help string, of func(sqlite.Stats) uint64) error {
-		return h.registry.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: name, Help: help, ConstLabels: prometheus.Labels{"room": room},
-		}, func() float64 { return float64(of(db.Stats())) }))
+		return h.count(name, help, prometheus.Labels{"room": room}, func() float64 { return float64(of(db.Stats())) })
 	}
 	return errors.Join(
 		counter("gptmesh_sqlite_commits_total", "Commits of a room's embedded store.", func(s sqlite.Stats) uint64 { return s.Batches }),

@@ -39,6 +39,9 @@ type Config struct {
 	// ConnectTimeout bounds one attempt to connect. Default: that of the URL,
 	// else DefaultConnectTimeout.
 	ConnectTimeout time.Duration
+	// Writer makes the commits of Commit, for several databases. Default: one of
+	// the database's own.
+	Writer *Writer
 	// MaxAttempts is how often Write runs a transaction that the server
 	// refuses for the sake of others. Default DefaultMaxAttempts.
 	MaxAttempts int

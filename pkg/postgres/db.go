@@ -21,6 +21,8 @@ type DB struct {
 	pool     *pgxpool.Pool
 	schema   string
 	attempts int
+	writer   *Writer
+	private  bool                   // the writer ends with the database
 	recorded atomic.Pointer[func()] // see OnRecord
 }
 
@@ -39,7 +41,13 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		pool.Close()
 		return nil, fmt.Errorf("postgres: connect: %w", err)
 	}
-	db := &DB{pool: pool, schema: cfg.Schema, attempts: cfg.MaxAttempts}
+	db := &DB{pool: pool, schema: cfg.Schema, attempts: cfg.MaxAttempts, writer: cfg.Writer}
+	if db.private = cfg.Writer == nil; db.private {
+		if db.writer, err = NewWriter(cfg); err != nil {
+			pool.Close()
+			return nil, err
+		}
+	}
 	if db.attempts <= 0 {
 		db.attempts = DefaultMaxAttempts
 	}
@@ -112,8 +120,14 @@ func (db *DB) createSchema(ctx context.Context) error {
 	return wrap("postgres: create schema", err)
 }
 
-// Close waits until all connections are given back and closes them.
-func (db *DB) Close() { db.pool.Close() }
+// Close waits until all connections are given back and closes them. A writer that
+// was given to it stays open.
+func (db *DB) Close() {
+	if db.private {
+		db.writer.Close()
+	}
+	db.pool.Close()
+}
 
 func wrap(what string, err error) error {
 	if err == nil {

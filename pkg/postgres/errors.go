@@ -17,6 +17,8 @@ const (
 	codeSerializationFailure = "40001"
 	codeDeadlockDetected     = "40P01"
 	codeDuplicateSchema      = "42P06"
+	codeDivisionByZero       = "22012"
+	codeLockNotAvailable     = "55P03"
 	codeTooManyConnections   = "53300"
 	codeDiskFull             = "53100"
 	codeAdminShutdown        = "57P01"

@@ -52,6 +52,7 @@ type result struct {
 	event            *histogram // per event: from its making to its arrival
 	memory           int64
 	counts           counters
+	served           served // by PostgreSQL, where it keeps the rows
 }
 
 func newResult() *result {

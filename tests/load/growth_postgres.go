@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gptmesh/gptmesh/pkg/postgres"
+	"github.com/jackc/pgx/v5"
 )
 
 // newDatabase makes a database beside that of an address, and returns its own.
@@ -28,6 +29,9 @@ func newDatabase(address, name string) (string, error) {
 	return at.String(), nil
 }
 
+// inPostgres makes n rows of the newest one. A table that was emptied in the same
+// transaction needs no log of its own, since the throw-away server has no
+// replica: its files are flushed with the commit instead.
 func (t copied) inPostgres(address string, n int) error {
 	ctx := context.Background()
 	db, err := postgres.Open(ctx, postgres.Config{URL: address, Schema: t.room, MaxConns: 1})
@@ -35,46 +39,58 @@ func (t copied) inPostgres(address string, n int) error {
 		return err
 	}
 	defer db.Close()
-	strs := func(query string) ([]string, error) {
-		rows, err := db.Pool().Query(ctx, query, t.room, t.table)
+	err = pgx.BeginFunc(ctx, db.Pool(), func(tx pgx.Tx) error {
+		strs := func(query string) ([]string, error) {
+			rows, err := tx.Query(ctx, query, t.room, t.table)
+			if err != nil {
+				return nil, err
+			}
+			defer rows.Close()
+			return texts(rows)
+		}
+		columns, err := strs("select column_name::text from information_schema.columns where table_schema = $1 and table_name = $2 order by ordinal_position")
+		if err != nil || len(columns) == 0 {
+			return err
+		}
+		// Indexes are made again afterwards.
+		const others = ` from pg_indexes where schemaname = $1 and tablename = $2 and indexname not like '%pkey' order by indexname`
+		names, err := strs("select indexname::text" + others)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		defer rows.Close()
-		return texts(rows)
-	}
-	columns, err := strs("select column_name::text from information_schema.columns where table_schema = $1 and table_name = $2 order by ordinal_position")
-	if err != nil || len(columns) == 0 {
-		return err
-	}
-	// But for the one that holds its order, indexes are made again afterwards.
-	const others = ` from pg_indexes where schemaname = $1 and tablename = $2 and indexname not like '%pkey' order by indexname`
-	names, err := strs("select indexname::text" + others)
+		made, err := strs("select indexdef" + others)
+		if err != nil {
+			return err
+		}
+		unique, err := strs(`select pg_get_constraintdef(oid) from pg_constraint where contype = 'p' and conrelid = ($1 || '.' || $2)::regclass`)
+		if err != nil {
+			return err
+		}
+		list := []string{
+			"set local maintenance_work_mem = '512MB'",
+			fmt.Sprintf("create temporary table one on commit drop as select * from %s order by %s desc limit 1", t.table, t.key),
+			"truncate " + t.table,
+			fmt.Sprintf("alter table %s drop constraint %s_pkey", t.table, t.table),
+		}
+		for _, index := range names {
+			list = append(list, "drop index "+index)
+		}
+		into, values := t.values(columns, "lpad(i::text, 16, '0')", age(n))
+		list = append(list, fmt.Sprintf("insert into %s select * from one", t.table),
+			fmt.Sprintf("insert into %s (%s) select %s from one, generate_series(0::bigint, %d) as many(i)", t.table, into, values, n-1),
+			fmt.Sprintf("alter table %s add constraint %s_pkey %s", t.table, t.table, unique[0]))
+		for _, query := range append(list, made...) {
+			if _, err := tx.Exec(ctx, query); err != nil {
+				return fmt.Errorf("%s: %w", query, err)
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	made, err := strs("select indexdef" + others)
-	if err != nil {
-		return err
-	}
-	for _, index := range names {
-		if _, err := db.Pool().Exec(ctx, "drop index "+index); err != nil {
-			return err
-		}
-	}
-	into, values := t.values(columns, "lpad(i::text, 16, '0')", age(n))
-	for from := 0; from < n; from += batch {
-		many := fmt.Sprintf("generate_series(%d::bigint, %d) as many(i)", from, min(from+batch, n)-1)
-		if _, err := db.Pool().Exec(ctx, t.insert(into, values, many)); err != nil {
-			return err
-		}
-	}
-	for _, index := range append(made, "vacuum analyze "+t.table) {
-		if _, err := db.Pool().Exec(ctx, index); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = db.Pool().Exec(ctx, "vacuum analyze "+t.table)
+	return err
 }
 
 // scanned puts a little load on a mesh and says how many rows PostgreSQL read for a

@@ -170,6 +170,11 @@ func measure(p plan) error {
 	}
 	defer mesh.stop()
 	programs := []*process{mock, floor, fast, mesh}
+	server, err := openDatabase(p.database)
+	if err != nil {
+		return err
+	}
+	defer server.close()
 	if p.before != "" {
 		older, err := os.MkdirTemp("", "gptmesh-load-")
 		if err != nil {
@@ -178,6 +183,11 @@ func measure(p plan) error {
 		defer os.RemoveAll(older)
 		plain := p
 		plain.config = ""
+		if p.database != "" {
+			if plain.database, err = newDatabase(p.database, "before"); err != nil {
+				return err
+			}
+		}
 		before, err := spawnMesh(plain, p.before, upstream, older)
 		if err != nil {
 			return err
@@ -201,7 +211,7 @@ func measure(p plan) error {
 			}
 			continue
 		}
-		if err := compare(w, s, p.rounds, programs); err != nil {
+		if err := compare(w, s, p.rounds, programs, server); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		w.Flush()
@@ -237,13 +247,20 @@ const meshes = 3
 
 // compare runs a scenario against each program in turn, round by round, and
 // prints medians, those of a mesh also as ratios to the floor's.
-func compare(w *tabwriter.Writer, s scenario, rounds int, programs []*process) error {
+func compare(w *tabwriter.Writer, s scenario, rounds int, programs []*process, server *database) error {
 	results := make([][]*result, len(programs))
 	for range rounds {
 		for i, p := range programs {
+			var before served
+			if i >= meshes {
+				before = server.served()
+			}
 			r, err := load(context.Background(), s, p)
 			if err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			if i >= meshes {
+				r.served = server.served().minus(before)
 			}
 			results[i] = append(results[i], r)
 		}
@@ -266,6 +283,21 @@ func compare(w *tabwriter.Writer, s scenario, rounds int, programs []*process) e
 		ratio := func(of func(*result) float64) float64 { return median(mesh, of) / max(median(results[1], of), 1e-9) }
 		fmt.Fprintf(w, "%s\t%s ratio\t%.2f\t%.2f\t%.2f\t\t\t\t\t\t\t\t\t\t\t\n", s.name, programs[i+meshes].name, ratio((*result).rate),
 			ratio(func(r *result) float64 { return float64(r.perRequest()) }), ratio(func(r *result) float64 { return float64(r.perEvent()) }))
+	}
+	if server == nil {
+		return nil
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for i, mesh := range results[meshes:] {
+		each := func(of func(served) float64) float64 {
+			return median(mesh, func(r *result) float64 { return of(r.served) / float64(max(r.requests.Load(), 1)) })
+		}
+		fmt.Printf("%s, %s: %s\n", s.name, programs[i+meshes].name, served{
+			each(func(s served) float64 { return s.cpu }), each(func(s served) float64 { return s.commits }), each(func(s served) float64 { return s.rows }),
+			each(func(s served) float64 { return s.wal }), each(func(s served) float64 { return s.flushes }),
+		}.line(1))
 	}
 	return nil
 }

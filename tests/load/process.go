@@ -278,9 +278,9 @@ func (p *process) counted() counters {
 			c.allocations += n
 		case "go_memstats_alloc_bytes_total":
 			c.allocated += n
-		case "gptmesh_sqlite_commits_total", "gptmesh_journal_flushes_total":
+		case "gptmesh_sqlite_commits_total", "gptmesh_journal_flushes_total", "gptmesh_postgres_commits_total":
 			c.commits += n
-		case "gptmesh_sqlite_writes_total", "gptmesh_journal_records_total":
+		case "gptmesh_sqlite_writes_total", "gptmesh_journal_records_total", "gptmesh_postgres_writes_total":
 			c.writes += n
 		}
 	}

@@ -5,6 +5,7 @@ package postgres
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -24,38 +25,33 @@ var migrations embed.FS
 func Migrations() fs.FS { return migrations }
 
 // Store is the ledger in PostgreSQL.
-type Store struct{ db *postgres.DB }
+type Store struct {
+	db *postgres.DB
+
+	reserve, settle, checkpoint string // statements that share commits
+}
 
 var _ store.Store = (*Store)(nil)
 
 // New returns the ledger in db, which must be migrated.
-func New(db *postgres.DB) *Store { return &Store{db: db} }
-
-// Every write here is one statement, which PostgreSQL makes a transaction of
-// its own: one round trip.
-
-var reserveSQL = `INSERT INTO attempts (id, request_id, response_id, session_id, owner, user_id, provider, model, number,
-	input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, usage_source,
-	cost_nanos, currency, price_version, reserve_micros, target, provider_key, route, cause, decision, instance) VALUES (` + places(25) + `)`
-
-func places(n int) string {
-	var out strings.Builder
-	for i := range n {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		fmt.Fprintf(&out, "$%d", i+1)
-	}
-	return out.String()
+func New(db *postgres.DB) *Store {
+	table := db.Table("attempts")
+	return &Store{db: db, reserve: "INSERT INTO " + table + reserveSQL, settle: "UPDATE " + table + settleSQL, checkpoint: "UPDATE " + table + checkpointSQL}
 }
+
+// Every write here is one statement: one round trip, and what a turn writes shares
+// its commit with other turns.
+
+const reserveSQL = ` (id, request_id, response_id, session_id, owner, user_id, provider, model, number,
+	input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, usage_source,
+	cost_nanos, currency, price_version, reserve_micros, target, provider_key, route, cause, decision, instance) VALUES`
 
 // Reserve implements store.Store.
 func (s *Store) Reserve(ctx context.Context, attempt *gptv1.Attempt, instance string) error {
-	_, err := s.db.Pool().Exec(ctx, reserveSQL, append(store.ReserveValues(attempt), instance)...)
-	return wrap(err)
+	return wrap(s.db.Commit(ctx, postgres.Stmt{Query: s.reserve, Args: append(store.ReserveValues(attempt), instance), Row: true}))
 }
 
-const settleSQL = `UPDATE attempts SET state = 2, outcome = $1,
+const settleSQL = ` SET state = 2, outcome = $1,
 	input_tokens = $2, output_tokens = $3, cached_input_tokens = $4, cache_write_tokens = $5, reasoning_tokens = $6, usage_source = $7,
 	cost_nanos = $8, currency = $9, price_version = $10, failure = $11, settle_micros = $12,
 	queue_micros = $13, first_token_micros = $14, total_micros = $15, provider_response_id = $16
@@ -67,8 +63,11 @@ func (s *Store) Settle(ctx context.Context, attempt *gptv1.Attempt) (bool, error
 	if err != nil {
 		return false, fault.Internal(err)
 	}
-	tag, err := s.db.Exec(ctx, settleSQL, append(values, attempt.GetId())...)
-	return tag.RowsAffected() == 1, wrap(err)
+	err = s.db.Commit(ctx, postgres.Stmt{Query: s.settle, Args: append(values, attempt.GetId()), Must: true})
+	if errors.Is(err, postgres.ErrUnchanged) {
+		return false, nil
+	}
+	return err == nil, wrap(err)
 }
 
 // The settled columns come before those of the reservation that settling leaves
@@ -103,7 +102,7 @@ func (s *Store) SettleWhole(ctx context.Context, attempt *gptv1.Attempt, instanc
 	return tag.RowsAffected() == 1, wrap(err)
 }
 
-const checkpointSQL = `UPDATE attempts SET input_tokens = now.input, output_tokens = now.output, cost_nanos = now.cost
+const checkpointSQL = ` AS attempts SET input_tokens = now.input, output_tokens = now.output, cost_nanos = now.cost
 	FROM (SELECT unnest($1::text[]) AS id, unnest($2::bigint[]) AS input, unnest($3::bigint[]) AS output, unnest($4::bigint[]) AS cost) AS now
 	WHERE attempts.id = now.id AND state = 1`
 
@@ -114,8 +113,7 @@ func (s *Store) Checkpoint(ctx context.Context, progress []store.Progress) error
 	for _, p := range progress {
 		names, input, output, cost = append(names, p.ID), append(input, p.InputTokens), append(output, p.OutputTokens), append(cost, p.CostNanos)
 	}
-	_, err := s.db.Pool().Exec(ctx, checkpointSQL, names, input, output, cost)
-	return wrap(err)
+	return wrap(s.db.Commit(ctx, postgres.Stmt{Query: s.checkpoint, Args: []any{names, input, output, cost}}))
 }
 
 var dialect = store.Dialect{

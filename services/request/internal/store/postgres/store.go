@@ -22,10 +22,22 @@ import (
 var Migrations embed.FS
 
 // Store implements store.Store.
-type Store struct{ db *postgres.DB }
+type Store struct {
+	db *postgres.DB
+
+	accept, add, finish string // statements that share commits
+}
 
 // New returns a store in db, whose tables must be there.
-func New(db *postgres.DB) *Store { return &Store{db: db} }
+func New(db *postgres.DB) *Store {
+	table := db.Table("requests")
+	return &Store{
+		db:     db,
+		accept: "insert into " + table + " (id, owner, user_id, session_id, state, instance, create_micros, body) values",
+		add:    "insert into " + table + " (id, owner, user_id, session_id, state, instance, answered, create_micros, body) values",
+		finish: "update " + table + " set state = $1, answered = $2, body = $3 where id = $4 and state < 3",
+	}
+}
 
 // Ping implements store.Store.
 func (s *Store) Ping(ctx context.Context) error {
@@ -39,29 +51,27 @@ func (s *Store) Accept(ctx context.Context, r *requestv1.Request, instance strin
 	if err != nil {
 		return err
 	}
+	args := []any{r.GetId(), r.GetOwner(), r.GetUserId(), r.GetSessionId(),
+		int32(r.GetState()), instance, store.Micros(r.GetCreateTime().AsTime()), body}
+	if key == nil {
+		return s.db.Commit(ctx, postgres.Stmt{Query: s.accept, Args: args, Row: true})
+	}
 	return s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		if key != nil {
-			result, err := tx.Exec(ctx, `insert into request_keys (owner, key, request_id, hash, expires_micros) values ($1, $2, $3, $4, $5)
-				on conflict (owner, key) do update
-				set request_id = excluded.request_id, hash = excluded.hash, expires_micros = excluded.expires_micros
-				where request_keys.expires_micros <= $6 or request_keys.request_id = $7`,
-				r.GetOwner(), key.Key, r.GetId(), key.Hash, store.Micros(key.Expires), store.Micros(key.Now), key.Replaces)
-			if err != nil {
-				return err
-			}
-			if result.RowsAffected() == 0 {
-				return store.ErrKeyTaken
-			}
+		result, err := tx.Exec(ctx, `insert into request_keys (owner, key, request_id, hash, expires_micros) values ($1, $2, $3, $4, $5)
+			on conflict (owner, key) do update
+			set request_id = excluded.request_id, hash = excluded.hash, expires_micros = excluded.expires_micros
+			where request_keys.expires_micros <= $6 or request_keys.request_id = $7`,
+			r.GetOwner(), key.Key, r.GetId(), key.Hash, store.Micros(key.Expires), store.Micros(key.Now), key.Replaces)
+		if err != nil {
+			return err
 		}
-		_, err := tx.Exec(ctx, `insert into requests (id, owner, user_id, session_id, state, instance, create_micros, body)
-			values ($1, $2, $3, $4, $5, $6, $7, $8)`, r.GetId(), r.GetOwner(), r.GetUserId(), r.GetSessionId(),
-			int32(r.GetState()), instance, store.Micros(r.GetCreateTime().AsTime()), body)
+		if result.RowsAffected() == 0 {
+			return store.ErrKeyTaken
+		}
+		_, err = tx.Exec(ctx, s.accept+" ($1, $2, $3, $4, $5, $6, $7, $8)", args...)
 		return err
 	})
 }
-
-const addSQL = `insert into requests (id, owner, user_id, session_id, state, instance, answered, create_micros, body)
-	values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 
 // Add implements store.Store.
 func (s *Store) Add(ctx context.Context, r *requestv1.Request, instance string, answered bool) error {
@@ -73,13 +83,13 @@ func (s *Store) Add(ctx context.Context, r *requestv1.Request, instance string, 
 		int32(r.GetState()), instance, answered, store.Micros(r.GetCreateTime().AsTime()), body}
 	if names := store.Experiments(r); len(names) > 0 {
 		err = s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, addSQL, args...); err != nil {
+			if _, err := tx.Exec(ctx, s.add+" ($1, $2, $3, $4, $5, $6, $7, $8, $9)", args...); err != nil {
 				return err
 			}
 			return assign(ctx, tx, r, names)
 		})
-	} else { // one statement commits by itself, in one round trip
-		_, err = s.db.Exec(ctx, addSQL, args...)
+	} else {
+		err = s.db.Commit(ctx, postgres.Stmt{Query: s.add, Args: args, Row: true})
 	}
 	if postgres.IsUniqueViolation(err) {
 		return store.ErrFinal
@@ -93,16 +103,23 @@ func (s *Store) Finish(ctx context.Context, r *requestv1.Request, answered bool)
 	if err != nil {
 		return err
 	}
+	args, names := []any{int32(r.GetState()), answered, body, r.GetId()}, store.Experiments(r)
+	if len(names) == 0 {
+		err = s.db.Commit(ctx, postgres.Stmt{Query: s.finish, Args: args, Must: true})
+		if errors.Is(err, postgres.ErrUnchanged) {
+			return store.ErrFinal
+		}
+		return err
+	}
 	return s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		result, err := tx.Exec(ctx, "update requests set state = $1, answered = $2, body = $3 where id = $4 and state < 3",
-			int32(r.GetState()), answered, body, r.GetId())
+		result, err := tx.Exec(ctx, s.finish, args...)
 		if err != nil {
 			return err
 		}
 		if result.RowsAffected() == 0 {
 			return store.ErrFinal
 		}
-		return assign(ctx, tx, r, store.Experiments(r))
+		return assign(ctx, tx, r, names)
 	})
 }
 

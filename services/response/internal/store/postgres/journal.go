@@ -5,23 +5,18 @@ import (
 	"time"
 
 	"github.com/gptmesh/gptmesh/pkg/ids"
+	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 	"github.com/jackc/pgx/v5"
 )
 
-// Journal implements store.Store. It is one statement, which commits by itself
-// in one round trip.
+// Journal implements store.Store.
 func (s *Store) Journal(ctx context.Context, pieces []store.Piece) error {
 	names, first, last, frames := make([]string, len(pieces)), make([]int64, len(pieces)), make([]int64, len(pieces)), make([][]byte, len(pieces))
 	for i, p := range pieces {
 		names[i], first[i], last[i], frames[i] = p.ResponseID, p.First, p.Last, p.Frames
 	}
-	_, err := s.db.Pool().Exec(ctx, `insert into response_journal (response_id, first_sequence, last_sequence, frames)
-		select p.id, p.first, p.last, p.frames from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[]) as p(id, first, last, frames)
-		join responses r on r.id = p.id and r.state = 1
-		on conflict (response_id, first_sequence) do update set last_sequence = excluded.last_sequence, frames = excluded.frames`,
-		names, first, last, frames)
-	return err
+	return s.db.Commit(ctx, postgres.Stmt{Query: s.journal, Args: []any{names, first, last, frames}})
 }
 
 // Follow implements store.Store.

@@ -20,10 +20,31 @@ import (
 var Migrations embed.FS
 
 // Store implements store.Store.
-type Store struct{ db *postgres.DB }
+type Store struct {
+	db *postgres.DB
+
+	// Statements that share commits.
+	begin, finish, add, log, dropJournal, journal string
+}
 
 // New returns a store in db, whose tables must be there.
-func New(db *postgres.DB) *Store { return &Store{db: db} }
+func New(db *postgres.DB) *Store {
+	responses, journal := db.Table("responses"), db.Table("response_journal")
+	return &Store{
+		db:    db,
+		begin: "insert into " + responses + " (id, owner, request_id, session_id, state, instance, create_micros, head) values",
+		finish: "update " + responses + ` set state = $1, finish_micros = $2, last_sequence = $3, head = $4, messages = $5, session_intent = $6
+			where id = $7 and state = 1`,
+		add: "insert into " + responses + ` (id, owner, request_id, session_id, state, instance, create_micros,
+			finish_micros, last_sequence, head, messages, session_intent) values`,
+		log:         "insert into " + db.Table("response_logs") + " (response_id, first_sequence, frames) values",
+		dropJournal: "delete from " + journal + " where response_id = $1",
+		journal: "insert into " + journal + ` (response_id, first_sequence, last_sequence, frames)
+			select p.id, p.first, p.last, p.frames from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[]) as p(id, first, last, frames)
+			join ` + responses + ` r on r.id = p.id and r.state = 1
+			on conflict (response_id, first_sequence) do update set last_sequence = excluded.last_sequence, frames = excluded.frames`,
+	}
+}
 
 // Ping implements store.Store.
 func (s *Store) Ping(ctx context.Context) error {
@@ -37,9 +58,9 @@ func (s *Store) Begin(ctx context.Context, response *responsev1.Response, instan
 	if err != nil {
 		return err
 	}
-	// One statement commits by itself, in one round trip.
-	_, err = s.db.Pool().Exec(ctx, `insert into responses (id, owner, request_id, session_id, state, instance, create_micros, head)
-		values ($1, $2, $3, $4, $5, $6, $7, $8)`, c.ID, c.Owner, c.RequestID, c.SessionID, c.State, instance, c.Create, c.Head)
+	err = s.db.Commit(ctx, postgres.Stmt{
+		Query: s.begin, Args: []any{c.ID, c.Owner, c.RequestID, c.SessionID, c.State, instance, c.Create, c.Head}, Row: true,
+	})
 	if postgres.IsUniqueViolation(err) {
 		return store.ErrExists
 	}
@@ -56,27 +77,25 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 	if err != nil {
 		return err
 	}
-	return s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		return finish(ctx, tx, c, log, final.Intent, final.Journaled)
-	})
-}
-
-func finish(ctx context.Context, tx pgx.Tx, c store.Columns, log, intent []byte, journaled bool) error {
-	result, err := tx.Exec(ctx, `update responses set state = $1, finish_micros = $2, last_sequence = $3, head = $4, messages = $5, session_intent = $6
-		where id = $7 and state = 1`, c.State, c.Finish, c.LastSequence, c.Head, nullable(c.Messages), nullable(intent), c.ID)
-	if err != nil {
-		return err
-	}
-	if result.RowsAffected() == 0 {
+	err = s.db.Commit(ctx, s.finished(c, log, final.Intent, final.Journaled)...)
+	if errors.Is(err, postgres.ErrUnchanged) {
 		return store.ErrNotRunning
 	}
-	if len(log) > 0 {
-		_, err = tx.Exec(ctx, "insert into response_logs (response_id, first_sequence, frames) values ($1, 1, $2)", c.ID, log)
-	}
-	if err == nil && journaled {
-		_, err = tx.Exec(ctx, "delete from response_journal where response_id = $1", c.ID)
-	}
 	return err
+}
+
+// finished makes a running answer final.
+func (s *Store) finished(c store.Columns, log, intent []byte, journaled bool) []postgres.Stmt {
+	list := append(make([]postgres.Stmt, 0, 3), postgres.Stmt{
+		Query: s.finish, Args: []any{c.State, c.Finish, c.LastSequence, c.Head, nullable(c.Messages), nullable(intent), c.ID}, Must: true,
+	})
+	if len(log) > 0 {
+		list = append(list, postgres.Stmt{Query: s.log, Args: []any{c.ID, int64(1), log}, Row: true})
+	}
+	if journaled {
+		list = append(list, postgres.Stmt{Query: s.dropJournal, Args: []any{c.ID}})
+	}
+	return list
 }
 
 // Add implements store.Store.
@@ -89,16 +108,14 @@ func (s *Store) Add(ctx context.Context, final store.Final, instance string) err
 	if err != nil {
 		return err
 	}
-	err = s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `insert into responses (id, owner, request_id, session_id, state, instance, create_micros,
-			finish_micros, last_sequence, head, messages, session_intent) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-			c.ID, c.Owner, c.RequestID, c.SessionID, c.State, instance, c.Create,
-			c.Finish, c.LastSequence, c.Head, nullable(c.Messages), nullable(final.Intent))
-		if err == nil && len(log) > 0 {
-			_, err = tx.Exec(ctx, "insert into response_logs (response_id, first_sequence, frames) values ($1, 1, $2)", c.ID, log)
-		}
-		return err
+	list := append(make([]postgres.Stmt, 0, 2), postgres.Stmt{
+		Query: s.add, Args: []any{c.ID, c.Owner, c.RequestID, c.SessionID, c.State, instance, c.Create,
+			c.Finish, c.LastSequence, c.Head, nullable(c.Messages), nullable(final.Intent)}, Row: true,
 	})
+	if len(log) > 0 {
+		list = append(list, postgres.Stmt{Query: s.log, Args: []any{c.ID, int64(1), log}, Row: true})
+	}
+	err = s.db.Commit(ctx, list...)
 	if postgres.IsUniqueViolation(err) {
 		return store.ErrExists
 	}
@@ -310,8 +327,10 @@ func (s *Store) Interrupt(ctx context.Context, sweep store.Sweep) (int, error) {
 			if err != nil {
 				return err
 			}
-			if err := finish(ctx, tx, c, log, nil, true); err != nil {
-				return err
+			for _, stmt := range s.finished(c, log, nil, true) {
+				if err := postgres.Run(ctx, tx, stmt); err != nil {
+					return err
+				}
 			}
 			done++
 		}
