@@ -15,4 +15,8 @@
 // the end of a segment is found without a mark: at a torn record, at what is
 // left of an earlier use, or at the end of the file. A record that was written ahead
 // of its group may stand in the next segment once more.
+//
+// Beside them two slates: memory that is a file, in which the records of the next group
+// are gathered, so that the end of the process does not take them. Once their group is
+// on the disk they are in a segment, and are wiped from the slate.
 package journal

@@ -10,7 +10,7 @@ import (
 const flushAfter = 5 * time.Millisecond
 
 // Written returns when the record of a number, which is one of the flight, and all
-// before it are in the journal's file: the end of the process, however sudden, does
+// before it are in a file of the journal: the end of the process, however sudden, does
 // not take them, a loss of power may until they are flushed, which begins within a
 // few milliseconds. It waits for no disk, as a rule; where it has to, it is for the flush.
 func (f *Flight) Written(ctx context.Context, sequence uint64) error {
@@ -25,6 +25,10 @@ func (f *Flight) Written(ctx context.Context, sequence uint64) error {
 func (j *Journal) writeEarly(f *Flight, sequence uint64) bool {
 	j.mu.Lock()
 	written, possible := f.has(sequence), j.next == f && !j.closed && j.fits()
+	if written && j.next == f && !j.relied && !j.closed {
+		j.relied = true
+		j.soon.Reset(flushAfter)
+	}
 	j.mu.Unlock()
 	if written || !possible {
 		return written
@@ -45,7 +49,8 @@ func (j *Journal) writeEarly(f *Flight, sequence uint64) bool {
 		return false // whoever waits for the group is told
 	}
 	j.mu.Lock()
-	if j.early == 0 {
+	if !j.relied {
+		j.relied = true
 		j.soon.Reset(flushAfter)
 	}
 	s.size += int64(len(data))
@@ -63,7 +68,7 @@ func (f *Flight) has(sequence uint64) bool { return min(sequence, f.last) <= f.w
 // flushEarly makes the loop flush what was written and nobody waits for.
 func (j *Journal) flushEarly() {
 	j.mu.Lock()
-	begin := j.early > 0 && !j.closed
+	begin := j.relied && !j.closed
 	j.wanted = j.wanted || begin
 	begin = begin && !j.busy
 	j.mu.Unlock()

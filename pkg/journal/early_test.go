@@ -32,7 +32,7 @@ func written(t *testing.T, j *Journal, body string) (uint64, *Flight) {
 func TestWrittenIsThereWithoutAFlush(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	j := flushless(t, Config{Dir: dir})
+	j := flushless(t, Config{Dir: dir, open: create}) // without slates
 	second, f := written(t, j, "second")
 	third, _ := j.Append("a", 0, text("third"))
 	if err := f.Written(t.Context(), second); err != nil {
@@ -72,7 +72,7 @@ func TestWrittenIsFlushedThoughNobodyWaits(t *testing.T) {
 func TestWrittenAndTheNextSegment(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	j := flushless(t, Config{Dir: dir, Segment: 120})
+	j := flushless(t, Config{Dir: dir, Segment: 120, open: create})
 	written(t, j, "second")
 	j.Append("a", 0, text("third"))
 	last := add(t, j, "a", 0, "fourth")
@@ -133,6 +133,7 @@ func TestBehindConcurrently(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	j := start(t, Config{Dir: dir, Segment: 4 << 10, Behind: true})
+	j.prepare() // half of the callers, or more, meet slates
 	j.Attach("a", 0)
 	var wg sync.WaitGroup
 	for caller := range 8 {
@@ -183,6 +184,7 @@ func TestWrittenConcurrently(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	j := start(t, Config{Dir: dir, Segment: 4 << 10})
+	j.prepare()
 	j.Attach("a", 0)
 	var mu sync.Mutex
 	var acknowledged []string

@@ -56,6 +56,12 @@ type Journal struct {
 	last    uint64 // the last number given
 	buffer  []byte // records of the next group
 	early   int    // so many bytes of buffer are the last of the active segment
+	relied  bool   // somebody goes on since records of buffer are safe from the end of the process
+	slate   *slate // what buffer begins in; nil for none
+	blank   []*slate
+	slates  []*slate // all of them, once they are open
+	slated  bool     // they are to be opened
+	stained bool     // one has records that did not reach the disk, and is not used any more
 	newest  map[string]uint64
 	next    *Flight // of the records in buffer; nil where there are none
 	closed  bool
@@ -94,7 +100,7 @@ type Flight struct {
 	done    chan struct{}
 	records uint64
 	last    uint64 // the number of its last record; guarded by the journal's mu
-	written uint64 // its records up to this number are in the file; guarded by the journal's mu
+	written uint64 // its records up to this number are in a file; guarded by the journal's mu
 	failed  bool   // it is known not to become durable; guarded likewise
 	err     error  // read after done is closed
 	late    late
@@ -143,7 +149,8 @@ func open(cfg Config, change func(*flusher)) (*Journal, error) {
 	if cfg.Spare <= 0 {
 		cfg.Spare = DefaultSpare
 	}
-	if cfg.open == nil {
+	slates := cfg.open == nil
+	if slates {
 		cfg.open = create
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
@@ -152,6 +159,9 @@ func open(cfg Config, change func(*flusher)) (*Journal, error) {
 	f, err := read(cfg.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
+	}
+	if slates {
+		slates = f.carry(cfg.Dir) == nil // else they are needed as they are
 	}
 	j := &Journal{
 		cfg: cfg, over: make(chan struct{}),
@@ -173,6 +183,7 @@ func open(cfg Config, change func(*flusher)) (*Journal, error) {
 	}
 	j.soon = time.AfterFunc(time.Hour, j.flushEarly)
 	j.soon.Stop()
+	j.slated = slates
 	go j.loop()
 	return j, nil
 }
@@ -249,6 +260,9 @@ func (j *Journal) Append(store string, replaces uint64, body Body) (uint64, *Fli
 	}
 	f.records++
 	f.last = sequence
+	if j.slate.holds(j.buffer) {
+		f.written = sequence
+	}
 	large := len(j.buffer) > maxBuffer && !j.busy
 	j.mu.Unlock()
 	if large {
@@ -336,5 +350,5 @@ func (j *Journal) Close() error {
 		errs = append(errs, os.Remove(segmentPath(j.cfg.Dir, s.number)))
 	}
 	j.spare = nil
-	return errors.Join(errs...)
+	return errors.Join(append(errs, j.closeSlates())...)
 }

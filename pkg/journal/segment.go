@@ -120,11 +120,12 @@ func syncDir(dir string) error {
 type found struct {
 	records  map[string][]Record // by store, in order
 	segments []*segment
+	slates   []Record // of them those that no segment has
 	last     uint64
 	highest  int // number of a segment
 }
 
-// read reads all segments of dir.
+// read reads all segments of dir, and the slates.
 func read(dir string) (*found, error) {
 	numbers, err := segments(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -143,6 +144,9 @@ func read(dir string) (*found, error) {
 			f.last = max(f.last, r.Sequence)
 		}
 		f.segments, f.highest = append(f.segments, s), max(f.highest, number)
+	}
+	if err := f.readSlates(dir); err != nil {
+		return nil, err
 	}
 	for store, records := range f.records {
 		slices.SortFunc(records, func(a, b Record) int { return cmp.Compare(a.Sequence, b.Sequence) })

@@ -27,7 +27,8 @@ const (
 type outgoing struct {
 	flight *Flight // nil while the first segment is made
 	data   []byte
-	early  int // so many bytes of data are the last of the active segment
+	slate  *slate // what data begins in
+	early  int    // so many bytes of data are the last of the active segment
 	// landing says that the data is in the file and the disk is to have it.
 	landing bool
 }
@@ -39,8 +40,14 @@ func (j *Journal) take() bool {
 		return false
 	}
 	j.busy, j.wanted = true, false
-	j.out = outgoing{flight: j.next, data: j.buffer, early: j.early}
-	j.buffer, j.writing, j.early = j.writing[:0], nil, 0
+	j.out = outgoing{flight: j.next, data: j.buffer, slate: j.slate, early: j.early}
+	if n := len(j.blank); n > 0 {
+		j.slate, j.blank = j.blank[n-1], j.blank[:n-1]
+		j.buffer = j.slate.room[:0]
+	} else {
+		j.slate, j.buffer, j.writing = nil, j.writing[:0], nil
+	}
+	j.early, j.relied = 0, false
 	j.newest, j.numbers = j.numbers, j.newest
 	j.next = nil
 	if j.taken != nil {
@@ -223,13 +230,18 @@ func (j *Journal) land(err error) {
 		err = fmt.Errorf("journal: %w", err)
 		out.flight.failed = true
 		j.active, j.early = nil, 0
+		j.stained = j.stained || out.slate != nil // it is not used again
 		j.recycle()
 	} else {
+		if out.slate != nil {
+			out.slate.wipe()
+			j.blank = append(j.blank, out.slate)
+		}
 		j.stats.Records += out.flight.records
 		j.stats.Flushes++
 		j.stats.Bytes += uint64(len(out.data))
 	}
-	if cap(out.data) <= maxKept {
+	if out.slate == nil && cap(out.data) <= maxKept {
 		j.writing = out.data
 	}
 	j.out, j.busy = outgoing{}, false
@@ -248,8 +260,14 @@ func (j *Journal) goOn() {
 	}
 }
 
-// prepare makes the first segment.
+// prepare makes the first segment, and the slates.
 func (j *Journal) prepare() {
+	j.mu.Lock()
+	if j.slated && !j.closed {
+		j.slated = false
+		j.providing.Go(j.openSlates)
+	}
+	j.mu.Unlock()
 	j.writes.Lock()
 	defer j.writes.Unlock()
 	j.mu.Lock()

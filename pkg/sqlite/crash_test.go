@@ -110,7 +110,7 @@ func TestAcknowledgedWritesSurviveKill(t *testing.T) {
 	}
 	var acknowledged []string
 	for _, env := range []string{"", childBehind + "=1", "", childBehind + "=1"} {
-		acknowledged = killWhileWriting(t, path, 1+rand.IntN(400), env)
+		acknowledged = killWhileWriting(t, path, 1+rand.IntN(4000), env)
 		j := openJournal(t, filepath.Dir(path))
 		db, err := Open(t.Context(), Config{Path: path, Journal: j, Name: "rows"})
 		if err != nil {
