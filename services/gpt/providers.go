@@ -136,8 +136,11 @@ func (s *Service) setting(descriptor catalog.Provider, cfg ProviderConfig) setti
 	if cfg.Auth != "" {
 		out.Auth = cfg.Auth
 	}
-	if cfg.Quirks != nil {
+	switch {
+	case cfg.Quirks != nil:
 		out.Quirks = cfg.Quirks
+	case out.official:
+		out.Quirks = slices.Concat(out.Quirks, descriptor.OfficialQuirks)
 	}
 	if out.Kind == catalog.KindBedrock {
 		s.settleAWS(&out)

@@ -53,8 +53,10 @@ type Provider struct {
 	DefaultModel string   `yaml:"default_model"`
 	Prefixes     []string `yaml:"prefixes"`
 	Quirks       []string `yaml:"quirks"`
-	Source       string   `yaml:"source"`
-	Date         string   `yaml:"date"`
+	// OfficialQuirks are further ones of the server at BaseURL.
+	OfficialQuirks []string `yaml:"official_quirks"`
+	Source         string   `yaml:"source"`
+	Date           string   `yaml:"date"`
 }
 
 // Kinds are the adapters.

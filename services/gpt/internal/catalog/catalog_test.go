@@ -13,6 +13,7 @@ import (
 var quirks = []string{
 	"max_tokens", "max_completion_tokens", "no_stream_options", "no_developer_role", "extended_sampling", "repetition_penalty", "string_content",
 	"reasoning_history", "think_bool", "completions", "prompts", "beta_completions", "fim_completions",
+	"responses",
 }
 
 func TestFilesAreSound(t *testing.T) {
@@ -36,7 +37,7 @@ func TestFilesAreSound(t *testing.T) {
 		if u, err := url.Parse(p.BaseURL); err != nil || u.Host == "" && len(p.BaseURLEnv) == 0 {
 			t.Errorf("%s: base_url %q", p.Name, p.BaseURL)
 		}
-		for _, quirk := range p.Quirks {
+		for _, quirk := range slices.Concat(p.Quirks, p.OfficialQuirks) {
 			if !slices.Contains(quirks, quirk) {
 				t.Errorf("%s: nobody knows the quirk %q", p.Name, quirk)
 			}

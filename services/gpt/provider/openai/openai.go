@@ -14,6 +14,7 @@ import (
 	"github.com/gptmesh/gptmesh/services/gpt/provider/transport"
 	"github.com/gptmesh/gptmesh/wire"
 	codec "github.com/gptmesh/gptmesh/wire/openai"
+	"github.com/gptmesh/gptmesh/wire/responses"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -38,13 +39,16 @@ const (
 	quirkBetaCompletions = "beta_completions"
 	// quirkFIM: gaps are filled at /fim/completions, answered like chat (Mistral).
 	quirkFIM = "fim_completions"
+	// quirkResponses: turns of the dialect of /responses go to /responses.
+	quirkResponses = "responses"
 )
 
 // New returns a provider. Quirks are those of wire/openai, and: completions (the
 // server has /completions, for prompts and gaps, whatever the model), prompts (the
 // same without gaps, which are refused then), beta_completions (as completions,
-// below /beta), fim_completions (gaps go to /fim/completions). Without them
-// /completions is called for models that are known to fill gaps.
+// below /beta), fim_completions (gaps go to /fim/completions), responses (turns
+// that came in the dialect of /responses go there, with all that only it can say).
+// Without them /completions is called for models that are known to fill gaps.
 func New(cfg transport.Config, quirks []string) (*Provider, error) {
 	client, err := transport.New(cfg)
 	if err != nil {
@@ -59,16 +63,25 @@ func (p *Provider) Info() provider.Info {
 		Name: p.client.Name(), Kind: Kind, BaseURL: p.client.BaseURL(), Wire: conversationv1.Wire_WIRE_OPENAI_CHAT,
 	}
 	if p.quirk(quirkCompletions) || p.quirk(quirkBetaCompletions) {
-		info.AlsoWires = []conversationv1.Wire{conversationv1.Wire_WIRE_OPENAI_COMPLETIONS}
+		info.AlsoWires = append(info.AlsoWires, conversationv1.Wire_WIRE_OPENAI_COMPLETIONS)
+	}
+	if p.quirk(quirkResponses) {
+		info.AlsoWires = append(info.AlsoWires, conversationv1.Wire_WIRE_OPENAI_RESPONSES)
 	}
 	return info
 }
 
 func (p *Provider) quirk(name string) bool { return slices.Contains(p.quirks, name) }
 
-// Generate implements provider.Provider. A prompt that is no conversation, or a
-// gap to fill, goes to the server's door for that where it has one.
+// Generate implements provider.Provider. A prompt that is no conversation, a gap
+// to fill, or a turn in the dialect of responses goes to the server's door for
+// that where it has one.
 func (p *Provider) Generate(ctx context.Context, call *provider.Call, sink provider.Sink) error {
+	if p.respond(call.Turn) {
+		return p.client.Generate(ctx, transport.Chat{
+			Codec: responses.Codec(), Path: "/responses", Options: wire.TurnOptions{WantUsage: true, Quirks: p.quirks}, Done: responded,
+		}, call, sink)
+	}
 	chat := transport.Chat{
 		Codec: codec.Chat(), Path: "/chat/completions",
 		Options:   wire.TurnOptions{WantUsage: true, Quirks: p.quirks},
@@ -90,6 +103,24 @@ func (p *Provider) Generate(ctx context.Context, call *provider.Call, sink provi
 		chat.Codec, chat.Path = codec.Completions(), "/completions"
 	}
 	return p.client.Generate(ctx, chat, call, sink)
+}
+
+// respond says that a turn goes to /responses.
+func (p *Provider) respond(turn *conversationv1.Turn) bool {
+	from := turn.GetExtraWire()
+	if turn.GetRaw() != nil {
+		from = turn.GetRaw().GetWire()
+	}
+	return from == conversationv1.Wire_WIRE_OPENAI_RESPONSES && p.quirk(quirkResponses)
+}
+
+// responded says that an event is the last one of a stream of /responses.
+func responded(event *eventstream.Event) bool {
+	switch string(event.Name) {
+	case "response.completed", "response.incomplete", "response.failed":
+		return true
+	}
+	return false
 }
 
 // Embed implements provider.Provider.
