@@ -55,6 +55,22 @@ func (m Member) AppendText(dst, body []byte) ([]byte, error) {
 	return appendUnescaped(dst, body[m.Value.Start+1:m.Value.End-1]), nil
 }
 
+// AppendInside appends what inside, what stands between the quotes of a string, stands for to dst; false where it is not
+// the inside of one.
+func AppendInside(dst, inside []byte) (out []byte, ok bool) {
+	start := len(dst)
+	dst = append(append(append(dst, '"'), inside...), '"')
+	p := parser{b: dst}
+	end, escaped := p.str(start)
+	if end != len(dst) {
+		return dst[:start], false
+	}
+	if inside = dst[start+1 : end-1]; escaped {
+		return appendUnescaped(dst[:start], inside), true // which is not longer
+	}
+	return append(dst[:start], inside...), true
+}
+
 // Bool returns the value of true or false. The error, an [*Error], names the key when the value is something else.
 func (m Member) Bool(body []byte) (bool, error) {
 	switch m.Kind {

@@ -17,7 +17,13 @@ type typer struct {
 }
 
 // joiner is a decoder that can join pieces.
-type joiner interface{ Join() }
+type joiner interface {
+	Join()
+	// Texts decodes events that stand between before and after each, apart from their
+	// texts, as these came, one behind the other. It is false where they must be decoded
+	// one by one, behind the events that are returned.
+	Texts(dst []*conversationv1.Event, before, after, texts []byte) ([]*conversationv1.Event, bool)
+}
 
 // events are all events of a chunk. What the chunk itself says of start, usage
 // and end stands; deltas and ends of choices come from its raw half.
@@ -33,6 +39,9 @@ func (t *typer) events(chunk *conversationv1.Chunk) ([]*conversationv1.Event, er
 	if len(decoded) == 0 {
 		return chunk.GetEvents(), nil
 	}
+	if len(chunk.GetEvents()) == 0 {
+		return deltas(decoded[:0], decoded), nil
+	}
 	var out, after []*conversationv1.Event
 	for _, event := range chunk.GetEvents() {
 		if event.GetStarted() != nil {
@@ -41,14 +50,30 @@ func (t *typer) events(chunk *conversationv1.Chunk) ([]*conversationv1.Event, er
 			after = append(after, event)
 		}
 	}
+	return append(deltas(out, decoded), after...), nil
+}
+
+// deltas appends those of decoded that are not told by a chunk itself.
+func deltas(dst, decoded []*conversationv1.Event) []*conversationv1.Event {
 	for _, event := range decoded {
 		switch event.GetKind().(type) {
 		case *conversationv1.Event_Started, *conversationv1.Event_Usage, *conversationv1.Event_Finished, *conversationv1.Event_Failed:
 		default:
-			out = append(out, event)
+			dst = append(dst, event)
 		}
 	}
-	return append(out, after...), nil
+	return dst
+}
+
+// texts are the events of a run of the log that holds texts alone, see answerlog; false
+// where they must be decoded one by one, behind the events that are returned.
+func (t *typer) texts(before, after, texts []byte) ([]*conversationv1.Event, bool) {
+	d, ok := t.decoder.(joiner)
+	if !ok || !t.join {
+		return nil, false
+	}
+	decoded, ok := d.Texts(nil, before, after, texts)
+	return deltas(decoded[:0], decoded), ok
 }
 
 func (t *typer) decode(raw *conversationv1.RawChunk, last bool) ([]*conversationv1.Event, error) {
@@ -87,7 +112,11 @@ func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.Ra
 	// What is held to be joined comes out at the end: one that broke off has none.
 	t := &typer{codec: r.s.deps.Codec, decoded: &r.decoded, join: whole}
 	var view answerlog.View
-	err := r.log.Walk(func(entry []byte) error {
+	var failed error
+	err := r.log.WalkTexts(func(entry []byte) error {
+		if failed != nil {
+			return failed
+		}
 		chunk, err := view.Read(entry)
 		if err != nil {
 			return fault.Internal(err)
@@ -97,7 +126,16 @@ func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.Ra
 			return err
 		}
 		return r.parts.assembler.Add(typed...)
+	}, func(before, after, texts []byte) bool {
+		typed, ok := t.texts(before, after, texts)
+		if failed == nil {
+			failed = r.parts.assembler.Add(typed...)
+		}
+		return ok
 	})
+	if err == nil {
+		err = failed
+	}
 	if err != nil {
 		return err
 	}

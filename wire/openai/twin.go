@@ -2,9 +2,12 @@ package openai
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire"
 )
 
 // twin is an event of which all but the text is known: the next one is most
@@ -101,6 +104,78 @@ func (t *twin) take(dst *[]byte, data []byte) (rest []byte) {
 	}
 	*dst = out
 	return data
+}
+
+// is says that the event is known whose text stands between before and after.
+func (t *twin) is(before, after []byte) bool {
+	return t.known && len(before) == len(twinLead)+len(t.before) && string(before[:len(twinLead)]) == twinLead && bytes.Equal(before[len(twinLead):], t.before) &&
+		len(after) == len(t.after)+len(twinEnd) && string(after[len(t.after):]) == twinEnd && bytes.Equal(after[:len(t.after)], t.after)
+}
+
+// Escapes of halves of characters begin so.
+var cutMark, cutMarkToo = []byte(`\ud`), []byte(`\uD`)
+
+// Texts decodes events that stand between before and after each, apart from their texts,
+// as these came, one behind the other. It is false where they must be decoded one by one,
+// behind the events that are returned. Join must have been called.
+func (d *streamDecoder) Texts(dst []*conversationv1.Event, before, after, texts []byte) ([]*conversationv1.Event, bool) {
+	if d.failed || d.done || !d.join || bytes.Contains(texts, cutMark) || bytes.Contains(texts, cutMarkToo) {
+		return dst, false
+	}
+	if !d.twin.is(before, after) {
+		if !d.onlyTexts(before, after) {
+			return dst, false
+		}
+		event, rest := wire.NextServerEvent(slices.Concat(before, after)) // of no text
+		if len(rest) > 0 {
+			return dst, false
+		}
+		var err error
+		if dst, err = d.event(dst, event); err != nil || !d.twin.is(before, after) {
+			return dst, false
+		}
+	}
+	inside, ok := jsonscan.AppendInside(d.room[:0], texts)
+	if d.room = inside; !ok {
+		return dst, false
+	}
+	text := d.held()
+	*text = append(*text, inside...)
+	return dst, true
+}
+
+// onlyTexts says that an event whose text stands between before and after holds that and
+// nothing else, whatever the text.
+func (d *streamDecoder) onlyTexts(before, after []byte) bool {
+	if len(before) <= len(twinLead) || string(before[:len(twinLead)]) != twinLead || !bytes.HasSuffix(after, []byte(twinEnd)) {
+		return false
+	}
+	before, after = before[len(twinLead):], after[:len(after)-len(twinEnd)]
+	var known chunk
+	if !d.started || known.scan(slices.Concat(before, after)) != nil || len(known.body) != len(before)+len(after) || known.fails() || known.findUsage() != nil ||
+		known.members[atChoices].Kind != jsonscan.Array {
+		return false
+	}
+	choices, only := 0, false
+	err := jsonscan.ForEachElement(known.body, known.members[atChoices].Value, func(m jsonscan.Member) bool {
+		choices++
+		var c choice
+		if c.scan(known.body, m) != nil || c.members[atDelta].Kind != jsonscan.Object || c.members[atChoiceUsage].Kind == jsonscan.Object {
+			return false
+		}
+		var room [deltaMembers]jsonscan.Member
+		if _, err := jsonscan.ScanObject(known.body, c.members[atDelta].Value, deltaKeys, room[:]); err != nil {
+			return false
+		}
+		var state *choiceDecoder
+		if c.index < int64(len(d.choices)) {
+			state = d.choices[c.index]
+		}
+		_, ends := c.ending()
+		only = state != nil && !ends && onlyText(known.body, state, &room, c.members[atChoiceLogprobs]) && room[atContent].Value.Start+1 == len(before)
+		return true
+	})
+	return err == nil && choices == 1 && only
 }
 
 // lone says that the chunk holds one choice with a text and nothing that another

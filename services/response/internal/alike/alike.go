@@ -103,6 +103,9 @@ func appendPiece(dst, piece, begin, before []byte, grow func([]byte, int) []byte
 
 // Size is the length of the frames that were packed; 0 where that cannot be read.
 func Size(packed []byte) int {
+	if IsTexts(packed) {
+		packed = packed[1:]
+	}
 	if len(packed) > 0 && packed[0] == 0 {
 		packed = packed[1:]
 	}
@@ -112,8 +115,20 @@ func Size(packed []byte) int {
 
 var errBroken = errors.New("stored log: broken")
 
-// Parse appends the frames that Append packed to dst.
+// Parse appends the frames that Append or Texts packed to dst.
 func Parse(dst, packed []byte) ([]byte, error) {
+	if IsTexts(packed) {
+		r, size, err := parseTexts(packed)
+		if err != nil {
+			return nil, err
+		}
+		start := len(dst)
+		dst, _, err = r.appendFrom(slices.Grow(dst, min(size, 1<<20)), 0, size, size)
+		if err != nil || len(dst)-start != size {
+			return nil, errBroken
+		}
+		return dst, nil
+	}
 	foretells := len(packed) > 0 && packed[0] == 0
 	if foretells {
 		packed = packed[1:]

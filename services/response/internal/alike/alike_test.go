@@ -25,9 +25,11 @@ func FuzzAlike(f *testing.F) {
 	f.Add(chunks(f, 3))
 	packed, _ := Append(nil, chunks(f, 3))
 	f.Add(packed)
+	f.Add(textRunOf(f, 3))
 	f.Add([]byte("data: a\n\n\n\ndata: a\n\nrest"))
 	f.Fuzz(func(t *testing.T, frames []byte) {
 		_, _ = Parse(nil, frames)
+		_, _ = Parse(nil, append([]byte{0, 0}, frames...))
 		long := bytes.Repeat(frames, 8)
 		packed, ok := Append(nil, long)
 		if !ok {

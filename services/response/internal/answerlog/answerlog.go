@@ -4,7 +4,8 @@
 //
 // Thousands of answers grow at once and are seldom read before their end, so
 // that only the newest event lies there as it is: what is behind it is packed by
-// what the events of a stream differ in, in runs of a few kilobytes each.
+// what the events of a stream differ in, in runs of a few kilobytes each. Events that
+// differ in nothing but a text are kept as their texts.
 package answerlog
 
 import (
@@ -39,12 +40,14 @@ type Log struct {
 	mu      sync.Mutex
 	limit   int
 	size    int
-	count   int     // of chunks
-	blocks  []block // all but the newest chunks
-	tail    []byte  // the newest, framed
-	first   int     // the number of the first chunk behind blocks, from 0
-	open    open    // what of them is packed already
-	plain   bool    // the last block was not worth packing
+	count   int         // of chunks
+	blocks  []block     // all but the newest chunks
+	tail    []byte      // the newest, framed
+	first   int         // the number of the first chunk behind blocks, from 0
+	open    open        // what of them is packed already
+	plain   bool        // the last block was not worth packing
+	texts   alike.Texts // the newest chunks; there is no tail where it has any
+	strikes int         // how many runs of texts saved little
 	closed  bool
 	changed chan struct{} // closed at the next change; nil while nobody waits
 
@@ -55,6 +58,7 @@ type Log struct {
 type block struct {
 	first  int  // the number of the first one, from 0
 	packed bool // by likeness
+	texts  bool // packed as texts, in a segment
 	bare   bool // one chunk, not framed
 	data   []byte
 }
@@ -92,6 +96,7 @@ func (l *Log) Seal(chunk *conversationv1.Chunk) error {
 func (l *Log) SealEntry(entry []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.closeTexts()
 	if len(l.open.pieces) > 0 {
 		l.closeRun()
 	} else if len(l.tail) > 0 {
@@ -121,6 +126,11 @@ func (l *Log) append(chunk *conversationv1.Chunk, force bool) error {
 	if !force && l.size+size > l.limit {
 		return ErrTooLarge
 	}
+	if m.plain && l.takeTexts(&m) {
+		l.wake()
+		return nil
+	}
+	l.closeTexts()
 	if size >= largeChunk && !l.plain {
 		if len(l.open.pieces) > 0 {
 			l.closeRun()
@@ -284,31 +294,7 @@ func (l *Log) AppendFrames(dst []byte) ([]byte, error) {
 
 // Walk calls fn with each chunk that is there now, marshalled, until it fails. fn
 // must neither keep an entry nor call the log.
-func (l *Log) Walk(fn func(entry []byte) error) error {
-	buffer := packing.Get().(*[]byte)
-	defer giveBack(buffer)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i := range l.blocks {
-		b := &l.blocks[i]
-		frames := b.data
-		if b.packed || b.bare {
-			var err error
-			if frames, err = b.appendTo((*buffer)[:0]); err != nil {
-				return err
-			}
-			*buffer = frames
-		}
-		if err := walk(frames, fn); err != nil {
-			return err
-		}
-	}
-	frames, err := l.newestIn(buffer)
-	if err != nil {
-		return err
-	}
-	return walk(frames, fn)
-}
+func (l *Log) Walk(fn func(entry []byte) error) error { return l.WalkTexts(fn, nil) }
 
 func walk(frames []byte, fn func(entry []byte) error) error {
 	for len(frames) > 0 {
@@ -333,6 +319,19 @@ func (l *Log) AppendFrom(dst []byte, first, most int) (frames []byte, count int,
 	defer l.mu.Unlock()
 	frames, most = dst, len(dst)+most
 	for at := first; at < l.count && len(frames) < most; {
+		if b, open := l.textsAt(at); b != nil || open {
+			var took int
+			if open {
+				frames, took = l.texts.AppendFrom(frames, at-l.first, most-len(frames))
+			} else if frames, took, err = alike.AppendFrom(frames, b.data, at-b.first, most-len(frames)); err != nil {
+				return dst, 0, err
+			}
+			if took == 0 {
+				return dst, 0, errFrames // cannot be: the log packed them
+			}
+			at, count = at+took, count+took
+			continue
+		}
 		run, from, err := l.run(at, buffer)
 		if err != nil {
 			return dst, 0, err
@@ -357,11 +356,7 @@ func (l *Log) run(i int, buffer *[]byte) (frames []byte, first int, err error) {
 		frames, err = l.newestIn(buffer)
 		return frames, l.first, err
 	}
-	at, found := slices.BinarySearchFunc(l.blocks, i, func(b block, i int) int { return b.first - i })
-	if !found {
-		at--
-	}
-	b := &l.blocks[at]
+	b := l.blockOf(i)
 	if !b.packed && !b.bare {
 		return b.data, b.first, nil
 	}

@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func chunk(n int64, data string) *conversationv1.Chunk {
-	return &conversationv1.Chunk{Sequence: n, Raw: &conversationv1.RawChunk{Data: []byte(data)}}
+	return &conversationv1.Chunk{Sequence: n, Raw: &conversationv1.RawChunk{Data: []byte(data), EventCount: int32(strings.Count(data, "data: "))}}
 }
 
 // data is that of chunk i: mostly events that are alike, and others.
@@ -200,7 +200,7 @@ func TestMemory(t *testing.T) {
 		for _, b := range log.blocks {
 			n += cap(b.data)
 		}
-		return n + cap(log.tail) + cap(log.open.pieces)
+		return n + cap(log.tail) + cap(log.open.pieces) + log.texts.PackedSize()
 	}
 	stream, other := New(1<<30), New(1<<30)
 	random := rand.New(rand.NewPCG(1, 2))

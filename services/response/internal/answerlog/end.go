@@ -13,6 +13,9 @@ import (
 type End struct {
 	// Runs are the log's runs, with the terminal chunk: see alike.ParseRuns.
 	Runs []byte
+	// Texts and TextsEnd are where in Runs texts of events stand one behind the other, as
+	// these came: the most that do. They are the same where none do.
+	Texts, TextsEnd int
 
 	frame int // size of the terminal chunk's frame, which lies behind the tail
 	size  int // of the chunk
@@ -28,6 +31,7 @@ func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool,
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.closeTexts()
 	frames := binary.AppendUvarint(append((*buffer)[:0], l.tail...), uint64(size))
 	if frames, err = (proto.MarshalOptions{UseCachedSize: true}).MarshalAppend(frames, terminal); err != nil {
 		return End{}, false, err
@@ -61,15 +65,25 @@ func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool,
 	*packing = packed
 	dst = slices.Grow(dst, whole+binary.MaxVarintLen32+last)
 	rest := packed[last:]
+	end = End{frame: len(frame), size: size}
 	for i := range l.blocks {
 		data := l.blocks[i].data
 		if !l.blocks[i].packed {
 			data, rest, sizes = rest[:sizes[0]], rest[sizes[0]:], sizes[1:]
 		}
 		dst = append(binary.AppendUvarint(dst, uint64(len(data))), data...)
+		if l.blocks[i].texts {
+			_, _, texts, err := alike.Strings(data)
+			if err != nil {
+				return End{}, false, err
+			}
+			if len(texts) > end.TextsEnd-end.Texts {
+				end.Texts, end.TextsEnd = len(dst)-len(texts), len(dst)
+			}
+		}
 	}
-	dst = append(binary.AppendUvarint(dst, uint64(last)), packed[:last]...)
-	return End{Runs: dst, frame: len(frame), size: size}, true, nil
+	end.Runs = append(binary.AppendUvarint(dst, uint64(last)), packed[:last]...)
+	return end, true, nil
 }
 
 // packNewest appends the chunks behind the blocks, packed, where end is the tail and

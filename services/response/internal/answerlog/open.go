@@ -55,6 +55,10 @@ func (l *Log) dropTail() {
 
 // newest appends the frames behind the blocks to dst.
 func (l *Log) newest(dst []byte) (frames []byte, err error) {
+	if l.texts.Len() > 0 {
+		dst, _ = l.texts.AppendFrom(dst, 0, l.texts.Size())
+		return dst, nil
+	}
 	rest := l.tail[l.open.trail.Packed():]
 	if len(l.open.pieces) > 0 {
 		if dst, err = alike.ParseMore(dst, l.open.pieces, l.open.size-len(rest)); err != nil {
@@ -66,7 +70,7 @@ func (l *Log) newest(dst []byte) (frames []byte, err error) {
 
 // newestIn returns the frames behind the blocks, which may lie in the tail or in buffer.
 func (l *Log) newestIn(buffer *[]byte) (frames []byte, err error) {
-	if len(l.open.pieces) == 0 {
+	if len(l.open.pieces) == 0 && l.texts.Len() == 0 {
 		return l.tail, nil
 	}
 	if frames, err = l.newest((*buffer)[:0]); err == nil {

@@ -49,10 +49,11 @@ func (l *Log) Recycle() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, b := range l.blocks {
-		if !b.packed && !b.bare {
+		if !b.packed && !b.bare || b.texts {
 			recycle(b.data)
 		}
 	}
 	l.dropTail()
+	l.texts.Release(recycle)
 	l.blocks, l.count, l.first, l.closed = nil, 0, 0, true
 }

@@ -1,0 +1,98 @@
+package alike
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func grow(b []byte, n int) []byte { return slices.Grow(b, n) }
+
+// textChunk is chunk n of chunks, counted from 0.
+func textChunk(n int) Chunk {
+	return Chunk{Sequence: uint64(n + 1), Wire: 1, Form: 1, Count: 1, Data: fmt.Appendf(nil,
+		"data: {\"id\":\"chatcmpl-BQm2\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"},\"finish_reason\":null}]}\n\n",
+		strings.Repeat("x", n*7%40))}
+}
+
+// textRunOf is a run of the chunks behind the first of n.
+func textRunOf(t testing.TB, n int) []byte {
+	t.Helper()
+	var texts Texts
+	texts.Learn(textChunk(0).Data, grow)
+	if !texts.Learn(textChunk(1).Data, grow) {
+		t.Fatal("no shape")
+	}
+	for i := 1; i < n; i++ {
+		if !texts.Add(textChunk(i), grow) {
+			t.Fatal("not of the shape")
+		}
+	}
+	return texts.AppendTo(nil)
+}
+
+// Runs of texts are read as this release stores them.
+func TestStoredTexts(t *testing.T) {
+	t.Parallel()
+	want := "0000e303830167646174613a207b226964223a2263686174636d706c2d42516d32222c226f626a656374223a22636861742e636f6d706c6574696f6e" +
+		"2e6368756e6b222c2263686f69636573223a5b7b22696e646578223a302c2264656c7461223a7b22636f6e74656e74223a22227d2c2266696e697368" +
+		"5f726561736f6e223a6e756c6c7d5d7d0a0a020101030e1c2a7878787878787878787878787878787878787878787878787878787878787878787878" +
+		"78787878787878"
+	if got := hex.EncodeToString(textRunOf(t, 4)); got != want {
+		t.Errorf("stored as %s", got)
+	}
+	run, err := hex.DecodeString(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames := bytes.TrimPrefix(chunks(t, 4), chunks(t, 1))
+	if got, err := Parse([]byte("lead"), run); err != nil || string(got) != "lead"+string(frames) || Size(run) != len(frames) {
+		t.Errorf("%v: %q\nwant %q", err, got, frames)
+	}
+	if got, count, err := AppendFrom(nil, run, 1, 1); err != nil || count != 1 || !bytes.Contains(got, textChunk(2).Data) {
+		t.Errorf("%d chunks, %v: %q", count, err, got)
+	}
+	for cut := range run {
+		if got, err := Parse(nil, run[:cut]); err == nil && cut > 2 {
+			t.Errorf("%d bytes of %d are read: %q", cut, len(run), got)
+		}
+	}
+}
+
+// What is not of the shape is not taken, and nothing of it.
+func TestTextsOfAnotherShape(t *testing.T) {
+	t.Parallel()
+	var texts Texts
+	if texts.Add(textChunk(0), grow) || texts.Learn(textChunk(0).Data, grow) || !texts.Learn(textChunk(1).Data, grow) || !texts.Add(textChunk(1), grow) {
+		t.Fatal("the shape is known too early or not")
+	}
+	usual := textChunk(2)
+	for name, change := range map[string]func(*Chunk){
+		"sequence":  func(c *Chunk) { c.Sequence++ },
+		"wire":      func(c *Chunk) { c.Wire++ },
+		"form":      func(c *Chunk) { c.Form = 0 },
+		"count":     func(c *Chunk) { c.Count++ },
+		"no count":  func(c *Chunk) { c.Count = 0 },
+		"many":      func(c *Chunk) { c.Count = 1 << 40 },
+		"data":      func(c *Chunk) { c.Data = nil },
+		"end":       func(c *Chunk) { c.Data = append(bytes.Clone(c.Data), 'x') },
+		"two":       func(c *Chunk) { c.Data = slices.Concat(c.Data, c.Data) },
+		"quote":     func(c *Chunk) { c.Data = bytes.Replace(c.Data, []byte("xx"), []byte(`"x`), 1) },
+		"character": func(c *Chunk) { c.Data = bytes.Replace(c.Data, []byte(`"xx`), []byte("\"\xa9x"), 1) },
+	} {
+		c := usual
+		if change(&c); texts.Add(c, grow) {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	if !texts.Add(usual, grow) || texts.Len() != 2 {
+		t.Fatal("the usual one is not taken")
+	}
+	frames, count := texts.AppendFrom(nil, 0, 1<<20)
+	if want := bytes.TrimPrefix(chunks(t, 3), chunks(t, 1)); count != 2 || !bytes.Equal(frames, want) || texts.Size() != len(want) {
+		t.Errorf("%q\nwant %q", frames, want)
+	}
+}

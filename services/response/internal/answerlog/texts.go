@@ -1,0 +1,122 @@
+package answerlog
+
+import (
+	"slices"
+
+	"github.com/gptmesh/gptmesh/services/response/internal/alike"
+)
+
+// maxStrikes is how often a run of texts that saved little may be followed by another one.
+const maxStrikes = 4
+
+// takeTexts adds a chunk to the open run of texts, or begins one; false where it is of
+// other events than those that differ in their text alone.
+func (l *Log) takeTexts(m *measured) bool {
+	if l.strikes >= maxStrikes {
+		return false
+	}
+	raw := m.chunk.GetRaw()
+	c := alike.Chunk{
+		Sequence: uint64(m.chunk.GetSequence()), Wire: uint64(raw.GetWire()), Form: uint64(raw.GetForm()),
+		Count: uint64(raw.GetEventCount()), Data: raw.GetData(),
+	}
+	begun := l.texts.Len() > 0
+	if !l.texts.Add(c, extend) {
+		l.closeTexts()
+		begun = false
+		if !l.texts.Learn(c.Data, extend) || !l.texts.Add(c, extend) {
+			return false
+		}
+	}
+	if !begun { // it stands behind all others
+		switch {
+		case len(l.open.pieces) > 0:
+			l.closeRun()
+		case len(l.tail) > 0:
+			l.put()
+		}
+		l.dropTail()
+		l.first = l.count
+	}
+	l.count++
+	l.size += m.size
+	if l.texts.PackedSize() >= mostPacked {
+		l.closeTexts()
+	}
+	return true
+}
+
+// closeTexts makes a block of the open run of texts, if there is one.
+func (l *Log) closeTexts() {
+	if l.texts.Len() == 0 {
+		return
+	}
+	if l.texts.PackedSize() > l.texts.Size()/4 {
+		l.strikes++
+	}
+	data := l.texts.AppendTo(newSegment(l.texts.PackedSize()))
+	l.addBlock(block{first: l.first, packed: true, texts: true, data: data})
+	l.first = l.count
+}
+
+// WalkTexts is Walk, but that texts are given to fn where it takes them: those of events
+// that stand between before and after, one behind the other as they came. fn must not
+// keep them.
+func (l *Log) WalkTexts(entry func([]byte) error, texts func(before, after, texts []byte) bool) error {
+	buffer := packing.Get().(*[]byte)
+	defer giveBack(buffer)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.blocks {
+		b := &l.blocks[i]
+		if b.texts && texts != nil {
+			before, after, all, err := alike.Strings(b.data)
+			if err != nil {
+				return err
+			}
+			if texts(before, after, all) {
+				continue
+			}
+		}
+		frames := b.data
+		if b.packed || b.bare {
+			var err error
+			if frames, err = b.appendTo((*buffer)[:0]); err != nil {
+				return err
+			}
+			*buffer = frames
+		}
+		if err := walk(frames, entry); err != nil {
+			return err
+		}
+	}
+	if l.texts.Len() > 0 && texts != nil && texts(l.texts.Strings()) {
+		return nil
+	}
+	frames, err := l.newestIn(buffer)
+	if err != nil {
+		return err
+	}
+	return walk(frames, entry)
+}
+
+// blockOf is that of chunk i, which is in one.
+func (l *Log) blockOf(i int) *block {
+	at, found := slices.BinarySearchFunc(l.blocks, i, func(b block, i int) int { return b.first - i })
+	if !found {
+		at--
+	}
+	return &l.blocks[at]
+}
+
+// textsAt is the block of chunk i, or says that it is the open run, where that is one of
+// texts.
+func (l *Log) textsAt(i int) (b *block, open bool) {
+	if i >= l.first {
+		return nil, l.texts.Len() > 0
+	}
+	if b = l.blockOf(i); b.texts {
+		return b, false
+	}
+	return nil, false
+}

@@ -1,0 +1,164 @@
+package answerlog
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/services/response/internal/alike"
+	"google.golang.org/protobuf/proto"
+)
+
+// TestTexts: whatever the events of a stream are, its log has them as they came, read
+// from anywhere and stored.
+func TestTexts(t *testing.T) {
+	t.Parallel()
+	texts := []string{"", "a", " word", "1760000000123456789@", `\n`, `say \"no\"`, `\\`, `\\\"`, "naïve", "日本", "\xa9", `\ud83d`, strings.Repeat("long ", 300)}
+	shapes := []string{
+		"data: {\"id\":\"chatcmpl-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"},\"finish_reason\":null}]}\n\n",
+		"data: {\"id\":\"chatcmpl-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"},\"finish_reason\":\"stop\"}]}\n\n",
+		"event: content_block_delta\ndata: {\"type\":\"text_delta\",\"text\":\"%s\"}\n\n",
+		"data: {\"created\":1%s,\"x\":\"y\"}\n\n",
+		": ping\n\n",
+	}
+	for seed := range uint64(40) {
+		random := rand.New(rand.NewPCG(seed, 7))
+		log := New(32 << 20)
+		var entries [][]byte
+		add := func(c *conversationv1.Chunk) *conversationv1.Chunk {
+			entry, err := proto.Marshal(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			entries = append(entries, entry)
+			return c
+		}
+		usual, sequence := 3+random.IntN(100), int64(0)
+		for range 150 {
+			var data strings.Builder
+			shape := shapes[0]
+			if random.IntN(usual) == 0 {
+				shape = shapes[random.IntN(len(shapes))]
+			}
+			count := 1
+			if random.IntN(usual) == 0 {
+				count = random.IntN(80)
+			}
+			for range count {
+				text := texts[random.IntN(6)]
+				if random.IntN(usual) == 0 {
+					text = texts[random.IntN(len(texts))]
+				}
+				if strings.Contains(shape, "%") {
+					fmt.Fprintf(&data, shape, text)
+				} else {
+					data.WriteString(shape)
+				}
+			}
+			if sequence++; random.IntN(usual*2) == 0 {
+				sequence++
+			}
+			c := &conversationv1.Chunk{Sequence: sequence, Raw: &conversationv1.RawChunk{
+				Wire: conversationv1.Wire_WIRE_OPENAI_CHAT, Form: conversationv1.RawForm_RAW_FORM_SSE, Data: []byte(data.String()), EventCount: int32(count),
+			}}
+			switch random.IntN(usual * 2) {
+			case 0:
+				c.Raw.EventCount++
+			case 1:
+				c.Events = []*conversationv1.Event{{Kind: &conversationv1.Event_Usage{Usage: &conversationv1.Usage{OutputTokens: 3}}}}
+			case 2:
+				c.Raw.Form = 0
+			}
+			if err := log.Append(add(c)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		check := func() {
+			got, err := log.AppendFrames(nil)
+			if want := Frames(nil, entries...); err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("%d: %d bytes, want %d, %v", seed, len(got), len(want), err)
+			}
+			for range 50 {
+				first, most := random.IntN(len(entries)), 1+random.IntN(5000)
+				got, count, err := log.AppendFrom([]byte("x"), first, most)
+				if want := Frames([]byte("x"), entries[first:first+count]...); err != nil || count == 0 || !bytes.Equal(got, want) {
+					t.Fatalf("%d from %d: %d chunks, %v", seed, first, count, err)
+				}
+			}
+			var all, without []byte
+			err = log.WalkTexts(func(entry []byte) error { without = Frames(without, entry); return nil },
+				func(before, after, texts []byte) bool { all = append(all, texts...); return random.IntN(2) == 0 })
+			if err != nil || len(without) > len(got)+len(all)+1<<20 {
+				t.Fatal(err)
+			}
+		}
+		check()
+		end, ok, err := log.End(nil, add(chunk(sequence+1, "data: [DONE]\n\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			log.Recycle()
+			continue
+		}
+		stored, err := alike.ParseRuns(nil, end.Runs)
+		if want := Frames(nil, entries...); err != nil || !bytes.Equal(stored, want) {
+			t.Fatalf("%d: stored %d bytes, want %d, %v", seed, len(stored), len(want), err)
+		}
+		log.SealEnd(end)
+		check()
+		log.Recycle()
+	}
+}
+
+// TestTextsAreKeptAlone: of a stream that is one text the log holds little more than that.
+func TestTextsAreKeptAlone(t *testing.T) {
+	t.Parallel()
+	log := New(32 << 20)
+	var text strings.Builder
+	for i := range 300 {
+		word := fmt.Sprintf(" word%d\\n", i)
+		if i > 0 {
+			text.WriteString(word)
+		}
+		c := chunk(int64(i+1), fmt.Sprintf("data: {\"id\":\"chatcmpl-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"},\"finish_reason\":null}]}\n\n", word))
+		if err := log.Append(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all []byte
+	entries := 0
+	if err := log.WalkTexts(func([]byte) error { entries++; return nil }, func(_, _, texts []byte) bool {
+		all = append(all, texts...)
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if text.String() != string(all) || entries > 1 {
+		t.Errorf("%d bytes of %d, %d entries", len(all), text.Len(), entries)
+	}
+	end, ok, err := log.End(nil, chunk(301, "data: [DONE]\n\n"))
+	if err != nil || !ok || len(end.Runs) > text.Len()+300+1000 {
+		t.Errorf("%d bytes stored of a text of %d, %v %v", len(end.Runs), text.Len(), ok, err)
+	}
+}
+
+// BenchmarkAppendBurst is what a stream costs whose events come in two pieces.
+func BenchmarkAppendBurst(b *testing.B) {
+	var events [2]strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&events[min(i/8, 1)], "data: {\"id\":\"chatcmpl-123456789\",\"object\":\"chat.completion.chunk\",\"created\":1760000000,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%d@\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n", 1760000000000000000+i*1000)
+	}
+	first, second := chunk(1, events[0].String()), chunk(2, events[1].String())
+	b.ReportAllocs()
+	for b.Loop() {
+		log := New(1 << 20)
+		if log.Append(first) != nil || log.Append(second) != nil {
+			b.Fatal("not appended")
+		}
+		log.Recycle()
+	}
+}
