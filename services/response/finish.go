@@ -390,6 +390,7 @@ func (r *run) frame(f *finishing) error {
 			return err
 		}
 		if f.runs {
+			f.final.Texts, f.final.TextsEnd = f.end.Texts, f.end.TextsEnd
 			if f.final.Stored = f.end.Runs; len(f.end.Runs) <= maxRuns {
 				*room, r.runs, f.final.Borrowed = f.end.Runs, room, true
 			}

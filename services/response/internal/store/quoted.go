@@ -17,11 +17,15 @@ import (
 // texts of its messages are in the row already, as strings of JSON. Quoted
 // messages are those bytes with places in the log where such texts were: after
 // quotedMessages a length and bytes, then as often as needed the place and the
-// length of what is to be unescaped of the log, a length and bytes.
+// length of what is to be unescaped of the log, a length and bytes. A stream's log may
+// have its texts one behind the other, see alike.Texts: after quotedStored the places are
+// those of the log as it is stored.
 
-// quotedMessages is the first byte of quoted messages. No marshalled message
-// begins with it.
-const quotedMessages = 0
+// The first bytes of quoted messages. No marshalled message begins with one of them.
+const (
+	quotedMessages = 0
+	quotedStored   = 1
+)
 
 const (
 	// quoteFrom is the shortest text that is looked for.
@@ -78,6 +82,82 @@ func appendQuoted(out []byte, r *responsev1.Response, messages, frames []byte) (
 	return append(out, messages[from:]...), true
 }
 
+// appendStored appends messages with a place in the stored log in the place of the texts
+// that stand there from from to to, where they are part of a text of r; false where they are
+// not.
+func appendStored(out []byte, r *responsev1.Response, messages, stored []byte, from, to int) ([]byte, bool) {
+	texts := stored[from:to]
+	start := texts[:plain(texts[:min(len(texts), maxNeedle)])]
+	if len(texts) < quoteFrom || len(start) < minNeedle {
+		return out, false
+	}
+	for _, choice := range r.GetChoices() {
+		for _, part := range choice.GetMessage().GetParts() {
+			text := part.GetText()
+			if len(text) < quoteFrom {
+				continue
+			}
+			at, size := findTexts(text, string(start), texts)
+			if size == 0 {
+				continue
+			}
+			var needle [maxNeedle]byte
+			place := find(messages, append(needle[:0], text[:maxNeedle]...), text)
+			if place < 0 {
+				continue
+			}
+			place += at
+			out = append(slices.Grow(out, len(messages)-size+32), quotedStored)
+			out = append(binary.AppendUvarint(out, uint64(place)), messages[:place]...)
+			out = binary.AppendUvarint(binary.AppendUvarint(out, uint64(from)), uint64(to-from))
+			messages = messages[place+size:]
+			return append(binary.AppendUvarint(out, uint64(len(messages))), messages...), true
+		}
+	}
+	return out, false
+}
+
+// findTexts looks in text for what quoted, which begins with start, makes when it is
+// unescaped, and says how many bytes that is; 0 where it is not soon found.
+func findTexts(text, start string, quoted []byte) (at, size int) {
+	for range maxTries {
+		next := strings.Index(text[at:], start)
+		if next < 0 {
+			return 0, 0
+		}
+		at += next
+		if size = unquotedSize(quoted, text[at:]); size > 0 {
+			return at, size
+		}
+		at++
+	}
+	return 0, 0
+}
+
+// unquotedSize is how many bytes at the beginning of text all of quoted makes when it is
+// unescaped; 0 where it makes something else.
+func unquotedSize(quoted []byte, text string) (size int) {
+	for len(quoted) > 0 {
+		run := len(quoted)
+		if at := bytes.IndexByte(quoted, '\\'); at >= 0 {
+			run = at
+		}
+		if len(text)-size < run || text[size:size+run] != string(quoted[:run]) {
+			return 0
+		}
+		if size, quoted = size+run, quoted[run:]; len(quoted) == 0 {
+			break
+		}
+		var made [2 * utf8.UTFMax]byte
+		piece, n := unescape(made[:0], quoted)
+		if n == 0 || len(text)-size < len(piece) || text[size:size+len(piece)] != string(piece) {
+			return 0
+		}
+		size, quoted = size+len(piece), quoted[n:]
+	}
+	return size
+}
+
 // find is the place of text, which begins with start, in messages; -1 where it is
 // not soon found.
 func find(messages, start []byte, text string) int {
@@ -98,7 +178,7 @@ func find(messages, start []byte, text string) int {
 
 // plain is how much of the beginning of text no writer of JSON escapes, at most
 // maxNeedle bytes.
-func plain(text string) int {
+func plain[T string | []byte](text T) int {
 	for i := range min(len(text), maxNeedle) {
 		switch c := text[i]; {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
@@ -200,9 +280,24 @@ func unit(quoted []byte) (rune, bool) {
 var errQuoted = errors.New("stored messages: broken")
 
 // IsQuoted says whether stored messages need the log to be read.
-func IsQuoted(messages []byte) bool { return len(messages) > 0 && messages[0] == quotedMessages }
+func IsQuoted(messages []byte) bool {
+	return len(messages) > 0 && (messages[0] == quotedMessages || messages[0] == quotedStored)
+}
 
-// Unquote undoes Quote. Messages that are not quoted it returns as they are.
+// UnquoteStored undoes what ToQuoted made of messages; log is the log as it is stored.
+func UnquoteStored(messages, log []byte) ([]byte, error) {
+	if !IsQuoted(messages) || messages[0] == quotedStored {
+		return Unquote(messages, log)
+	}
+	frames, err := UnpackLog(log)
+	if err != nil {
+		return nil, err
+	}
+	return Unquote(messages, frames)
+}
+
+// Unquote puts quoted messages together. Messages that are not quoted it returns as they
+// are.
 func Unquote(stored, frames []byte) ([]byte, error) {
 	if !IsQuoted(stored) {
 		return stored, nil

@@ -84,6 +84,54 @@ func TestQuote(t *testing.T) {
 	}
 }
 
+// TestQuoteStored: texts that stand one behind the other in a stored log are quoted, as part
+// of the answer's text.
+func TestQuoteStored(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("All work and no play. ", 20)
+	for name, test := range map[string]struct {
+		texts  []string
+		stored string // between signs of this kind: §
+		shrink bool
+	}{
+		"whole":           {[]string{long}, "x§" + long + "§y", true},
+		"part":            {[]string{"before " + long + " behind"}, "x§" + long + "§", true},
+		"escapes":         {[]string{"a" + long + "\n\"\U0001F600é"}, "x§" + long + `\n\"\ud83d\ude00\u00e9` + "§y", true},
+		"second place":    {[]string{"All work and " + long}, "x§" + long + "§y", true},
+		"second text":     {[]string{"x", long}, "§" + long + "§y", true},
+		"something else":  {[]string{long}, "x§" + long + "more§y", false},
+		"escape cut":      {[]string{long}, "x§" + long + `\u12§y`, false},
+		"short":           {[]string{"All work"}, "x§All work§", false},
+		"begins escaped":  {[]string{"\n" + long}, `x§\n` + long + "§", false},
+		"nothing":         {[]string{long}, "x§§" + long, false},
+		"no text":         {nil, "§" + long + "§", false},
+		"longer than all": {[]string{long[:100]}, "§" + long + "§", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := answer(test.texts...)
+			lead, rest, _ := strings.Cut(test.stored, "§")
+			texts, end, _ := strings.Cut(rest, "§")
+			stored := Runs(nil)
+			stored = append(stored, lead...)
+			f := Final{Response: r, Texts: len(stored), TextsEnd: len(stored) + len(texts)}
+			f.Stored = append(append(stored, texts...), end...)
+			c, log, err := f.ToQuoted()
+			if err != nil {
+				t.Fatal(err)
+			}
+			messages := marshalled(t, r)
+			if shrunk := len(c.Messages) < len(messages); shrunk != test.shrink || IsQuoted(c.Messages) != test.shrink {
+				t.Errorf("%d bytes became %d, quoted %v", len(messages), len(c.Messages), IsQuoted(c.Messages))
+			}
+			back, err := UnquoteStored(c.Messages, log)
+			if err != nil || !bytes.Equal(back, messages) {
+				t.Errorf("got %q, %v\nwant %q", back, err, messages)
+			}
+		})
+	}
+}
+
 // FuzzQuote: whatever text and log are, the messages come back.
 func FuzzQuote(f *testing.F) {
 	long := strings.Repeat("word ", 20)

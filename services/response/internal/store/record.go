@@ -227,7 +227,14 @@ func (f *Final) ToQuoted() (c Columns, log []byte, err error) {
 		return c, nil, err
 	}
 	c.room.messages, c.Messages = messages, messages
-	if quoted, ok := appendQuoted(c.room.quoted[:0], f.Response, messages, frames); ok {
+	var quoted []byte
+	var ok bool
+	if f.TextsEnd > f.Texts {
+		quoted, ok = appendStored(c.room.quoted[:0], f.Response, messages, log, f.Texts, f.TextsEnd)
+	} else {
+		quoted, ok = appendQuoted(c.room.quoted[:0], f.Response, messages, frames)
+	}
+	if ok {
 		c.room.quoted, c.Messages = quoted, quoted
 	}
 	return c, log, nil

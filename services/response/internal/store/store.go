@@ -123,6 +123,9 @@ type Final struct {
 	// Stored is the log in its stored form, in the place of Log: see PlainLog and
 	// Runs. The store keeps it, unless it is borrowed.
 	Stored []byte
+	// Texts and TextsEnd are where in Stored the texts of events stand one behind the
+	// other, as these have them; the same for nowhere.
+	Texts, TextsEnd int
 	// Borrowed says that Stored may change when the store has said that it is kept.
 	Borrowed bool
 	// Intent is the marshalled AppendMessagesRequest to the session. Empty

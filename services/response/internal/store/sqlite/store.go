@@ -275,7 +275,7 @@ func nullable(b []byte) []byte {
 func (s *Store) Get(ctx context.Context, owner, id string) (store.Record, error) {
 	var head, messages, log []byte
 	var record store.Record
-	err := s.db.QueryRow(ctx, `select head, messages, instance, session_note, case when substr(messages, 1, 1) = x'00' then log end
+	err := s.db.QueryRow(ctx, `select head, messages, instance, session_note, case when substr(messages, 1, 1) in (x'00', x'01') then log end
 		from responses where id = ? and owner = ?`, id, owner).
 		Scan(&head, &messages, &record.Instance, &record.SessionNote, &log)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -284,13 +284,8 @@ func (s *Store) Get(ctx context.Context, owner, id string) (store.Record, error)
 	if err != nil {
 		return record, err
 	}
-	if store.IsQuoted(messages) {
-		if log, err = store.UnpackLog(log); err == nil {
-			messages, err = store.Unquote(messages, log)
-		}
-		if err != nil {
-			return record, err
-		}
+	if messages, err = store.UnquoteStored(messages, log); err != nil {
+		return record, err
 	}
 	record.Response, err = store.FromColumns(head, messages)
 	return record, err
