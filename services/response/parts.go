@@ -9,6 +9,7 @@ import (
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/services/response/internal/postprocess"
 	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -31,6 +32,7 @@ type parts struct {
 	held       conversationv1.Chunk
 	heldRaw    conversationv1.RawChunk
 	heldEvents [6]*conversationv1.Event
+	endEvents  endEvents
 	heldData   *[]byte // what heldRaw's bytes lie in, where they are a copy
 
 	opening  opening
@@ -77,6 +79,46 @@ type opening struct {
 	kind    conversationv1.Event_Started
 	event   conversationv1.Event
 	events  [6]*conversationv1.Event
+}
+
+// endEvents is room for copies of the events of an answer's end.
+type endEvents struct {
+	usage    conversationv1.Usage
+	ofUsage  conversationv1.Event_Usage
+	counted  conversationv1.Event
+	finished conversationv1.Finished
+	at       timestamppb.Timestamp
+	ofEnd    conversationv1.Event_Finished
+	ended    conversationv1.Event
+}
+
+// copy is proto.CloneOf. There is room for one event of each kind.
+func (e *endEvents) copy(event *conversationv1.Event) *conversationv1.Event {
+	if len(event.ProtoReflect().GetUnknown()) > 0 {
+		return proto.CloneOf(event)
+	}
+	switch kind := event.GetKind().(type) {
+	case *conversationv1.Event_Usage:
+		if e.ofUsage.Usage != nil || kind.Usage == nil {
+			break
+		}
+		e.ofUsage.Usage = wire.CopyUsageInto(&e.usage, kind.Usage)
+		e.counted.Kind = &e.ofUsage
+		return &e.counted
+	case *conversationv1.Event_Finished:
+		at := kind.Finished.GetFinishTime()
+		if e.ofEnd.Finished != nil || kind.Finished == nil || len(kind.Finished.ProtoReflect().GetUnknown()) > 0 || len(at.ProtoReflect().GetUnknown()) > 0 {
+			break
+		}
+		if at != nil {
+			e.at.Seconds, e.at.Nanos = at.GetSeconds(), at.GetNanos()
+			e.finished.FinishTime = &e.at
+		}
+		e.ofEnd.Finished = &e.finished
+		e.ended.Kind = &e.ofEnd
+		return &e.ended
+	}
+	return proto.CloneOf(event)
 }
 
 // closing is the event of an answer that finished.

@@ -147,7 +147,7 @@ func (r *run) hold(chunk *conversationv1.Chunk) {
 		p.held.Events = append(p.held.Events, chunk.GetEvents()...)
 	} else {
 		for _, event := range chunk.GetEvents() {
-			p.held.Events = append(p.held.Events, proto.CloneOf(event))
+			p.held.Events = append(p.held.Events, p.endEvents.copy(event))
 		}
 		p.heldData = logs.Get().(*[]byte)
 		*p.heldData = append((*p.heldData)[:0], data...)

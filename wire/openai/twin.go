@@ -135,13 +135,10 @@ func (d *streamDecoder) Texts(dst []*conversationv1.Event, before, after, texts 
 			return dst, false
 		}
 	}
-	inside, ok := jsonscan.AppendInside(d.room[:0], texts)
-	if d.room = inside; !ok {
-		return dst, false
-	}
 	text := d.held()
-	*text = append(*text, inside...)
-	return dst, true
+	out, ok := jsonscan.AppendInside(*text, texts)
+	*text = out
+	return dst, ok
 }
 
 // onlyTexts says that an event whose text stands between before and after holds that and

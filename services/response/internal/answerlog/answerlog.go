@@ -183,7 +183,7 @@ func (l *Log) makeRoom(size int) {
 
 // appendLarge adds a chunk that makes a block together with what is in the tail.
 func (l *Log) appendLarge(m *measured) error {
-	buffer := packing.Get().(*[]byte)
+	buffer := buffers.Get().(*[]byte)
 	defer giveBack(buffer)
 	frames := append((*buffer)[:0], l.tail...)
 	at := len(frames)
@@ -215,22 +215,22 @@ func (l *Log) addBlock(b block) {
 	l.blocks = append(l.blocks, b)
 }
 
-// packing are buffers for what is packed.
-var packing = sync.Pool{New: func() any { return new([]byte) }}
+// buffers are those for what is packed.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// maxPacking is the largest of them that is kept.
-const maxPacking = 64 << 10
+// maxBuffer is the largest of them that is kept.
+const maxBuffer = 64 << 10
 
 func giveBack(buffer *[]byte) {
-	if cap(*buffer) <= maxPacking {
-		packing.Put(buffer)
+	if cap(*buffer) <= maxBuffer {
+		buffers.Put(buffer)
 	}
 }
 
 // pack appends frames to dst, packed where that saves the half of them; ok is
 // false where it does not.
 func pack(dst, frames []byte) (out []byte, ok bool) {
-	buffer := packing.Get().(*[]byte)
+	buffer := buffers.Get().(*[]byte)
 	defer giveBack(buffer)
 	packed, ok := alike.Append((*buffer)[:0], frames)
 	if !ok {
@@ -313,7 +313,7 @@ func walk(frames []byte, fn func(entry []byte) error) error {
 // AppendFrom appends chunks that are there now to dst, framed, from the one numbered
 // first, counted from 0: those of about so many bytes, and says how many they are.
 func (l *Log) AppendFrom(dst []byte, first, most int) (frames []byte, count int, err error) {
-	buffer := packing.Get().(*[]byte)
+	buffer := buffers.Get().(*[]byte)
 	defer giveBack(buffer)
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,9 +1,11 @@
 package answerlog
 
 import (
+	"slices"
+
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/gen/packing"
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 )
 
 // measured is a chunk with its marshalled size.
@@ -19,7 +21,7 @@ func measure(chunk *conversationv1.Chunk) measured {
 	m := measured{chunk: chunk}
 	raw := chunk.GetRaw()
 	if raw == nil || len(chunk.GetEvents()) > 0 || len(raw.ProtoReflect().GetUnknown()) > 0 || len(chunk.ProtoReflect().GetUnknown()) > 0 {
-		m.size = proto.Size(chunk)
+		m.size = chunk.PackedSize()
 		return m
 	}
 	m.plain = true
@@ -34,7 +36,7 @@ func measure(chunk *conversationv1.Chunk) measured {
 // append is what proto.Marshal writes; TestAppendPlain holds it to that.
 func (m measured) append(dst []byte) ([]byte, error) {
 	if !m.plain {
-		return proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(dst, m.chunk)
+		return appendChunk(dst, m.chunk, m.size)
 	}
 	raw := m.chunk.GetRaw()
 	dst = appendNumber(dst, 1, uint64(m.chunk.GetSequence()))
@@ -45,6 +47,13 @@ func (m measured) append(dst []byte) ([]byte, error) {
 		dst = protowire.AppendBytes(protowire.AppendTag(dst, 3, protowire.BytesType), raw.GetData())
 	}
 	return appendNumber(dst, 4, uint64(raw.GetEventCount())), nil
+}
+
+// appendChunk appends a chunk of so many bytes.
+func appendChunk(dst []byte, chunk *conversationv1.Chunk, size int) ([]byte, error) {
+	from := len(dst)
+	dst = slices.Grow(dst, size)[:from+size]
+	return dst, packing.Into(dst[from:], chunk)
 }
 
 // sizeNumber is that of a field below 16.

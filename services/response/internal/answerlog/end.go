@@ -6,7 +6,6 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/services/response/internal/alike"
-	"google.golang.org/protobuf/proto"
 )
 
 // End is a log with the terminal chunk that it is to get, as it is stored.
@@ -25,22 +24,22 @@ type End struct {
 // log stays as it is until SealEnd. ok is false where some of it is not alike,
 // which is better stored in another way.
 func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool, err error) {
-	size := proto.Size(terminal)
-	buffer := packing.Get().(*[]byte)
+	size := terminal.PackedSize()
+	buffer := buffers.Get().(*[]byte)
 	defer giveBack(buffer)
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closeTexts()
 	frames := binary.AppendUvarint(append((*buffer)[:0], l.tail...), uint64(size))
-	if frames, err = (proto.MarshalOptions{UseCachedSize: true}).MarshalAppend(frames, terminal); err != nil {
+	if frames, err = appendChunk(frames, terminal, size); err != nil {
 		return End{}, false, err
 	}
 	*buffer = frames
 	frame := frames[len(l.tail):]
 	l.tail = extend(l.tail, len(frame))
 	copy(l.tail[len(l.tail):cap(l.tail)], frame)
-	packing := packing.Get().(*[]byte)
+	packing := buffers.Get().(*[]byte)
 	defer giveBack(packing)
 	packed, ok := l.packNewest((*packing)[:0], frames)
 	if !ok {

@@ -35,7 +35,7 @@ func (l *Log) packMore() {
 
 // closeRun makes a block of the open run, of which there is something.
 func (l *Log) closeRun() {
-	buffer := packing.Get().(*[]byte)
+	buffer := buffers.Get().(*[]byte)
 	defer giveBack(buffer)
 	packed := append(alike.Begin((*buffer)[:0], l.open.size), l.open.pieces...)
 	packed = l.open.trail.Rest(packed, l.tail)

@@ -63,7 +63,7 @@ func (l *Log) closeTexts() {
 // that stand between before and after, one behind the other as they came. fn must not
 // keep them.
 func (l *Log) WalkTexts(entry func([]byte) error, texts func(before, after, texts []byte) bool) error {
-	buffer := packing.Get().(*[]byte)
+	buffer := buffers.Get().(*[]byte)
 	defer giveBack(buffer)
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,7 +13,8 @@ type View struct {
 }
 
 // Read reads an entry. The raw half's bytes lie in entry; the rest is the view's
-// until the next one.
+// until the next one. Beside a raw half, events that tell of the start or of usage may be
+// left out.
 func (v *View) Read(entry []byte) (*conversationv1.Chunk, error) {
 	v.chunk.Reset()
 	if v.rawOnly(entry) {
@@ -23,8 +24,8 @@ func (v *View) Read(entry []byte) (*conversationv1.Chunk, error) {
 	return &v.chunk, proto.Unmarshal(entry, &v.chunk)
 }
 
-// rawOnly reads a chunk that holds a raw half and no events, as most of a stream
-// do, except for its sequence; false for any other.
+// rawOnly reads a chunk that holds a raw half and no events but those that may be left
+// out, as most of a stream do, except for its sequence; false for any other.
 func (v *View) rawOnly(entry []byte) bool {
 	found := false
 	for len(entry) > 0 {
@@ -36,6 +37,11 @@ func (v *View) rawOnly(entry []byte) bool {
 		switch {
 		case number == 1 && kind == protowire.VarintType:
 			if _, n = protowire.ConsumeVarint(entry); n < 0 {
+				return false
+			}
+		case number == 2 && kind == protowire.BytesType && !found:
+			var event []byte
+			if event, n = protowire.ConsumeBytes(entry); n < 0 || !aside(event) {
 				return false
 			}
 		case number == 3 && kind == protowire.BytesType && !found:
@@ -52,6 +58,16 @@ func (v *View) rawOnly(entry []byte) bool {
 		entry = entry[n:]
 	}
 	return found
+}
+
+// aside says that an event tells of the start or of usage.
+func aside(event []byte) bool {
+	number, kind, n := protowire.ConsumeTag(event)
+	if n < 0 || kind != protowire.BytesType || number != 1 && number != 7 {
+		return false
+	}
+	_, size := protowire.ConsumeBytes(event[n:])
+	return n+size == len(event)
 }
 
 func (v *View) readRaw(body []byte) bool {

@@ -1,6 +1,7 @@
 package answerlog
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -27,13 +28,17 @@ func FuzzView(f *testing.F) {
 		want := new(conversationv1.Chunk)
 		wantErr := proto.Unmarshal(entry, want)
 		got, gotErr := view.Read(entry)
-		if (wantErr == nil) != (gotErr == nil) {
+		if wantErr == nil && gotErr != nil {
 			t.Fatalf("%v and %v", wantErr, gotErr)
 		}
 		if wantErr != nil {
 			return
 		}
 		want.Sequence, got.Sequence = 0, 0
+		if want.GetRaw() != nil {
+			left := func(event *conversationv1.Event) bool { return event.GetStarted() != nil || event.GetUsage() != nil }
+			want.Events, got.Events = slices.DeleteFunc(want.GetEvents(), left), slices.DeleteFunc(got.GetEvents(), left)
+		}
 		if len(want.GetRaw().GetData()) == 0 && want.GetRaw() != nil && got.GetRaw() != nil {
 			want.Raw.Data, got.Raw.Data = nil, nil
 		}
