@@ -27,12 +27,14 @@ type commands struct {
 	Classifier classifierCommand `cmd:"" help:"Ask and teach the classifier; train and measure its models."`
 	Events     eventsCommand     `cmd:"" help:"Follow, replay and publish events of a running mesh."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
+
+	PrintVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 func main() {
 	sampleAllocations()
 	var c commands
-	k := kong.Parse(&c, kong.Name("gptmesh"), kong.UsageOnError(),
+	k := kong.Parse(&c, kong.Name("gptmesh"), kong.UsageOnError(), kong.Vars{"version": "gptmesh " + version},
 		kong.Description("A self-hosted platform for language-model work: OpenAI- and Ollama-compatible endpoints, sessions, and a gRPC mesh."))
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "gptmesh:", err)

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/gptmesh/gptmesh/pkg/datadir"
@@ -35,13 +37,17 @@ type migratable interface {
 	Migrations(ctx context.Context, fsys fs.FS) ([]migrate.Status, error)
 }
 
-// each opens every room's store and hands it over with its migrations.
-func (f migrateFlags) each(visit func(ctx context.Context, room string, store migratable, fsys fs.FS) error) error {
+// each opens every room's store and hands it over with its migrations. A folder
+// that is not there is made if makeFolder is set.
+func (f migrateFlags) each(makeFolder bool, visit func(ctx context.Context, room string, store migratable, fsys fs.FS) error) error {
 	s, err := listenFlags{Config: f.Config, Data: f.Data}.settings()
 	if err != nil {
 		return err
 	}
 	if s.Database.URL == "" {
+		if _, err := os.Stat(s.Data); !makeFolder && errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("there is no data directory %s", s.Data)
+		}
 		lock, err := datadir.Acquire(s.Data)
 		if err != nil {
 			return err
@@ -93,7 +99,7 @@ type migrateUp struct{ migrateFlags }
 
 // Run brings every store to this version.
 func (c migrateUp) Run() error {
-	return c.each(func(ctx context.Context, room string, store migratable, fsys fs.FS) error {
+	return c.each(true, func(ctx context.Context, room string, store migratable, fsys fs.FS) error {
 		applied, err := store.Migrate(ctx, fsys)
 		if err != nil {
 			return err
@@ -107,7 +113,7 @@ type migrateStatus struct{ migrateFlags }
 
 // Run shows which migrations are applied.
 func (c migrateStatus) Run() error {
-	return c.each(func(ctx context.Context, room string, store migratable, fsys fs.FS) error {
+	return c.each(false, func(ctx context.Context, room string, store migratable, fsys fs.FS) error {
 		list, err := store.Migrations(ctx, fsys)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package jsonbody
 
 import (
 	"errors"
+	"strings"
 
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
@@ -52,7 +53,7 @@ func ScanFault(err error) error {
 	case errors.Is(err, jsonscan.ErrNotObject):
 		return Malformed("", "the body is not a JSON object")
 	}
-	return Malformed(bad.Key, "the body is not valid JSON: "+bad.Error())
+	return Malformed(bad.Key, "the body is not valid JSON: "+strings.TrimPrefix(bad.Error(), jsonscan.ErrSyntax.Error()+": "))
 }
 
 // Protocol is the fault for what a provider must not send.
