@@ -50,7 +50,10 @@ func (t *Texts) Add(c Chunk, grow func([]byte, int) []byte) bool {
 	}
 	before, after := t.shape[:t.split], t.shape[t.split:]
 	whole := uint64(len(before)+len(after)) * c.Count
-	if !bytes.HasPrefix(c.Data, before) || !bytes.HasSuffix(c.Data, after) || whole > uint64(len(c.Data)) {
+	if whole > uint64(len(c.Data)) {
+		return false
+	}
+	if !bytes.HasPrefix(c.Data, before) {
 		return false
 	}
 	sizes := grow(t.sizes, binary.MaxVarintLen64+int(c.Count)*varint(uint64(len(c.Data))<<1))
@@ -60,8 +63,8 @@ func (t *Texts) Add(c Chunk, grow func([]byte, int) []byte) bool {
 		sizes = binary.AppendUvarint(sizes, c.Count<<1|1)
 	}
 	rest := c.Data
-	for range c.Count {
-		if !bytes.HasPrefix(rest, before) {
+	for i := range c.Count {
+		if i > 0 && !bytes.HasPrefix(rest, before) {
 			return false
 		}
 		rest = rest[len(before):]

@@ -146,7 +146,7 @@ func (l *Log) append(chunk *conversationv1.Chunk, force bool) error {
 	l.tail = grown
 	l.count++
 	l.size += size
-	if !l.plain {
+	if !l.plain && (l.count > 1 || len(l.tail) > nextSegment) {
 		l.packMore()
 	}
 	l.wake()

@@ -32,6 +32,9 @@ func (l *Log) takeTexts(m *measured) bool {
 		switch {
 		case len(l.open.pieces) > 0:
 			l.closeRun()
+		case l.count == 1 && len(l.tail) > 0: // with nothing to be alike
+			l.addBlock(block{data: l.tail})
+			l.tail = nil
 		case len(l.tail) > 0:
 			l.put()
 		}

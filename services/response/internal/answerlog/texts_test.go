@@ -114,6 +114,43 @@ func TestTexts(t *testing.T) {
 	}
 }
 
+// TestTextsOfTwoShapes: a run of texts follows another one at once, the first chunk's or a
+// large one's, too.
+func TestTextsOfTwoShapes(t *testing.T) {
+	t.Parallel()
+	events := func(shape string, from, count int) string {
+		var data strings.Builder
+		for i := range count {
+			fmt.Fprintf(&data, "data: {\"id\":\"%s\",\"text\":\" word%d\"}\n\n", shape, from+i)
+		}
+		return data.String()
+	}
+	for _, counts := range [][]int{{40, 2, 3}, {1, 1, 2, 30, 1}, {400, 1, 1, 5}, {2, 2, 2, 2, 2, 2, 2, 2, 2, 2}} {
+		log := New(32 << 20)
+		var want []byte
+		for i, count := range counts {
+			for _, shape := range []string{"a", "b"}[:1+i%2] {
+				c := chunk(int64(log.Len()+1), events(shape, i*1000, count))
+				entry, err := proto.Marshal(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want = Frames(want, entry)
+				if err := log.Append(c); err != nil {
+					t.Fatal(err)
+				}
+				if got, err := log.AppendFrames(nil); err != nil || !bytes.Equal(got, want) {
+					t.Fatalf("%v at %d: %d bytes, want %d, %v", counts, i, len(got), len(want), err)
+				}
+				if got, count, err := log.AppendFrom(nil, 0, 1<<20); err != nil || count != log.Len() || !bytes.Equal(got, want) {
+					t.Fatalf("%v at %d: %d chunks, %d bytes, want %d, %v", counts, i, count, len(got), len(want), err)
+				}
+			}
+		}
+		log.Recycle()
+	}
+}
+
 // TestTextsAreKeptAlone: of a stream that is one text the log holds little more than that.
 func TestTextsAreKeptAlone(t *testing.T) {
 	t.Parallel()
