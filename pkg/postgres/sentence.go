@@ -10,7 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// severalRows is how many rows one statement inserts, where so many are there.
+// severalRows is how many rows one statement inserts, where so many are there; else
+// it is half as many, and so on.
 const severalRows = 8
 
 // sentence is what is sent for a commit.
@@ -110,9 +111,12 @@ func (w *Writer) rows(s *sentence, calls []*call) {
 	for _, query := range queries {
 		list := rows[query]
 		for len(list) > 0 {
-			n, p := 1, part{call: list[0].call}
-			if len(list) >= severalRows {
-				n, p = severalRows, part{}
+			n, p := severalRows, part{}
+			for n > len(list) {
+				n /= 2
+			}
+			if n == 1 {
+				p.call = list[0].call
 			}
 			width := len(list[0].args)
 			args := list[0].args

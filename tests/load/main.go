@@ -290,14 +290,18 @@ func compare(w *tabwriter.Writer, s scenario, rounds int, programs []*process, s
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	alone := len(programs) == meshes+1 // its servers' counts come late, and would be taken for those of the next
 	for i, mesh := range results[meshes:] {
 		each := func(of func(served) float64) float64 {
 			return median(mesh, func(r *result) float64 { return of(r.served) / float64(max(r.requests.Load(), 1)) })
 		}
-		fmt.Printf("%s, %s: %s\n", s.name, programs[i+meshes].name, served{
-			each(func(s served) float64 { return s.cpu }), each(func(s served) float64 { return s.commits }), each(func(s served) float64 { return s.rows }),
-			each(func(s served) float64 { return s.wal }), each(func(s served) float64 { return s.flushes }),
-		}.line(1))
+		fmt.Printf("%s, %s: the server's CPU per request %v", s.name, programs[i+meshes].name,
+			time.Duration(each(func(s served) float64 { return s.cpu })).Round(time.Microsecond))
+		if alone {
+			fmt.Printf(", commits %.2f, rows %.1f, WAL %.1f KB, flushes %.2f", each(func(s served) float64 { return s.commits }),
+				each(func(s served) float64 { return s.rows }), each(func(s served) float64 { return s.wal })/1024, each(func(s served) float64 { return s.flushes }))
+		}
+		fmt.Println()
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -51,7 +50,8 @@ func (s served) minus(o served) served {
 	return served{s.cpu - o.cpu, s.commits - o.commits, s.rows - o.rows, s.wal - o.wal, s.flushes - o.flushes}
 }
 
-// served counts. Servers count with a delay, of a second at the most.
+// served counts. Servers count with a delay: of a second while they are busy, and
+// of ten once they are not.
 func (d *database) served() (s served) {
 	if d == nil {
 		return s
@@ -84,11 +84,4 @@ func (d *database) cpu() (total time.Duration) {
 		total += time.Duration(n)
 	}
 	return total
-}
-
-// line says what a request took.
-func (s served) line(requests float64) string {
-	n := max(requests, 1)
-	return fmt.Sprintf("server, per request: CPU %v, commits %.2f, rows %.1f, WAL %.1f KB, flushes %.2f",
-		time.Duration(s.cpu/n).Round(time.Microsecond), s.commits/n, s.rows/n, s.wal/n/1024, s.flushes/n)
 }
