@@ -24,6 +24,7 @@ type Deadline struct {
 	at         time.Time
 	scope      *Scope
 	cause      error
+	expires    bool        // at is the scope's own deadline
 	timer      *time.Timer // of those that have no place in the list
 }
 
@@ -33,7 +34,13 @@ const farthest = 32
 // Add makes s end at a time as Cancel would end it, with cause, unless n is removed
 // before.
 func (d *Deadlines) Add(n *Deadline, s *Scope, at time.Time, cause error) {
-	n.at, n.scope, n.cause = at, s, cause
+	n.cause = cause
+	d.add(n, s, at)
+}
+
+// add puts n into the list.
+func (d *Deadlines) add(n *Deadline, s *Scope, at time.Time) {
+	n.at, n.scope = at, s
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.place(n) {
@@ -129,4 +136,10 @@ func (d *Deadlines) ring() {
 	}
 }
 
-func (n *Deadline) end() { n.scope.Cancel(n.cause) }
+func (n *Deadline) end() {
+	if n.expires {
+		n.scope.expire()
+	} else {
+		n.scope.Cancel(n.cause)
+	}
+}

@@ -110,3 +110,49 @@ func TestDeadlinesRace(t *testing.T) {
 		<-done
 	}
 }
+
+// A scope that was started among others ends as one with a timer of its own does.
+func TestStartAmong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var d scope.Deadlines
+		cause := errors.New("too slow")
+		type call struct {
+			scope.Scope
+			place scope.Deadline
+		}
+		start := time.Now()
+		var late, caused, early, removed call
+		above, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		late.StartAmong(&d, &late.place, t.Context(), start.Add(2*time.Second), nil)
+		caused.StartAmong(&d, &caused.place, t.Context(), start.Add(3*time.Second), cause)
+		early.StartAmong(&d, &early.place, above, start.Add(time.Minute), cause)
+		removed.StartAmong(&d, &removed.place, t.Context(), start.Add(4*time.Second), nil)
+		if at, ok := late.Deadline(); !ok || !at.Equal(start.Add(2*time.Second)) {
+			t.Error(at, ok)
+		}
+		if at, ok := early.Deadline(); !ok || !at.Equal(start.Add(time.Second)) {
+			t.Error(at, ok)
+		}
+		d.Remove(&removed.place)
+		removed.Cancel(nil)
+		<-early.Done()
+		<-late.Done()
+		if after := time.Since(start); after != 2*time.Second || !errors.Is(late.Err(), context.DeadlineExceeded) {
+			t.Error(after, late.Err())
+		}
+		<-caused.Done()
+		if after := time.Since(start); after != 3*time.Second || !errors.Is(caused.Err(), context.DeadlineExceeded) || context.Cause(&caused) != cause {
+			t.Error(after, caused.Err(), context.Cause(&caused))
+		}
+		time.Sleep(time.Hour)
+		if !errors.Is(removed.Err(), context.Canceled) {
+			t.Error(removed.Err())
+		}
+		for _, c := range []*call{&late, &caused, &early, &removed} {
+			d.Remove(&c.place)
+			c.Cancel(nil)
+		}
+	})
+}

@@ -121,17 +121,33 @@ func (s *Scope) Start(parent context.Context) {
 
 // StartUntil is Start with a deadline.
 func (s *Scope) StartUntil(parent context.Context, due time.Time, cause error) {
-	x := s.more()
-	x.due, x.cause = due, cause
-	s.Start(parent)
-	if upper, ok := parent.Deadline(); ok && !due.Before(upper) {
-		return // that comes first
+	x, first := s.until(parent, due, cause)
+	if !first {
+		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over.Load() == nil {
 		s.arm(x)
 	}
+}
+
+// StartAmong is StartUntil with a timer that is shared: n is a place in d, and the caller
+// removes it when the Scope has ended.
+func (s *Scope) StartAmong(d *Deadlines, n *Deadline, parent context.Context, due time.Time, cause error) {
+	if _, first := s.until(parent, due, cause); first && s.over.Load() == nil {
+		n.expires = true
+		d.add(n, s, due)
+	}
+}
+
+// until starts s and notes its deadline; first says that the parent's is not earlier.
+func (s *Scope) until(parent context.Context, due time.Time, cause error) (x *rare, first bool) {
+	x = s.more()
+	x.due, x.cause = due, cause
+	s.Start(parent)
+	upper, ok := parent.Deadline()
+	return x, !ok || due.Before(upper)
 }
 
 // arm starts the timer. s.mu is held.

@@ -6,19 +6,24 @@ import (
 	"time"
 )
 
-// late tells those who wait for a flight with a time of their own that it may have
-// come: one timer and one channel for all of them.
+// late wakes those who wait for a flight with a time of their own, when it has come and
+// when it may have: one timer and one channel for all of them.
 type late struct {
 	mu    sync.Mutex
 	due   time.Time
 	timer *time.Timer
-	rung  chan struct{} // closed at due
+	rung  chan struct{} // closed at due, and when the flight has come
+	over  bool          // it has come
 }
 
-// at returns what is closed at due, or before.
+// at returns what is closed when the flight has come, and at due, or before; nil where
+// it has come.
 func (l *late) at(due time.Time) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.over {
+		return nil
+	}
 	if l.rung == nil || due.Before(l.due) {
 		l.begin(due)
 	}
@@ -43,12 +48,14 @@ func (l *late) begin(due time.Time) {
 	})
 }
 
-// stop lets go of the timer: the flight has ended.
-func (l *late) stop() {
+// end says that the flight has come.
+func (l *late) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.over = true
 	if l.rung != nil {
 		l.timer.Stop()
+		close(l.rung)
 		l.rung = nil
 	}
 }
@@ -56,11 +63,8 @@ func (l *late) stop() {
 // waitUntil is Wait for one whose ctx ends at due and not before.
 func (f *Flight) waitUntil(ctx context.Context, due time.Time) error {
 	for {
-		select {
-		case <-f.done:
-			f.late.stop()
-			return f.err
-		case <-f.late.at(due):
+		if rung := f.late.at(due); rung != nil {
+			<-rung
 		}
 		select {
 		case <-f.done:

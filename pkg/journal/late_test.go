@@ -40,6 +40,7 @@ func TestWaitUntil(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		f.err = errDisk
 		close(f.done)
+		f.late.end()
 		for i, want := range []result{
 			{2 * time.Second, context.DeadlineExceeded}, {time.Second, context.DeadlineExceeded}, {3 * time.Second, context.DeadlineExceeded},
 			{5 * time.Second, errDisk}, {time.Second, context.DeadlineExceeded},

@@ -248,6 +248,7 @@ func (j *Journal) land(err error) {
 	j.mu.Unlock()
 	out.flight.err = err
 	close(out.flight.done)
+	out.flight.late.end()
 }
 
 // goOn lets the loop go on with what somebody waits for.

@@ -46,14 +46,52 @@ type Fresh struct {
 // they were made.
 type span struct {
 	number int64 // of spans since 1970
-	taken  map[mark]struct{}
+	taken  marks
 }
 
-// mark stands for an id: without a pointer, so that the collector need not look
+// marks are a set. The zero value is empty.
+type marks struct {
+	places []mark // each is the first that was free from where it belongs; a power of two of them, or none
+	n      int
+}
+
+// minMarks is how many places there are at first.
+const minMarks = 64
+
+// add says whether m is new.
+func (s *marks) add(m mark) bool {
+	if s.n >= len(s.places)/2 {
+		old := s.places
+		s.places, s.n = make([]mark, max(minMarks, 2*len(old))), 0
+		for _, m := range old {
+			if m != 0 {
+				s.add(m)
+			}
+		}
+	}
+	for i := int(m); ; i++ {
+		switch place := &s.places[i&(len(s.places)-1)]; *place {
+		case m:
+			return false
+		case 0:
+			*place = m
+			s.n++
+			return true
+		}
+	}
+}
+
+// clear makes the set empty, with room for as many.
+func (s *marks) clear() {
+	clear(s.places)
+	s.n = 0
+}
+
+// mark stands for an id, and is not 0: without a pointer, so that the collector need not look
 // at those of half a minute. Ids that share one by chance are asked of the table.
 type mark uint64
 
-func (f *Fresh) mark(id string) mark { return mark(maphash.String(f.seed, id)) }
+func (f *Fresh) mark(id string) mark { return mark(maphash.String(f.seed, id) | 1<<63) }
 
 // NewFresh knows the ids of a table, whose column is id, that begin with prefix.
 func NewFresh(db *DB, table, prefix string) *Fresh {
@@ -115,14 +153,9 @@ func (f *Fresh) Claim(id string) bool {
 		return false
 	case s.number < number:
 		s.number = number
-		clear(s.taken)
+		s.taken.clear()
 	}
-	if s.taken == nil {
-		s.taken = map[mark]struct{}{}
-	}
-	before := len(s.taken)
-	s.taken[m] = struct{}{}
-	return len(s.taken) > before
+	return s.taken.add(m)
 }
 
 func (f *Fresh) remember(id string) {

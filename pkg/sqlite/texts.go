@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"sync/atomic"
+	"unsafe"
 )
 
 // texts are the statements that a journal's records name by a number instead of
@@ -14,7 +15,17 @@ import (
 // names it only when that is durable, and has the text itself until then.
 type texts struct {
 	numbers atomic.Pointer[map[string]uint64]
+	places  atomic.Pointer[map[place]uint64] // of the same texts, where they lie
 }
+
+// place is where a text lies: it is long, and to look at all of it takes longer than all
+// else that is done to name it.
+type place struct {
+	at   *byte
+	size int
+}
+
+func placeOf(text string) place { return place{unsafe.StringData(text), len(text)} }
 
 const (
 	// maxTexts bounds what is kept: texts made at run time should not fill it.
@@ -39,6 +50,11 @@ func number(text string) uint64 {
 
 // known returns the number of a text where a record may name it.
 func (t *texts) known(text string) (uint64, bool) {
+	if m := t.places.Load(); m != nil {
+		if n, ok := (*m)[placeOf(text)]; ok {
+			return n, true
+		}
+	}
 	if m := t.numbers.Load(); m != nil {
 		n, ok := (*m)[text]
 		return n, ok
@@ -90,7 +106,12 @@ func (t *texts) publish(added map[string]uint64) {
 	if m := t.numbers.Load(); m != nil {
 		maps.Copy(added, *m)
 	}
+	places := make(map[place]uint64, len(added))
+	for text, n := range added {
+		places[placeOf(text)] = n
+	}
 	t.numbers.Store(&added)
+	t.places.Store(&places)
 }
 
 // stored reads the texts of the table by their numbers.

@@ -39,6 +39,7 @@ type run struct {
 	makeSession bool
 
 	scope   scope.Scope // while its client waits
+	until   scope.Deadline
 	reins   scope.Reins // of scope, or of what takes its place
 	lasting scope.Apart // of the end, which happens whoever leaves
 	telling outbox.Place
@@ -148,8 +149,11 @@ func (s *Service) handle(ctx context.Context, r *run) error {
 		}
 	}
 	runCtx := &r.scope
-	runCtx.StartUntil(base, time.Now().Add(s.timeout(r.submit)), nil)
-	defer runCtx.Cancel(nil)
+	runCtx.StartAmong(&s.limits, &r.until, base, time.Now().Add(s.timeout(r.submit)), nil)
+	defer func() {
+		s.limits.Remove(&r.until)
+		runCtx.Cancel(nil)
+	}()
 	if base != ctx {
 		unhook := context.AfterFunc(ctx, func() {
 			if errors.Is(ctx.Err(), context.Canceled) && r.desert() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/gen/scope"
 	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
@@ -35,6 +36,8 @@ type Service struct {
 	end   context.CancelFunc
 	work  sync.WaitGroup // goroutines of the room
 	spawn func(func())   // work.Go
+
+	limits scope.Deadlines // of requests
 
 	rows     *deferred.Queue // of requests that are written with their end
 	flagging allowance       // of turns that the guard looks at beside their answer
