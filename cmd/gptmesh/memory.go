@@ -32,7 +32,7 @@ const (
 	roomFor              = 500 * time.Millisecond
 	leastRoom, mostRoom  = 16 << 20, 64 << 20
 	collectLeast         = 20
-	leastStep, stepLeast = 8 << 20, 8
+	leastStep, stepLeast = 24 << 20, 8
 )
 
 // sampleEach is how many bytes are allocated, on average, from one sample of the

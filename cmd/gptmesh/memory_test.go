@@ -69,8 +69,8 @@ func TestGrowth(t *testing.T) {
 		{80 * mega, 20 * mega, 1000 * mega, 200 * mega, 64},
 		{80 * mega, 0, mega, 200 * mega, 20},
 		{4096 * mega, 0, 1000 * mega, 8192 * mega, collectLeast},
-		{80 * mega, 0, 1000 * mega, 100 * mega, 25},           // as large as it was
-		{80 * mega, 20 * mega, 1000 * mega, 84 * mega, 8},     // a step more
+		{80 * mega, 0, 1000 * mega, 110 * mega, 38},           // as large as it was
+		{80 * mega, 20 * mega, 1000 * mega, 84 * mega, 24},    // a step more
 		{1024 * mega, 0, 1000 * mega, 1000 * mega, stepLeast}, // which is larger for a larger heap
 	} {
 		got, size := growth(test.kept, test.beside, test.rate, test.before)

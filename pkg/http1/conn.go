@@ -137,6 +137,9 @@ func (c *conn) handOver() {
 // ready reads what has come and serves it. It returns true when the connection
 // is over or odd, and false to be called when more has come.
 func (c *conn) ready(fd uintptr) bool {
+	if c.body == nil && c.room == nil { // a request begins, if anything has come
+		c.server.gate.Pass()
+	}
 	for {
 		space := c.space()
 		n, again, err := socket.Receive(fd, space)

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/gptmesh/gptmesh/pkg/gate"
 )
 
 // Config is what a Server serves, and its bounds.
@@ -42,8 +44,9 @@ type Config struct {
 // those of http.Server mean.
 type Server struct {
 	config Config
-	watch  *watch // nil where clients cannot be watched
-	odd    *queue // connections for Standard
+	watch  *watch     // nil where clients cannot be watched
+	odd    *queue     // connections for Standard
+	gate   *gate.Gate // for requests that begin; nil where there can be none
 	clock  clock
 
 	closing atomic.Bool
@@ -95,6 +98,7 @@ func (s *Server) begin(l net.Listener) bool {
 	s.begun = true
 	s.served = append(s.served, l)
 	s.watch = newWatch()
+	s.gate, _ = gate.New(gate.Config{}) // without one a crowd comes in at once
 	return true
 }
 
@@ -168,6 +172,7 @@ func (s *Server) stop() {
 	for c := range s.conns {
 		c.wake()
 	}
+	s.gate.Close()
 }
 
 // Shutdown stops accepting, closes connections that wait for a request, and

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gptmesh/gptmesh/gen/scope"
@@ -53,11 +54,12 @@ type Journal struct {
 	pen    pen
 
 	mu      sync.Mutex
-	last    uint64 // the last number given
-	buffer  []byte // records of the next group
-	early   int    // so many bytes of buffer are the last of the active segment
-	relied  bool   // somebody goes on since records of buffer are safe from the end of the process
-	slate   *slate // what buffer begins in; nil for none
+	last    uint64       // the last number given
+	buffer  []byte       // records of the next group
+	waiting atomic.Int64 // len(buffer), for Admit
+	early   int          // so many bytes of buffer are the last of the active segment
+	relied  bool         // somebody goes on since records of buffer are safe from the end of the process
+	slate   *slate       // what buffer begins in; nil for none
 	blank   []*slate
 	slates  []*slate // all of them, once they are open
 	slated  bool     // they are to be opened
@@ -219,7 +221,9 @@ func (j *Journal) Attach(store string, position uint64) []Record {
 // than those who write: what they leave waiting is memory. After an error, that of
 // ctx, there is none. Append does not ask.
 func (j *Journal) Admit(ctx context.Context) error {
-	for {
+	// Without the lock: thousands ask at once, and whoever has it would wait behind
+	// all of them for the next time.
+	for j.waiting.Load() >= mostWaiting {
 		j.mu.Lock()
 		if len(j.buffer) < mostWaiting || j.closed {
 			j.mu.Unlock()
@@ -236,6 +240,7 @@ func (j *Journal) Admit(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+	return nil
 }
 
 // Append adds a record and returns its number and the group that it goes to the
@@ -252,6 +257,7 @@ func (j *Journal) Append(store string, replaces uint64, body Body) (uint64, *Fli
 	j.last++
 	sequence := j.last
 	j.buffer = appendRecord(j.buffer, sequence, replaces, store, body)
+	j.waiting.Store(int64(len(j.buffer)))
 	j.newest[store] = sequence
 	f := j.next
 	if f == nil {

@@ -48,6 +48,7 @@ func (j *Journal) take() bool {
 		j.slate, j.buffer, j.writing = nil, j.writing[:0], nil
 	}
 	j.early, j.relied = 0, false
+	j.waiting.Store(0)
 	j.newest, j.numbers = j.numbers, j.newest
 	j.next = nil
 	if j.taken != nil {

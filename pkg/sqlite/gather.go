@@ -4,6 +4,7 @@ package sqlite
 type gathering struct {
 	list  []*gathered
 	index map[likeness]*gathered
+	done  []func(bool) // of those that were made now
 }
 
 type likeness struct{ query, key string }
@@ -41,6 +42,11 @@ func (g *gathering) add(stmt Stmt) bool {
 func (g *gathering) joined() stmts {
 	var out stmts
 	for _, one := range g.list {
+		if one.stmt.Now != nil {
+			list, done := one.stmt.Now()
+			out, g.done = append(out, list...), append(g.done, done)
+			continue
+		}
 		if len(one.args) > 1 {
 			one.args = one.stmt.Join(one.args)
 		}

@@ -255,3 +255,60 @@ func TestHeldBesideReaders(t *testing.T) {
 		t.Errorf("%d of %d, %v", n, rows*each, err)
 	}
 }
+
+// What is made when it is run takes the place of what was written, which a crash has.
+func TestMadeWhenItIsRun(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db := holdingDB(t, dir)
+	var text string
+	var asked, stored int
+	now := func() ([]Stmt, func(bool)) {
+		asked++
+		list := []Stmt{note(0, text), note(0, "!")}
+		for i := range list {
+			list[i].Key, list[i].Join = "", nil
+		}
+		return list, func(ok bool) {
+			if ok {
+				stored++
+			}
+		}
+	}
+	write := func(letter string) *Later {
+		t.Helper()
+		text += letter
+		stmt := note(0, letter)
+		stmt.Key, stmt.Join, stmt.Now = "made", nil, now
+		return later(t, db, stmt)
+	}
+	later(t, db, row(0))
+	write("-")
+	if err := db.settle(t.Context()); err != nil { // which gives the text its number
+		t.Fatal(err)
+	}
+	text = ""
+	for _, letter := range []string{"a", "b", "c"} {
+		if l := write(letter); l.stmts[0].Args != nil || l.size > 64 {
+			t.Error("what was written is kept")
+		}
+		if !db.holds(&db.held) {
+			t.Error("not held")
+		}
+	}
+	if texts := notes(t, killed(t, dir)); texts != "-!abc" {
+		t.Errorf("after a kill: %q", texts)
+	}
+	if asked != 1 {
+		t.Errorf("asked %d times before anybody read", asked)
+	}
+	if err := db.settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if texts := notes(t, db); texts != "-!abc!" || asked != 2 || stored != 2 {
+		t.Errorf("%q, asked %d times and told %d", texts, asked, stored)
+	}
+	if err := db.settle(t.Context()); err != nil || asked != 2 {
+		t.Errorf("asked %d times for what is stored, %v", asked, err)
+	}
+}

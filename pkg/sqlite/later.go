@@ -63,7 +63,7 @@ type pending struct {
 
 	mu       sync.Mutex
 	list     []*Later // queued, in order
-	bytes    int
+	bytes    atomic.Int64
 	pages    pages
 	spare    []Later       // not used yet
 	appended uint64        // the number of the last that was queued
@@ -106,6 +106,11 @@ func (db *DB) Later(ctx context.Context, list ...Stmt) (*Later, error) {
 	l.take(list, record, nil)
 	l.page = p.pages.keep(l.stmts)
 	p.queue(l, 0)
+	for i := range l.stmts {
+		if l.stmts[i].Now != nil {
+			l.stmts[i].Args = nil
+		}
+	}
 	return l, nil
 }
 
@@ -156,11 +161,7 @@ func (db *DB) admit(ctx context.Context, list stmts) error {
 	return db.cfg.Journal.Admit(ctx)
 }
 
-func (p *pending) full() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.bytes > maxPending
-}
+func (p *pending) full() bool { return p.bytes.Load() > maxPending }
 
 // slab is how many Laters are made at once.
 const slab = 16
@@ -200,15 +201,14 @@ func (p *pending) queue(l *Later, replaces uint64) {
 		sequence = p.appended + 1
 	}
 	l.sequence, l.flight = sequence, flight
-	before := p.bytes
 	p.list = append(p.list, l)
-	p.bytes += l.size
+	now := int(p.bytes.Add(int64(l.size)))
 	p.appended = sequence
 	p.newest.Store(sequence)
 	if len(p.list) == 1 {
 		signal(p.some)
 	}
-	if before < applyAt && p.bytes >= applyAt {
+	if now >= applyAt && now-l.size < applyAt {
 		signal(p.much)
 	}
 }
@@ -233,7 +233,7 @@ func (l *Later) over(p *pending) {
 	p.pages.release(l.page)
 	p.pages.release(l.beneath)
 	l.state, l.stmts, l.page, l.before, l.beneath = laterOver, nil, nil, nil, nil
-	p.bytes -= l.size
+	p.bytes.Add(-int64(l.size))
 }
 
 // Wait returns when the write is durable. Where the journal could not take it,
@@ -384,12 +384,15 @@ func (db *DB) apply(p *pending) error {
 		position = batch[n-1].sequence
 	}
 	var added map[string]uint64
+	var done []func(bool)
 	err := db.commit.Do(context.Background(), func(_ context.Context, w *writer) error {
 		g := p.hold.gathered()
 		if err := db.runBatch(w, batch, g); err != nil {
 			return err
 		}
-		if err := db.runLater(w, g.joined(), nil); err != nil {
+		joined := g.joined()
+		done = g.done
+		if err := db.runLater(w, joined, nil); err != nil {
 			return err
 		}
 		var err error
@@ -403,6 +406,9 @@ func (db *DB) apply(p *pending) error {
 	})
 	if err == nil {
 		db.texts.publish(added)
+	}
+	for _, f := range done {
+		f(err == nil)
 	}
 	p.mu.Lock()
 	if err != nil {

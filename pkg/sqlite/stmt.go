@@ -28,6 +28,12 @@ type Stmt struct {
 	// several, in their order. What it is given it leaves as it is. Without it the
 	// last one's are those of all.
 	Join func(args [][]any) [][]any
+	// Now, where set, makes what is run in the place of all statements of this Query and
+	// Key, when it is run: of one that is written again and again from what the caller
+	// has anyway, so that nothing is kept of its Args. It must not use the DB. done is
+	// called when all that it made is in the tables, or will not be by this run of it.
+	// A crash has each statement run with its Args, and a DB without a journal too.
+	Now func() (list []Stmt, done func(stored bool))
 }
 
 // What follows an argument's tag in a journal's record.
@@ -67,6 +73,9 @@ func (s stmts) values() error {
 func (s stmts) size() int {
 	size := 64
 	for _, stmt := range s {
+		if stmt.Now != nil {
+			continue
+		}
 		size += len(stmt.Query) + stmt.Values.size() + 32*len(stmt.Args)
 		for _, arg := range stmt.Args {
 			switch v := arg.(type) {

@@ -65,6 +65,11 @@ func (f *finishing) release() {
 // finish brings an answer to its end after the model call ended with err: row,
 // session, terminal chunk, in this order.
 func (r *run) finish(ctx context.Context, err error) error {
+	lastingCtx := &r.lasting
+	lastingCtx.Start(ctx, r.s.cfg.StoreTimeout)
+	defer lastingCtx.Stop()
+	r.awaitTurn(lastingCtx)
+	defer r.giveTurn()
 	state, failure := r.ending(ctx, err)
 	var events []*conversationv1.Event
 	var raw *conversationv1.RawChunk
@@ -77,6 +82,7 @@ func (r *run) finish(ctx context.Context, err error) error {
 		events, failure = r.process(events, state, failure)
 	}
 	if r.guarding != nil {
+		r.giveTurn() // the classifier takes its time
 		events, failure = r.withhold(ctx, events, state, failure)
 	}
 	if failure == nil {
@@ -100,10 +106,9 @@ func (r *run) finish(ctx context.Context, err error) error {
 		r.response.Guard = r.guard(ctx)
 	}
 
-	lastingCtx := &r.lasting
-	lastingCtx.Start(ctx, r.s.cfg.StoreTimeout)
-	defer lastingCtx.Stop()
-	r.saveInTurn(lastingCtx, f)
+	r.awaitTurn(lastingCtx)
+	r.save(lastingCtx, f)
+	r.giveTurn()
 	if !f.kept { // not held while the client is waited for
 		if f.lent != nil {
 			f.release()
@@ -291,17 +296,32 @@ func (r *run) sessionAppend() *sessionv1.AppendMessagesRequest {
 	return out
 }
 
-// saveInTurn saves the end when few enough streams do, or ctx has ended: the write
-// fails for itself then.
-func (r *run) saveInTurn(ctx context.Context, f *finishing) {
-	if ends := r.s.ends; ends != nil && r.log.Len() > 0 {
-		select {
-		case ends <- struct{}{}:
-			defer func() { <-ends }()
-		case <-ctx.Done():
-		}
+// awaitTurn returns when few enough streams end, or ctx has ended: the write fails for
+// itself then. giveTurn ends the turn.
+func (r *run) awaitTurn(ctx context.Context) {
+	if r.s.ends == nil || r.turn || r.log.Len() == 0 {
+		return
 	}
-	r.save(ctx, f)
+	select {
+	case r.s.ends <- struct{}{}:
+		r.turn = true
+		return
+	default:
+	}
+	select {
+	case r.s.ends <- struct{}{}:
+		r.turn = true
+		// Whoever gave the turn has made this goroutine the next to run.
+		r.s.gate.Pass()
+	case <-ctx.Done():
+	}
+}
+
+func (r *run) giveTurn() {
+	if r.turn {
+		r.turn = false
+		<-r.s.ends
+	}
 }
 
 // save commits the end. Where it cannot, the answer becomes a failure, in f and
@@ -339,6 +359,7 @@ func (r *run) save(ctx context.Context, f *finishing) {
 	default:
 		r.s.deps.Logger.Error("an answer cannot be stored", "response_id", r.id, "error", err)
 		// What the model gave is kept for the store: whoever asks again gets it.
+		r.s.leave(r)
 		end := *f
 		f.kept, f.lent, r.plain, r.runs = true, nil, nil, nil
 		select {

@@ -503,7 +503,7 @@ func TestSessionTroubles(t *testing.T) {
 func TestEndsOfStreamsAreStoredInTurn(t *testing.T) {
 	t.Parallel()
 	w := open(t)
-	for range maxEnds {
+	for range cap(w.ends) {
 		w.ends <- struct{}{}
 	}
 	w.model.plays(says(raw("one\n", started()), raw(".\n", usage(1), finishedEvent())))
@@ -530,7 +530,7 @@ func TestEndsOfStreamsAreStoredInTurn(t *testing.T) {
 	if err := <-over; err != nil {
 		t.Error(err)
 	}
-	if n := len(w.ends); n != maxEnds-1 {
+	if n := len(w.ends); n != cap(w.ends)-1 {
 		t.Errorf("%d are left behind", n)
 	}
 }

@@ -104,6 +104,7 @@ func (r *run) guard(ctx context.Context) *conversationv1.GuardReport {
 		return nil
 	}
 	report := &conversationv1.GuardReport{}
+	r.giveTurn() // the classifier takes its time
 	if err := s.screen(ctx, req, report); err != nil {
 		s.flagging.pause(s.deps.Clock().Add(guardPause))
 		return report

@@ -46,15 +46,7 @@ func (s *Service) journal() {
 // write, which it leaves empty.
 func (s *Service) journalAll(write *journalWrite) {
 	now := s.deps.Clock()
-	s.mu.Lock()
-	runs := make([]*run, 0, len(s.running))
-	for _, r := range s.running {
-		if now.Sub(r.begin) >= s.cfg.JournalInterval {
-			r.users++
-			runs = append(runs, r)
-		}
-	}
-	s.mu.Unlock()
+	runs := s.readers(func(r *run) bool { return now.Sub(r.begin) >= s.cfg.JournalInterval })
 	for _, r := range runs {
 		for more := true; more; {
 			if more = write.add(r); write.full() {
@@ -63,11 +55,84 @@ func (s *Service) journalAll(write *journalWrite) {
 		}
 	}
 	s.journalNow(write)
+	s.read(runs)
+}
+
+// readers are running answers whose logs may be read until read was called.
+func (s *Service) readers(which func(*run) bool) []*run {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	runs := make([]*run, 0, len(s.running))
+	for _, r := range s.running {
+		if which(r) {
+			r.users++
+			runs = append(runs, r)
+		}
+	}
+	return runs
+}
+
+func (s *Service) read(runs []*run) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, r := range runs {
 		r.users--
 	}
-	s.mu.Unlock()
+}
+
+// unstored implements store.Unstored.
+func (s *Service) unstored(take func(store.Piece)) (done func(stored bool)) {
+	s.storing.Lock()
+	defer s.storing.Unlock()
+	runs := s.readers(func(r *run) bool { return r.journals.Load() })
+	to, left := make([]int64, len(runs)), len(s.left)
+	for _, p := range s.left {
+		take(p)
+	}
+	var frames []byte
+	for i, r := range runs {
+		from := r.stored
+		for r.log.Len() > int(from) {
+			count, err := 0, error(nil)
+			if frames, count, err = r.log.AppendFrom(frames[:0], int(from), journalBytes); err != nil || count == 0 {
+				break // cannot be: the log packed it itself
+			}
+			take(store.Piece{ResponseID: r.id, First: from + 1, Last: from + int64(count), Frames: frames})
+			from += int64(count)
+		}
+		to[i] = from
+	}
+	return func(stored bool) {
+		s.storing.Lock()
+		for i, r := range runs {
+			if stored {
+				r.stored = max(r.stored, to[i])
+			}
+		}
+		if stored {
+			s.left = s.left[min(left, len(s.left)):]
+		}
+		s.storing.Unlock()
+		s.read(runs)
+	}
+}
+
+// leave keeps what unstored would have handed out of an answer that does not run any
+// more, and whose row still does.
+func (s *Service) leave(r *run) {
+	if s.shared || !r.journals.Load() {
+		return
+	}
+	s.storing.Lock()
+	defer s.storing.Unlock()
+	for from := r.stored; r.log.Len() > int(from); {
+		frames, count, err := r.log.AppendFrom(nil, int(from), journalBytes)
+		if err != nil || count == 0 {
+			return // cannot be: the log packed it itself
+		}
+		s.left = append(s.left, store.Piece{ResponseID: r.id, First: from + 1, Last: from + int64(count), Frames: frames})
+		from += int64(count)
+	}
 }
 
 // journalWrite is one write in the making. Its memory is used again for the next.

@@ -12,6 +12,7 @@ import (
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/pgtest"
+	"github.com/gptmesh/gptmesh/services/response/internal/store"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/proto"
 )
@@ -249,4 +250,50 @@ func TestJournaledChunksCountOnce(t *testing.T) {
 	if got := len(once(entries)); got != 4 {
 		t.Errorf("%d chunks of 4", got)
 	}
+}
+
+// What is handed out of running answers comes again until it is stored, and also
+// when the answer has ended and its row could not be.
+func TestUnstored(t *testing.T) {
+	t.Parallel()
+	w := configure(t, t.TempDir()+"/response.db", newSessions(), func(c *Config) { c.JournalInterval, c.RetryInterval = time.Millisecond, time.Hour })
+	broken := &brokenStore{Store: w.Service.store}
+	w.Service.store = broken // before Start: nothing else uses it yet
+	broken.finishes.Store(99)
+	if err := w.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	step := make(chan struct{})
+	w.model.plays(steps(step))
+	over := make(chan error)
+	go func() {
+		_, err := w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_1"})
+		over <- err
+	}()
+	handed := func(stored bool) string {
+		var all strings.Builder
+		done := w.Service.unstored(func(p store.Piece) { fmt.Fprintf(&all, "%s:%d-%d:%d ", p.ResponseID, p.First, p.Last, len(p.Frames)) })
+		done(stored)
+		return all.String()
+	}
+	step <- struct{}{}
+	journaled := func(chunks int64) func() bool {
+		return func() bool { return strings.Contains(handed(false), fmt.Sprint("-", chunks, ":")) }
+	}
+	eventually(t, "two chunks are journaled", journaled(2))
+	first := handed(false)
+	equal(t, handed(true), first)
+	equal(t, handed(true), "")
+	step <- struct{}{}
+	eventually(t, "a third is", journaled(3))
+	close(step)
+	if err := <-over; err != nil {
+		t.Fatal(err)
+	}
+	if left := handed(false); !strings.HasPrefix(left, "resp_1:3-3:") {
+		t.Errorf("an answer whose end is not stored leaves %q", left)
+	}
+	handed(true)
+	equal(t, handed(true), "")
+	broken.finishes.Store(0)
 }

@@ -52,6 +52,7 @@ type run struct {
 	early   error          // the failure before the first chunk; set before the log is closed
 
 	journaled int64       // chunks that the journal has; belongs to it
+	stored    int64       // those that a table has; guarded by the service's storing
 	journals  atomic.Bool // some may be stored
 
 	writes    *durable.Group // of the turn's rows; nil where each waits for itself
@@ -72,6 +73,7 @@ type run struct {
 	plain    *[]byte               // of plains, where the log lies in it; given back with the log
 	runs     *[]byte               // of runLogs, where the log lies as it is stored; given back then
 	held     *conversationv1.Chunk // the chunk with the terminal event
+	turn     bool                  // it is one of the service's ends
 	broken   error                 // why the room itself stopped the model call
 
 	key  cacheKey

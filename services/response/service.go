@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"sync"
 	"time"
 
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/deferred"
+	"github.com/gptmesh/gptmesh/pkg/gate"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
@@ -37,7 +39,8 @@ type Service struct {
 	settled  chan string // answers whose intent is done
 	flagging allowance   // of answers that the guard looks at
 
-	ends    chan struct{}   // has those who store the end of a stream; nil for any number
+	ends    chan struct{}   // has those who make and store the end of a stream; nil for any number
+	gate    *gate.Gate      // for those of them who waited
 	unsaved chan *finishing // final rows that could not be committed
 	rows    *deferred.Queue // of answers that are written with their end
 	begun   chan struct{}   // a signal to the journal: an answer runs
@@ -46,12 +49,15 @@ type Service struct {
 	running  map[string]*run
 	draining bool
 	idle     chan struct{} // closed when draining and nothing runs
+
+	storing sync.Mutex    // before mu: of how far unstored has come
+	left    []store.Piece // of answers whose end could not be stored; guarded by it
 }
 
-// maxEnds is how many streams have their ends stored at once where the store is
-// embedded. Making one takes several times the memory that its log does, and no
-// time but the processor's and that of those before it.
-const maxEnds = 32
+// endsEach is how many streams have their ends made and stored at once where the store
+// is embedded, for each processor. Making one takes several times the memory that its
+// log does, and no time but the processor's, which the events of others wait for too.
+const endsEach = 1
 
 // Migrations make the room's tables.
 func Migrations() (forSQLite, forPostgres fs.FS) { return sqlite.Migrations, postgres.Migrations }
@@ -71,7 +77,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		begun: make(chan struct{}, 1), rows: deferred.NewQueue(cfg.RowDelay),
 	}
 	if deps.SQLite != nil {
-		s.store, s.ends = sqlite.New(deps.SQLite), make(chan struct{}, maxEnds)
+		s.store, s.ends = sqlite.New(deps.SQLite, s.unstored), make(chan struct{}, endsEach*runtime.GOMAXPROCS(0))
 	} else {
 		s.store, s.shared = postgres.New(deps.Postgres), true
 	}
@@ -82,6 +88,9 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	}
 	if s.cache, err = newCache(cfg.CacheMaxBytes, deps.Clock); err != nil {
 		return nil, fmt.Errorf("response: cache: %w", err)
+	}
+	if s.gate, err = gate.New(gate.Config{Free: 1}); err != nil {
+		return nil, fmt.Errorf("response: %w", err)
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s, nil
@@ -134,6 +143,7 @@ func (s *Service) Close() error {
 	err := s.Drain(ctx)
 	s.end()
 	s.work.Wait()
+	s.gate.Close()
 	s.cache.close()
 	return err
 }

@@ -136,6 +136,12 @@ type Final struct {
 	Journaled bool
 }
 
+// Unstored hands pieces of running answers to take, whose frames are lent: all that
+// Journal was given and that lies in no table yet, and maybe more that follows. done is
+// to be called when they lie there, or do not after all. It is safe for concurrent use
+// with itself and with Journal, and uses no store.
+type Unstored func(take func(Piece)) (done func(stored bool))
+
 // Piece is a run of consecutive chunks of a running answer.
 type Piece struct {
 	// ResponseID is the answer.

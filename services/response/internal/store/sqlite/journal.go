@@ -9,26 +9,23 @@ import (
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 )
 
-// Journal implements store.Store. Pieces are held in the journal for a while, so that
-// they are packed first.
+// Journal implements store.Store. The pieces go to the journal; what the table is to
+// have of them is asked for when it is written, after some seconds or when somebody
+// reads.
 func (s *Store) Journal(ctx context.Context, pieces []store.Piece) error {
-	packed := packPieces(pieces)
-	list, args := make([]sqlite.Stmt, len(pieces)), make([]any, 0, 5*len(pieces))
-	for i, p := range pieces {
-		var id any = p.ResponseID
-		args = append(args, id, p.First, p.Last, packed[i], id)
-		list[i] = sqlite.Stmt{Query: pieceSQL, Args: args[len(args)-5 : len(args) : len(args)], Key: p.ResponseID, Join: joinPieces}
+	buffer := scratch.Get().(*[]byte)
+	defer giveBack(buffer)
+	batch := (*buffer)[:0]
+	for _, p := range pieces {
+		batch = appendBatch(batch, p)
 	}
-	later, err := s.db.Later(ctx, list...)
+	*buffer = batch
+	later, err := s.db.Later(ctx, sqlite.Stmt{Query: batchSQL, Args: []any{batch}, Key: "pieces", Now: s.unstored})
 	if err != nil {
 		return err
 	}
 	return later.Join(ctx)
 }
-
-const pieceSQL = `insert into response_journal (response_id, first_sequence, last_sequence, frames)
-	select ?, ?, ?, ? where exists (select 1 from responses where id = ? and state = 1)
-	on conflict do update set last_sequence = excluded.last_sequence, frames = excluded.frames`
 
 // Follow implements store.Store.
 func (s *Store) Follow(ctx context.Context, owner, id string, after int64) (running bool, frames []byte, err error) {

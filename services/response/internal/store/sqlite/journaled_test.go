@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"bytes"
+	"context"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -32,7 +34,42 @@ func TestToldBehindJournal(t *testing.T) {
 	storetest.Told(t, s, told)
 }
 
-func journaled(t *testing.T) (s *Store, told func() string) {
+// brought is a store and, in the place of its room, what running answers have brought.
+type brought struct {
+	*Store
+
+	mu     sync.Mutex
+	pieces []store.Piece // that lie in no table yet
+}
+
+func (b *brought) Journal(ctx context.Context, pieces []store.Piece) error {
+	b.mu.Lock()
+	for _, p := range pieces {
+		p.Frames = bytes.Clone(p.Frames)
+		b.pieces = append(b.pieces, p)
+	}
+	b.mu.Unlock()
+	return b.Store.Journal(ctx, pieces)
+}
+
+// running implements store.Unstored.
+func (b *brought) running(take func(store.Piece)) (done func(stored bool)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.pieces {
+		take(p)
+	}
+	n := len(b.pieces)
+	return func(stored bool) {
+		if stored {
+			b.mu.Lock()
+			b.pieces = b.pieces[n:]
+			b.mu.Unlock()
+		}
+	}
+}
+
+func journaled(t testing.TB) (s *brought, told func() string) {
 	t.Helper()
 	dir := t.TempDir()
 	j, err := journal.Open(journal.Config{Dir: filepath.Join(dir, "journal"), NoSync: true, Segment: 64 << 10})
@@ -53,7 +90,8 @@ func journaled(t *testing.T) (s *Store, told func() string) {
 	if _, err := db.Migrate(t.Context(), Migrations); err != nil {
 		t.Fatal(err)
 	}
-	s = New(db)
+	s = new(brought)
+	s.Store = New(db, s.running)
 	s.fresh = &seen{}
 	return s, func() (text string) {
 		t.Helper()

@@ -10,9 +10,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// Pieces that were written one by one are one row, in order; one that comes again
-// stays a row of its own.
-func TestPiecesAreJoined(t *testing.T) {
+// The table gets what its room hands out when it is asked, once.
+func TestPiecesAreAskedFor(t *testing.T) {
 	t.Parallel()
 	s, _ := journaled(t)
 	ctx := t.Context()
@@ -23,26 +22,37 @@ func TestPiecesAreJoined(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i := range int64(4) {
-		if err := s.Journal(ctx, []store.Piece{
+	want := map[string]string{}
+	for i := range int64(6) {
+		pieces := []store.Piece{
 			{ResponseID: "a", First: 2*i + 1, Last: 2*i + 2, Frames: fmt.Appendf(nil, "a%d ", i)},
 			{ResponseID: "b", First: i + 1, Last: i + 1, Frames: fmt.Appendf(nil, "b%d ", i)},
-		}); err != nil {
+		}
+		for _, p := range pieces {
+			want[p.ResponseID] += string(p.Frames)
+		}
+		if err := s.Journal(ctx, pieces); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := s.Journal(ctx, []store.Piece{{ResponseID: "b", First: 4, Last: 5, Frames: []byte("again")}}); err != nil {
-		t.Fatal(err)
-	}
-	for id, want := range map[string]string{"a": "a0 a1 a2 a3 ", "b": "b0 b1 b2 b3 again"} {
-		running, frames, err := s.Follow(ctx, "me", id, 0)
-		if err != nil || !running || string(frames) != want {
-			t.Errorf("%s: %t, %q, %v; want %q", id, running, frames, err, want)
+		if i%2 == 0 {
+			continue // nobody reads between
+		}
+		for id, want := range want {
+			running, frames, err := s.Follow(ctx, "me", id, 0)
+			if err != nil || !running || string(frames) != want {
+				t.Errorf("%s: %t, %q, %v; want %q", id, running, frames, err, want)
+			}
+		}
+		if len(s.pieces) > 0 {
+			t.Errorf("%d pieces were not told to be stored", len(s.pieces))
 		}
 	}
-	var rows int
-	if err := s.db.QueryRow(ctx, "select count(*) from response_journal").Scan(&rows); err != nil || rows != 3 {
-		t.Errorf("%d rows, %v; want one of a and two of b", rows, err)
+	// One whose write was not acknowledged comes again.
+	if err := s.Journal(ctx, []store.Piece{{ResponseID: "b", First: 6, Last: 7, Frames: []byte("again")}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, frames, err := s.Follow(ctx, "me", "b", 5); err != nil || string(frames) != "again" {
+		t.Errorf("%q, %v", frames, err)
 	}
 }
 
@@ -85,23 +95,50 @@ func TestPiecesArePacked(t *testing.T) {
 	for i := range int64(100) {
 		write(21+40*i, 60+40*i)
 	}
-	check(2 + len(want)/mostJoined)
+	check(101)
 }
 
-// Pieces as an earlier release stored them are read and joined with packed ones.
-func TestPiecesOfBefore(t *testing.T) {
+// A batch is stored by its statement, as after a crash.
+func TestBatchIsRead(t *testing.T) {
 	t.Parallel()
-	frames := bytes.Repeat([]byte("\x10data: {\"a\":\"b\"}\n\n"), 9)
-	packed := appendPiece(nil, frames)
-	if packed[0] != packedPiece {
-		t.Fatal("not packed")
+	s, _ := journaled(t)
+	ctx := t.Context()
+	const long = "an id of ünusual length"
+	for _, id := range []string{"a", long} {
+		if err := s.Begin(ctx, &responsev1.Response{
+			Id: id, Owner: "me", State: responsev1.Response_STATE_RUNNING, CreateTime: timestamppb.Now(),
+		}, "one"); err != nil {
+			t.Fatal(err)
+		}
 	}
-	joined := joinPieces([][]any{{"a", int64(1), int64(9), frames, "a"}, {"a", int64(10), int64(18), packed, "a"}})
-	if len(joined) != 1 || joined[0][2] != int64(18) {
-		t.Fatal(joined)
+	like := bytes.Repeat([]byte("\x10data: {\"a\":\"b\"}\n\n"), 9)
+	for _, pieces := range [][]store.Piece{
+		nil,
+		{
+			{ResponseID: "a", First: 1, Last: 9, Frames: like},
+			{ResponseID: long, First: 9999999, Last: 10000000, Frames: []byte("one")},
+			{ResponseID: "nobody's", First: 1, Last: 1, Frames: []byte("lost")},
+			{ResponseID: "a", First: 10, Last: 10, Frames: []byte("two")},
+		},
+		{{ResponseID: "a", First: 10, Last: 11, Frames: []byte("two and three")}}, // it comes again
+	} {
+		batch := []byte{}
+		for _, p := range pieces {
+			batch = appendBatch(batch, p)
+		}
+		if _, err := s.db.Exec(ctx, batchSQL, batch); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if got, err := unpackPiece(nil, joined[0][3].([]byte)); err != nil || !bytes.Equal(got, append(frames, frames...)) {
-		t.Errorf("%q, %v", got, err)
+	for id, want := range map[string]string{"a": string(like) + "two and three", long: "one"} {
+		running, frames, err := s.Follow(ctx, "me", id, 0)
+		if err != nil || !running || string(frames) != want {
+			t.Errorf("%s: %t, %q, %v; want %q", id, running, frames, err, want)
+		}
+	}
+	var last int64
+	if err := s.db.QueryRow(ctx, "select sum(last_sequence) from response_journal").Scan(&last); err != nil || last != 9+10000000+11 {
+		t.Errorf("sequences %d, %v", last, err)
 	}
 }
 

@@ -23,8 +23,9 @@ var Migrations embed.FS
 
 // Store implements store.Store.
 type Store struct {
-	db    *sqlite.DB
-	fresh claims
+	db      *sqlite.DB
+	running store.Unstored
+	fresh   claims
 
 	intents atomic.Int64 // counts rows with one, as they are in order, from 1
 	settled atomic.Int64 // what it was when no row had one any more
@@ -43,9 +44,10 @@ type begun struct {
 	instance string
 }
 
-// New returns a store in db, whose tables must be there.
-func New(db *sqlite.DB) *Store {
-	s := &Store{db: db, fresh: sqlite.NewFresh(db, "responses", "resp"), open: map[string]begun{}}
+// New returns a store in db, whose tables must be there. running is asked for what
+// Journal was given, where db is written later.
+func New(db *sqlite.DB, running store.Unstored) *Store {
+	s := &Store{db: db, running: running, fresh: sqlite.NewFresh(db, "responses", "resp"), open: map[string]begun{}}
 	s.intents.Store(1) // there may be some from before
 	return s
 }

@@ -25,6 +25,6 @@ func TestStore(t *testing.T) {
 		if _, err := database.Migrate(t.Context(), sqlite.Migrations); err != nil {
 			t.Fatal(err)
 		}
-		return sqlite.New(database)
+		return sqlite.New(database, nil)
 	})
 }
