@@ -42,6 +42,7 @@ type begun struct {
 	later    *sqlite.Later // nil where the row is in its table
 	columns  store.Columns
 	instance string
+	ending   bool // somebody has its end
 }
 
 // New returns a store in db, whose tables must be there. running is asked for what
@@ -84,7 +85,7 @@ func (s *Store) Begin(ctx context.Context, response *responsev1.Response, instan
 	s.open[c.ID] = begun{later: later, columns: c, instance: instance}
 	s.mu.Unlock()
 	if err := later.Join(ctx); err != nil {
-		s.take(c.ID)
+		s.drop(c.ID)
 		return err
 	}
 	return nil
@@ -106,13 +107,27 @@ func start(c store.Columns, instance string, more int) sqlite.Values {
 	return v
 }
 
-// take hands the end of a row to one caller.
-func (s *Store) take(id string) (begun, bool) {
+// take hands the end of a row to one caller, who puts it back where it failed and drops
+// it otherwise: mine says that there is one, taken that another caller has it.
+func (s *Store) take(id string) (b begun, mine, taken bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b, ok := s.open[id]
+	b, mine = s.open[id]
+	if b.ending {
+		return begun{}, false, true
+	}
+	if mine {
+		ended := b
+		ended.ending = true
+		s.open[id] = ended
+	}
+	return b, mine, false
+}
+
+func (s *Store) drop(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	delete(s.open, id)
-	return b, ok
 }
 
 // forget leaves the end of rows to the table: somebody else may have ended them.
@@ -134,13 +149,18 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 		return err
 	}
 	defer c.Release()
-	if b, mine := s.take(c.ID); mine {
+	b, mine, taken := s.take(c.ID)
+	if taken {
+		return store.ErrNotRunning
+	}
+	if mine {
 		if err := s.end(ctx, b, c, log, final); err != nil {
 			s.mu.Lock()
 			b.later, s.open[c.ID] = nil, b // so that it can be tried again
 			s.mu.Unlock()
 			return err
 		}
+		s.drop(c.ID)
 		return nil
 	}
 	if final.Journaled {
