@@ -27,7 +27,7 @@ func (j *Journal) writeEarly(f *Flight, sequence uint64) bool {
 	written, possible := f.has(sequence), j.next == f && !j.closed && j.fits()
 	if written && j.next == f && !j.relied && !j.closed {
 		j.relied = true
-		j.soon.Reset(flushAfter)
+		j.soon.Reset(j.after)
 	}
 	j.mu.Unlock()
 	if written || !possible {
@@ -51,7 +51,7 @@ func (j *Journal) writeEarly(f *Flight, sequence uint64) bool {
 	j.mu.Lock()
 	if !j.relied {
 		j.relied = true
-		j.soon.Reset(flushAfter)
+		j.soon.Reset(j.after)
 	}
 	s.size += int64(len(data))
 	j.provide()

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // flushless is a journal that begins no flush.
@@ -33,6 +34,7 @@ func TestWrittenIsThereWithoutAFlush(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	j := flushless(t, Config{Dir: dir, open: create}) // without slates
+	j.after = time.Hour
 	second, f := written(t, j, "second")
 	third, _ := j.Append("a", 0, text("third"))
 	if err := f.Written(t.Context(), second); err != nil {

@@ -49,6 +49,7 @@ type Journal struct {
 	flusher *flusher
 	over    chan struct{} // closed when the loop has ended
 	soon    *time.Timer   // of records that were written and are not flushed
+	after   time.Duration // what soon waits for
 
 	writes sync.Mutex // of whoever writes to the active segment; taken before mu
 	pen    pen
@@ -183,7 +184,7 @@ func open(cfg Config, change func(*flusher)) (*Journal, error) {
 	if change != nil {
 		change(j.flusher)
 	}
-	j.soon = time.AfterFunc(time.Hour, j.flushEarly)
+	j.soon, j.after = time.AfterFunc(time.Hour, j.flushEarly), flushAfter
 	j.soon.Stop()
 	j.slated = slates
 	go j.loop()
