@@ -38,7 +38,8 @@ type migratable interface {
 }
 
 // each opens every room's store and hands it over with its migrations. A folder
-// that is not there is made if makeFolder is set.
+// that is not there is made if makeFolder is set; otherwise stores that are empty are
+// handed over in its place.
 func (f migrateFlags) each(makeFolder bool, visit func(ctx context.Context, room string, store migratable, fsys fs.FS) error) error {
 	s, err := listenFlags{Config: f.Config, Data: f.Data}.settings()
 	if err != nil {
@@ -46,7 +47,11 @@ func (f migrateFlags) each(makeFolder bool, visit func(ctx context.Context, room
 	}
 	if s.Database.URL == "" {
 		if _, err := os.Stat(s.Data); !makeFolder && errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("there is no data directory %s", s.Data)
+			fmt.Fprintf(os.Stderr, "there is no data directory %s yet\n", s.Data)
+			if s.Data, err = os.MkdirTemp("", "gptmesh-empty-"); err != nil {
+				return err
+			}
+			defer os.RemoveAll(s.Data)
 		}
 		lock, err := datadir.Acquire(s.Data)
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -13,8 +12,7 @@ import (
 func TestStatusMakesNoFolder(t *testing.T) {
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "mistyped")
-	err := migrateStatus{migrateFlags{Data: missing}}.Run()
-	if err == nil || !strings.Contains(err.Error(), missing) {
+	if err := (migrateStatus{migrateFlags{Data: missing}}).Run(); err != nil {
 		t.Errorf("the error is %v", err)
 	}
 	if _, err := os.Stat(missing); !errors.Is(err, fs.ErrNotExist) {
