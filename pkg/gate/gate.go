@@ -1,9 +1,9 @@
-// Package gate lets a crowd in one by one.
+// Package gate lets a crowd in by few.
 //
 // Work that comes in crowds, as when thousands of clients ask in the same moment,
 // stands in the scheduler's queue before all that comes later: each event of a stream
 // that is under way waits until the whole crowd has had its turn. A Gate lets few
-// through at once and the others in the order of their coming, one whenever the
+// through at once and the others in the order of their coming, some whenever the
 // scheduler has looked at the sockets, which it does when nothing else is left to run.
 // So what comes from them goes first, and no processor is idle while somebody waits.
 package gate
@@ -23,11 +23,12 @@ type Config struct {
 	Window time.Duration
 }
 
-// A round ends when the scheduler has looked at the sockets, and lets one in for each two
-// processors. Where they are never idle it ends by the clock, and lets more in.
+// A round ends when the scheduler has looked at the sockets, and lets a few in: it takes
+// some system calls and changes of goroutines, which are shared by them. Where no
+// processor becomes idle it ends by the clock, and lets more in.
 const (
-	longest = 5 * time.Millisecond
-	byClock = 8 // for each processor
+	longest          = 5 * time.Millisecond
+	byRound, byClock = 4, 8 // for each processor
 )
 
 // Gate is a gate. The zero value is not usable; New makes one. It is safe for
@@ -98,7 +99,7 @@ func (g *Gate) join() <-chan struct{} {
 func (g *Gate) keep() {
 	for {
 		processors := runtime.GOMAXPROCS(0)
-		most := max(processors/2, 1)
+		most := byRound * processors
 		if !g.poller.round(longest) {
 			most = byClock * processors
 		}
