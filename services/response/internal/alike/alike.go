@@ -101,18 +101,6 @@ func appendPiece(dst, piece, begin, before []byte, grow func([]byte, int) []byte
 	return append(dst, middle...), head
 }
 
-// Size is the length of the frames that were packed; 0 where that cannot be read.
-func Size(packed []byte) int {
-	if IsTexts(packed) {
-		packed = packed[1:]
-	}
-	if len(packed) > 0 && packed[0] == 0 {
-		packed = packed[1:]
-	}
-	size, _ := binary.Uvarint(packed)
-	return int(min(size, MaxSize))
-}
-
 var errBroken = errors.New("stored log: broken")
 
 // Parse appends the frames that Append or Texts packed to dst.

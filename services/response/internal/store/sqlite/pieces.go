@@ -37,11 +37,3 @@ func unpackPiece(dst, stored []byte) ([]byte, error) {
 	}
 	return alike.Parse(dst, stored[1:])
 }
-
-// pieceSize is that of a stored piece's frames.
-func pieceSize(stored []byte) int {
-	if len(stored) == 0 || stored[0] != packedPiece {
-		return len(stored)
-	}
-	return alike.Size(stored[1:])
-}
