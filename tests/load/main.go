@@ -249,8 +249,14 @@ const meshes = 3
 // prints medians, those of a mesh also as ratios to the floor's.
 func compare(w *tabwriter.Writer, s scenario, rounds int, programs []*process, server *database) error {
 	results := make([][]*result, len(programs))
-	for range rounds {
-		for i, p := range programs {
+	for round := range rounds {
+		for j := range programs {
+			// Who comes behind whom makes some percent: every other round goes backwards.
+			i := j
+			if round%2 == 1 {
+				i = len(programs) - 1 - j
+			}
+			p := programs[i]
 			var before served
 			if i >= meshes {
 				before = server.served()
