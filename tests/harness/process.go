@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -124,12 +126,39 @@ func (p *Process) Kill() {
 	<-p.exited
 }
 
-// Suspend has the process hang until it is killed.
+// Suspend has the process hang until it is killed. It hangs when Suspend returns.
 func (p *Process) Suspend(t testing.TB) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatalf("%s: %v", p.Name, err)
 	}
+	// A thread that runs on another processor goes on until the signal reaches it.
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	patience := time.After(Patience)
+	for !stopped(p.cmd.Process.Pid) {
+		select {
+		case <-tick.C:
+		case <-patience:
+			t.Fatalf("%s does not stop", p.Name)
+		}
+	}
+}
+
+// stopped says whether no thread of a process runs, or that nobody can tell.
+func stopped(pid int) bool {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, task := range tasks {
+		text, err := os.ReadFile(task)
+		if err != nil {
+			continue // it has ended
+		}
+		// The name before the state may have any sign in it.
+		if _, state, _ := strings.Cut(string(text[bytes.LastIndexByte(text, ')')+1:]), " "); !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return true
 }
 
 // Terminate asks the process to end.
