@@ -118,14 +118,14 @@ func (s *Service) unstored(take func(store.Piece)) (done func(stored bool)) {
 }
 
 // leave keeps what unstored would have handed out of an answer that does not run any
-// more, and whose row still does.
+// more, and whose row still does: of as many pieces as there are ends that wait.
 func (s *Service) leave(r *run) {
 	if s.shared || !r.journals.Load() {
 		return
 	}
 	s.storing.Lock()
 	defer s.storing.Unlock()
-	for from := r.stored; r.log.Len() > int(from); {
+	for from := r.stored; r.log.Len() > int(from) && len(s.left) < cap(s.unsaved); {
 		frames, count, err := r.log.AppendFrom(nil, int(from), journalBytes)
 		if err != nil || count == 0 {
 			return // cannot be: the log packed it itself
