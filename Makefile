@@ -92,13 +92,8 @@ bench-growth: bench-build ## what a turn costs when cores, sessions, rows (up to
 	$(BENCH) -rounds 3 -duration 2s -growth rows,sessions -rows $(ROWS) -postgres
 
 BEFORE ?= origin/main
-bench-diff: ## Go benchmarks of this tree beside those of the commit BEFORE
-	@mkdir -p $(BIN)
-	@rm -rf $(BIN)/before && git worktree prune && git worktree add -q --detach $(BIN)/before $(BEFORE)
-	-cd $(BIN)/before && go test -run xxx -bench . -benchmem -count 6 -benchtime 100ms $(HOT) > $(BIN)/before.txt
-	-go test -run xxx -bench . -benchmem -count 6 -benchtime 100ms $(HOT) > $(BIN)/after.txt
-	git worktree remove --force $(BIN)/before
-	go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da $(BIN)/before.txt $(BIN)/after.txt
+bench-diff: ## Go benchmarks of this tree beside those of the commit BEFORE, by turns
+	@scripts/bench-diff.sh $(BEFORE) $(HOT)
 # Faces, events, streams, hops, interceptors, validation, commits, tokens.
 HOT := ./gen/... ./pkg/eventstream ./pkg/groupcommit ./pkg/jsonscan ./pkg/rpc ./pkg/sqlite ./pkg/upstream ./wire/openai ./gateway/openai \
 	./services/response/internal/... ./services/gpt/internal/tokens ./services/gpt/provider/openai
