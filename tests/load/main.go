@@ -232,13 +232,18 @@ func loadAverage() string {
 // profile runs a scenario against the mesh while its CPU and its allocations are
 // sampled.
 func profile(s scenario, mesh *process, folder string) error {
-	name := filepath.Join(folder, strings.ReplaceAll(s.name, " ", "-"))
+	name := filepath.Join(folder, s.file())
 	sampled := make(chan error, 2)
 	go func() { sampled <- mesh.profile("profile", s.duration, name+".pprof") }()
 	go func() { sampled <- mesh.profile("allocs", s.duration, name+".allocs.pprof") }()
 	_, err := load(context.Background(), s, mesh)
 	fmt.Println(name+".pprof", name+".allocs.pprof")
 	return errors.Join(err, <-sampled, <-sampled)
+}
+
+// file is the scenario's name as that of a file.
+func (s scenario) file() string {
+	return strings.NewReplacer(" ", "-", "/", "-per-").Replace(s.name)
 }
 
 // meshes is where meshes begin among the programs: behind the provider itself,
