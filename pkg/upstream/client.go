@@ -114,6 +114,7 @@ func (c *Client) exchange(ctx context.Context, req *Request, cn *conn) (resp *Re
 	x.headerTimeout, x.idleTimeout = choose(req.HeaderTimeout, c.cfg.HeaderTimeout), choose(req.IdleTimeout, c.cfg.IdleTimeout)
 	if req.Ready != nil {
 		if err := req.Ready(); err != nil {
+			cn.used = true // it may be idle for long, and must be looked at as any other
 			c.pool.put(cn)
 			return nil, false, &Error{Op: "request", Host: x.host, Err: &notReady{err}}
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 )
 
@@ -98,6 +99,21 @@ func (c Config) handshake(ctx context.Context, raw net.Conn, name string) (*tls.
 		return nil, err
 	}
 	return tc, nil
+}
+
+// fit reports whether the unused connection is open and silent, as far as can be known without waiting.
+func (cn *conn) fit() bool {
+	if !cn.probe.fit() {
+		return false
+	}
+	if cn.rw == cn.raw || cn.probe == nil {
+		return true
+	}
+	// TLS may have more of the socket than it was asked for. Its reading ends at the socket, whose time is over.
+	_ = cn.rw.SetReadDeadline(time.Unix(1, 0))
+	n, err := cn.rw.Read(make([]byte, 1))
+	_ = cn.rw.SetReadDeadline(time.Time{})
+	return n == 0 && errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // fill reads once into the empty buffer.

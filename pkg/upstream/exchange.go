@@ -79,10 +79,11 @@ func (x *exchange) unwatch() bool {
 // send writes the request, a large body in a goroutine, unless it returns errUnfit.
 func (x *exchange) send(req *Request) error {
 	cn := x.cn
-	if len(req.Body) > InlineBody {
-		if cn.turn != nil && cn.used && !cn.probe.fit() {
-			return errUnfit
-		}
+	large := len(req.Body) > InlineBody
+	if cn.used && (large || cn.turn == nil) && !cn.fit() { // a turn looks itself
+		return errUnfit
+	}
+	if large {
 		cn.allowWrite(x.headerTimeout)
 		x.writing = make(chan struct{})
 		go x.sendLarge(req.appendHead(nil), req.Body)

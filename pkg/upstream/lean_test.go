@@ -3,6 +3,7 @@ package upstream_test
 import (
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -176,6 +177,91 @@ func TestUnaskedBytes(t *testing.T) {
 	<-smuggled
 	if _, body, err := roundTrip(t, c, post(at, "x")); err != nil || body != "1" {
 		t.Errorf("got %q, %v", body, err)
+	}
+}
+
+// Nor those that came behind an answer within TLS, of which the socket knows nothing any more.
+func TestUnaskedBytesWithinTLS(t *testing.T) {
+	t.Parallel()
+	for _, length := range []int{1, 1000, 12 << 10} {
+		for _, large := range []bool{false, true} {
+			t.Run(fmt.Sprint(length, large), func(t *testing.T) {
+				t.Parallel()
+				// The head, with what of the body follows it, fills the first room to the last byte.
+				body := strings.Repeat("b", length)
+				head := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\nX: ", length)
+				head += strings.Repeat("x", 4<<10-len(head)-len("\r\n\r\n")-min(length, 1000)) + "\r\n\r\n"
+				at, trust := serveTLS(t, func(p *peer) {
+					for p.number == 0 {
+						if r, _ := p.request(); r == nil {
+							return
+						}
+						p.send(head + body + "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled") // in one record
+					}
+					p.request()
+					p.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nasked")
+					p.gone()
+				})
+				c := client(t, upstream.Config{TLS: trust})
+				resp, err := c.Do(t.Context(), post(at, "x"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := make([]byte, length)
+				if _, err := io.ReadFull(resp.Body, got); err != nil || string(got) != body {
+					t.Fatal(string(got), err)
+				}
+				_ = resp.Body.Close()
+				req := post(at, "x")
+				if large {
+					req.Body = make([]byte, upstream.InlineBody+1)
+				}
+				req.NoRetry = true
+				if _, got, err := roundTrip(t, c, req); err != nil || got != "asked" {
+					t.Errorf("got %q, %v", got, err)
+				}
+			})
+		}
+	}
+}
+
+// A connection that was made for a request which was not to be sent is looked at as any other before it is used.
+func TestSpoiledBeforeItsFirstUse(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(p *peer){
+		"closed": func(p *peer) { _ = p.Close() },
+		"unasked": func(p *peer) {
+			p.send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			next, spoiled := make(chan struct{}), make(chan struct{})
+			at := serve(t, func(p *peer) {
+				if p.number == 0 {
+					<-next
+					spoil(p)
+					close(spoiled)
+					p.gone()
+					return
+				}
+				p.request()
+				p.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nasked")
+				p.gone()
+			})
+			c := client(t, upstream.Config{})
+			req := post(at, "x")
+			req.Ready = func() error { return errors.New("not now") }
+			if _, _, err := roundTrip(t, c, req); !errors.Is(err, upstream.ErrNotReady) {
+				t.Fatal(err)
+			}
+			close(next)
+			<-spoiled
+			req.NoRetry, req.Ready = true, nil
+			if resp, got, err := roundTrip(t, c, req); err != nil || resp.Status != 200 || got != "asked" {
+				t.Errorf("got %q, %v", got, err)
+			}
+		})
 	}
 }
 

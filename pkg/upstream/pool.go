@@ -16,8 +16,7 @@ type pool struct {
 	closed bool
 }
 
-// get takes the newest connection that is fit for use, or nil. One that has a turn looks itself whether it is fit, shortly
-// before it is written to.
+// get takes the newest connection, or nil. Whoever writes to it looks shortly before whether it is fit for use.
 func (p *pool) get(key string) *conn {
 	for {
 		p.mu.Lock()
@@ -30,7 +29,7 @@ func (p *pool) get(key string) *conn {
 		list[len(list)-1] = nil
 		p.idle[key] = list[:len(list)-1]
 		p.mu.Unlock()
-		if time.Since(cn.idleFrom) < p.timeout && (cn.turn != nil || cn.probe.fit()) {
+		if time.Since(cn.idleFrom) < p.timeout {
 			return cn
 		}
 		cn.close()

@@ -115,7 +115,7 @@ func serveTLS(t *testing.T, handle func(p *peer)) (upstream.Target, *tls.Config)
 	t.Cleanup(model.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(model.Certificate())
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: model.TLS.Certificates})
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: model.TLS.Certificates, DynamicRecordSizingDisabled: true})
 	if err != nil {
 		t.Fatal(err)
 	}
