@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,6 +60,7 @@ type Writer struct {
 	closing chan struct{}
 	over    chan struct{}
 	texts   map[text]string // made so far; owned by the loop
+	alone   sync.WaitGroup  // of those who run calls in transactions of their own
 
 	commits, writes atomic.Uint64
 }
@@ -124,11 +126,13 @@ func makeWriter(cfg Config) (*Writer, error) {
 // Stats returns the counters.
 func (w *Writer) Stats() Stats { return Stats{Commits: w.commits.Load(), Writes: w.writes.Load()} }
 
-// Close refuses new calls, sees to those that wait and closes the connection. It
-// must be called once.
+// Close refuses new calls, sees to those that wait, waits for all that are under way
+// and closes the connection. It must be called once, before databases that it serves
+// are closed: calls under way may need their connections.
 func (w *Writer) Close() {
 	close(w.closing)
 	<-w.over
+	w.alone.Wait()
 	w.pool.Close()
 }
 
@@ -216,8 +220,8 @@ func (w *Writer) gather(calls []*call) []*call {
 	return calls
 }
 
-// commit commits calls and answers them. One that the server refuses is left out,
-// and the others are sent again.
+// commit commits calls and answers them, or leaves that to who runs them alone. One
+// that the server refuses is left out, and the others are sent again.
 func (w *Writer) commit(calls []*call) {
 	if len(calls) == 0 {
 		return
@@ -239,10 +243,13 @@ func (w *Writer) commit(calls []*call) {
 				db.Recorded()
 			}
 			return
-		case failed == notRun: // for whose sake is not known
+		case failed == notRun && len(calls) > 1: // for whose sake is not known
 			for _, c := range calls {
-				c.answer(c.alone())
+				w.commit([]*call{c})
 			}
+			return
+		case failed == notRun:
+			w.runAlone(calls[0])
 			return
 		case failed == unknown || !refused(err):
 			answerAll(calls, err)
@@ -291,7 +298,7 @@ func (w *Writer) leaveOut(calls []*call, p part, err error) []*call {
 	}
 	switch {
 	case IsConflict(err) || code(err) == codeLockNotAvailable:
-		go func() { c.answer(c.alone()) }() // however long others hold the row
+		w.runAlone(c) // however long others hold the row
 	case p.must && code(err) == codeDivisionByZero:
 		c.answer(ErrUnchanged)
 	default:
@@ -299,6 +306,10 @@ func (w *Writer) leaveOut(calls []*call, p part, err error) []*call {
 	}
 	return calls
 }
+
+// runAlone runs a call in a transaction of its own and answers it. It does not wait:
+// the call may, for others' locks, as long as its caller does.
+func (w *Writer) runAlone(c *call) { w.alone.Go(func() { c.answer(c.alone()) }) }
 
 // alone runs a call in a transaction of its own.
 func (c *call) alone() error {

@@ -181,6 +181,88 @@ func TestRefusedCallsAreLeftOut(t *testing.T) {
 	}
 }
 
+// lock holds row 1 until release is called, which returns what became of that.
+func lock(t *testing.T, db *DB) (release func() error) {
+	t.Helper()
+	held, let, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		over <- db.Write(context.Background(), func(ctx context.Context, tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "update rows set n = 10 where id = 1")
+			close(held)
+			<-let
+			return err
+		})
+	}()
+	<-held
+	release = sync.OnceValue(func() error { close(let); return <-over })
+	t.Cleanup(func() { _ = release() })
+	return release
+}
+
+// A call that cannot even be prepared makes those that came with it be sent one by one.
+// One of them that waits for a lock holds up neither the others nor who comes later.
+func TestLockedRowBesideABadCall(t *testing.T) {
+	t.Parallel()
+	dbs, w, start := shared(t, "room")
+	db := dbs[0]
+	have(t, db, 1, 2, 3)
+	release := lock(t, db)
+	bad := queue(w, func() error { return db.Commit(context.Background(), Stmt{Query: "update nowhere set n = 1"}) })
+	late := queue(w, func() error { return db.Commit(context.Background(), add(db, 1)) })
+	beside := queue(w, func() error { return db.Commit(context.Background(), add(db, 2)) })
+	start()
+	if err := <-beside; err != nil {
+		t.Error(err)
+	}
+	if err := <-bad; err == nil {
+		t.Error("a table that is not there was changed")
+	}
+	if err := db.Commit(context.Background(), add(db, 3)); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(release(), <-late); err != nil {
+		t.Error(err)
+	}
+}
+
+// Close waits for calls that run alone.
+func TestCloseWaitsForWhoRunsAlone(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t)
+	w, err := makeWriter(Config{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := Open(t.Context(), Config{URL: url, Schema: "room", Writer: w})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Migrate(t.Context(), withOutbox); err != nil {
+		t.Fatal(err)
+	}
+	have(t, db, 1, 2)
+	release := lock(t, db)
+	late := queue(w, func() error { return db.Commit(context.Background(), add(db, 1)) })
+	beside := queue(w, func() error { return db.Commit(context.Background(), add(db, 2)) })
+	go w.loop()
+	if err := <-beside; err != nil {
+		t.Error(err)
+	}
+	closed := make(chan struct{})
+	go func() { defer close(closed); w.Close() }()
+	<-w.over
+	select {
+	case <-closed:
+		t.Error("closed, and a call runs")
+	default:
+	}
+	if err := errors.Join(release(), <-late); err != nil {
+		t.Error(err)
+	}
+	<-closed
+}
+
 // TestLockedRowHoldsNobodyUp commits a change of a row that another transaction
 // holds beside one that nobody holds.
 func TestLockedRowHoldsNobodyUp(t *testing.T) {
@@ -188,24 +270,14 @@ func TestLockedRowHoldsNobodyUp(t *testing.T) {
 	dbs, w, start := shared(t, "room")
 	db := dbs[0]
 	have(t, db, 1, 2)
-	held, release, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	go func() {
-		over <- db.Write(context.Background(), func(ctx context.Context, tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, "update rows set n = 10 where id = 1")
-			close(held)
-			<-release
-			return err
-		})
-	}()
-	<-held
+	release := lock(t, db)
 	late := queue(w, func() error { return db.Commit(context.Background(), add(db, 1)) })
 	beside := queue(w, func() error { return db.Commit(context.Background(), add(db, 2)) })
 	start()
 	if err := <-beside; err != nil {
 		t.Error(err)
 	}
-	close(release)
-	if err := errors.Join(<-over, <-late); err != nil {
+	if err := errors.Join(release(), <-late); err != nil {
 		t.Error(err)
 	}
 	var n int64
