@@ -41,6 +41,7 @@ type Later struct {
 	beneath  *page   // page of before
 	size     int
 	spelled  bool       // its record has a text that has no number
+	refused  error      // what a Wait told of a write that is never run; guarded by p.mu
 	state    laterState // guarded by p.mu
 }
 
@@ -237,7 +238,8 @@ func (l *Later) over(p *pending) {
 }
 
 // Wait returns when the write is durable. Where the journal could not take it,
-// the write is run and committed first; where that fails too, it is withdrawn.
+// the write is run and committed first; where that fails too, it is withdrawn, and
+// this and all later calls say so.
 func (l *Later) Wait(ctx context.Context) error {
 	if l.flight == nil {
 		return nil
@@ -248,14 +250,17 @@ func (l *Later) Wait(ctx context.Context) error {
 	}
 	p := l.p
 	settled := l.db.settleTo(ctx, p, l.sequence)
-	if settled == nil {
-		return nil
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l.state != laterQueued {
+	switch {
+	case l.refused != nil: // what came behind it may be in the tables by now
+		return l.refused
+	case settled == nil:
+		return nil
+	case l.state != laterQueued:
 		return settled
 	}
+	l.refused = errors.Join(err, settled)
 	if l.before != nil { // that is durable, and comes back
 		clear(l.stmts)
 		p.pages.release(l.page)
@@ -264,7 +269,7 @@ func (l *Later) Wait(ctx context.Context) error {
 		l.over(p)
 		l.state = laterWithdrawn
 	}
-	return errors.Join(err, settled)
+	return l.refused
 }
 
 // Withdrawn says whether the write failed and will never be run, as Wait has told

@@ -194,6 +194,11 @@ func TestJournalAway(t *testing.T) {
 	if n := count(t, db); n != 2 {
 		t.Error("a write that was refused came after all:", n)
 	}
+	for _, refused := range []*Later{l, whole} {
+		if err := refused.Wait(t.Context()); !errors.Is(err, journal.ErrClosed) {
+			t.Error("a write that was refused is acknowledged to who asks again:", err)
+		}
+	}
 }
 
 func TestGroupWaitsOnce(t *testing.T) {
