@@ -65,6 +65,9 @@ func (f *finishing) release() {
 // finish brings an answer to its end after the model call ended with err: row,
 // session, terminal chunk, in this order.
 func (r *run) finish(ctx context.Context, err error) error {
+	if !r.takeTurn() {
+		r.sendTokens(ctx) // to a client that may be slow: its time is not the store's
+	}
 	lastingCtx := &r.lasting
 	lastingCtx.Start(ctx, r.s.cfg.StoreTimeout)
 	defer lastingCtx.Stop()
@@ -294,34 +297,6 @@ func (r *run) sessionAppend() *sessionv1.AppendMessagesRequest {
 	}
 	out.Messages = append(out.Messages, r.response.GetChoices()[0].GetMessage())
 	return out
-}
-
-// awaitTurn returns when few enough streams end, or ctx has ended: the write fails for
-// itself then. giveTurn ends the turn.
-func (r *run) awaitTurn(ctx context.Context) {
-	if r.s.ends == nil || r.turn || r.log.Len() == 0 {
-		return
-	}
-	select {
-	case r.s.ends <- struct{}{}:
-		r.turn = true
-		return
-	default:
-	}
-	select {
-	case r.s.ends <- struct{}{}:
-		r.turn = true
-		// Whoever gave the turn has made this goroutine the next to run.
-		r.s.gate.Pass()
-	case <-ctx.Done():
-	}
-}
-
-func (r *run) giveTurn() {
-	if r.turn {
-		r.turn = false
-		<-r.s.ends
-	}
 }
 
 // save commits the end. Where it cannot, the answer becomes a failure, in f and

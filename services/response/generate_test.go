@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -496,41 +495,5 @@ func TestSessionTroubles(t *testing.T) {
 	record, err := w.store.Get(t.Context(), "local", "b")
 	if err != nil || record.Response.GetState() != responsev1.Response_STATE_COMPLETED || !strings.Contains(record.SessionNote, "SESSION_ENDED") {
 		t.Fatalf("%+v %v", record, err)
-	}
-}
-
-// A stream's end waits for those that are being stored; an answer of one chunk does not.
-func TestEndsOfStreamsAreStoredInTurn(t *testing.T) {
-	t.Parallel()
-	w := open(t)
-	for range cap(w.ends) {
-		w.ends <- struct{}{}
-	}
-	w.model.plays(says(raw("one\n", started()), raw(".\n", usage(1), finishedEvent())))
-	var free atomic.Bool
-	begun, over := make(chan struct{}), make(chan error)
-	go func() {
-		_, err := w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_1"}, func(c *conversationv1.Chunk) error {
-			if c.GetSequence() == 1 {
-				close(begun)
-			} else if !free.Load() {
-				t.Error("it did not wait")
-			}
-			return nil
-		})
-		over <- err
-	}()
-	<-begun
-	w.model.plays(says(raw("two\n.\n", started(), usage(1), finishedEvent())))
-	if _, err := w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_2"}); err != nil {
-		t.Error(err)
-	}
-	free.Store(true)
-	<-w.ends
-	if err := <-over; err != nil {
-		t.Error(err)
-	}
-	if n := len(w.ends); n != cap(w.ends)-1 {
-		t.Errorf("%d are left behind", n)
 	}
 }

@@ -31,6 +31,7 @@ type parts struct {
 
 	held       conversationv1.Chunk
 	heldRaw    conversationv1.RawChunk
+	leadRaw    conversationv1.RawChunk // of what it began with, where that was sent before
 	heldEvents [6]*conversationv1.Event
 	endEvents  endEvents
 	heldData   *[]byte // what heldRaw's bytes lie in, where they are a copy

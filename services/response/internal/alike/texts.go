@@ -90,6 +90,22 @@ func (t *Texts) Add(c Chunk, grow func([]byte, int) []byte) bool {
 	return true
 }
 
+// Lead is the length of the events that data begins with and that differ in the text
+// alone from those that the chunks have, and how many they are: 0 where no chunk came
+// yet.
+func (t *Texts) Lead(data []byte) (size, count int) {
+	before, after := t.shape[:t.split], t.shape[t.split:]
+	for len(t.shape) > 0 && bytes.HasPrefix(data[size:], before) {
+		rest := data[size+len(before):]
+		end := stringEnd(rest)
+		if end < 0 || !bytes.HasPrefix(rest[end:], after) || end > 0 && rest[0]&0xc0 == 0x80 {
+			break
+		}
+		size, count = size+len(t.shape)+end, count+1
+	}
+	return size, count
+}
+
 // stringEnd is where the string of JSON ends within which s begins; -1 for nowhere.
 func stringEnd(s []byte) int {
 	for at := 0; ; at++ {

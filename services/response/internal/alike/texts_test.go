@@ -96,3 +96,25 @@ func TestTextsOfAnotherShape(t *testing.T) {
 		t.Errorf("%q\nwant %q", frames, want)
 	}
 }
+
+// The events that lead in what comes next are those of the shape.
+func TestLeadOfTexts(t *testing.T) {
+	t.Parallel()
+	var texts Texts
+	if size, count := texts.Lead(textChunk(1).Data); size != 0 || count != 0 {
+		t.Errorf("%d bytes and %d events of a shape that nobody knows", size, count)
+	}
+	texts.Learn(textChunk(0).Data, grow)
+	if !texts.Learn(textChunk(1).Data, grow) {
+		t.Fatal("no shape")
+	}
+	two := slices.Concat(textChunk(3).Data, textChunk(4).Data)
+	for _, rest := range []string{"", "data: [DONE]\n\n", string(textChunk(5).Data[:80]), strings.Replace(string(textChunk(5).Data), "null", `"stop"`, 1)} {
+		if size, count := texts.Lead(append(slices.Clone(two), rest...)); size != len(two) || count != 2 {
+			t.Errorf("before %q: %d bytes of %d, %d events", rest, size, len(two), count)
+		}
+		if size, count := texts.Lead([]byte(rest)); size != 0 || count != 0 {
+			t.Errorf("%q: %d bytes, %d events", rest, size, count)
+		}
+	}
+}

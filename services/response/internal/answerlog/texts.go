@@ -49,6 +49,14 @@ func (l *Log) takeTexts(m *measured) bool {
 	return true
 }
 
+// Lead is the length of the provider's events that data begins with and that differ from
+// others of the log in their text alone, and how many they are.
+func (l *Log) Lead(data []byte) (size, count int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.texts.Lead(data)
+}
+
 // closeTexts makes a block of the open run of texts, if there is one.
 func (l *Log) closeTexts() {
 	if l.texts.Len() == 0 {
