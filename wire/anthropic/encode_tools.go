@@ -3,6 +3,7 @@ package anthropic
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 )
 
 // tools writes the members tools and tool_choice.
@@ -30,8 +31,12 @@ func (e *turnEncoder) tool(tool *conversationv1.Tool) string {
 		if e.ours() && jsonObject(tool.GetExtraJson()) {
 			return tool.GetExtraJson()
 		}
-		e.dropped.Below(dropped.AtTool, tool.GetWireType())
-		return ""
+		function := texttool.Function(tool)
+		if function == nil {
+			e.dropped.Below(dropped.AtTool, tool.GetWireType())
+			return ""
+		}
+		tool = function
 	}
 	b := &writer{}
 	b.Open('{')

@@ -4,6 +4,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 )
 
 // toolConfig writes the tools and whether they must be called. A history with
@@ -43,8 +44,12 @@ func (e *turnEncoder) tool(tool *conversationv1.Tool) []string {
 		if e.ours() && jsonbody.IsObject(tool.GetExtraJson()) {
 			return []string{tool.GetExtraJson()}
 		}
-		e.dropped.Below(dropped.AtTool, tool.GetWireType())
-		return nil
+		function := texttool.Function(tool)
+		if function == nil {
+			e.dropped.Below(dropped.AtTool, tool.GetWireType())
+			return nil
+		}
+		tool = function
 	}
 	b := &jsonbody.Writer{}
 	b.Open('{')

@@ -72,7 +72,7 @@ func askedOf(t *testing.T, turn *conversationv1.Turn) asked {
 		if parameters == "" { // Some dialects demand a schema.
 			parameters = `{"type":"object","properties":{}}`
 		}
-		if tool.GetWireType() == "" {
+		if tool.GetWireType() == "" || tool.GetParametersJson() != "" {
 			a.Tools = append(a.Tools, tool.GetName()+" "+parameters)
 		}
 	}

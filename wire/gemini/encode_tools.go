@@ -4,6 +4,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 )
 
 // tools writes the members tools and toolConfig.
@@ -15,6 +16,8 @@ func (e *turnEncoder) tools() {
 			functions = append(functions, e.function(tool))
 		case e.ours() && jsonbody.IsObject(tool.GetExtraJson()):
 			others = append(others, tool.GetExtraJson())
+		case texttool.Function(tool) != nil:
+			functions = append(functions, e.function(texttool.Function(tool)))
 		default:
 			e.dropped.Below(dropped.AtTool, tool.GetWireType())
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 )
 
 func (e *turnEncoder) messages() {
@@ -162,12 +163,17 @@ func (e *turnEncoder) tools() {
 
 func (e *turnEncoder) tool(tool *conversationv1.Tool) {
 	if tool.GetWireType() != "" {
-		if related(e.turn.GetExtraWire()) && jsonObject(tool.GetExtraJson()) {
+		function := texttool.Function(tool)
+		switch {
+		case function != nil:
+			tool = function
+		case related(e.turn.GetExtraWire()) && jsonObject(tool.GetExtraJson()):
 			e.w.Raw(tool.GetExtraJson())
-		} else {
+			return
+		default:
 			e.dropped.Below(dropped.AtTool, tool.GetWireType())
+			return
 		}
-		return
 	}
 	if tool.Strict != nil {
 		e.drop(dropped.Strict)

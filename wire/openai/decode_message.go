@@ -5,6 +5,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 )
 
 // messageDecoder holds the members of one message until its role is known.
@@ -233,6 +234,7 @@ func decodeToolCall(e *jsonbody.Value) (*conversationv1.ContentPart, error) {
 				call.Name, err = m.String()
 			case "input":
 				call.ArgumentsJson, err = m.String()
+				call.ArgumentsJson = texttool.Wrap(call.ArgumentsJson)
 			default:
 				inner.Add(m)
 			}

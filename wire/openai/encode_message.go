@@ -8,6 +8,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 )
 
 // toolImages are pictures that a tool gave. The dialect takes none in the
@@ -180,9 +181,9 @@ func (e *turnEncoder) calls(parts []*conversationv1.ContentPart) error {
 	e.Open('[')
 	for _, part := range parts {
 		call := part.GetToolCall()
-		kind, arguments := "function", "arguments"
-		if call.GetWireType() == "custom" {
-			kind, arguments = "custom", "input"
+		kind, member, arguments := "function", "arguments", call.GetArgumentsJson()
+		if call.GetWireType() == texttool.WireType && e.client == own {
+			kind, member, arguments = texttool.WireType, "input", texttool.Unwrap(arguments)
 		}
 		e.Open('{')
 		e.StrField("id", call.GetId())
@@ -190,7 +191,7 @@ func (e *turnEncoder) calls(parts []*conversationv1.ContentPart) error {
 		e.Key(kind)
 		e.Open('{')
 		e.StrField("name", call.GetName())
-		e.StrField(arguments, call.GetArgumentsJson())
+		e.StrField(member, arguments)
 		after, err := e.nested("messages[].tool_calls[]", dropped.AtCall, part.GetExtraJson(), kind)
 		if err != nil {
 			return err

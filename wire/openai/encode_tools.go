@@ -5,6 +5,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 )
 
 func (e *turnEncoder) tools() error {
@@ -16,8 +17,12 @@ func (e *turnEncoder) tools() error {
 	for i, tool := range e.turn.GetTools() {
 		path := fmt.Sprintf("tools[%d]", i)
 		if tool.GetWireType() != "" && e.client != own {
-			e.dropped.Below(dropped.AtTool, tool.GetWireType())
-			continue
+			function := texttool.Function(tool)
+			if function == nil {
+				e.dropped.Below(dropped.AtTool, tool.GetWireType())
+				continue
+			}
+			tool = function
 		}
 		if !begun {
 			begun = true

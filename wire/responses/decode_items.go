@@ -8,14 +8,12 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"github.com/gptmesh/gptmesh/wire/internal/signer"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 )
 
 // roleItem is the wire role of a message that is an item of a kind that only
 // this wire knows.
 const roleItem = "item"
-
-// customCall is the wire type of calls of custom tools.
-const customCall = "custom"
 
 // redactedMark stands before encrypted_content that is another provider's
 // encrypted block, and not a signature.
@@ -84,7 +82,7 @@ func (d *itemDecoder) item(e *jsonbody.Value) error {
 	case "function_call":
 		return d.call(e, "arguments", "")
 	case "custom_tool_call":
-		return d.call(e, "input", customCall)
+		return d.call(e, "input", texttool.WireType)
 	case "function_call_output", "custom_tool_call_output":
 		return d.output(e)
 	case "reasoning":
@@ -191,6 +189,9 @@ func (d *itemDecoder) call(e *jsonbody.Value, arguments, wireType string) error 
 				return nil
 			}
 			call.ArgumentsJson, err = m.StringOrNull()
+			if wireType == texttool.WireType {
+				call.ArgumentsJson = texttool.Wrap(call.ArgumentsJson)
+			}
 		default:
 			extra.Add(m)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"github.com/gptmesh/gptmesh/wire/internal/signer"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 )
 
 // maxItems bounds the items of one answer.
@@ -39,6 +40,7 @@ type openItem struct {
 	reason   jsonbody.Halves
 	arguing  jsonbody.Halves
 	complete bool
+	custom   bool // a call of a custom tool, whose text becomes arguments
 }
 
 // Decode implements wire.StreamDecoder.
@@ -192,6 +194,9 @@ func (d *streamDecoder) arguments(dst []*conversationv1.Event) ([]*conversationv
 		return dst, err
 	}
 	it.length += len(text)
+	if it.custom {
+		text = texttool.Escape(text)
+	}
 	return append(dst, callEvent(&conversationv1.ToolCallDelta{Index: it.call, ArgumentsJson: text})), nil
 }
 
@@ -259,17 +264,33 @@ func (d *streamDecoder) call(dst []*conversationv1.Event, it *openItem, body []b
 		if id == "" || name == "" {
 			return dst, protocol("a call has no call_id or no name", nil)
 		}
-		if text(body, found[atItemType]) == "function_call" {
-			name = flatName(text(body, found[atNamespace]), name)
-		}
+		it.custom = text(body, found[atItemType]) == "custom_tool_call"
 		it.call = d.calls
 		d.calls++
 		it.length = len(whole)
-		return append(dst, callEvent(&conversationv1.ToolCallDelta{Index: it.call, Id: id, Name: name, ArgumentsJson: whole})), nil
+		if it.custom {
+			whole = texttool.Opening + texttool.Escape(whole)
+			if done {
+				whole += texttool.Closing
+			}
+		}
+		return append(dst, callEvent(&conversationv1.ToolCallDelta{
+			Index: it.call, Id: id, Name: flatName(text(body, found[atNamespace]), name), ArgumentsJson: whole,
+		})), nil
 	}
-	if done && it.length == 0 && whole != "" {
-		it.length = len(whole)
-		dst = append(dst, callEvent(&conversationv1.ToolCallDelta{Index: it.call, ArgumentsJson: whole}))
+	if !done {
+		return dst, nil
+	}
+	rest := ""
+	if it.length == 0 {
+		rest = whole
+	}
+	it.length += len(rest)
+	if it.custom {
+		rest = texttool.Escape(rest) + texttool.Closing
+	}
+	if rest != "" {
+		dst = append(dst, callEvent(&conversationv1.ToolCallDelta{Index: it.call, ArgumentsJson: rest}))
 	}
 	return dst, nil
 }

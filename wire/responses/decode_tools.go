@@ -4,6 +4,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 )
 
 func (d *turnDecoder) decodeTools() error {
@@ -47,6 +48,8 @@ func decodeTool(e *jsonbody.Value) (*conversationv1.Tool, error) {
 	case "function":
 	case "":
 		return nil, jsonbody.Malformed(e.Path()+".type", "is required")
+	case texttool.WireType:
+		return decodeTextTool(e)
 	default:
 		return &conversationv1.Tool{WireType: kind, ExtraJson: e.JSON()}, nil
 	}
@@ -81,6 +84,38 @@ func decodeTool(e *jsonbody.Value) (*conversationv1.Tool, error) {
 		err = jsonbody.Malformed(e.Path()+".name", "is required")
 	}
 	tool.ExtraJson = extra.Object()
+	return tool, err
+}
+
+// decodeTextTool decodes a custom tool, with the function that stands for it
+// where nobody knows such tools.
+func decodeTextTool(e *jsonbody.Value) (*conversationv1.Tool, error) {
+	tool := &conversationv1.Tool{WireType: texttool.WireType, ParametersJson: texttool.Parameters, ExtraJson: e.JSON()}
+	syntax, definition := "", ""
+	format := func(name string, m *jsonbody.Value) (err error) {
+		switch name {
+		case "syntax":
+			syntax, err = m.StringOrNull()
+		case "definition":
+			definition, err = m.StringOrNull()
+		}
+		return err
+	}
+	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
+		switch {
+		case name == "name":
+			tool.Name, err = m.String()
+		case name == "description":
+			tool.Description, err = m.StringOrNull()
+		case name == "format" && m.Kind == jsonscan.Object:
+			err = m.Members(format)
+		}
+		return err
+	})
+	if err == nil && tool.GetName() == "" {
+		err = jsonbody.Malformed(e.Path()+".name", "is required")
+	}
+	tool.Description = texttool.Description(tool.GetDescription(), syntax, definition)
 	return tool, err
 }
 
@@ -131,7 +166,7 @@ func (d *turnDecoder) decodeToolChoice() error {
 	if err := choice.Members(take); err != nil {
 		return err
 	}
-	if kind != "function" || named == "" || !whole {
+	if kind != "function" && kind != texttool.WireType || named == "" || !whole {
 		d.kept[atToolChoice] = true
 		return nil
 	}

@@ -34,6 +34,13 @@
 // namespace is left out. Calls in the history are renamed alike, and in answers
 // a call has its namespace and its own name again, by the client's tools.
 //
+// # Custom tools
+//
+// A tool of type custom takes plain text. Beside the tool as it came stands the
+// function that other dialects offer in its place, with one text, "input". Calls
+// have that function's arguments in the typed half, of whatever provider; in
+// answers a call of a tool that is custom for the client has the text again.
+//
 // # Answers
 //
 // Items of an answer are numbered in the order in which they began, and one is

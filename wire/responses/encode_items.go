@@ -9,6 +9,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"github.com/gptmesh/gptmesh/wire/internal/signer"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 )
 
 var noKeys = jsonscan.NewKeys()
@@ -217,16 +218,16 @@ func (e *turnEncoder) made(path string, part *conversationv1.ContentPart) error 
 }
 
 func (e *turnEncoder) toolCall(part *conversationv1.ContentPart, call *conversationv1.ToolCall) {
-	kind, key := "function_call", "arguments"
-	if call.GetWireType() == customCall {
-		kind, key = "custom_tool_call", "input"
+	kind, key, arguments := "function_call", "arguments", call.GetArgumentsJson()
+	if call.GetWireType() == texttool.WireType || e.texts[call.GetName()] {
+		kind, key, arguments = "custom_tool_call", "input", texttool.Unwrap(arguments)
 		e.custom[call.GetId()] = true
 	}
 	e.Open('{')
 	e.StrField("type", kind)
 	e.StrField("call_id", call.GetId())
 	e.StrField("name", call.GetName())
-	e.StrField(key, call.GetArgumentsJson())
+	e.StrField(key, arguments)
 	e.extra(dropped.AtCall, part.GetExtraJson())
 	e.Close('}')
 }

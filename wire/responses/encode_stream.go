@@ -157,6 +157,7 @@ func (e *streamEncoder) finishItems(w *writer) {
 	e.object.finish(e.reason)
 	for e.head < len(e.output.items) {
 		it := e.output.items[e.head]
+		it.settle()
 		e.progress(w, it)
 		status := completed
 		if e.head == len(e.output.items)-1 {
@@ -183,7 +184,7 @@ func (e *streamEncoder) progress(w *writer, it *item) {
 	case reasoningItem:
 		e.reasoning(w, it)
 	case callItem:
-		if text := it.arguments.String(); len(text) > it.shown {
+		if text := it.given(); len(text) > it.shown {
 			name := "response.function_call_arguments.delta"
 			if it.called.custom {
 				name = "response.custom_tool_call_input.delta"
@@ -300,7 +301,7 @@ func (e *streamEncoder) end(w *writer, it *item, status string) {
 	case callItem:
 		if it.called.custom {
 			e.of(w, "response.custom_tool_call_input.done", it)
-			w.StrField("input", it.arguments.String())
+			w.StrField("input", it.given())
 		} else {
 			e.of(w, "response.function_call_arguments.done", it)
 			w.StrField("name", it.called.name)

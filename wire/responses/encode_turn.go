@@ -13,6 +13,7 @@ import (
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
 	"github.com/gptmesh/gptmesh/wire/internal/signer"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 	"github.com/gptmesh/gptmesh/wire/internal/toolcalls"
 	"google.golang.org/protobuf/proto"
 )
@@ -33,11 +34,22 @@ func (codec) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (bo
 	if len(turn.GetMessages()) == 0 {
 		return nil, nil, fault.InvalidField("turn.messages", "needs at least one message")
 	}
-	e := turnEncoder{turn: turn, options: options, client: turn.GetExtraWire(), custom: map[string]bool{}, dropped: dropped.List{Client: turn.GetExtraWire()}}
+	e := turnEncoder{turn: turn, options: options, client: turn.GetExtraWire(), custom: map[string]bool{}, texts: textTools(turn), dropped: dropped.List{Client: turn.GetExtraWire()}}
 	if err := e.encode(); err != nil {
 		return nil, nil, err
 	}
 	return e.B, e.dropped.Names, nil
+}
+
+// textTools are the names of the custom tools that came in this dialect.
+func textTools(turn *conversationv1.Turn) map[string]bool {
+	names := map[string]bool{}
+	for _, tool := range turn.GetTools() {
+		if turn.GetExtraWire() == own && tool.GetWireType() == texttool.WireType {
+			names[tool.GetName()] = true
+		}
+	}
+	return names
 }
 
 // withoutForeign decodes a raw body that may hold what another provider signed
@@ -94,6 +106,7 @@ type turnEncoder struct {
 	dropped dropped.List
 	written []string        // top-level members
 	custom  map[string]bool // ids of calls of custom tools
+	texts   map[string]bool // names of the custom tools that the provider is told of
 }
 
 func (e *turnEncoder) drop(field dropped.Field) { e.dropped.Add(field) }
@@ -149,8 +162,12 @@ func (e *turnEncoder) tools() error {
 	for i, tool := range tools {
 		path := fmt.Sprintf("tools[%d]", i)
 		if tool.GetWireType() != "" && e.client != own {
-			e.dropped.Below(dropped.AtTool, tool.GetWireType())
-			continue
+			function := texttool.Function(tool)
+			if function == nil {
+				e.dropped.Below(dropped.AtTool, tool.GetWireType())
+				continue
+			}
+			tool = function
 		}
 		if !begun {
 			begun = true
@@ -204,8 +221,12 @@ func (e *turnEncoder) toolChoice() {
 	choice := e.turn.GetToolChoice()
 	if choice.GetMode() == conversationv1.ToolChoiceMode_TOOL_CHOICE_MODE_NAMED {
 		e.member("tool_choice")
+		kind := "function"
+		if e.texts[choice.GetName()] {
+			kind = texttool.WireType
+		}
 		e.Open('{')
-		e.StrField("type", "function")
+		e.StrField("type", kind)
 		e.StrField("name", choice.GetName())
 		e.Close('}')
 	}

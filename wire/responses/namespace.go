@@ -8,6 +8,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 )
 
 const (
@@ -32,8 +33,9 @@ func flatName(namespace, name string) string {
 	return strings.ToValidUTF8(flat[:longestName-len(mark)], "") + mark
 }
 
-// decodeNamespace decodes a tool that holds others: its functions become tools
-// under their flat names, tools of other types stay as they are.
+// decodeNamespace decodes a tool that holds others: its functions and custom
+// tools become tools under their flat names, tools of other types stay as they
+// are.
 func decodeNamespace(e *jsonbody.Value) (tools []*conversationv1.Tool, err error) {
 	namespace := ""
 	var held *jsonbody.Value
@@ -59,7 +61,7 @@ func decodeNamespace(e *jsonbody.Value) (tools []*conversationv1.Tool, err error
 		if err != nil {
 			return err
 		}
-		if tool.WireType == "" {
+		if tool.GetName() != "" {
 			tool.Name = flatName(namespace, tool.Name)
 		}
 		tools = append(tools, tool)
@@ -103,7 +105,7 @@ func findTool(body []byte, in jsonscan.Span, namespace, name string) (found call
 		switch {
 		case kind == namespaceTool && namespace == "" && members[2].Kind == jsonscan.Array:
 			found, ok = findTool(body, members[2].Value, named, name)
-		case kind == customCall && named == name:
+		case kind == texttool.WireType && (named == name || flatName(namespace, named) == name):
 			found, ok = called{namespace: namespace, name: named, custom: true}, true
 		case kind == "function" && namespace != "" && flatName(namespace, named) == name:
 			found, ok = called{namespace: namespace, name: named}, true

@@ -41,7 +41,7 @@ func TestToolsOfNamespaces(t *testing.T) {
 		}
 	}
 	long := names[len(names)-1]
-	if got := strings.Join(names[:3], " "); got != "add mcp__calc__add custom" || !strings.HasPrefix(long, "mcp__nnn") {
+	if got := strings.Join(names[:3], " "); got != "add mcp__calc__add mcp__calc__formulacustom" || !strings.HasPrefix(long, "mcp__nnn") {
 		t.Errorf("tools: %s", names)
 	}
 	call := turn.GetMessages()[1].GetParts()[0]

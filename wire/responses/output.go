@@ -8,6 +8,7 @@ import (
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 )
@@ -36,6 +37,8 @@ type item struct {
 	called             called
 	json               string // of an opaque item
 	shape              jsonShape
+	input              strings.Builder // of a call of a custom tool
+	reader             texttool.Reader // takes it out of the arguments
 
 	// What a stream has shown of it.
 	announced, done bool
@@ -160,7 +163,7 @@ func (o *output) addCall(index int, call *conversationv1.ToolCall) error {
 	}
 	if index == len(o.calls) {
 		prefix, tool := callPrefix, o.echo.called(call.GetName())
-		if tool.custom = tool.custom || call.GetWireType() == customCall; tool.custom {
+		if tool.custom = tool.custom || call.GetWireType() == texttool.WireType; tool.custom {
 			prefix = customPrefix
 		}
 		it := o.begin(callItem, prefix)
@@ -179,7 +182,29 @@ func (o *output) addCall(index int, call *conversationv1.ToolCall) error {
 	}
 	it.arguments.WriteString(text)
 	it.shape.add(text)
+	if it.called.custom {
+		it.input.WriteString(it.reader.Add(text))
+		if it.shape.whole() {
+			it.settle()
+		}
+	}
 	return nil
+}
+
+// given is what the client hears of a call's arguments: of a custom tool's, the
+// text in them.
+func (it *item) given() string {
+	if it.called.custom {
+		return it.input.String()
+	}
+	return it.arguments.String()
+}
+
+// settle ends the arguments of a call.
+func (it *item) settle() {
+	if it.called.custom {
+		it.input.WriteString(it.reader.End())
+	}
 }
 
 // addPart adds a part of an assistant's message that is at hand as a whole.

@@ -64,7 +64,8 @@ func (w *writer) call(it *item, status string) {
 	if status == inProgress {
 		w.StrField(key, "")
 	} else {
-		w.StrField(key, it.arguments.String())
+		it.settle()
+		w.StrField(key, it.given())
 	}
 	w.Close('}')
 }

@@ -97,7 +97,9 @@ type Tool struct {
 	// the provider's default.
 	Strict *bool `protobuf:"varint,4,opt,name=strict,proto3,oneof" json:"strict,omitempty"`
 	// wire_type is the tool's type as its wire names it where it is not a plain
-	// function ("web_search"). Then extra_json is the whole tool.
+	// function ("web_search"). Then extra_json is the whole tool; where
+	// parameters_json is there too, a function of that name, description and
+	// parameters stands for the tool where its type is not known.
 	WireType string `protobuf:"bytes,5,opt,name=wire_type,json=wireType,proto3" json:"wire_type,omitempty"`
 	// extra_json is a JSON object of members that no field here holds.
 	ExtraJson     string `protobuf:"bytes,6,opt,name=extra_json,json=extraJson,proto3" json:"extra_json,omitempty"`
