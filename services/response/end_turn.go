@@ -6,6 +6,9 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 )
 
+// crowd is how many ends wait where what may be sent before is worth a write of its own.
+const crowd = 16
+
 // takeTurn is awaitTurn where nobody need be waited for, and false elsewhere.
 func (r *run) takeTurn() bool {
 	if r.s.ends == nil || r.turn || r.log.Len() == 0 {
@@ -25,6 +28,8 @@ func (r *run) awaitTurn(ctx context.Context) {
 	if r.takeTurn() {
 		return
 	}
+	r.s.waiting.Add(1)
+	defer r.s.waiting.Add(-1)
 	select {
 	case r.s.ends <- struct{}{}:
 		r.turn = true

@@ -44,8 +44,8 @@ func TestEndsOfStreamsAreStoredInTurn(t *testing.T) {
 	}
 }
 
-// What comes with the end of a stream and tells nothing of it does not wait for those
-// that are being stored.
+// What comes with the end of a stream and tells nothing of it does not wait for a crowd
+// of those that are being stored.
 func TestTokensDoNotWaitWithTheEnd(t *testing.T) {
 	t.Parallel()
 	const head = `data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m-1","choices":[{"index":0,`
@@ -86,6 +86,7 @@ func TestTokensDoNotWaitWithTheEnd(t *testing.T) {
 			t.Parallel()
 			w := open(t)
 			w.deps.Codec = knownCodec
+			w.waiting.Add(crowd)
 			for range cap(w.ends) {
 				w.ends <- struct{}{}
 			}

@@ -65,7 +65,7 @@ func (f *finishing) release() {
 // finish brings an answer to its end after the model call ended with err: row,
 // session, terminal chunk, in this order.
 func (r *run) finish(ctx context.Context, err error) error {
-	if !r.takeTurn() {
+	if !r.takeTurn() && r.s.waiting.Load() >= crowd {
 		r.sendTokens(ctx) // to a client that may be slow: its time is not the store's
 	}
 	lastingCtx := &r.lasting

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
@@ -40,6 +41,7 @@ type Service struct {
 	flagging allowance   // of answers that the guard looks at
 
 	ends    chan struct{}   // has those who make and store the end of a stream; nil for any number
+	waiting atomic.Int32    // how many wait to be of them
 	gate    *gate.Gate      // for those of them who waited
 	unsaved chan *finishing // final rows that could not be committed
 	rows    *deferred.Queue // of answers that are written with their end
