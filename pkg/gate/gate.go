@@ -36,6 +36,7 @@ const (
 type Gate struct {
 	config Config
 	poller poller
+	round  func(longest time.Duration) bool // the poller's
 	keeper sync.WaitGroup
 
 	mu      sync.Mutex
@@ -58,6 +59,7 @@ func New(config Config) (*Gate, error) {
 	if err := g.poller.open(); err != nil {
 		return nil, err
 	}
+	g.round = g.poller.round
 	return g, nil
 }
 
@@ -100,7 +102,7 @@ func (g *Gate) keep() {
 	for {
 		processors := runtime.GOMAXPROCS(0)
 		most := byRound * processors
-		if !g.poller.round(longest) {
+		if !g.round(longest) {
 			most = byClock * processors
 		}
 		if !g.let(most) {

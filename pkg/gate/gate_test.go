@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -71,6 +72,53 @@ func TestCrowd(t *testing.T) {
 				t.Errorf("number %d passed before number %d", i, j)
 			}
 		}
+	}
+}
+
+// Of a crowd nobody passes before the sockets were looked at, and few pass then: what has
+// come from them goes before the rest, in every round anew. Who comes later waits behind.
+func TestEventsGoFirst(t *testing.T) {
+	t.Parallel()
+	few, fewByClock := byRound*runtime.GOMAXPROCS(0), byClock*runtime.GOMAXPROCS(0)
+	for name, want := range map[string]struct {
+		idle bool // how each round ends
+		few  int
+	}{"idle": {true, few}, "by the clock": {false, fewByClock}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := open(t, Config{Free: 1, Window: time.Hour})
+			looks, looked := make(chan struct{}), make(chan bool)
+			g.round = func(time.Duration) bool { looks <- struct{}{}; return <-looked }
+			g.Pass()
+			const rounds = 5
+			crowd := make([]<-chan struct{}, rounds*want.few-1)
+			for i := range crowd {
+				crowd[i] = g.join()
+			}
+			passed := func() (n int) {
+				for _, turn := range crowd {
+					select {
+					case <-turn:
+						n++
+					default:
+					}
+				}
+				return n
+			}
+			for round := range rounds {
+				<-looks // events are handled while the keeper waits here
+				if n := passed(); n != round*want.few {
+					t.Errorf("in round %d %d have passed, want %d", round, n, round*want.few)
+				}
+				if round == 2 {
+					crowd = append(crowd, g.join())
+				}
+				looked <- want.idle
+			}
+			for _, turn := range crowd {
+				<-turn
+			}
+		})
 	}
 }
 
