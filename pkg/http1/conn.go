@@ -30,6 +30,7 @@ const (
 	aRequest part = iota // to begin
 	theHead              // to end
 	theBody              // to end
+	nothing              // since what was waited for has come
 )
 
 // conn is a connection. All of it is for its own goroutine but for what wake,
@@ -62,6 +63,7 @@ type conn struct {
 	awaited  part            // what is waited for until then
 	last     bool            // the client has left: what it sent before is read still
 	odd      bool            // it goes to the standard server
+	handed   bool            // it has gone there; guarded by the server's mu
 
 	received, sent http.Header // empty between requests
 }
@@ -98,6 +100,7 @@ func (c *conn) serve() {
 	c.server.watch.remove(c)
 	c.life.Cancel(nil)
 	if c.odd {
+		c.server.hand(c)
 		c.handOver()
 	} else {
 		_ = c.nc.Close()
@@ -110,8 +113,15 @@ func (c *conn) serve() {
 func (c *conn) read() {
 	for {
 		err := c.raw.Read(c.ready)
-		if !errors.Is(err, os.ErrDeadlineExceeded) || c.server.closing.Load() {
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return
+		}
+		if c.server.closing.Load() && !c.gone.Load() {
+			if !c.partial() || !time.Now().Before(c.due) {
+				return
+			}
+			_ = c.nc.SetReadDeadline(c.due) // that of the server's end has done its work
+			continue
 		}
 		if !c.gone.Load() || c.last {
 			// A body that takes its time is waited for elsewhere.
@@ -141,6 +151,8 @@ func (c *conn) ready(fd uintptr) bool {
 		c.server.gate.Pass()
 	}
 	for {
+		// Whoever left before the read has sent nothing that it does not bring.
+		gone := c.gone.Load()
 		space := c.space()
 		n, again, err := socket.Receive(fd, space)
 		if err != nil || n == 0 && !again {
@@ -155,9 +167,9 @@ func (c *conn) ready(fd uintptr) bool {
 			continue
 		}
 		switch {
-		case c.server.closing.Load():
+		case c.server.closing.Load() && !c.partial():
 			return true
-		case c.gone.Load():
+		case gone:
 			// The end of what it sent is no news that would wake anybody.
 			if again {
 				return true
@@ -208,8 +220,11 @@ func (c *conn) rest() bool {
 		c.wait(aRequest, now.Add(config.IdleTimeout+config.IdleTimeout/4))
 	}
 	// Who stores these wakes afterwards.
-	return !c.gone.Load() && !c.server.closing.Load()
+	return !c.gone.Load() && (!c.server.closing.Load() || c.partial())
 }
+
+// partial says that a request has begun to come and is not whole.
+func (c *conn) partial() bool { return c.body != nil || c.from < c.to }
 
 func (c *conn) wait(what part, until time.Time) {
 	c.awaited, c.due = what, until
@@ -275,6 +290,9 @@ func (c *conn) whole() bool {
 // turn serves one request. It returns false where no other follows on the
 // connection.
 func (c *conn) turn() bool {
+	if c.awaited != aRequest { // the next one's head and body have time of their own
+		c.awaited = nothing
+	}
 	c.release()
 	lent := c.body
 	e := newExchange(c, &c.head, c.body)

@@ -155,10 +155,22 @@ func (s *Server) drop(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)
 	s.mu.Unlock()
+	s.ended()
+}
+
+// ended lets somebody who waits count again.
+func (s *Server) ended() {
 	select {
 	case s.ends <- struct{}{}:
 	default:
 	}
+}
+
+// hand says that a connection is the standard server's to end.
+func (s *Server) hand(c *conn) {
+	s.mu.Lock()
+	c.handed = true
+	s.mu.Unlock()
 }
 
 // stop ends accepting, and tells connections that wait for a request.
@@ -170,13 +182,16 @@ func (s *Server) stop() {
 		_ = l.Close()
 	}
 	for c := range s.conns {
-		c.wake()
+		if !c.handed {
+			c.wake()
+		}
 	}
 	s.gate.Close()
 }
 
 // Shutdown stops accepting, closes connections that wait for a request, and
-// waits until the others have answered theirs, or ctx is done.
+// waits until the others have answered theirs, or ctx is done. A request that has
+// begun to come is among these, while it comes in time.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
 	standard := make(chan error, 1)
@@ -197,6 +212,7 @@ func (s *Server) wait(ctx context.Context) error {
 		left := len(s.conns)
 		s.mu.Unlock()
 		if left == 0 {
+			s.ended() // others may wait, too
 			return nil
 		}
 		select {
