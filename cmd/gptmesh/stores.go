@@ -68,6 +68,9 @@ func (h *host) openStores(ctx context.Context, all map[string]migrations) error 
 			errs = append(errs, fmt.Errorf("%s: %w", room, err))
 		}
 	}
+	if writer != nil { // closed before the stores, whose connections it uses as well
+		h.group.Add(lifecycle.Component{Name: "writer", Close: func() error { writer.Close(); return nil }})
+	}
 	return errors.Join(errs...)
 }
 
@@ -81,10 +84,13 @@ func (h *host) openWriter() (*postgres.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.group.Add(lifecycle.Component{Name: "writer", Close: func() error { writer.Close(); return nil }})
-	return writer, errors.Join(
+	if err := errors.Join(
 		h.count("gptmesh_postgres_commits_total", "Commits that writes of turns share on PostgreSQL.", nil, func() float64 { return float64(writer.Stats().Commits) }),
-		h.count("gptmesh_postgres_writes_total", "Writes in those commits.", nil, func() float64 { return float64(writer.Stats().Writes) }))
+		h.count("gptmesh_postgres_writes_total", "Writes in those commits.", nil, func() float64 { return float64(writer.Stats().Writes) })); err != nil {
+		writer.Close()
+		return nil, err
+	}
+	return writer, nil
 }
 
 // count shows a counter.
