@@ -116,8 +116,11 @@ func (h *head) framing(method string) (kind int, length int64, keep bool, err er
 		}
 	}
 	switch {
-	case method == "HEAD" || h.status == 204 || h.status == 304:
+	case method == "HEAD" || h.status == 304:
 		return bodyNone, 0, keep, nil
+	case h.status == 204:
+		// One that speaks of a body may send it.
+		return bodyNone, 0, keep && !chunked && length <= 0, nil
 	case chunked:
 		// A length beside it is a sign of two servers that disagree: read by the coding, and never use the rest.
 		return bodyChunked, 0, keep && length < 0, nil
