@@ -76,6 +76,14 @@ func (t *typer) texts(before, after, texts []byte) ([]*conversationv1.Event, boo
 	return deltas(decoded[:0], decoded), ok
 }
 
+// release gives back what the typer decoded with. It must not be used any more.
+func (t *typer) release() {
+	if d, ok := t.decoder.(interface{ Release() }); ok {
+		d.Release()
+	}
+	t.decoder = nil
+}
+
 func (t *typer) decode(raw *conversationv1.RawChunk, last bool) ([]*conversationv1.Event, error) {
 	codec := t.codec(raw.GetWire())
 	if codec == nil {
@@ -111,6 +119,7 @@ func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.Ra
 	}
 	// What is held to be joined comes out at the end: one that broke off has none.
 	t := &typer{codec: r.s.deps.Codec, decoded: &r.decoded, join: whole}
+	defer t.release()
 	var view answerlog.View
 	var failed error
 	err := r.log.WalkTexts(func(entry []byte) error {

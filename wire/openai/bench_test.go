@@ -125,3 +125,70 @@ func BenchmarkStreamEncode(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkStreamJoined is what is made of a stream's log at its end: of the first event,
+// of texts apart from what stands between them, and of a last piece.
+func BenchmarkStreamJoined(b *testing.B) {
+	before, after, _ := strings.Cut(contentEvent, " world")
+	first := []byte(strings.Replace(contentEvent, `"content":" world"`, `"role":"assistant","content":""`, 1))
+	last := []byte(strings.Repeat(contentEvent, 4) + strings.Replace(strings.Replace(contentEvent, `"content":" world"`, "", 1), `"finish_reason":null`, `"finish_reason":"stop"`, 1) + "data: [DONE]\n\n")
+	texts := []byte(strings.Repeat(" world", 196))
+	type joiner interface {
+		Join()
+		Texts(dst []*conversationv1.Event, before, after, texts []byte) ([]*conversationv1.Event, bool)
+	}
+	var events []*conversationv1.Event
+	b.ReportAllocs()
+	for b.Loop() {
+		decoder := openai.Chat().NewStreamDecoder()
+		decoder.(joiner).Join()
+		events, err := decoder.Decode(events[:0], first)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ok := false
+		if events, ok = decoder.(joiner).Texts(events, []byte(before), []byte(after), texts); !ok {
+			b.Fatal("texts apart are not taken")
+		}
+		if events, err = decoder.Decode(events, last); err != nil {
+			b.Fatal(err)
+		}
+		if _, err = decoder.End(events); err != nil {
+			b.Fatal(err)
+		}
+		if d, ok := decoder.(interface{ Release() }); ok {
+			d.Release()
+		}
+	}
+}
+
+// BenchmarkRawScanAnswer is a whole stream that comes in few pieces.
+func BenchmarkRawScanAnswer(b *testing.B) {
+	first := []byte(strings.Replace(contentEvent, `"content":" world"`, `"role":"assistant","content":""`, 1))
+	piece := []byte(strings.Repeat(contentEvent, 8))
+	last := []byte(strings.Repeat(contentEvent, 4) + strings.Replace(strings.Replace(contentEvent, `"content":" world"`, "", 1), `"finish_reason":null`, `"finish_reason":"stop"`, 1) + "data: [DONE]\n\n")
+	var events []*conversationv1.Event
+	b.ReportAllocs()
+	for b.Loop() {
+		scanner := openai.Chat().NewRawScanner(wire.ScanOptions{DropUsage: true})
+		for i := range 12 {
+			data := piece
+			switch i {
+			case 0:
+				data = first
+			case 11:
+				data = last
+			}
+			var err error
+			if _, _, events, err = scanner.Scan(data, events[:0]); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if _, err := scanner.End(events); err != nil {
+			b.Fatal(err)
+		}
+		if s, ok := scanner.(interface{ Release() }); ok {
+			s.Release()
+		}
+	}
+}

@@ -24,7 +24,7 @@ func (completions) Form() conversationv1.RawForm { return conversationv1.RawForm
 // NewRawScanner implements wire.Codec, as for chat completions: what it looks
 // for is the same in both.
 func (completions) NewRawScanner(options wire.ScanOptions) wire.RawScanner {
-	return &rawScanner{options: options}
+	return newRawScanner(options)
 }
 
 // FIM is the codec of a provider's /v1/fim/completions, as Mistral has it: it is

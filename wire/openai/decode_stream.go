@@ -12,7 +12,7 @@ import (
 // NewStreamDecoder implements wire.Codec. A choice's end is held back until the
 // end of the stream, because some providers go on behind a finish_reason; usage
 // is given out once per Decode. finish_time is left to the caller.
-func (chat) NewStreamDecoder() wire.StreamDecoder { return new(streamDecoder) }
+func (chat) NewStreamDecoder() wire.StreamDecoder { return decoders.Get().(*streamDecoder) }
 
 // streamDecoder decodes one answer.
 type streamDecoder struct {
@@ -36,6 +36,23 @@ type streamDecoder struct {
 // and not its pieces. It must be called before Decode.
 func (d *streamDecoder) Join() { d.join = true }
 
+// Release gives the decoder's memory to others: it must not be used any more. What it
+// gave out stays.
+func (d *streamDecoder) Release() {
+	d.drop()
+	*d = streamDecoder{room: d.room[:0], twin: twin{before: d.twin.before[:0], after: d.twin.after[:0]}}
+	decoders.Put(d)
+}
+
+// drop lets go of the text that is held.
+func (d *streamDecoder) drop() {
+	if d.text != nil && cap(*d.text) <= maxText {
+		*d.text = (*d.text)[:0]
+		texts.Put(d.text)
+	}
+	d.text = nil
+}
+
 // texts are buffers for texts that are held.
 var texts = sync.Pool{New: func() any { return new([]byte) }}
 
@@ -56,11 +73,7 @@ func (d *streamDecoder) joined(dst []*conversationv1.Event) []*conversationv1.Ev
 		return dst
 	}
 	text := string(*d.text)
-	if cap(*d.text) <= maxText {
-		*d.text = (*d.text)[:0]
-		texts.Put(d.text)
-	}
-	if d.text = nil; text == "" {
+	if d.drop(); text == "" {
 		return dst
 	}
 	return append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{Choice: d.of.index, Text: text}}})
@@ -440,8 +453,7 @@ func (s *choiceDecoder) end(dst []*conversationv1.Event) ([]*conversationv1.Even
 	return append(dst, s.made.choiceFinishedEvent(s.index, reason, s.stopSequence)), nil
 }
 
-// decoders are those of answers that are one body. What they give out is not
-// theirs.
+// decoders are those that may be used again. What they give out is not theirs.
 var decoders = sync.Pool{New: func() any { return new(streamDecoder) }}
 
 // DecodeAnswer implements wire.Codec. A body that tells of an error is started
@@ -455,10 +467,7 @@ func (chat) DecodeKept(body []byte) ([]*conversationv1.Event, error) { return de
 
 func decodeAnswer(body []byte, kept bool) ([]*conversationv1.Event, error) {
 	d := decoders.Get().(*streamDecoder)
-	defer func() {
-		*d = streamDecoder{}
-		decoders.Put(d)
-	}()
+	defer d.Release()
 	d.done, d.kept, d.made = true, kept, new(eventRoom)
 	if err := d.chunk.scan(body); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"sync"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
@@ -13,7 +14,23 @@ import (
 // the provider's, and the failure that is found says what a client may see.
 // Events without data (comments) are passed and not counted.
 func (chat) NewRawScanner(options wire.ScanOptions) wire.RawScanner {
-	return &rawScanner{options: options}
+	return newRawScanner(options)
+}
+
+func newRawScanner(options wire.ScanOptions) *rawScanner {
+	s := scanners.Get().(*rawScanner)
+	s.options = options
+	return s
+}
+
+// scanners are those that may be used again.
+var scanners = sync.Pool{New: func() any { return new(rawScanner) }}
+
+// Release gives the scanner's memory to others: it must not be used any more. What it
+// gave out stays.
+func (s *rawScanner) Release() {
+	*s = rawScanner{prefix: s.prefix[:0], twin: twin{before: s.twin.before[:0], after: s.twin.after[:0]}}
+	scanners.Put(s)
 }
 
 type rawScanner struct {

@@ -2,12 +2,10 @@ package openai
 
 import (
 	"bytes"
-	"slices"
 	"unicode/utf8"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
-	"github.com/gptmesh/gptmesh/wire"
 )
 
 // twin is an event of which all but the text is known: the next one is most
@@ -123,17 +121,14 @@ func (d *streamDecoder) Texts(dst []*conversationv1.Event, before, after, texts 
 		return dst, false
 	}
 	if !d.twin.is(before, after) {
-		if !d.onlyTexts(before, after) {
+		of := d.onlyTexts(before, after)
+		if of == nil {
 			return dst, false
 		}
-		event, rest := wire.NextServerEvent(slices.Concat(before, after)) // of no text
-		if len(rest) > 0 {
-			return dst, false
+		if d.of != of {
+			dst, d.of = d.joined(dst), of
 		}
-		var err error
-		if dst, err = d.event(dst, event); err != nil || !d.twin.is(before, after) {
-			return dst, false
-		}
+		d.twin.learn(d.room, len(before)-len(twinLead), len(before)-len(twinLead))
 	}
 	text := d.held()
 	out, ok := jsonscan.AppendInside(*text, texts)
@@ -141,19 +136,21 @@ func (d *streamDecoder) Texts(dst []*conversationv1.Event, before, after, texts 
 	return dst, ok
 }
 
-// onlyTexts says that an event whose text stands between before and after holds that and
-// nothing else, whatever the text.
-func (d *streamDecoder) onlyTexts(before, after []byte) bool {
+// onlyTexts is the choice of which an event, whose text stands between before and after,
+// holds that and nothing else, whatever the text; nil where it holds anything else. The
+// event without its text is the decoder's room then.
+func (d *streamDecoder) onlyTexts(before, after []byte) (of *choiceDecoder) {
 	if len(before) <= len(twinLead) || string(before[:len(twinLead)]) != twinLead || !bytes.HasSuffix(after, []byte(twinEnd)) {
-		return false
+		return nil
 	}
 	before, after = before[len(twinLead):], after[:len(after)-len(twinEnd)]
-	var known chunk
-	if !d.started || known.scan(slices.Concat(before, after)) != nil || len(known.body) != len(before)+len(after) || known.fails() || known.findUsage() != nil ||
+	d.room = append(append(d.room[:0], before...), after...)
+	known := &d.chunk
+	if !d.started || known.scan(d.room) != nil || len(known.body) != len(before)+len(after) || known.fails() || known.findUsage() != nil ||
 		known.members[atChoices].Kind != jsonscan.Array {
-		return false
+		return nil
 	}
-	choices, only := 0, false
+	choices := 0
 	err := jsonscan.ForEachElement(known.body, known.members[atChoices].Value, func(m jsonscan.Member) bool {
 		choices++
 		var c choice
@@ -169,10 +166,15 @@ func (d *streamDecoder) onlyTexts(before, after []byte) bool {
 			state = d.choices[c.index]
 		}
 		_, ends := c.ending()
-		only = state != nil && !ends && onlyText(known.body, state, &room, c.members[atChoiceLogprobs]) && room[atContent].Value.Start+1 == len(before)
+		if state != nil && !ends && onlyText(known.body, state, &room, c.members[atChoiceLogprobs]) && room[atContent].Value.Start+1 == len(before) {
+			of = state
+		}
 		return true
 	})
-	return err == nil && choices == 1 && only
+	if err != nil || choices != 1 {
+		return nil
+	}
+	return of
 }
 
 // lone says that the chunk holds one choice with a text and nothing that another

@@ -201,7 +201,7 @@ var errEnded = errors.New("the answer is over")
 // stream passes on an answer event by event.
 func (a *answer) stream(ctx context.Context, resp *upstream.Response) error {
 	s := a.streaming()
-	defer s.reader.Release()
+	defer s.giveBack()
 	return s.finish(ctx, resp, pour(resp.Body, s))
 }
 
@@ -220,6 +220,12 @@ func (a *answer) streaming() *streaming {
 	}
 	s.sink = s.take
 	return s
+}
+
+// giveBack gives back what the stream was read with.
+func (s *streaming) giveBack() {
+	s.reader.Release()
+	s.translate.release()
 }
 
 // finish ends a stream whose body was read, with err where not to its end.

@@ -15,6 +15,15 @@ import (
 type translator interface {
 	translate(dst []*conversationv1.Event, data []byte) (pass []byte, count int, events []*conversationv1.Event, err error)
 	end(dst []*conversationv1.Event) ([]*conversationv1.Event, error)
+	// release gives the memory back: the translator must not be used any more.
+	release()
+}
+
+// released gives back what a codec made, where it takes that.
+func released(v any) {
+	if v, ok := v.(interface{ Release() }); ok {
+		v.Release()
+	}
 }
 
 type rawTranslator struct{ scanner wire.RawScanner }
@@ -27,6 +36,8 @@ func (t *rawTranslator) end(dst []*conversationv1.Event) ([]*conversationv1.Even
 	return t.scanner.End(dst)
 }
 
+func (t *rawTranslator) release() { released(t.scanner) }
+
 type typedTranslator struct{ decoder wire.StreamDecoder }
 
 func (t *typedTranslator) translate(dst []*conversationv1.Event, data []byte) ([]byte, int, []*conversationv1.Event, error) {
@@ -37,6 +48,8 @@ func (t *typedTranslator) translate(dst []*conversationv1.Event, data []byte) ([
 func (t *typedTranslator) end(dst []*conversationv1.Event) ([]*conversationv1.Event, error) {
 	return t.decoder.End(dst)
 }
+
+func (t *typedTranslator) release() { released(t.decoder) }
 
 // codecError makes a codec's error one of the provider's, with its name.
 func (c *Client) codecError(err error) error {
