@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,11 +35,10 @@ type Later struct {
 	p        *pending        // where it waits
 	flight   *journal.Flight // nil where it was committed at once
 	sequence uint64
-	stmts    stmts   // nil once they need not be run any more
-	room     [2]Stmt // what stmts is made of where there are no more: a row and its Recording
-	page     *page   // what their values lie in; nil for none that is given back
-	before   stmts   // what it took the place of, until it is over
-	beneath  *page   // page of before
+	stmts    stmts // nil once they need not be run any more
+	page     *page // what they and their values lie in; nil for none that is given back
+	before   stmts // what it took the place of, until it is over
+	beneath  *page // page of before
 	size     int
 	spelled  bool       // its record has a text that has no number
 	refused  error      // what a Wait told of a write that is never run; guarded by p.mu
@@ -64,6 +64,8 @@ type pending struct {
 
 	mu       sync.Mutex
 	list     []*Later // queued, in order
+	batch    []*Later // what is applied, and of it what is run: both of whoever has the turn
+	running  []*Later
 	bytes    atomic.Int64
 	pages    pages
 	spare    []Later       // not used yet
@@ -93,9 +95,7 @@ func (db *DB) Later(ctx context.Context, list ...Stmt) (*Later, error) {
 	}
 	record := outbox.From(ctx)
 	if db.cfg.Journal == nil {
-		l := &Later{db: db}
-		l.take(list, record, nil)
-		return l, db.runNow(ctx, l.stmts)
+		return &Later{db: db}, db.runNow(ctx, assemble(nil, nil, list, record))
 	}
 	p := &db.pending
 	if record == nil && stmts(list).replaceable() {
@@ -104,8 +104,7 @@ func (db *DB) Later(ctx context.Context, list ...Stmt) (*Later, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := p.make(db)
-	l.take(list, record, nil)
-	l.page = p.pages.keep(l.stmts)
+	l.stmts, l.page = p.pages.keep(nil, list, record)
 	p.queue(l, 0)
 	for i := range l.stmts {
 		if l.stmts[i].Now != nil {
@@ -132,8 +131,7 @@ func (db *DB) Instead(ctx context.Context, earlier *Later, list ...Stmt) (l *Lat
 		return nil, false, nil
 	}
 	l = p.make(db)
-	l.take(list, outbox.From(ctx), earlier.stmts)
-	l.page = p.pages.keep(l.stmts)
+	l.stmts, l.page = p.pages.keep(earlier.stmts, list, outbox.From(ctx))
 	l.before, l.beneath = earlier.stmts, earlier.page
 	earlier.stmts, earlier.page = nil, nil // over would clear them
 	earlier.over(p)
@@ -164,36 +162,6 @@ func (db *DB) admit(ctx context.Context, list stmts) error {
 
 func (p *pending) full() bool { return p.bytes.Load() > maxPending }
 
-// slab is how many Laters are made at once.
-const slab = 16
-
-// make returns a Later that nobody has. p.mu is held.
-func (p *pending) make(db *DB) *Later {
-	if len(p.spare) == 0 {
-		p.spare = make([]Later, slab)
-	}
-	l := &p.spare[0]
-	p.spare = p.spare[1:]
-	l.db, l.p = db, p
-	return l
-}
-
-// take takes statements: the Recordings of earlier ones that are never run, a
-// list, and the record of a context.
-func (l *Later) take(list []Stmt, record []byte, earlier stmts) {
-	l.stmts = l.room[:0]
-	for _, stmt := range earlier {
-		if stmt.Query == "" {
-			l.stmts = append(l.stmts, stmt)
-		}
-	}
-	l.stmts = append(l.stmts, list...)
-	if record != nil {
-		l.stmts = append(l.stmts, Recording(record))
-	}
-	l.size = l.stmts.size()
-}
-
 // queue adds l to the journal and to what is to be run. p.mu is held.
 func (p *pending) queue(l *Later, replaces uint64) {
 	db := l.db
@@ -201,7 +169,7 @@ func (p *pending) queue(l *Later, replaces uint64) {
 	if sequence == 0 { // the journal is closed: what is written now is known by its place
 		sequence = p.appended + 1
 	}
-	l.sequence, l.flight = sequence, flight
+	l.sequence, l.flight, l.size = sequence, flight, l.stmts.size()
 	p.list = append(p.list, l)
 	now := int(p.bytes.Add(int64(l.size)))
 	p.appended = sequence
@@ -372,7 +340,7 @@ const (
 func (db *DB) apply(p *pending) error {
 	p.mu.Lock()
 	n := min(len(p.list), maxApply)
-	batch := append([]*Later(nil), p.list[:n]...)
+	batch := append(p.batch[:0], p.list[:n]...)
 	for _, l := range batch {
 		if l.state == laterQueued {
 			l.state = laterRunning
@@ -381,6 +349,8 @@ func (db *DB) apply(p *pending) error {
 	p.list = p.list[:copy(p.list, p.list[n:])]
 	clear(p.list[len(p.list) : len(p.list)+n])
 	p.mu.Unlock()
+	p.batch = batch
+	defer clear(batch)
 	if n == 0 && p.hold.none() {
 		return nil
 	}
@@ -392,7 +362,7 @@ func (db *DB) apply(p *pending) error {
 	var done []func(bool)
 	err := db.commit.Do(context.Background(), func(_ context.Context, w *writer) error {
 		g := p.hold.gathered()
-		if err := db.runBatch(w, batch, g); err != nil {
+		if err := db.runBatch(w, p, g); err != nil {
 			return err
 		}
 		joined := g.joined()
@@ -422,7 +392,7 @@ func (db *DB) apply(p *pending) error {
 				l.state = laterQueued
 			}
 		}
-		p.list = append(batch, p.list...)
+		p.list = append(slices.Clone(batch), p.list...)
 		p.mu.Unlock()
 		return err
 	}

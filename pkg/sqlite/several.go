@@ -25,14 +25,17 @@ func (l *Later) row() *Stmt {
 	return row
 }
 
-// runBatch runs writes in their order. Those that may be run together are left to g.
-func (db *DB) runBatch(w *writer, batch []*Later, g *gathering) error {
-	running := make([]*Later, 0, len(batch))
-	for _, l := range batch {
+// runBatch runs what p has of a batch, in its order. Those that may be run together
+// are left to g. The caller has the turn.
+func (db *DB) runBatch(w *writer, p *pending, g *gathering) error {
+	running := p.running[:0]
+	for _, l := range p.batch {
 		if l.state == laterRunning {
 			running = append(running, l)
 		}
 	}
+	p.running = running
+	defer clear(running)
 	for len(running) > 0 {
 		n, err := w.runRows(running)
 		if n == 0 && err == nil {
