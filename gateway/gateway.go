@@ -123,7 +123,7 @@ func New(config Config, deps Deps) (*edge.Edge, error) {
 	}
 	faces := []edge.Face{openaiFace, ollamaFace, anthropicFace}
 	if deps.Response != nil && deps.Session != nil {
-		responsesFace, err := responses.New(config.Responses, responses.Deps{Request: deps.Request, Response: deps.Response, Session: deps.Session})
+		responsesFace, err := responses.New(config.Responses, responses.Deps{Request: deps.Request, Response: deps.Response, Session: deps.Session, GPT: deps.GPT})
 		if err != nil {
 			return nil, err
 		}

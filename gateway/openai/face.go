@@ -89,8 +89,8 @@ func (f *face) routes() []edge.Route {
 // missing is what a client reads who asks for a part of OpenAI's API that is
 // not here.
 func missing(method, path string) string {
-	return "unknown URL (" + method + " " + path + "); this server has /v1/chat/completions, /v1/completions, /v1/fim/completions, /v1/embeddings, " +
-		"/v1/moderations, /v1/audio/…, /v1/images/… and /v1/models"
+	return "unknown URL (" + method + " " + path + "); this server has /v1/chat/completions, /v1/responses, /v1/conversations, /v1/completions, " +
+		"/v1/fim/completions, /v1/embeddings, /v1/moderations, /v1/audio/…, /v1/images/… and /v1/models"
 }
 
 // words is an error as OpenAI words it. A path that is not served has a code of

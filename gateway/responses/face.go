@@ -6,6 +6,7 @@ import (
 
 	"github.com/gptmesh/gptmesh/gateway/answer"
 	"github.com/gptmesh/gptmesh/gateway/edge"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
@@ -26,6 +27,8 @@ type Deps struct {
 	Response responsev1.ResponseServiceCaller
 	// Session keeps conversations. Required.
 	Session sessionv1.SessionServiceCaller
+	// GPT counts tokens. Required.
+	GPT gptv1.GPTServiceCaller
 }
 
 // face holds what the handlers share.
@@ -39,8 +42,8 @@ func New(config Config, deps Deps) (edge.Face, error) {
 	if err := config.Validate(); err != nil {
 		return edge.Face{}, err
 	}
-	if deps.Request == nil || deps.Response == nil || deps.Session == nil {
-		return edge.Face{}, errors.New("responses: Deps.Request, Deps.Response and Deps.Session are required")
+	if deps.Request == nil || deps.Response == nil || deps.Session == nil || deps.GPT == nil {
+		return edge.Face{}, errors.New("responses: Deps.Request, Deps.Response, Deps.Session and Deps.GPT are required")
 	}
 	f := &face{config: config, rooms: deps}
 	out := edge.Face{Name: "responses", Routes: f.routes(), Error: words, Missing: missing}
@@ -60,6 +63,8 @@ func (f *face) routes() []edge.Route {
 		response, conversation := base+"/responses", base+"/conversations"
 		routes = append(routes,
 			edge.Route{Method: post, Pattern: response, Class: gpt, Handle: f.create},
+			edge.Route{Method: post, Pattern: response + "/input_tokens", Class: api, Handle: f.inputTokens},
+			edge.Route{Method: post, Pattern: response + "/compact", Class: api, Handle: f.compact},
 			edge.Route{Method: get, Pattern: response + "/{id}", Class: api, Handle: f.get},
 			edge.Route{Method: del, Pattern: response + "/{id}", Class: api, Handle: f.delete},
 			edge.Route{Method: post, Pattern: response + "/{id}/cancel", Class: api, Handle: f.cancel},

@@ -612,7 +612,7 @@ func TestRaw(t *testing.T) {
 			m := newMesh(t)
 			room := &gatewaytest.Request{Script: gatewaytest.Chunks(
 				gatewaytest.Raw(own, c.form, c.data, gatewaytest.Started("m"), gatewaytest.Usage(1, 1), gatewaytest.Finished()))}
-			face, err := responses.New(responses.Config{}, responses.Deps{Request: room, Response: m.requests.answers, Session: m.requests.sessions})
+			face, err := responses.New(responses.Config{}, responses.Deps{Request: room, Response: m.requests.answers, Session: m.requests.sessions, GPT: counter{}})
 			if err != nil {
 				t.Fatal(err)
 			}

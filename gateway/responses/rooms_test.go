@@ -49,7 +49,7 @@ func newMesh(t *testing.T) *mesh {
 	t.Cleanup(m.requests.work.Wait)
 	config := responses.DefaultConfig()
 	config.Heartbeat = 0
-	face, err := responses.New(config, responses.Deps{Request: m.requests, Response: m.requests.answers, Session: m.requests.sessions})
+	face, err := responses.New(config, responses.Deps{Request: m.requests, Response: m.requests.answers, Session: m.requests.sessions, GPT: counter{}})
 	if err != nil {
 		t.Fatal(err)
 	}
