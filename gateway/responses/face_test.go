@@ -14,11 +14,13 @@ import (
 	"github.com/gptmesh/gptmesh/gateway/gatewaytest"
 	"github.com/gptmesh/gptmesh/gateway/responses"
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/response/responsetest"
 	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -234,6 +236,30 @@ func TestResume(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestInterruptedBehindItsLog: a client that was shown more than a killed process
+// had kept learns that the answer ended.
+func TestInterruptedBehindItsLog(t *testing.T) {
+	t.Parallel()
+	m := newMesh(t)
+	m.answers.Play(func(_ context.Context, _ *responsev1.GenerateRequest, send func(...*conversationv1.Event) error) error {
+		_ = send(gatewaytest.Started("m-1"), gatewaytest.Text("Hal"))
+		return send(gatewaytest.Failed(fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_INTERRUPTED, "the process that made the answer ended")))
+	})
+	_, live := m.raw("POST", "/v1/responses", `{"model":"m","input":"hi","stream":true}`)
+	seen := len(events(t, live)) + 3
+	id := m.requests.get("req_1").GetResponseId()
+	status, rest := m.raw("GET", fmt.Sprintf("/v1/responses/%s?stream=true&starting_after=%d", id, seen), "")
+	got := events(t, rest)
+	if status != 200 || len(got) != 2 || !strings.HasPrefix(got[0], "event: error\n") || !strings.HasPrefix(got[1], "event: response.failed\n") {
+		t.Fatalf("%d\n%s", status, rest)
+	}
+	for i, event := range got {
+		if sequence(t, event) != seen+1+i {
+			t.Fatalf("event %d behind %d: %s", i, seen, event)
+		}
 	}
 }
 

@@ -14,7 +14,8 @@ func Codec() wire.Codec { return codec{} }
 
 // With is the codec for one client's turn: its answers repeat what echo holds,
 // and its streams leave out the events up to and including the sequence number
-// after; -1 leaves out none.
+// after; -1 leaves out none. The end of an answer that was interrupted is never
+// left out: its number is above after.
 func With(echo *Echo, after int64) wire.Codec { return codec{echo: echo, skip: after + 1} }
 
 // Numbered is With, and gives each event of a stream its sequence number as the

@@ -321,6 +321,11 @@ func (e *streamEncoder) end(w *writer, it *item, status string) {
 // fail ends an answer that is not whole. What somebody cancelled is no error.
 func (e *streamEncoder) fail(w *writer, failure *conversationv1.Failure) {
 	e.ended = true
+	if failure.GetReason() == meshv1.ErrorReason_ERROR_REASON_INTERRUPTED {
+		// A process that died may have shown more than it kept: whoever saw that
+		// has not seen the end, whatever its number here would be.
+		e.next = max(e.next, e.skip)
+	}
 	c := complaintOf(wire.Fault(failure))
 	if !e.begun || failure.GetReason() != meshv1.ErrorReason_ERROR_REASON_CANCELLED {
 		e.open(w, "error")
