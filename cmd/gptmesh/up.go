@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/gptmesh/gptmesh/pkg/config"
 )
 
 // listenFlags are the flags of the commands that run rooms. An empty flag
@@ -133,12 +136,27 @@ func run(s *settings, rooms []string) error {
 	}
 }
 
+// warnOfStrays tells of variables that were meant for this program and set
+// nothing. They are no reason not to start: whoever runs the program may have set
+// them for something else.
+func warnOfStrays(logger *slog.Logger, environ []string) {
+	s := defaultSettings()
+	for _, stray := range config.Strays(&s, prefix, environ, "GPTMESH_API_KEY") { // the key of the commands that are clients
+		args := []any{"name", stray.Name}
+		if stray.Near != "" {
+			args = append(args, "did_you_mean", stray.Near)
+		}
+		logger.Warn("this variable of the environment sets nothing", args...)
+	}
+}
+
 // start wires rooms and starts them.
 func start(ctx context.Context, s *settings, rooms []string) (*host, error) {
 	h, err := newHost(ctx, s, rooms)
 	if err != nil {
 		return nil, err
 	}
+	warnOfStrays(h.logger, os.Environ())
 	if err := h.assemble(ctx, s); err != nil {
 		return nil, errors.Join(err, h.group.Abandon())
 	}

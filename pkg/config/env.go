@@ -123,6 +123,9 @@ func set(v reflect.Value, text string) error {
 				list = append(list, item)
 			}
 		}
+		if len(list) == 0 {
+			return fmt.Errorf("want values with commas between")
+		}
 		v.Set(reflect.ValueOf(list).Convert(v.Type()))
 	}
 	return nil

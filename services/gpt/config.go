@@ -303,11 +303,39 @@ func (c Config) Validate() error {
 			return err
 		}
 	}
-	for name, m := range c.Models {
-		for _, capability := range m.Capabilities {
-			if catalog.CapabilityOf(capability) == 0 {
-				return fmt.Errorf("gpt.models.%s.capabilities: nothing is called %q", name, capability)
-			}
+	for _, name := range slices.Sorted(maps.Keys(c.Models)) {
+		if err := c.Models[name].validate(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m ModelConfig) validate(name string) error {
+	key := "gpt.models." + name
+	for _, capability := range m.Capabilities {
+		if catalog.CapabilityOf(capability) == 0 {
+			return fmt.Errorf("%s.capabilities: nothing is called %q", key, capability)
+		}
+	}
+	prices := PricesConfig{}
+	if m.Prices != nil {
+		prices = *m.Prices
+	}
+	for _, v := range []struct {
+		key string
+		ok  bool
+	}{
+		{"context_length", m.ContextLength >= 0},
+		{"max_output_tokens", m.MaxOutputTokens >= 0},
+		{"embedding_length", m.EmbeddingLength >= 0},
+		{"prices.input", prices.Input >= 0},
+		{"prices.output", prices.Output >= 0},
+		{"prices.cached_input", prices.CachedInput >= 0},
+		{"prices.cache_write", prices.CacheWrite >= 0},
+	} {
+		if !v.ok {
+			return fmt.Errorf("%s.%s: must not be negative", key, v.key)
 		}
 	}
 	return nil

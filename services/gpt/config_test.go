@@ -44,3 +44,25 @@ timeouts: {first_token: 30s}
 		t.Error(reason)
 	}
 }
+
+// TestModelsOfTheConfig: what is wrong of a model is named by its key.
+func TestModelsOfTheConfig(t *testing.T) {
+	t.Parallel()
+	for want, m := range map[string]gpt.ModelConfig{
+		"":                    {ContextLength: 4096, Capabilities: []string{"chat"}, Prices: &gpt.PricesConfig{Input: 1}},
+		"context_length":      {ContextLength: -1},
+		"max_output_tokens":   {MaxOutputTokens: -1},
+		"embedding_length":    {EmbeddingLength: -1},
+		"capabilities":        {Capabilities: []string{"sings"}},
+		"prices.cached_input": {Prices: &gpt.PricesConfig{CachedInput: -0.5}},
+	} {
+		cfg := gpt.DefaultConfig()
+		cfg.Models = map[string]gpt.ModelConfig{"lab/m": m}
+		switch err := cfg.Validate(); {
+		case want == "" && err != nil:
+			t.Errorf("a right model is refused: %v", err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), "gpt.models.lab/m."+want+":")):
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
