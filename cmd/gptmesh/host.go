@@ -13,8 +13,10 @@ import (
 	"buf.build/go/protovalidate"
 	"github.com/gptmesh/gptmesh/gateway/edge"
 	"github.com/gptmesh/gptmesh/gen/caller"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/auth"
 	"github.com/gptmesh/gptmesh/pkg/datadir"
+	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/journal"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
@@ -24,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 )
 
 // allRooms are the rooms that a process can run, in the order of their wiring.
@@ -93,7 +96,7 @@ func newHost(ctx context.Context, s *settings, rooms []string) (*host, error) {
 		if h.lock, err = datadir.Acquire(s.Data); err != nil {
 			return nil, err
 		}
-		h.group.Add(lifecycle.Component{Name: "data directory", Close: h.lock.Release})
+		h.group.Add(lifecycle.Component{Name: "data directory", Close: h.lock.Release, Ready: func(context.Context) error { return roomIn(s.Data) }})
 		if h.journal, err = s.openJournal(); err != nil {
 			return nil, errors.Join(err, h.group.Abandon())
 		}
@@ -103,6 +106,19 @@ func newHost(ctx context.Context, s *settings, rooms []string) (*host, error) {
 		}
 	}
 	return h, h.chains()
+}
+
+// leastRoomOnDisk is what a data folder must have left for a process to be ready:
+// a segment of the journal, and the pages that its rows need.
+const leastRoomOnDisk = 8 << 20
+
+// roomIn says that a folder's disk is full, or nil. It asks each time, so that a
+// process is ready again once there is room.
+func roomIn(folder string) error {
+	if left, known := datadir.Room(folder); known && left < leastRoomOnDisk {
+		return fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE, "the disk of the data folder is full")
+	}
+	return nil
 }
 
 // chains makes what calls pass through on a wire, and in this process.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gptmesh/gptmesh/gateway/edge"
+	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/pkg/rpc"
 	"github.com/gptmesh/gptmesh/pkg/socket"
@@ -153,7 +154,7 @@ func (h *host) ready(w http.ResponseWriter, r *http.Request) {
 	for _, s := range h.group.Ready(r.Context()) {
 		if s.Err != nil {
 			w.WriteHeader(http.StatusServiceUnavailable)
-			fmt.Fprintf(w, "%s: not ready\n", s.Name)
+			fmt.Fprintf(w, "%s: not ready: %s\n", s.Name, fault.From(s.Err).Message)
 			return
 		}
 	}

@@ -3,10 +3,13 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,6 +78,9 @@ func TestDiskFull(t *testing.T) {
 	}
 	ballast := filepath.Join(data, "ballast")
 	fill(t, ballast)
+	if status, body := readiness(t, mesh); status != http.StatusServiceUnavailable || !strings.Contains(body, "the disk of the data folder is full") {
+		t.Errorf("ready on a full disk: %d %s", status, body)
+	}
 	refused := 0
 	for i := range 60 {
 		next := ask(fmt.Sprint("full-", i))
@@ -85,6 +91,7 @@ func TestDiskFull(t *testing.T) {
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
+	mesh.AwaitReady(t)
 	// Who was refused asks again, under the same key.
 	for _, before := range turns {
 		if before.outcome == failed {
@@ -102,6 +109,21 @@ func TestDiskFull(t *testing.T) {
 	if refused == 0 {
 		t.Error("the disk was not full")
 	}
+}
+
+// readiness is what the process says to a load balancer.
+func readiness(t *testing.T, mesh *harness.Mesh) (int, string) {
+	t.Helper()
+	resp, err := mesh.HTTP().Get(mesh.URL + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
 }
 
 // fill takes all room of a file system.
