@@ -58,6 +58,7 @@ type conn struct {
 	body     []byte          // its body, of full length; nil for none
 	filled   int             // how much of it has come
 	lends    bool            // the body lies in the room, where it came
+	slab     *slab           // what it lies in where it is longer; nil for memory of its own
 	due      time.Time       // when waiting ends; zero where it never was set
 	writeBy  time.Time       // the deadline of writes that stands; zero for none
 	awaited  part            // what is waited for until then
@@ -271,7 +272,11 @@ func (c *conn) whole() bool {
 			c.lends, c.filled = true, int(c.head.length)
 			c.body = came[:c.filled:c.filled]
 		default:
-			c.body = make([]byte, c.head.length)
+			if c.slab = lendSlab(c.head.length); c.slab != nil {
+				c.body = c.slab.bytes[:c.head.length:c.head.length]
+			} else {
+				c.body = make([]byte, c.head.length)
+			}
 			c.filled = copy(c.body, came)
 			// The head stays in the room, for the standard server.
 			c.to = c.from + end
@@ -306,6 +311,13 @@ func (c *conn) turn() bool {
 			c.release()
 		} else { // nobody knows who uses it after a panic
 			c.room, c.from, c.to = nil, 0, 0
+		}
+	}
+	if s := c.slab; s != nil {
+		c.slab = nil
+		poison(lent)
+		if keep {
+			s.giveBack()
 		}
 	}
 	if keep {

@@ -196,7 +196,7 @@ func newExchange(c *conn, h *head, body []byte) *exchange {
 	r.Body = http.NoBody
 	if len(body) > 0 {
 		e.body.rest = body
-		if c.lends {
+		if c.lends || c.slab != nil {
 			e.body.lender = c
 		}
 		r.Body, r.ContentLength = &e.body, h.length
@@ -209,7 +209,7 @@ func newExchange(c *conn, h *head, body []byte) *exchange {
 // Body is a body that has arrived whole.
 type Body struct {
 	rest   []byte
-	lender *conn // in whose room it lies; nil for memory of its own
+	lender *conn // in whose room or slab it lies; nil for memory of its own
 }
 
 // Lend returns what has not been read. It may lie in memory that the next request
@@ -222,8 +222,14 @@ func (b *Body) Take() []byte {
 	b.rest = nil
 	if c := b.lender; c != nil && len(rest) > 0 {
 		b.lender, c.lends = nil, false
-		rest = bytes.Clone(rest)
+		lent := rest
+		rest = bytes.Clone(lent)
 		// An answer that goes on for long needs no room.
+		if s := c.slab; s != nil {
+			c.slab = nil
+			poison(lent)
+			s.giveBack()
+		}
 		c.release()
 	}
 	return rest

@@ -571,7 +571,7 @@ func TestLend(t *testing.T) {
 	c := dial(t, address)
 	var want []string
 	// The sizes end before, at and behind the end of the room.
-	for _, size := range []int{1, 300, 4800, roomSize - 100, roomSize, 2 * roomSize} {
+	for _, size := range []int{1, 300, 4800, roomSize - 100, roomSize, 2 * roomSize, 2*roomSize + 1, 70_000, maxSlab, maxSlab + 1} {
 		for _, path := range []string{"/lend", "/take"} {
 			body := strings.Repeat(string(rune('a'+len(want))), size)
 			want = append(want, body)

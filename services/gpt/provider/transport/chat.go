@@ -42,6 +42,8 @@ func (c *Client) Generate(ctx context.Context, chat Chat, call *provider.Call, s
 	if err != nil {
 		return err
 	}
+	room := out.room
+	defer room.giveBack() // behind the close
 	defer resp.Body.Close()
 	out.sink = sink
 	streamed := call.Turn.GetStream()
@@ -66,8 +68,8 @@ func (c *Client) begin(ctx context.Context, chat *Chat, call *provider.Call) (*a
 	if !options.Stream { // looked for now: what was waited for since is no longer at hand
 		decoded = wire.DecodedFrom(ctx)
 	}
-	room := c.room()
-	defer room.giveBack()
+	room := c.room(len(call.Turn.GetRaw().GetBody()), !options.Stream)
+	defer room.sent()
 	options.Room = room.bytes()
 	body, dropped, err := chat.Codec.EncodeTurn(call.Turn, options)
 	if err != nil {
@@ -87,6 +89,9 @@ func (c *Client) begin(ctx context.Context, chat *Chat, call *provider.Call) (*a
 	}
 	a, _ := answers.Get().(*answer)
 	a.decoded = decoded
+	if room.long {
+		a.room = room
+	}
 	a.client, a.chat, a.raw = c, *chat, call.Turn.GetAcceptWire() == chat.Codec.Wire()
 	a.head = head{provider: c.cfg.Name, model: call.Model, dropped: dropped}
 	return a, resp, nil
@@ -131,6 +136,7 @@ type answer struct {
 	sink   provider.Sink
 	raw    bool
 	head   head
+	room   room // that the body of the request lies in until the answer's is closed
 	// decoded is what a body that is handed on was decoded to, for others; nil for nobody.
 	decoded *wire.Decoded
 

@@ -6,26 +6,56 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/upstream"
 )
 
-// bodyRoom is room for the body of a usual call. Longer bodies get their own.
+// bodyRoom is room for the body of a usual call.
 const bodyRoom = 16 << 10
 
 var _ = uint(upstream.InlineBody - bodyRoom) // what fits in is sent when the call was made
 
-var bodies = sync.Pool{New: func() any {
-	b := make([]byte, 0, bodyRoom)
+// longRooms are the sizes of room for longer bodies. Still longer ones get their own.
+var longRooms = [...]int{32 << 10, 64 << 10, 128 << 10, 256 << 10}
+
+// edited is what a body grows by at the most while it is written, as a rule.
+const edited = 1 << 10
+
+var (
+	bodies     = sync.Pool{New: func() any { return newBody(bodyRoom) }}
+	longBodies [len(longRooms)]sync.Pool
+)
+
+func newBody(size int) *[]byte {
+	b := make([]byte, 0, size)
 	return &b
-}}
+}
 
 // room is where a body may be written to; the zero value is none.
-type room struct{ lent *[]byte }
+type room struct {
+	lent *[]byte
+	pool *sync.Pool
+	long bool // it may be read until the answer's body is closed
+}
 
 // room lends room for a body. The lean client is done with a body when its answer
-// is closed; the standard library's may still read it then.
-func (c *Client) room() room {
+// is closed; the standard library's may still read it then. raw is the length of
+// what the body is made of, and whole says that its answer is no stream: streams are
+// many and last long.
+func (c *Client) room(raw int, whole bool) room {
 	if !c.lean {
 		return room{}
 	}
-	return room{bodies.Get().(*[]byte)}
+	if whole && raw+edited > bodyRoom {
+		for i, size := range longRooms {
+			if raw+edited > size {
+				continue
+			}
+			pool := &longBodies[i]
+			lent, ok := pool.Get().(*[]byte)
+			if !ok {
+				lent = newBody(size)
+			}
+			return room{lent, pool, true}
+		}
+	}
+	return room{bodies.Get().(*[]byte), &bodies, false}
 }
 
 func (r *room) bytes() []byte {
@@ -35,12 +65,18 @@ func (r *room) bytes() []byte {
 	return *r.lent
 }
 
-// giveBack gives the room back, once: when the call was made. A body that fits in
-// has been sent then, see upstream.InlineBody; a longer one does not lie in it.
-// Streams are many and last long.
+// sent gives room back that is not long: when the call was made, a body that fits in
+// has been sent, see upstream.InlineBody; a longer one does not lie in it.
+func (r *room) sent() {
+	if !r.long {
+		r.giveBack()
+	}
+}
+
+// giveBack gives the room back, once.
 func (r *room) giveBack() {
 	if r.lent != nil {
-		bodies.Put(r.lent)
-		r.lent = nil
+		r.pool.Put(r.lent)
+		*r = room{}
 	}
 }
