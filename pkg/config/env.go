@@ -80,7 +80,7 @@ func (f Field) fromEnv(lookup func(string) (string, bool)) error {
 		}
 		if err := set(f.value, text); err != nil {
 			if f.Secret {
-				return fmt.Errorf("%s: not a valid value", name)
+				return fmt.Errorf("%s: not a valid value: %w", name, err) // which tells what is wanted, not what was given
 			}
 			return fmt.Errorf("%s: %q: %w", name, text, err)
 		}
