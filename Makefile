@@ -66,13 +66,13 @@ fuzz: ## every fuzz test for FUZZTIME each
 BENCH = go run ./tests/load -gptmesh $(BIN)/gptmesh
 bench: bench-build ## the mesh beside the standard reverse proxy: sizes, connections, streams, sessions, both stores, one process and split
 	$(BENCH) -rounds 3 -all -vitals
-	$(BENCH) -rounds 2 -only 4KB -sessions
-	$(BENCH) -rounds 2 -postgres
-	$(BENCH) -rounds 2 -shape lean
-	$(BENCH) -rounds 2 -shape lean -thin
-	$(BENCH) -rounds 2 -shape full
-	$(BENCH) -rounds 2 -shape lean -only x64 -postgres
-	$(BENCH) -rounds 2 -shape full -only x64 -postgres
+	$(BENCH) -rounds 2 -duration 2s -only 4KB -sessions
+	$(BENCH) -rounds 2 -duration 2s -postgres
+	$(BENCH) -rounds 2 -duration 2s -shape lean
+	$(BENCH) -rounds 2 -duration 2s -shape lean -thin
+	$(BENCH) -rounds 2 -duration 2s -shape full
+	$(BENCH) -rounds 2 -duration 2s -shape lean -only x64 -postgres
+	$(BENCH) -rounds 2 -duration 2s -shape full -only x64 -postgres
 
 bench-short: bench-build ## the scenarios of the bars, a few seconds each
 	$(BENCH) -rounds 3 -duration 2s -vitals
