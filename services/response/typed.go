@@ -78,9 +78,7 @@ func (t *typer) texts(before, after, texts []byte) ([]*conversationv1.Event, boo
 
 // release gives back what the typer decoded with. It must not be used any more.
 func (t *typer) release() {
-	if d, ok := t.decoder.(interface{ Release() }); ok {
-		d.Release()
-	}
+	wire.Release(t.decoder)
 	t.decoder = nil
 }
 

@@ -19,13 +19,6 @@ type translator interface {
 	release()
 }
 
-// released gives back what a codec made, where it takes that.
-func released(v any) {
-	if v, ok := v.(interface{ Release() }); ok {
-		v.Release()
-	}
-}
-
 type rawTranslator struct{ scanner wire.RawScanner }
 
 func (t *rawTranslator) translate(dst []*conversationv1.Event, data []byte) ([]byte, int, []*conversationv1.Event, error) {
@@ -36,7 +29,7 @@ func (t *rawTranslator) end(dst []*conversationv1.Event) ([]*conversationv1.Even
 	return t.scanner.End(dst)
 }
 
-func (t *rawTranslator) release() { released(t.scanner) }
+func (t *rawTranslator) release() { wire.Release(t.scanner) }
 
 type typedTranslator struct{ decoder wire.StreamDecoder }
 
@@ -49,7 +42,7 @@ func (t *typedTranslator) end(dst []*conversationv1.Event) ([]*conversationv1.Ev
 	return t.decoder.End(dst)
 }
 
-func (t *typedTranslator) release() { released(t.decoder) }
+func (t *typedTranslator) release() { wire.Release(t.decoder) }
 
 // codecError makes a codec's error one of the provider's, with its name.
 func (c *Client) codecError(err error) error {
