@@ -1,8 +1,11 @@
 package path
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -238,6 +241,9 @@ func (w *world) checkStream(t *testing.T, s *stream, killed *harness.Process) st
 		if state != want {
 			t.Errorf("%s: %s was killed, and the request is %v, want %v", s.scene, killed.Name, state, want)
 		}
+		if answer == responsev1.Response_STATE_INTERRUPTED {
+			w.checkEndBehind(t, requests[0].GetResponseId())
+		}
 	}
 	calls := len(w.provider.Calls(s.scene))
 	eventually(t, func() error {
@@ -256,4 +262,24 @@ func (w *world) checkStream(t *testing.T, s *stream, killed *harness.Process) st
 		return nil
 	})
 	return requests[0].GetState().String()
+}
+
+// checkEndBehind checks that a client which was shown more of an interrupted answer
+// than was kept is told that it ended.
+func (w *world) checkEndBehind(t *testing.T, id string) {
+	t.Helper()
+	const seen = 100_000
+	req, err := http.NewRequestWithContext(limit(t), http.MethodGet, fmt.Sprintf("%s/v1/responses/%s?stream=true&starting_after=%d", w.URL, id, seen), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := w.HTTP().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK || !bytes.Contains(body, fmt.Appendf(nil, `"type":"response.failed","sequence_number":%d`, seen+2)) {
+		t.Errorf("behind an interrupted answer: %d %v %s", resp.StatusCode, err, body)
+	}
 }
