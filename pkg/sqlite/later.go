@@ -79,6 +79,10 @@ type pending struct {
 	stopped  chan struct{}
 }
 
+// Journaled says whether there is a journal: then only this process writes to the
+// database, and what it writes later is not in the tables at once.
+func (db *DB) Journaled() bool { return db.cfg.Journal != nil }
+
 // Later writes statements that are run together. They are in order when it
 // returns, ahead of all that begins after it, and visible to all readers of this
 // DB; they are durable when Wait or Join of the result says so. They are run
@@ -250,6 +254,10 @@ func (l *Later) Withdrawn() bool {
 	defer l.p.mu.Unlock()
 	return l.state == laterWithdrawn
 }
+
+// Stored says whether the tables have the write, or what stands in its place, or nothing will ever be run of
+// it.
+func (l *Later) Stored() bool { return l.p == nil || l.p.applied.Load() >= l.sequence }
 
 // Written returns when the end of the process cannot take the write any more, a loss
 // of power still may. Where that cannot be had alone, it is Wait.

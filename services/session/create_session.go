@@ -39,14 +39,18 @@ func (s *Service) CreateSession(ctx context.Context, req *sessionv1.CreateSessio
 		if mark, err = digest.Create(req, userID); err != nil {
 			return nil, fault.InvalidField("session", "holds text that is not UTF-8")
 		}
-		// Before the rest is checked: what was right when the call was first
-		// made may have become wrong since, such as an expire_time.
-		if present, err := s.repeated(ctx, req.GetSessionId(), mark, now); present != nil || err != nil {
-			return &sessionv1.CreateSessionResponse{Session: present}, err
-		}
 	}
 	if err := s.checkFields(req.GetSession(), now); err != nil {
-		return nil, err
+		if mark == nil {
+			return nil, err
+		}
+		// What was right when the call was first made may have become wrong since,
+		// such as an expire_time.
+		present, found := s.repeated(ctx, req.GetSessionId(), mark, now)
+		if present == nil && found == nil {
+			return nil, err
+		}
+		return &sessionv1.CreateSessionResponse{Session: present}, found
 	}
 
 	id := req.GetSessionId()
@@ -81,7 +85,9 @@ func (s *Service) CreateSession(ctx context.Context, req *sessionv1.CreateSessio
 	if err != nil {
 		return nil, failed(err)
 	}
-	if stored >= 0 {
+	if stored < 0 {
+		s.asOf(session, now)
+	} else {
 		s.metrics.created.WithLabelValues("create").Inc()
 		s.metrics.messages.WithLabelValues("stored").Add(float64(stored))
 	}

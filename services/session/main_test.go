@@ -15,6 +15,7 @@ import (
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/journal"
 	"github.com/gptmesh/gptmesh/pkg/pgtest"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
@@ -63,7 +64,7 @@ type room struct {
 	// reopen stops the room and starts another over the same data; nil for the
 	// fake.
 	reopen func()
-	// replica starts a second room over the same data; nil for the fake.
+	// replica starts a second room over the same data; nil where there is no other.
 	replica func() sessionv1.SessionServiceCaller
 }
 
@@ -75,7 +76,8 @@ func config() session.Config {
 
 // backends are all that a test of the contract runs on.
 var backends = map[string]func(testing.TB, session.Config) *room{
-	"sqlite":   onSQLite,
+	"sqlite":   func(t testing.TB, cfg session.Config) *room { return onSQLite(t, cfg, false) },
+	"journal":  func(t testing.TB, cfg session.Config) *room { return onSQLite(t, cfg, true) },
 	"postgres": onPostgres,
 	"fake": func(testing.TB, session.Config) *room {
 		c := newClock()
@@ -93,9 +95,11 @@ func each(t *testing.T, real bool, test func(t *testing.T, r *room)) {
 	}
 }
 
-func onSQLite(t testing.TB, cfg session.Config) *room {
+// onSQLite runs over tables alone, or as the program does over a journal and them.
+func onSQLite(t testing.TB, cfg session.Config, journaled bool) *room {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "session.db")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "session.db")
 	migrations, _ := session.Migrations()
 	var db *sqlite.DB
 	r := &room{clock: newClock(), config: cfg}
@@ -105,9 +109,15 @@ func onSQLite(t testing.TB, cfg session.Config) *room {
 		services = append(services, s)
 		return sessionv1.LocalSessionService(s, nil)
 	}
+	var records *journal.Journal
 	open := func() {
 		var err error
-		if db, err = sqlite.Open(context.Background(), sqlite.Config{Path: path, Synchronous: sqlite.Off}); err != nil {
+		if journaled {
+			if records, err = journal.Open(journal.Config{Dir: filepath.Join(dir, "journal")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if db, err = sqlite.Open(context.Background(), sqlite.Config{Path: path, Synchronous: sqlite.Off, Journal: records, Name: "session"}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := db.Migrate(context.Background(), migrations); err != nil {
@@ -121,9 +131,17 @@ func onSQLite(t testing.TB, cfg session.Config) *room {
 		if err := db.Close(); err != nil {
 			t.Error(err)
 		}
+		if records != nil {
+			if err := records.Close(); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 	open()
-	r.reopen, r.replica = func() { stop(); open() }, start
+	r.reopen = func() { stop(); open() }
+	if !journaled { // else no other writes to the tables
+		r.replica = start
+	}
 	t.Cleanup(stop)
 	return r
 }

@@ -43,6 +43,8 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	}
 	s := &Service{cfg: cfg, clock: deps.Clock, log: deps.Logger, events: deps.Events}
 	switch {
+	case deps.SQLite != nil && deps.Postgres == nil && deps.SQLite.Journaled():
+		s.store = sqlite.NewSole(deps.SQLite)
 	case deps.SQLite != nil && deps.Postgres == nil:
 		s.store = sqlite.New(deps.SQLite)
 	case deps.Postgres != nil && deps.SQLite == nil:

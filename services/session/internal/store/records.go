@@ -3,6 +3,7 @@ package store
 import (
 	"time"
 
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"google.golang.org/protobuf/types/known/structpb"
 )
@@ -141,4 +142,10 @@ type MessageQuery struct {
 	// NewestFirst turns the order round.
 	NewestFirst bool
 	Limit       int
+}
+
+// Has says whether the query selects a message of its session, its Limit aside.
+func (q MessageQuery) Has(m *Message) bool {
+	system := m.Role == int16(conversationv1.Role_ROLE_SYSTEM)
+	return m.Position > q.After && (q.Before == 0 || m.Position < q.Before) && !(q.System && !system) && !(q.NotSystem && system)
 }

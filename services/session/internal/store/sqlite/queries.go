@@ -20,6 +20,11 @@ const (
 		forked_from_session_id, forked_from_message_id, request_digest)
 		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		on conflict (id) do nothing returning session_key`
+	insertKeyed = `insert into sessions (session_key, id, owner, user_id, title, state, details, create_time, update_time,
+		last_active_time, idle_timeout_us, expire_time, end_time, version, message_count,
+		forked_from_session_id, forked_from_message_id, request_digest)
+		values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	moveSession   = `update sessions set update_time = ?, last_active_time = ?, version = ?, message_count = ? where session_key = ?`
 	updateSession = `update sessions set user_id = ?, title = ?, state = ?, details = ?, create_time = ?,
 		update_time = ?, last_active_time = ?, idle_timeout_us = ?, expire_time = ?, end_time = ?, version = ?,
 		message_count = ?, forked_from_session_id = ?, forked_from_message_id = ?, request_digest = ?

@@ -1,0 +1,184 @@
+package sqlite
+
+import (
+	"maps"
+	"sync"
+
+	"github.com/gptmesh/gptmesh/pkg/sqlite"
+	"github.com/gptmesh/gptmesh/services/session/internal/store"
+	"google.golang.org/protobuf/proto"
+)
+
+// Bounds of what is remembered.
+const (
+	// maxEntries is how many sessions are, or are known not to be there.
+	maxEntries = 4096
+	// maxBytes bounds the bodies of all messages, maxTail those of one session.
+	maxBytes, maxTail = 8 << 20, 256 << 10
+	// maxIDs is how many ids of messages of a session are.
+	maxIDs = 512
+)
+
+// memory is what a process knows of sessions that it alone writes: all that is not in
+// the tables yet, and some of what is. It is safe for concurrent use. Entries are
+// changed under mu.
+type memory struct {
+	mu      sync.Mutex
+	byID    map[string]*entry
+	byKey   map[int64]*entry
+	loading map[string]*loading
+	bytes   int
+	oldest  entry // before and behind all entries: the one used last comes last
+	// failures are writes that have failed since something was loaded: what is loaded next
+	// waits until the tables have those that have not.
+	failures int
+}
+
+// loading is a session that is being read.
+type loading struct {
+	readers int
+	stale   bool // it was written since
+}
+
+// entry is a session as of its newest write.
+type entry struct {
+	id      string
+	session *store.Session // never changed; nil where there is none of this id
+	last    *write         // its newest write, nil for none that is known
+	touched *sqlite.Later  // its newest use that may not be in its table
+
+	// bare is its insertion without messages, while that may be replaced.
+	bare *write
+
+	tail  []*store.Message    // the newest messages, without a gap; all that may not be in the tables
+	size  int                 // of their bodies
+	trims int                 // how often tail became shorter
+	ids   map[string]struct{} // of all its messages; nil where only the tail and the table know
+
+	before, behind *entry
+}
+
+func newMemory() *memory {
+	m := &memory{byID: map[string]*entry{}, byKey: map[int64]*entry{}, loading: map[string]*loading{}}
+	m.oldest.before, m.oldest.behind = &m.oldest, &m.oldest
+	return m
+}
+
+// get returns what is known of an id and says whether anything is. mu is held.
+func (m *memory) get(id string) *entry {
+	e := m.byID[id]
+	if e != nil {
+		m.unlink(e)
+		m.link(e)
+	}
+	return e
+}
+
+// put takes in an entry in the place of any other of its id. mu is held.
+func (m *memory) put(e *entry) {
+	m.drop(e.id)
+	m.byID[e.id] = e
+	if e.session != nil {
+		m.byKey[e.session.Key] = e
+	}
+	m.bytes += e.size
+	m.link(e)
+	m.evict()
+}
+
+// drop forgets what is known of an id. mu is held.
+func (m *memory) drop(id string) {
+	e := m.byID[id]
+	if e == nil {
+		return
+	}
+	delete(m.byID, id)
+	if e.session != nil {
+		delete(m.byKey, e.session.Key)
+	}
+	m.bytes -= e.size
+	m.unlink(e)
+}
+
+func (m *memory) link(e *entry) {
+	last := m.oldest.before
+	e.before, e.behind = last, &m.oldest
+	last.behind, m.oldest.before = e, e
+}
+
+func (m *memory) unlink(e *entry) {
+	e.before.behind, e.behind.before = e.behind, e.before
+	e.before, e.behind = nil, nil
+}
+
+// evict forgets what was not used for the longest time, as far as the tables have it.
+// mu is held.
+func (m *memory) evict() {
+	for len(m.byID) > maxEntries || m.bytes > maxBytes {
+		e := m.oldest.behind
+		if e == &m.oldest || !e.stored() {
+			return
+		}
+		m.drop(e.id)
+	}
+}
+
+// stored says whether the tables have all that is known.
+func (e *entry) stored() bool {
+	return (e.last == nil || e.last.later.Stored()) && (e.touched == nil || e.touched.Stored())
+}
+
+// written marks sessions that are being read: what is read may be of before. mu is
+// held.
+func (m *memory) written(id string) {
+	if l := m.loading[id]; l != nil {
+		l.stale = true
+	}
+}
+
+// forget forgets a session whose write has failed: only its tables know what is
+// left of it.
+func (m *memory) forget(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failures++
+	m.written(id)
+	m.drop(id)
+}
+
+// append adds messages that were written to the tail. mu is held.
+func (m *memory) append(e *entry, stored bool, messages []*store.Message) {
+	if stored && e.size > maxTail {
+		m.bytes -= e.size
+		e.tail, e.size, e.trims = nil, 0, e.trims+1
+	}
+	for _, message := range messages {
+		e.tail = append(e.tail, message)
+		e.size += len(message.Body)
+		m.bytes += len(message.Body)
+		if e.ids != nil {
+			e.ids[message.ID] = struct{}{}
+		}
+	}
+	if len(e.ids) > maxIDs {
+		e.ids = nil
+	}
+}
+
+// base is the position of the last message that the tail does not have.
+func (e *entry) base() int64 {
+	if len(e.tail) > 0 {
+		return e.tail[0].Position - 1
+	}
+	return e.session.MessageCount
+}
+
+// clone is a session that its caller may change.
+func clone(s *store.Session) *store.Session {
+	out := *s
+	if s.Preferences != nil {
+		out.Preferences = proto.CloneOf(s.Preferences)
+	}
+	out.Metadata = maps.Clone(s.Metadata)
+	return &out
+}
