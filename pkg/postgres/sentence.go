@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -95,16 +96,18 @@ func (w *Writer) rows(s *sentence, calls []*call) {
 		call *call
 		args []any
 	}
-	var queries []string
+	var queries []string // in an order that is that of each call
 	rows := map[string][]row{}
 	for _, c := range calls {
+		at := 0 // behind the call's last query
 		for _, stmt := range c.stmts {
 			if !stmt.Row {
 				continue
 			}
 			if rows[stmt.Query] == nil {
-				queries = append(queries, stmt.Query)
+				queries = slices.Insert(queries, at, stmt.Query)
 			}
+			at = max(at, slices.Index(queries, stmt.Query)+1)
 			rows[stmt.Query] = append(rows[stmt.Query], row{c, stmt.Args})
 		}
 	}

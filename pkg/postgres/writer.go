@@ -43,7 +43,9 @@ type Stmt struct {
 	Must bool
 	// Row says that the statement is one "insert into … values" without the row
 	// itself, whose values are the arguments in their order. Several calls with the
-	// same query share a statement.
+	// same query share a statement, which comes after all that are not rows. Calls
+	// that have more than one such query in common must have them in the same order,
+	// which is kept.
 	Row bool
 }
 

@@ -27,6 +27,7 @@ func add(db *DB, id int) Stmt {
 var withOutbox = fstest.MapFS{
 	"migrations/00001_rows.sql": {Data: []byte(`-- +goose Up
 create table rows (id bigint primary key, n bigint not null default 0, body bytea);
+create table leaves (id bigint primary key, of bigint not null references rows);
 create table outbox (id bigserial primary key, micros bigint not null, record bytea not null);
 `)},
 }
@@ -122,6 +123,28 @@ func TestCallsShareACommit(t *testing.T) {
 		if err := db.Pool().QueryRow(t.Context(), "select count(*) from rows where convert_from(body, 'UTF8') <> id::text").Scan(&wrong); err != nil || wrong != 0 {
 			t.Errorf("%d rows have others' values, %v", wrong, err)
 		}
+	}
+}
+
+// Rows that refer to others of their call come after these, whoever was first.
+func TestRowsKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	dbs, w, _ := shared(t, "room")
+	db := dbs[0]
+	have(t, db, 100)
+	leaf := func(id, of int) Stmt {
+		return Stmt{Query: "insert into " + db.Table("leaves") + " (id, of) values", Args: []any{id, of}, Row: true}
+	}
+	calls := []*call{{db: db, stmts: []Stmt{leaf(1, 100)}}}
+	for i := range 9 {
+		calls = append(calls, &call{db: db, stmts: []Stmt{row(db, i, ""), leaf(10+i, i)}})
+	}
+	s := w.sentence(calls, true)
+	if failed, err := w.send(t.Context(), s); err != nil {
+		t.Errorf("statement %d: %v", failed, err)
+	}
+	if len(s.parts) != 2+2 { // nine rows and ten leaves, in eights and what is left
+		t.Errorf("%d statements", len(s.parts))
 	}
 }
 

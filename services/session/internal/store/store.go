@@ -33,7 +33,8 @@ type Store interface {
 	// committed. When fn returns an error nothing of it is kept and Write
 	// returns that error. Where the database asks for it fn runs again, so it
 	// must set anew whatever it leaves behind; it must not call Write and must
-	// not keep the Tx.
+	// not keep the Tx. In a run that will not count, the Tx may return errors
+	// that are none of the above.
 	Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
 
 	// Session returns the owner's session of this id.

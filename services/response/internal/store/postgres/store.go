@@ -24,7 +24,7 @@ type Store struct {
 	db *postgres.DB
 
 	// Statements that share commits.
-	begin, finish, add, log, dropJournal, journal string
+	begin, finish, add, log, dropJournal, journal, settle string
 }
 
 // New returns a store in db, whose tables must be there.
@@ -43,6 +43,7 @@ func New(db *postgres.DB) *Store {
 			select p.id, p.first, p.last, p.frames from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[]) as p(id, first, last, frames)
 			join ` + responses + ` r on r.id = p.id and r.state = 1
 			on conflict (response_id, first_sequence) do update set last_sequence = excluded.last_sequence, frames = excluded.frames`,
+		settle: "update " + responses + " set session_intent = null, session_note = $1 where id = any($2)",
 	}
 }
 
@@ -268,10 +269,7 @@ func (s *Store) Pending(ctx context.Context, before time.Time, limit int) ([]sto
 
 // Settle implements store.Store.
 func (s *Store) Settle(ctx context.Context, ids []string, note string) error {
-	return s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "update responses set session_intent = null, session_note = $1 where id = any($2)", note, ids)
-		return err
-	})
+	return s.db.Commit(ctx, postgres.Stmt{Query: s.settle, Args: []any{note, ids}})
 }
 
 // Now implements store.Store.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
+	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/services/session/internal/store"
 )
 
@@ -26,17 +27,8 @@ const (
 		message_count = $12, forked_from_session_id = $13, forked_from_message_id = $14, request_digest = $15
 		where session_key = $16`
 	deleteSession = `delete from sessions where session_key = $1`
-	// The rows are held in the order of their keys, so that replicas that touch
-	// the same ones do not wait for each other in a ring.
-	touch = `with held as (
-			select session_key from sessions where session_key = any($1) and state = 1 order by session_key for update
-		)
-		update sessions s set last_active_time = used.at
-		from held, unnest($1::bigint[], $2::timestamptz[]) as used (session_key, at)
-		where s.session_key = held.session_key and s.session_key = used.session_key
-			and s.last_active_time < used.at and s.state = 1`
-	due        = `select session_key from sessions where state = 1 and expire_time <= $1 order by expire_time, session_key limit $2`
-	versionsOf = `select session_key, version from sessions where session_key = any($1)`
+	due           = `select session_key from sessions where state = 1 and expire_time <= $1 order by expire_time, session_key limit $2`
+	versionsOf    = `select session_key, version from sessions where session_key = any($1)`
 
 	messageColumns = `position, message_id, role, version, create_time, tokens, body`
 	messagesByID   = `select ` + messageColumns + ` from messages
@@ -63,6 +55,36 @@ const (
 	tombstoneByKey   = `select ` + tombstoneColumns + ` from tombstones where session_key = $1`
 	insertTombstone  = `insert into tombstones (session_key, id, owner, version, delete_time) values ($1, $2, $3, $4, $5)`
 )
+
+// queries are those of the writes that share commits, which name their tables with
+// the schema.
+type queries struct{ insert, move, update, message, change, touch string }
+
+func queriesFor(db *postgres.DB) queries {
+	sessions := db.Table("sessions")
+	return queries{
+		insert: `insert into ` + sessions + ` (` + sessionColumns + `) overriding system value values`,
+		move: `update ` + sessions + ` set update_time = $1, last_active_time = greatest(last_active_time, $2), version = $3, message_count = $4
+			where session_key = $5 and version = $6 and update_time = $7`,
+		update: `update ` + sessions + ` set user_id = $1, title = $2, state = $3, details = $4, create_time = $5,
+			update_time = $6, last_active_time = greatest(last_active_time, $7), idle_timeout_us = $8, expire_time = $9, end_time = $10, version = $11,
+			message_count = $12, forked_from_session_id = $13, forked_from_message_id = $14, request_digest = $15
+			where session_key = $16 and version = $17 and update_time = $18`,
+		message: `insert into ` + db.Table("messages") + ` (session_key, position, message_id, role, version, create_time, tokens, body) values`,
+		change:  `insert into ` + db.Table("changes") + ` (session_key, version, kind, first_position, last_position) values`,
+		// The rows are held in the order of their keys, so that replicas that touch
+		// the same ones do not wait for each other in a ring.
+		touch: `with used as (select * from unnest($1::bigint[], $2::timestamptz[]) as u (session_key, at))
+			, held as (
+				select s.session_key from ` + sessions + ` s join used u on u.session_key = s.session_key
+				where s.state = 1 and s.last_active_time < u.at order by s.session_key for update of s
+			)
+			update ` + sessions + ` s set last_active_time = u.at
+			from held, used u
+			where s.session_key = held.session_key and s.session_key = u.session_key
+				and s.last_active_time < u.at and s.state = 1`,
+	}
+}
 
 // arguments numbers the parameters of a query that is put together.
 type arguments []any

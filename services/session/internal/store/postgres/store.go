@@ -21,21 +21,26 @@ var migrations embed.FS
 func Migrations() fs.FS { return migrations }
 
 // Store implements store.Store over a database that it does not own.
-type Store struct{ db *postgres.DB }
+type Store struct {
+	db      *postgres.DB
+	memory  *memory
+	keys    keys
+	queries queries
+	fresh   func(id string) bool
+}
 
 // New returns a store over db, which must have the migrations.
-func New(db *postgres.DB) *Store { return &Store{db: db} }
-
-// Write implements store.Store.
-func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx store.Tx) error) error {
-	return known(s.db.Write(ctx, func(ctx context.Context, t pgx.Tx) error {
-		return fn(ctx, &tx{t: t})
-	}))
+func New(db *postgres.DB) *Store {
+	return &Store{db: db, memory: newMemory(), keys: keys{db: db}, queries: queriesFor(db), fresh: fresh}
 }
 
 // Session implements store.Store.
 func (s *Store) Session(ctx context.Context, owner, id string) (*store.Session, error) {
-	return scanSession(s.db.Pool().QueryRow(ctx, sessionByID, id, owner))
+	session, err := scanSession(s.db.Pool().QueryRow(ctx, sessionByID, id, owner))
+	if err == nil {
+		s.memory.saw(session.Clone())
+	}
+	return session, err
 }
 
 // SessionByKey implements store.Store.
@@ -101,8 +106,7 @@ func (s *Store) Touch(ctx context.Context, uses []store.Use) error {
 	for i, use := range uses {
 		keys[i], times[i] = use.Key, use.At
 	}
-	_, err := s.db.Pool().Exec(ctx, touch, keys, times)
-	return known(err)
+	return known(s.db.Commit(ctx, postgres.Stmt{Query: s.queries.touch, Args: []any{keys, times}}))
 }
 
 // Due implements store.Store.
@@ -130,7 +134,7 @@ func known(err error) error {
 		return nil
 	case errors.Is(err, pgx.ErrNoRows):
 		return store.ErrNotFound
-	case postgres.IsUnavailable(err), postgres.IsFull(err), postgres.IsConflict(err):
+	case postgres.IsUnavailable(err), postgres.IsFull(err), postgres.IsConflict(err), errors.Is(err, postgres.ErrClosed):
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	return err

@@ -15,21 +15,34 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t testing.TB) (store.Store, func() store.Store) {
-		url := pgtest.DB(t)
-		var db *postgres.DB
-		open := func() store.Store {
-			var err error
-			if db, err = postgres.Open(t.Context(), postgres.Config{URL: url, Schema: "session"}); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := db.Migrate(t.Context(), sessionpostgres.Migrations()); err != nil {
-				t.Fatal(err)
-			}
-			return sessionpostgres.New(db)
-		}
-		first := open()
-		t.Cleanup(func() { db.Close() })
-		return first, func() store.Store { db.Close(); return open() }
-	})
+	for name, make := range map[string]func(*postgres.DB) *sessionpostgres.Store{
+		"as the program does": sessionpostgres.New, "every id taken for new": sessionpostgres.Trusting,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Run(t, func(t testing.TB) (store.Store, func() store.Store) {
+				url := pgtest.DB(t)
+				var db *postgres.DB
+				open := func() store.Store {
+					db = openDB(t, url, nil)
+					return make(db)
+				}
+				first := open()
+				t.Cleanup(func() { db.Close() })
+				return first, func() store.Store { db.Close(); return open() }
+			})
+		})
+	}
+}
+
+func openDB(t testing.TB, url string, writer *postgres.Writer) *postgres.DB {
+	t.Helper()
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: url, Schema: "session", Writer: writer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Migrate(t.Context(), sessionpostgres.Migrations()); err != nil {
+		t.Fatal(err)
+	}
+	return db
 }

@@ -12,7 +12,12 @@ import (
 // tx implements store.Tx: a session is held by a lock on its row. Errors of
 // the driver are wrapped, never replaced, so that the kit sees which ones to
 // try again.
-type tx struct{ t pgx.Tx }
+type tx struct {
+	t       pgx.Tx
+	changed *[]string // ids of sessions, added to
+}
+
+func (x *tx) note(s *store.Session) { *x.changed = append(*x.changed, s.ID) }
 
 // Session implements store.Tx.
 func (x *tx) Session(ctx context.Context, owner, id string) (*store.Session, error) {
@@ -34,11 +39,7 @@ func (x *tx) MessagesByID(ctx context.Context, key int64, ids []string) (map[str
 	if err != nil {
 		return nil, known(err)
 	}
-	found := make(map[string]*store.Message, len(list))
-	for _, m := range list {
-		found[m.ID] = m
-	}
-	return found, nil
+	return byID(list), nil
 }
 
 // MessageAt implements store.Tx.
@@ -52,6 +53,7 @@ func (x *tx) MessageAt(ctx context.Context, key, position int64) (*store.Message
 
 // Insert implements store.Tx.
 func (x *tx) Insert(ctx context.Context, s *store.Session, write store.Addition) error {
+	x.note(s)
 	details, err := s.EncodeDetails()
 	if err != nil {
 		return err
@@ -73,6 +75,7 @@ func (x *tx) Insert(ctx context.Context, s *store.Session, write store.Addition)
 
 // Save implements store.Tx, in one round trip.
 func (x *tx) Save(ctx context.Context, s *store.Session, write store.Addition) error {
+	x.note(s)
 	details, err := s.EncodeDetails()
 	if err != nil {
 		return err
@@ -126,6 +129,7 @@ func (x *tx) CopyMessages(ctx context.Context, from, through int64, to *store.Se
 
 // Delete implements store.Tx.
 func (x *tx) Delete(ctx context.Context, s *store.Session, t store.Tombstone) error {
+	x.note(s)
 	batch := &pgx.Batch{}
 	batch.Queue(deleteSession, s.Key)
 	batch.Queue(insertTombstone, t.Key, t.ID, t.Owner, t.Version, t.DeleteTime)

@@ -164,12 +164,11 @@ func insertAndRead(t *testing.T, open Open) {
 func idTaken(t *testing.T, open Open) {
 	s, _ := open(t)
 	first := insert(t, s, sample(t, "one"), 1)
+	var taken error
 	err := s.Write(t.Context(), func(ctx context.Context, tx store.Tx) error {
 		other := sample(t, "one")
 		other.Owner = "you"
-		if err := tx.Insert(ctx, other, store.Addition{}); !errors.Is(err, store.ErrExists) {
-			t.Errorf("got %v, want ErrExists", err)
-		}
+		taken = tx.Insert(ctx, other, store.Addition{})
 		held, err := tx.Session(ctx, "me", "one") // the transaction goes on
 		if err == nil {
 			same(t, held, first)
@@ -178,6 +177,9 @@ func idTaken(t *testing.T, open Open) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !errors.Is(taken, store.ErrExists) {
+		t.Errorf("got %v, want ErrExists", taken)
 	}
 	same(t, get(t, s, "one"), first)
 }
