@@ -72,7 +72,8 @@ func wire(ctx context.Context, s *settings, h *host) error {
 		sqlite, postgres := h.store("response")
 		svc, err := response.New(s.Response, response.Deps{
 			SQLite: sqlite, Postgres: postgres, GPT: models, Session: sessions, Classifier: labels, Events: h.events.recorder("response"),
-			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
+			SessionBehind: h.journal != nil && h.runs("session"),
+			Logger:        h.logger, Metrics: h.registry, Instance: h.instance,
 		})
 		return svc, responsev1.LocalResponseService(svc, h.local), err
 	})

@@ -33,7 +33,7 @@ type Group struct {
 
 	mu     sync.Mutex
 	writes []Write
-	room   [6]Write
+	room   [8]Write
 	err    error
 }
 

@@ -259,6 +259,22 @@ func (l *Later) Withdrawn() bool {
 // it.
 func (l *Later) Stored() bool { return l.p == nil || l.p.applied.Load() >= l.sequence }
 
+// Omit leaves out the statements of a text, which nobody needs any more, and says
+// whether it could: false where they may have been run. A crash may have them run for
+// all that.
+func (l *Later) Omit(query string) bool {
+	if l.p == nil {
+		return false
+	}
+	l.p.mu.Lock()
+	defer l.p.mu.Unlock()
+	if l.state != laterQueued {
+		return false
+	}
+	l.stmts = slices.DeleteFunc(l.stmts, func(s Stmt) bool { return s.Query == query })
+	return true
+}
+
 // Written returns when the end of the process cannot take the write any more, a loss
 // of power still may. Where that cannot be had alone, it is Wait.
 func (l *Later) Written(ctx context.Context) error {

@@ -27,6 +27,10 @@ type Deps struct {
 	GPT gptv1.GPTServiceCaller
 	// Session keeps conversations. Required.
 	Session sessionv1.SessionServiceCaller
+	// SessionBehind says that what Session writes is durable only where all is that
+	// this room has written before, as both do it through one journal. An append then
+	// need not wait for its answer.
+	SessionBehind bool
 	// Classifier looks at answers for the guard; nil means that nobody does.
 	Classifier classifierv1.ClassifierServiceCaller
 	// Events records what is told of answers; nil tells nothing.

@@ -122,18 +122,27 @@ func (r *run) finish(ctx context.Context, err error) error {
 		}
 	}
 	r.s.metrics.ended(r.response.GetState(), r.response.GetFailure(), r.s.deps.Clock().Sub(r.begin))
+	appended := false
 	if f.append != nil && r.response.GetState() == responsev1.Response_STATE_COMPLETED {
 		// The session must not hold an answer that is lost.
-		if err := r.writes.Wait(lastingCtx); err != nil {
+		var err error
+		if !r.s.deps.SessionBehind {
+			err = r.writes.Wait(lastingCtx)
+		}
+		if err != nil {
 			r.fail(f, fault.From(storeFault(err, r.id)))
 		} else {
-			r.s.appendFirst(ctx, r.id, f.append)
+			appended = r.s.appendFirst(ctx, r.id, f.append)
 		}
 	}
 	if r.s.cache != nil && r.ttl > 0 && r.kept == nil && r.response.GetGuard().GetAction() < conversationv1.GuardAction_GUARD_ACTION_REDACTED && r.response.GetState() == responsev1.Response_STATE_COMPLETED {
 		r.s.cache.put(r.key, r.keep(f))
 	}
-	return r.conclude(ctx, f)
+	err = r.conclude(ctx, f)
+	if appended && r.writes.Wait(lastingCtx) == nil {
+		r.s.settleSoon(r.id)
+	}
+	return err
 }
 
 // process runs the rules over the last events. Only an answer that the model

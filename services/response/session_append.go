@@ -43,21 +43,27 @@ func (s *Service) appendNow(ctx context.Context, req *sessionv1.AppendMessagesRe
 	return result, note
 }
 
-// appendFirst is the append before the terminal chunk. Where the session room
-// cannot serve, the stored intent remains.
-func (s *Service) appendFirst(ctx context.Context, id string, req *sessionv1.AppendMessagesRequest) {
+// appendFirst is the append before the terminal chunk; done once the turn's writes
+// are durable. Where the session room cannot serve, the stored intent remains.
+func (s *Service) appendFirst(ctx context.Context, id string, req *sessionv1.AppendMessagesRequest) (done bool) {
 	switch result, note := s.appendNow(ctx, req); result {
 	case appendDone:
-		select {
-		case s.settled <- id:
-		default: // done again later, which changes nothing
-		}
+		return true
 	case appendRefused:
 		storeCtx, cancel := callctx.Lasting(ctx, s.cfg.StoreTimeout)
 		defer cancel()
 		if err := s.store.Settle(storeCtx, []string{id}, note); err != nil {
 			s.deps.Logger.Warn("a note on an answer cannot be stored", "response_id", id, "error", err)
 		}
+	}
+	return false
+}
+
+// settleSoon has an intent noted as done.
+func (s *Service) settleSoon(id string) {
+	select {
+	case s.settled <- id:
+	default: // done again later, which changes nothing
 	}
 }
 

@@ -81,7 +81,7 @@ func (s *Store) Expire(ctx context.Context, before time.Time, limit int) (int, e
 		return 0, err
 	}
 	n, err := s.db.Exec(ctx, `delete from responses where id in (select id from responses
-		where id < ? and state > 1 and create_micros < ? and session_intent is null order by id limit ?)`,
+		where id < ? and state > 1 and create_micros < ? and id not in (select response_id from session_intents) order by id limit ?)`,
 		ids.Lowest("resp", before), store.Micros(before), limit)
 	return int(n), err
 }

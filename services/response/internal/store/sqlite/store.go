@@ -29,8 +29,9 @@ type Store struct {
 	intents atomic.Int64 // counts rows with one, as they are in order, from 1
 	settled atomic.Int64 // what it was when no row had one any more
 
-	mu   sync.Mutex
-	open map[string]begun // by id: rows that run, and that only this store ends
+	mu      sync.Mutex
+	open    map[string]begun         // by id: rows that run, and that only this store ends
+	waiting map[string]*sqlite.Later // by id: rows with an intent that may not be in its table yet
 }
 
 // claims knows of ids that no row can have.
@@ -47,7 +48,7 @@ type begun struct {
 // New returns a store in db, whose tables must be there. running is asked for what
 // Journal was given, where db is written later.
 func New(db *sqlite.DB, running store.Unstored) *Store {
-	s := &Store{db: db, running: running, fresh: sqlite.NewFresh(db, "responses", "resp"), open: map[string]begun{}}
+	s := &Store{db: db, running: running, fresh: sqlite.NewFresh(db, "responses", "resp"), open: map[string]begun{}, waiting: map[string]*sqlite.Later{}}
 	s.intents.Store(1) // there may be some from before
 	return s
 }
@@ -162,7 +163,7 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 		s.drop(c.ID)
 		return nil
 	}
-	if final.Journaled {
+	if final.Journaled || final.Intent != nil {
 		return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
 			return finish(ctx, tx, c, log, final)
 		})
@@ -182,10 +183,13 @@ func (s *Store) end(ctx context.Context, b begun, c store.Columns, log []byte, f
 	var later *sqlite.Later
 	var ok bool
 	var err error
-	list := make([]sqlite.Stmt, 1, 2)
+	list := make([]sqlite.Stmt, 1, 3)
 	defer func() { list[0].Values.Release() }()
 	if final.Journaled {
 		list = append(list, sqlite.Stmt{Query: dropJournalSQL, Args: []any{c.ID}})
+	}
+	if final.Intent != nil {
+		list = append(list, intent(c, final))
 	}
 	if b.later != nil {
 		from := c
@@ -202,6 +206,9 @@ func (s *Store) end(ctx context.Context, b begun, c store.Columns, log []byte, f
 			return err
 		}
 	}
+	if final.Intent != nil {
+		s.intend(c.ID, later)
+	}
 	return later.Join(ctx)
 }
 
@@ -216,16 +223,21 @@ func finish(ctx context.Context, tx *sqlite.Tx, c store.Columns, log []byte, fin
 	if changed == 0 {
 		return store.ErrNotRunning
 	}
+	if final.Intent != nil {
+		if _, err := tx.Run(ctx, intent(c, final)); err != nil {
+			return err
+		}
+	}
 	_, err = tx.Exec(ctx, dropJournalSQL, c.ID)
 	return err
 }
 
-const finishSQL = `update responses set state = ?, finish_micros = ?, last_sequence = ?, head = ?, messages = ?, session_intent = ?, log = ?
+const finishSQL = `update responses set state = ?, finish_micros = ?, last_sequence = ?, head = ?, messages = ?, log = ?
 	where id = ? and state = 1`
 
 // finished makes an answer final.
 func finished(c store.Columns, log []byte, final store.Final) sqlite.Stmt {
-	v := sqlite.NewValues(endRoom(c, final.Intent) + 4 + len(c.ID))
+	v := sqlite.NewValues(endRoom(c) + 4 + len(c.ID))
 	v.Int(int64(c.State))
 	end(&v, c, log, final)
 	v.Text(c.ID)
@@ -238,7 +250,6 @@ func end(v *sqlite.Values, c store.Columns, log []byte, final store.Final) {
 	v.Int(c.LastSequence)
 	v.Blob(c.Head)
 	v.Blob(nullable(c.Messages))
-	v.Blob(nullable(final.Intent))
 	if final.Borrowed {
 		v.Borrow(log)
 	} else {
@@ -246,9 +257,7 @@ func end(v *sqlite.Values, c store.Columns, log []byte, final store.Final) {
 	}
 }
 
-func endRoom(c store.Columns, intent []byte) int {
-	return 32 + len(c.Head) + len(c.Messages) + len(intent)
-}
+func endRoom(c store.Columns) int { return 32 + len(c.Head) + len(c.Messages) }
 
 // Add implements store.Store.
 func (s *Store) Add(ctx context.Context, final store.Final, instance string) error {
@@ -258,16 +267,34 @@ func (s *Store) Add(ctx context.Context, final store.Final, instance string) err
 		return err
 	}
 	defer c.Release()
-	stmt := whole(c, instance, log, final)
-	defer stmt.Values.Release()
+	var room [2]sqlite.Stmt
+	list := append(room[:0], whole(c, instance, log, final))
+	defer func() { list[0].Values.Release() }()
+	if final.Intent != nil {
+		list = append(list, intent(c, final))
+	}
 	if s.fresh.Claim(c.ID) {
-		later, err := s.db.Later(ctx, stmt)
+		later, err := s.db.Later(ctx, list...)
 		if err != nil {
 			return err
 		}
+		if final.Intent != nil {
+			s.intend(c.ID, later)
+		}
 		return later.Join(ctx)
 	}
-	_, err = s.db.Run(ctx, stmt)
+	if final.Intent == nil {
+		_, err = s.db.Run(ctx, list[0])
+	} else {
+		err = s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+			for _, stmt := range list {
+				if _, err := tx.Run(ctx, stmt); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
 	if sqlite.IsUniqueViolation(err) {
 		return store.ErrExists
 	}
@@ -275,11 +302,11 @@ func (s *Store) Add(ctx context.Context, final store.Final, instance string) err
 }
 
 const addSQL = `insert into responses (id, owner, request_id, session_id, state, instance, create_micros,
-	finish_micros, last_sequence, head, messages, session_intent, log) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	finish_micros, last_sequence, head, messages, log) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // whole inserts an answer as it is in the end.
 func whole(c store.Columns, instance string, log []byte, final store.Final) sqlite.Stmt {
-	v := start(c, instance, endRoom(c, final.Intent))
+	v := start(c, instance, endRoom(c))
 	end(&v, c, log, final)
 	return sqlite.Stmt{Query: addSQL, Values: v, Row: true}
 }
@@ -305,8 +332,10 @@ func (s *Store) Delete(ctx context.Context, owner, id string) error {
 		case state == int32(responsev1.Response_STATE_RUNNING):
 			return store.ErrRunning
 		}
-		if _, err := tx.Exec(ctx, "delete from response_journal where response_id = ?", id); err != nil {
-			return err
+		for _, query := range []string{dropJournalSQL, dropIntentSQL} {
+			if _, err := tx.Exec(ctx, query, id); err != nil {
+				return err
+			}
 		}
 		_, err = tx.Exec(ctx, "delete from responses where id = ?", id)
 		return err
