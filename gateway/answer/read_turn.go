@@ -52,9 +52,10 @@ func ReadTurnOf(x *edge.Exchange, codec wire.Codec, body []byte) (*requestv1.Sub
 }
 
 // passes says that no room keeps anything of a request once Submit has returned. An
-// answer that may go on without its client is not like that, nor what is stored or
-// looked for again; and a stream would hold the memory for long.
+// answer that may go on without its client is not like that, nor what is looked for
+// again; and a stream would hold the memory for long. A session keeps its messages
+// marshalled, which is a copy.
 func passes(r *requestv1.SubmitRequest) bool {
-	return !r.GetTurn().GetStream() && r.SessionId == "" && r.IdempotencyKey == "" && r.Cache == nil && r.PostProcessing == nil &&
+	return !r.GetTurn().GetStream() && r.IdempotencyKey == "" && r.Cache == nil && r.PostProcessing == nil &&
 		(r.OnDisconnect == responsev1.DisconnectPolicy_DISCONNECT_POLICY_UNSPECIFIED || r.OnDisconnect == responsev1.DisconnectPolicy_DISCONNECT_POLICY_CANCEL)
 }

@@ -10,19 +10,23 @@ import (
 // less than one for each.
 const several = 8
 
-// row is the Row of a write that has no other statement, or nil.
-func (l *Later) row() *Stmt {
-	var row *Stmt
+// together bounds the writes whose rows are run together: rows that were written one
+// after the other lie side by side in memory.
+const together = 128
+
+// first is the first Row of a write that inserts Rows and nothing else, or nil.
+func (l *Later) first() *Stmt {
+	var first *Stmt
 	for i := range l.stmts {
 		switch stmt := &l.stmts[i]; {
 		case stmt.Query == "": // a Recording
-		case row != nil || !stmt.Row || stmt.Values.none():
+		case !stmt.Row || stmt.Values.none():
 			return nil
-		default:
-			row = stmt
+		case first == nil:
+			first = stmt
 		}
 	}
-	return row
+	return first
 }
 
 // runBatch runs what p has of a batch, in its order. Those that may be run together
@@ -37,9 +41,12 @@ func (db *DB) runBatch(w *writer, p *pending, g *gathering) error {
 	p.running = running
 	defer clear(running)
 	for len(running) > 0 {
-		n, err := w.runRows(running)
-		if n == 0 && err == nil {
+		n := alike(running)
+		var err error
+		if n < several {
 			n, err = 1, db.runLater(w, running[0].stmts, g)
+		} else {
+			err = db.runRows(w, running[:n])
 		}
 		if err != nil {
 			return err
@@ -49,28 +56,87 @@ func (db *DB) runBatch(w *writer, p *pending, g *gathering) error {
 	return nil
 }
 
-// runRows runs the first of some writes by one statement and returns how many of them
-// were run: 0 where they are not alike, or the first of them is refused.
-func (w *writer) runRows(list []*Later) (int, error) {
-	if w.fatal != nil || len(list) < several {
-		return 0, w.fatal
+// alike is how many of the first writes insert Rows alone, the first of each into the
+// same table.
+func alike(list []*Later) int {
+	first := list[0].first()
+	if first == nil {
+		return 0
 	}
-	var rows [several]*Stmt
-	for i, l := range list[:several] {
-		if rows[i] = l.row(); rows[i] == nil || rows[i].Query != rows[0].Query {
-			return 0, nil
+	n := 1
+	for n < min(len(list), together) {
+		row := list[n].first()
+		if row == nil || row.Query != first.Query {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// sameRows are rows of one text.
+type sameRows struct {
+	query string
+	rows  []*Stmt
+}
+
+// runRows runs writes that are alike: all rows of one text, and then those of the next,
+// in the order in which the texts come.
+func (db *DB) runRows(w *writer, list []*Later) error {
+	if w.fatal != nil {
+		return w.fatal
+	}
+	texts := w.texts[:0]
+	defer func() {
+		for i := range texts {
+			clear(texts[i].rows)
+		}
+	}()
+	for _, l := range list {
+		for i := range l.stmts {
+			if stmt := &l.stmts[i]; !w.recording(*stmt) {
+				texts = sorted(texts, stmt)
+			}
 		}
 	}
-	done, err := w.conn.insert(rows[:])
-	if w.failed(err) != nil {
-		return 0, err
-	}
-	for _, l := range list[:done] {
-		for _, stmt := range l.stmts {
-			w.recording(stmt)
+	w.texts = texts
+	for _, same := range texts {
+		for rows := same.rows; len(rows) > 0; {
+			done, err := 0, error(nil)
+			if len(rows) >= several {
+				done, err = w.conn.insert(rows[:several])
+			}
+			if w.failed(err) != nil {
+				return err
+			}
+			if done < min(several, len(rows)) { // the next one is refused, or too few are left
+				if err := db.runLater(w, stmts{*rows[done]}, nil); err != nil {
+					return err
+				}
+				done++
+			}
+			rows = rows[done:]
 		}
 	}
-	return done, nil
+	return nil
+}
+
+// sorted adds a row to those of its text.
+func sorted(texts []sameRows, row *Stmt) []sameRows {
+	for i := range texts {
+		if texts[i].query == row.Query {
+			texts[i].rows = append(texts[i].rows, row)
+			return texts
+		}
+	}
+	if len(texts) < cap(texts) {
+		texts = texts[:len(texts)+1]
+	} else {
+		texts = append(texts, sameRows{})
+	}
+	last := &texts[len(texts)-1]
+	last.query, last.rows = row.Query, append(last.rows[:0], row)
+	return texts
 }
 
 // insert runs Rows of one text by one statement and returns how many it has inserted:

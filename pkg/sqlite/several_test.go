@@ -204,3 +204,45 @@ func TestRowThatCannotBe(t *testing.T) {
 	}
 	t.Error("the rows are never run")
 }
+
+// TestRowsOfSeveralTables runs writes that insert a row and others that refer to it,
+// mixed with such as refer to rows of before: all are there, though rows of one table
+// are run together.
+func TestRowsOfSeveralTables(t *testing.T) {
+	t.Parallel()
+	db := journaled(t, t.TempDir())
+	const noteSQL = "insert into notes (row, text) values (?, ?)"
+	note := func(row int, text string) Stmt {
+		v := NewValues(32)
+		v.Int(int64(row))
+		v.Text(text)
+		return Stmt{Query: noteSQL, Values: v, Row: true}
+	}
+	write := func(list ...Stmt) {
+		if _, err := db.Later(t.Context(), list...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	notes := 0
+	for i := range 60 {
+		v := NewValues(32)
+		v.Int(int64(i))
+		v.Text(strconv.Itoa(i))
+		v.Null()
+		list := []Stmt{{Query: rowSQL, Values: v, Row: true}}
+		for n := range i % 4 {
+			list, notes = append(list, note(i, strconv.Itoa(n))), notes+1
+		}
+		write(list...)
+		if i%25 == 20 { // what comes first is another table's
+			write(note(i, "late"))
+			notes++
+		}
+	}
+	var rows, found, orphans int
+	err := db.QueryRow(t.Context(), `select (select count(*) from rows), count(*), count(*) filter (where not exists (select 1 from rows where id = n.row)) from notes n`).
+		Scan(&rows, &found, &orphans)
+	if err != nil || rows != 60 || found != notes || orphans != 0 || db.Lost() != 0 {
+		t.Errorf("%d rows, %d notes of %d, %d orphans, %d lost, %v", rows, found, notes, orphans, db.Lost(), err)
+	}
+}

@@ -16,8 +16,9 @@ type Stmt struct {
 	// Values, where there are any, stand in the place of Args.
 	Values Values
 	// Row says that the statement inserts a row of Values, and that its text ends with
-	// the list of these: "values (?, ?)". A Later's is run together with those of its
-	// Query that were written before and after it.
+	// the list of these: "values (?, ?)". Where a Later has nothing but Rows, they may
+	// be run together with those of their Query that were written before and after
+	// them. Its first one is run before its others; those must not need each other.
 	Row bool
 	// Key, where set, lets a Later run the statement behind those that were written
 	// after it, together with the others of its Query and Key: as Join says. A Later

@@ -22,6 +22,8 @@ type writer struct {
 	record   []byte                 // of the open transaction, for the outbox
 	mark     int                    // its length at the savepoint
 	recorded atomic.Pointer[func()] // see DB.OnRecord
+
+	texts []sameRows // memory for those that are run together
 }
 
 // openWriter opens the connection; db opens others that may write.

@@ -65,27 +65,22 @@ func (e *endedSessions) remove(name sessionName) {
 
 // take learns from what a session tells.
 func (e *endedSessions) take(_ context.Context, event *events.Event) error {
-	message, err := event.GetPayload().UnmarshalNew()
-	if err != nil {
+	told := new(sessionv1.SessionEnded)
+	if err := event.GetPayload().UnmarshalTo(told); err != nil {
 		return events.Reject(err)
 	}
-	switch told := message.(type) {
-	case *sessionv1.SessionEnded:
-		name := sessionName{event.GetOwner(), told.GetSessionId()}
-		if told.GetDeleted() {
-			e.remove(name) // the session room says that there is none
-		} else {
-			e.add(name, told.GetState())
-		}
-	case *sessionv1.SessionCreated:
-		e.remove(sessionName{event.GetOwner(), told.GetSessionId()})
+	name := sessionName{event.GetOwner(), told.GetSessionId()}
+	if told.GetDeleted() {
+		e.remove(name) // the session room says that there is none, and the id can be used again
+	} else {
+		e.add(name, told.GetState())
 	}
 	return nil
 }
 
 // hearOfSessions subscribes until the room closes. Every process hears all.
 func (s *Service) hearOfSessions() {
-	err := s.deps.Subscriber.Subscribe(s.life, events.Subscription{Subjects: []string{"session.ended", "session.created"}}, s.ended.take)
+	err := s.deps.Subscriber.Subscribe(s.life, events.Subscription{Subjects: []string{"session.ended"}}, s.ended.take)
 	if err != nil && s.life.Err() == nil {
 		s.deps.Logger.Error("ends of sessions are not heard of; the session room is asked instead", "error", err)
 	}

@@ -116,7 +116,6 @@ func TestEndedSessionsAreHeardOf(t *testing.T) {
 		}
 	}
 	publish(both[0], sessionEvent("session.ended", "s", &sessionv1.SessionEnded{SessionId: "s", Deleted: true}))
-	publish(both[0], sessionEvent("session.created", "s", &sessionv1.SessionCreated{SessionId: "s"}))
 	for _, p := range both {
 		eventually(t, "the id can be used again", func() bool { return !refused(p) })
 	}

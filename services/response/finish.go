@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -31,6 +32,7 @@ type finishing struct {
 	append   *sessionv1.AppendMessagesRequest
 	kept     bool    // it waits to be stored
 	lent     *[]byte // what final.Log lies in, where that is given back
+	intent   *[]byte // what final.Intent lies in, likewise
 }
 
 // logs are buffers for logs on their way into the store, which keeps its own
@@ -43,6 +45,9 @@ var plains = sync.Pool{New: func() any {
 	room := make([]byte, 0, 1+store.MaxPlain)
 	return &room
 }}
+
+// intents are buffers for intents on their way into the store.
+var intents = sync.Pool{New: func() any { return new([]byte) }}
 
 // runLogs are buffers for logs in their stored form on their way into the store, up to
 // maxRuns.
@@ -113,6 +118,10 @@ func (r *run) finish(ctx context.Context, err error) error {
 	r.save(lastingCtx, f)
 	r.giveTurn()
 	if !f.kept { // not held while the client is waited for
+		if f.intent != nil {
+			intents.Put(f.intent)
+			f.intent, f.final.Intent = nil, nil
+		}
 		if f.lent != nil {
 			f.release()
 		}
@@ -230,6 +239,20 @@ func blank(choices []wire.Choice, thought bool) bool {
 	return true
 }
 
+// intend packs the append to the session. Where it is small, as most are, it lies in
+// memory that is used again.
+func (f *finishing) intend() error {
+	size := f.append.PackedSize()
+	if size > maxRuns {
+		f.final.Intent = make([]byte, size)
+		return packing.Into(f.final.Intent, f.append)
+	}
+	f.intent = intents.Get().(*[]byte)
+	*f.intent = slices.Grow((*f.intent)[:0], size)[:size]
+	f.final.Intent = *f.intent
+	return packing.Into(f.final.Intent, f.append)
+}
+
 // assemble makes the final row, the terminal chunk and the append of the
 // answer.
 func (r *run) assemble(state responsev1.Response_State, failure *fault.Fault, events []*conversationv1.Event, raw *conversationv1.RawChunk) *finishing {
@@ -325,7 +348,7 @@ func (r *run) save(ctx context.Context, f *finishing) {
 		return
 	}
 	if f.append != nil {
-		if f.final.Intent, err = proto.Marshal(f.append); err != nil {
+		if err = f.intend(); err != nil {
 			r.fail(f, fault.Internal(err))
 		}
 	}

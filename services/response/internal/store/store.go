@@ -129,7 +129,7 @@ type Final struct {
 	// Borrowed says that Stored may change when the store has said that it is kept.
 	Borrowed bool
 	// Intent is the marshalled AppendMessagesRequest to the session. Empty
-	// means none.
+	// means none. It may change when the store has returned.
 	Intent []byte
 	// Journaled says that pieces of the log may have been stored, which Log now
 	// takes the place of.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/gen/packing"
 	"github.com/gptmesh/gptmesh/services/session/internal/store"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -22,7 +22,7 @@ func New(m *conversationv1.Message, id string) *conversationv1.Message {
 // Encode returns what the store keeps of a message made by New; its place in
 // a session is left open. An error means text that is not UTF-8.
 func Encode(m *conversationv1.Message) (*store.Message, error) {
-	body, err := proto.Marshal(m)
+	body, err := packing.Append(nil, m)
 	if err != nil {
 		return nil, err
 	}
@@ -35,10 +35,10 @@ func Place(m *conversationv1.Message, stored *store.Message) *conversationv1.Mes
 	return m
 }
 
-// Decode returns a stored message as the contract has it.
+// Decode returns a stored message as the contract has it. Its text lies in the body.
 func Decode(stored *store.Message) (*conversationv1.Message, error) {
 	m := &conversationv1.Message{}
-	if err := proto.Unmarshal(stored.Body, m); err != nil {
+	if err := packing.UnmarshalLasting(stored.Body, m); err != nil {
 		return nil, fmt.Errorf("message %q: %w", stored.ID, err)
 	}
 	return Place(m, stored), nil

@@ -66,7 +66,7 @@ func intent(c store.Columns, final store.Final) sqlite.Stmt {
 	v.Text(c.ID)
 	v.Text(c.Owner)
 	v.Int(c.Finish)
-	v.Lend(final.Intent)
+	v.Borrow(final.Intent)
 	return sqlite.Stmt{Query: addIntentSQL, Values: v}
 }
 
