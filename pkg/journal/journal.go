@@ -257,6 +257,9 @@ func (j *Journal) Append(store string, replaces uint64, body Body) (uint64, *Fli
 	}
 	j.last++
 	sequence := j.last
+	if j.slate.holds(j.buffer) && cap(j.buffer)-len(j.buffer) < slateRest && cap(j.writing) > slateSize {
+		j.buffer, j.writing = append(j.writing[:0], j.buffer...), nil
+	}
 	j.buffer = appendRecord(j.buffer, sequence, replaces, store, body)
 	j.waiting.Store(int64(len(j.buffer)))
 	j.newest[store] = sequence

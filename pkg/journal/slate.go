@@ -16,7 +16,11 @@ type slate struct{ room []byte }
 
 // slateSize is how much of a group a slate has room for. What is behind that lies in
 // memory alone.
-const slateSize = 512 << 10
+const slateSize = 1 << 20
+
+// slateRest is how much of a slate is left when a group goes on in memory that is there:
+// as a rule one more record fits.
+const slateRest = 32 << 10
 
 // slateNames are the files of the slates: one for the group that is gathered, one for
 // that which is written. They stand before all segments, so that whoever copies a

@@ -242,7 +242,7 @@ func (j *Journal) land(err error) {
 		j.stats.Flushes++
 		j.stats.Bytes += uint64(len(out.data))
 	}
-	if out.slate == nil && cap(out.data) <= maxKept {
+	if !out.slate.holds(out.data) && cap(out.data) <= maxKept {
 		j.writing = out.data
 	}
 	j.out, j.busy = outgoing{}, false

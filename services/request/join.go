@@ -6,9 +6,11 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
+	"github.com/gptmesh/gptmesh/gen/scope"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"google.golang.org/protobuf/proto"
@@ -61,11 +63,10 @@ func (s *Service) joinSession(ctx context.Context, turn *conversationv1.Turn, se
 // decode makes the typed half of a raw turn. The head stays as the face set
 // it.
 func (s *Service) decode(turn *conversationv1.Turn) (*conversationv1.Turn, error) {
-	decoded, err := s.decodeBody(turn.GetRaw().GetWire(), turn.GetRaw().GetBody())
+	typed, err := s.decodeBody(turn.GetRaw().GetWire(), turn.GetRaw().GetBody())
 	if err != nil {
 		return nil, err
 	}
-	typed := shallow(decoded)
 	typed.Model, typed.Stream, typed.AcceptWire, typed.HasTools = turn.GetModel(), turn.GetStream(), turn.GetAcceptWire(), turn.GetHasTools()
 	if turn.MaxOutputTokens != nil {
 		typed.MaxOutputTokens = turn.MaxOutputTokens
@@ -73,7 +74,7 @@ func (s *Service) decode(turn *conversationv1.Turn) (*conversationv1.Turn, error
 	return typed, nil
 }
 
-// decodeBody reads a raw turn's body.
+// decodeBody reads a raw turn's body. The turn is the caller's.
 func (s *Service) decodeBody(wire conversationv1.Wire, body []byte) (*conversationv1.Turn, error) {
 	codec := s.deps.Codec(wire)
 	if codec == nil {
@@ -244,9 +245,18 @@ func withMessages(turn *conversationv1.Turn, messages []*conversationv1.Message)
 
 // createSession makes the session of a request that asked for a new one.
 func (s *Service) createSession(ctx context.Context, id, userID string) error {
-	bounded, cancel := context.WithTimeout(ctx, s.cfg.SessionTimeout)
-	defer cancel()
-	_, err := s.deps.Session.CreateSession(bounded, &sessionv1.CreateSessionRequest{SessionId: id, UserId: userID})
+	call := new(struct {
+		scope.Scope
+		until   scope.Deadline
+		request sessionv1.CreateSessionRequest
+	})
+	call.StartAmong(&s.limits, &call.until, ctx, time.Now().Add(s.cfg.SessionTimeout), nil)
+	defer func() {
+		s.limits.Remove(&call.until)
+		call.Cancel(nil)
+	}()
+	call.request.SessionId, call.request.UserId = id, userID
+	_, err := s.deps.Session.CreateSession(&call.Scope, &call.request)
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
 		return wasCancelled()
 	}

@@ -3,8 +3,8 @@ package response
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -319,11 +319,15 @@ func (r *run) sessionAppend() *sessionv1.AppendMessagesRequest {
 	if r.req.GetSessionId() == "" || len(r.response.GetChoices()) == 0 || len(r.response.GetChoices()[0].GetMessage().GetParts()) == 0 {
 		return nil
 	}
-	out := &sessionv1.AppendMessagesRequest{SessionId: r.req.GetSessionId()}
+	out := &sessionv1.AppendMessagesRequest{
+		SessionId: r.req.GetSessionId(), Messages: make([]*conversationv1.Message, 0, len(r.req.GetNewMessages())+1),
+	}
 	for i, m := range r.req.GetNewMessages() {
 		if m.GetId() == "" { // so that appending twice is appending once
-			m = shallow(m)
-			m.Id = fmt.Sprintf("%s.%d", r.id, i)
+			m = &conversationv1.Message{
+				Id: r.id + "." + strconv.Itoa(i), Role: m.GetRole(), Parts: m.GetParts(), Name: m.GetName(),
+				WireRole: m.GetWireRole(), ExtraJson: m.GetExtraJson(),
+			}
 		}
 		out.Messages = append(out.Messages, m)
 	}

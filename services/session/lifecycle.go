@@ -60,23 +60,34 @@ func (s *Service) hold(ctx context.Context, tx store.Tx, id string, now time.Tim
 
 // view is a settled session as the contract has it.
 func view(session *store.Session, now time.Time) *sessionv1.Session {
-	v := &sessionv1.Session{
-		Id: session.ID, UserId: session.UserID, Owner: session.Owner, Title: session.Title,
-		State:       sessionv1.Session_State(session.State),
-		Preferences: session.Preferences, Metadata: session.Metadata,
-		CreateTime: timestamppb.New(session.CreateTime), UpdateTime: timestamppb.New(session.UpdateTime),
-		LastActiveTime: timestamppb.New(session.LastActiveTime), IdleTimeout: durationpb.New(session.IdleTimeout),
-		ExpireTime: timestamppb.New(session.ExpireTime),
-		Version:    session.Version, MessageCount: session.MessageCount,
-		ForkedFromSessionId: session.ForkedFromSession, ForkedFromMessageId: session.ForkedFromMessage,
-	}
+	made := new(struct { // in one piece
+		session                                sessionv1.Session
+		created, updated, used, expires, ended timestamppb.Timestamp
+		idle                                   durationpb.Duration
+	})
+	v := &made.session
+	v.Id, v.UserId, v.Owner, v.Title = session.ID, session.UserID, session.Owner, session.Title
+	v.State = sessionv1.Session_State(session.State)
+	v.Preferences, v.Metadata = session.Preferences, session.Metadata
+	v.CreateTime, v.UpdateTime = stamp(&made.created, session.CreateTime), stamp(&made.updated, session.UpdateTime)
+	v.LastActiveTime, v.ExpireTime = stamp(&made.used, session.LastActiveTime), stamp(&made.expires, session.ExpireTime)
+	v.IdleTimeout = &made.idle
+	v.IdleTimeout.Seconds, v.IdleTimeout.Nanos = int64(session.IdleTimeout/time.Second), int32(session.IdleTimeout%time.Second)
+	v.Version, v.MessageCount = session.Version, session.MessageCount
+	v.ForkedFromSessionId, v.ForkedFromMessageId = session.ForkedFromSession, session.ForkedFromMessage
 	if session.State == store.Active && !now.Before(session.LastActiveTime.Add(session.IdleTimeout)) {
 		v.State = sessionv1.Session_STATE_IDLE
 	}
 	if !session.EndTime.IsZero() {
-		v.EndTime = timestamppb.New(session.EndTime)
+		v.EndTime = stamp(&made.ended, session.EndTime)
 	}
 	return v
+}
+
+// stamp is timestamppb.New in memory that is there.
+func stamp(at *timestamppb.Timestamp, t time.Time) *timestamppb.Timestamp {
+	at.Seconds, at.Nanos = t.Unix(), int32(t.Nanosecond())
+	return at
 }
 
 // later returns the later of two times.

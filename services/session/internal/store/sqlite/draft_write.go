@@ -72,16 +72,23 @@ func (m *memory) take(o *op, w *write) {
 	m.evict()
 }
 
-// later gives the statements of o to write, and their memory back.
+// mostKept is the largest list of statements that is kept for the next write.
+const mostKept = 64
+
+// later gives the statements of o to write, and their memory back. The caller has the
+// turn.
 func (s *Sole) later(o op, write func(...sqlite.Stmt) (*sqlite.Later, bool, error)) (*sqlite.Later, bool, error) {
-	var room [6]sqlite.Stmt
-	list, err := o.statements(room[:0])
+	list, err := o.statements(s.list[:0])
 	if err != nil {
 		return nil, false, err
 	}
 	defer func() {
 		for i := range list {
 			list[i].Values.Release()
+		}
+		clear(list)
+		if s.list = list[:0]; cap(list) > mostKept {
+			s.list = nil
 		}
 	}()
 	return write(list...)

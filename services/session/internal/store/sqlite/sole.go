@@ -26,6 +26,7 @@ type Sole struct {
 	// Of whoever has the turn: the last key that was given, where that is known.
 	key     int64
 	counted bool
+	list    []sqlite.Stmt // memory for statements
 }
 
 // NewSole returns a store over db, which must have the migrations and a journal, and
