@@ -27,8 +27,10 @@ func (s *Service) CreateSession(ctx context.Context, req *sessionv1.CreateSessio
 	if err := checkText("user_id", userID); err != nil {
 		return nil, err
 	}
-	if err := s.checkDetails(req.GetSession()); err != nil {
-		return nil, err
+	if req.GetSession() != nil {
+		if err := s.checkDetails(req.GetSession()); err != nil {
+			return nil, err
+		}
 	}
 	batch, err := s.prepare(req.GetMessages(), now)
 	if err != nil {

@@ -64,6 +64,11 @@ func (s *Sole) take(ctx context.Context) error {
 	select {
 	case s.turn <- struct{}{}:
 		return nil
+	default: // what ends is waited for only where there is something to wait for
+	}
+	select {
+	case s.turn <- struct{}{}:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
