@@ -69,7 +69,8 @@ func (s *Submitter) Answer(turn *Turn) {
 	if timeout := x.Timeout(); timeout > 0 {
 		turn.Request.Timeout = durationpb.New(timeout)
 	}
-	w := writer{dialect: &s.dialect, turn: *turn, x: x}
+	w := new(writer) // not a literal, which would be made on the stack and copied
+	w.dialect, w.turn, w.x = &s.dialect, *turn, x
 	if turn.Request.GetTurn().GetStream() {
 		w.stream = x.Stream(edge.StreamOptions{
 			ContentType: s.dialect.ContentType, Pause: s.dialect.Pause, Ping: s.dialect.Ping, Throughout: s.dialect.Throughout,

@@ -148,17 +148,35 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.deps.GRPC.ServeHTTP(w, r)
 		return
 	}
-	x := &Exchange{edge: e, w: w, r: r, ctx: r.Context(), conn: connOf(w), start: e.now()}
+	x := new(Exchange)
+	x.edge, x.w, x.r, x.ctx, x.conn, x.start = e, w, r, r.Context(), connOf(w), e.now()
 	running := e.inFlight.Add(1)
 	e.metrics.inFlight.Inc()
 	defer e.finish(x)
+	if !e.begin(x, running) {
+		return
+	}
+	if x.timeout > 0 {
+		var cancel context.CancelFunc
+		x.ctx, cancel = context.WithTimeout(x.ctx, x.timeout)
+		defer cancel()
+	}
+	x.ctx = callctx.With(x.ctx, x.call)
+	if e.tracer != nil || first(r.Header, "Traceparent") != "" {
+		defer e.trace(x)()
+	}
+	x.route.Handle(x)
+}
 
+// begin finds the request's face, and says whether it goes there; else it is answered.
+func (e *Edge) begin(x *Exchange, running int64) bool {
+	r := x.r
 	id := first(r.Header, "X-Request-Id")
 	if !rpc.ValidRequestID(id) {
 		id = ids.New("rid")
 	}
 	x.call.RequestID, x.id[0] = id, id
-	h := w.Header()
+	h := x.Header()
 	h["X-Request-Id"] = x.id[:]
 	h["X-Content-Type-Options"] = noSniff
 
@@ -176,21 +194,9 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := e.admit(x, found, pathKey, running); err != nil {
 		x.Fail(err)
-		return
+		return false
 	}
-	if x.status != 0 { // a preflight
-		return
-	}
-	if x.timeout > 0 {
-		var cancel context.CancelFunc
-		x.ctx, cancel = context.WithTimeout(x.ctx, x.timeout)
-		defer cancel()
-	}
-	x.ctx = callctx.With(x.ctx, x.call)
-	if e.tracer != nil || first(r.Header, "Traceparent") != "" {
-		defer e.trace(x)()
-	}
-	x.route.Handle(x)
+	return x.status == 0 // else a preflight
 }
 
 // admit says whether the request goes to its face. It answers preflights

@@ -248,48 +248,54 @@ func (c *conn) take(n int) bool {
 
 // whole serves the requests that stand whole in the room.
 func (c *conn) whole() bool {
-	for c.from < c.to {
-		read := c.room[c.from:c.to]
-		end := bytes.Index(read, headEnd)
-		if end < 0 {
-			// Lines may end without a CR, and a head may be too long for the room.
-			c.odd = bytes.Contains(read, bareEnd) || bytes.Contains(read, mixedEnd) || len(read) == roomSize
-			if c.from > 0 {
-				c.from, c.to = 0, copy(c.room[:], read)
-			}
-			break
-		}
-		end += len(headEnd)
-		clear(c.received)
-		c.head = head{fields: c.received}
-		if end > c.server.config.HeadLimit || !c.head.parse(string(read[:end])) || c.head.length > c.server.config.BodyLimit {
-			c.odd = true
-			return false
-		}
-		switch came := read[end:]; {
-		case c.head.length == 0:
-		case c.head.length <= int64(len(came)):
-			c.lends, c.filled = true, int(c.head.length)
-			c.body = came[:c.filled:c.filled]
-		default:
-			if c.slab = lendSlab(c.head.length); c.slab != nil {
-				c.body = c.slab.bytes[:c.head.length:c.head.length]
-			} else {
-				c.body = make([]byte, c.head.length)
-			}
-			c.filled = copy(c.body, came)
-			// The head stays in the room, for the standard server.
-			c.to = c.from + end
-		}
-		if c.filled < len(c.body) {
-			break
-		}
-		c.from += end + c.filled
+	for c.from < c.to && c.next() {
 		if !c.turn() {
 			return false
 		}
 	}
 	return !c.odd
+}
+
+// next takes the next request out of the room where it is whole; the connection may be
+// odd where not.
+func (c *conn) next() bool {
+	read := c.room[c.from:c.to]
+	end := bytes.Index(read, headEnd)
+	if end < 0 {
+		// Lines may end without a CR, and a head may be too long for the room.
+		c.odd = bytes.Contains(read, bareEnd) || bytes.Contains(read, mixedEnd) || len(read) == roomSize
+		if c.from > 0 {
+			c.from, c.to = 0, copy(c.room[:], read)
+		}
+		return false
+	}
+	end += len(headEnd)
+	clear(c.received)
+	c.head = head{fields: c.received}
+	if end > c.server.config.HeadLimit || !c.head.parse(string(read[:end])) || c.head.length > c.server.config.BodyLimit {
+		c.odd = true
+		return false
+	}
+	switch came := read[end:]; {
+	case c.head.length == 0:
+	case c.head.length <= int64(len(came)):
+		c.lends, c.filled = true, int(c.head.length)
+		c.body = came[:c.filled:c.filled]
+	default:
+		if c.slab = lendSlab(c.head.length); c.slab != nil {
+			c.body = c.slab.bytes[:c.head.length:c.head.length]
+		} else {
+			c.body = make([]byte, c.head.length)
+		}
+		c.filled = copy(c.body, came)
+		// The head stays in the room, for the standard server.
+		c.to = c.from + end
+	}
+	if c.filled < len(c.body) {
+		return false
+	}
+	c.from += end + c.filled
+	return true
 }
 
 // turn serves one request. It returns false where no other follows on the
@@ -300,9 +306,22 @@ func (c *conn) turn() bool {
 	}
 	c.release()
 	lent := c.body
+	e := c.exchange()
+	keep := c.run(e)
+	c.after(e, lent, keep)
+	return keep
+}
+
+// exchange makes the exchange of the request that has come.
+func (c *conn) exchange() *exchange {
 	e := newExchange(c, &c.head, c.body)
 	c.body, c.filled, c.head = nil, 0, head{}
-	keep := c.run(e)
+	return e
+}
+
+// after gives back what an exchange was made of, whose body lay in lent. keep is what
+// turn returns.
+func (c *conn) after(e *exchange, lent []byte, keep bool) {
 	e.scope.Cancel(nil)
 	if c.lends {
 		c.lends = false
@@ -325,7 +344,6 @@ func (c *conn) turn() bool {
 	}
 	clear(c.received)
 	clear(c.sent)
-	return keep
 }
 
 func (c *conn) run(e *exchange) (keep bool) {

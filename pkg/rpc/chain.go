@@ -73,13 +73,19 @@ func (i Interceptor) unary(policies *Policies) grpc.UnaryServerInterceptor {
 }
 
 func (i Interceptor) stream(policies *Policies) grpc.StreamServerInterceptor {
+	if around := i.around; around != nil { // in a frame of its own, which is smaller
+		return func(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+			m, ok := policies.Method(info.FullMethod)
+			if !ok {
+				return handler(server, stream)
+			}
+			return around(m, server, stream, handler)
+		}
+	}
 	return func(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		m, ok := policies.Method(info.FullMethod)
 		if !ok {
 			return handler(server, stream)
-		}
-		if i.around != nil {
-			return i.around(m, server, stream, handler)
 		}
 		if i.Wrap == nil {
 			return handler(server, &wrappedStream{ServerStream: stream, ctx: stream.Context(), method: m, check: i.Check})

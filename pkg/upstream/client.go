@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/gptmesh/gptmesh/pkg/stacks"
 )
 
 // Client is the lean HTTP/1.1 client. It runs no goroutine of its own; a request runs one only while a body of more than
@@ -61,22 +63,11 @@ func (c *Client) streaming() (*Standard, error) {
 
 // Do implements Doer.
 func (c *Client) Do(ctx context.Context, req *Request) (*Response, error) {
-	host := req.Target.host
-	if err := req.check(); err != nil {
-		return nil, &Error{Op: "request", Host: host, Err: err}
-	}
-	if c.pool.isClosed() {
-		return nil, &Error{Op: "request", Host: host, Err: ErrClosed}
-	}
-	if ctx.Err() != nil {
-		return nil, &Error{Op: "request", Host: host, Err: context.Cause(ctx)}
+	if err := c.check(ctx, req); err != nil {
+		return nil, &Error{Op: "request", Host: req.Target.host, Err: err}
 	}
 	if req.Stream != nil {
-		client, err := c.streaming()
-		if err != nil {
-			return nil, &Error{Op: "request", Host: host, Err: err}
-		}
-		return client.Do(ctx, req)
+		return c.doStream(ctx, req)
 	}
 	sent := false
 	for cn := c.pool.get(req.Target.key); cn != nil; cn = c.pool.get(req.Target.key) {
@@ -93,7 +84,7 @@ func (c *Client) Do(ctx context.Context, req *Request) (*Response, error) {
 		sent = err.Sent
 		break
 	}
-	cn, err := c.cfg.connect(ctx, req.Target)
+	cn, err := c.connect(ctx, &req.Target)
 	if err != nil {
 		err.Sent = sent
 		return nil, err
@@ -104,6 +95,33 @@ func (c *Client) Do(ctx context.Context, req *Request) (*Response, error) {
 		return nil, err
 	}
 	return resp, nil
+}
+
+// check says why a request is not made.
+func (c *Client) check(ctx context.Context, req *Request) error {
+	if err := req.check(); err != nil {
+		return err
+	}
+	if c.pool.isClosed() {
+		return ErrClosed
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+func (c *Client) doStream(ctx context.Context, req *Request) (*Response, error) {
+	client, err := c.streaming()
+	if err != nil {
+		return nil, &Error{Op: "request", Host: req.Target.host, Err: err}
+	}
+	return client.Do(ctx, req)
+}
+
+func (c *Client) connect(ctx context.Context, t *Target) (cn *conn, err *Error) {
+	c.cfg.Stacks.Do(stacks.Func(func() { cn, err = c.cfg.connect(ctx, *t) }))
+	return cn, err
 }
 
 // exchange sends the request on the connection and reads the head of its answer. stale tells that the connection ended
@@ -124,7 +142,7 @@ func (c *Client) exchange(ctx context.Context, req *Request, cn *conn) (resp *Re
 	cause := x.send(req)
 	if cause == nil {
 		op = "head"
-		cause = x.readHead(req.Method)
+		cause = x.head(req)
 	}
 	if cause == nil {
 		x.resp.Body = x

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gptmesh/gptmesh/pkg/socket"
+	"github.com/gptmesh/gptmesh/pkg/stacks"
 )
 
 // The values of Config.Transport.
@@ -47,6 +48,10 @@ type Config struct {
 	TLS *tls.Config
 	// Dial replaces the connecting, for tests and for guards that look at addresses. The network is "tcp" or "unix".
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// Stacks lend the stack on which the lean client dials and hands bodies on, so that the goroutine which waits for
+	// more needs no deep one. Nil for the goroutine's own.
+	Stacks *stacks.Pool
 
 	// Proxy is the URL of a proxy for all requests. When empty, the standard transport asks the environment.
 	Proxy string

@@ -53,7 +53,7 @@ func (c Config) connect(ctx context.Context, t Target) (*conn, *Error) {
 		}
 		cn.rw = tc
 	}
-	cn.turn = newTurn(cn.rw)
+	cn.turn = newTurn(cn.rw, c.Stacks)
 	cn.aborted = make(chan struct{})
 	cn.abort = func() {
 		defer close(cn.aborted)

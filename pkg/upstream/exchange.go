@@ -42,8 +42,10 @@ type exchange struct {
 	writeErr error
 	phase    sync.Mutex // over headRead and the read deadline, while writing goes on beside reading
 	headRead bool
-	answered bool  // a byte of the answer has come
-	early    error // of the first read of the answer, where that has been
+	answered bool     // a byte of the answer has come
+	early    error    // of the first read of the answer, where that has been
+	asked    *Request // while the head is read
+	headErr  error
 
 	keep    bool // the connection can be used again behind the body
 	kind    int
@@ -159,6 +161,25 @@ func (x *exchange) written() bool {
 	case <-moment.C:
 		return false
 	}
+}
+
+// head is readHead, on a lent stack where there is something to be read.
+func (x *exchange) head(req *Request) error {
+	if x.cn.r == x.cn.w {
+		return x.readHead(req.Method)
+	}
+	x.asked = req
+	x.client.cfg.Stacks.Do((*headRead)(x))
+	x.asked = nil
+	return x.headErr
+}
+
+// headRead is the reading of a head.
+type headRead exchange
+
+func (r *headRead) Run() {
+	x := (*exchange)(r)
+	x.headErr = x.readHead(x.asked.Method)
 }
 
 // readHead reads the head of the final answer and sets up the body.

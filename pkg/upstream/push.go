@@ -25,7 +25,8 @@ var (
 	outRooms   = sync.Pool{New: func() any { return new([]byte) }}
 )
 
-// pouring is one WriteTo.
+// pouring is one WriteTo. It waits on its goroutine's own stack, and reads and writes on one
+// that is lent.
 type pouring struct {
 	x       *exchange
 	w       io.Writer
@@ -34,6 +35,12 @@ type pouring struct {
 	ended   bool   // the body is complete
 	err     error  // of the connection or the body's coding
 	refused error  // of w
+
+	lent  bool // the stack is
+	fd    uintptr
+	in    []byte // what pull returned
+	done  bool   // likewise
+	piece []byte // what pass writes
 }
 
 // WriteTo implements io.WriterTo for the body: each read of the connection is handed on in one piece, which is w's until
@@ -49,8 +56,9 @@ func (x *exchange) WriteTo(w io.Writer) (int64, error) {
 		}
 		return 0, x.closed()
 	}
-	p := pouring{x: x, w: w}
-	in := x.pour(&p)
+	p := new(pouring)
+	p.x, p.w = x, w
+	in := x.pour(p)
 	defer keepRoom(in)
 	next := int32(bodyOpen)
 	if p.ended || p.err != nil {
@@ -150,21 +158,36 @@ func (x *exchange) pour(p *pouring) []byte {
 // push is pour within one use of the socket: the poller is asked again only when nothing is left to be read.
 func (x *exchange) push(p *pouring) (in []byte) {
 	cn := x.cn
+	ready := p.ready
 	for {
 		cn.allowRead(lookAgain)
-		over := false
-		err := cn.probe.raw.Read(func(fd uintptr) bool {
-			in, over = x.pull(fd, p)
-			return over
-		})
-		if over {
-			return in
+		err := cn.probe.raw.Read(ready)
+		if p.done {
+			return p.in
 		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) || x.ctx.Err() != nil || x.state.Load() != bodyReading {
 			p.over(err)
 			return nil
 		}
 	}
+}
+
+// ready reads what the socket has on a lent stack, and says whether nothing more is to be
+// read.
+func (p *pouring) ready(fd uintptr) bool {
+	p.fd = fd
+	p.x.client.cfg.Stacks.Do((*pulling)(p))
+	return p.done
+}
+
+// pulling is the reading of what there is.
+type pulling pouring
+
+func (r *pulling) Run() {
+	p := (*pouring)(r)
+	p.lent = true
+	p.in, p.done = p.x.pull(p.fd, p)
+	p.lent = false
 }
 
 // pull reads what the socket has and hands it on, in as few pieces as fit. over says that nothing more is to be read; else
@@ -245,10 +268,24 @@ func (p *pouring) write(b []byte) bool {
 	if len(b) == 0 {
 		return true
 	}
-	n, err := p.w.Write(b)
+	p.piece = b
+	if p.lent {
+		p.pass()
+	} else {
+		p.x.client.cfg.Stacks.Do((*passing)(p))
+	}
+	return p.refused == nil
+}
+
+// passing is pass.
+type passing pouring
+
+func (r *passing) Run() { (*pouring)(r).pass() }
+
+func (p *pouring) pass() {
+	n, err := p.w.Write(p.piece)
 	p.n += int64(n)
-	p.refused = err
-	return err == nil
+	p.refused, p.piece = err, nil
 }
 
 // over notes how the connection ended.

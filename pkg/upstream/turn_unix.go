@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/gptmesh/gptmesh/pkg/socket"
+	"github.com/gptmesh/gptmesh/pkg/stacks"
 )
 
 // turn is a small request and the first bytes of its answer, within one use of the socket: what comes after the request
@@ -16,6 +17,8 @@ type turn struct {
 	conn net.Conn
 	raw  syscall.RawConn
 	step func(fd uintptr) bool
+	fd   uintptr // of step, which runs on a lent stack
+	over bool    // what it returned
 
 	look bool   // the connection was idle: see first whether it is fit
 	out  []byte // the request
@@ -27,14 +30,26 @@ type turn struct {
 }
 
 // newTurn returns nil for a connection that is not just a socket.
-func newTurn(c net.Conn) *turn {
+func newTurn(c net.Conn, lend *stacks.Pool) *turn {
 	raw, ok := socket.Plain(c)
 	if !ok {
 		return nil
 	}
 	t := &turn{conn: c, raw: raw}
-	t.step = t.ready
+	t.step = func(fd uintptr) bool {
+		t.fd = fd
+		lend.Do((*turning)(t))
+		return t.over
+	}
 	return t
+}
+
+// turning is ready.
+type turning turn
+
+func (r *turning) Run() {
+	t := (*turn)(r)
+	t.over = t.ready(t.fd)
 }
 
 // ready is called when there may be something to do, and returns true when there is no more.

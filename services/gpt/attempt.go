@@ -119,11 +119,43 @@ func (a *attempt) Answered(_ int, header upstream.Header) {
 // event, even if that is failed; outcome then tells what to think of the
 // provider.
 func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err error) {
-	s := a.call.service
-	within := &a.contexts.scope
-	within.Start(parent)
-	defer within.Cancel(nil)
+	a.contexts.scope.Start(parent)
+	defer a.contexts.scope.Cancel(nil)
+	ctx := a.prepare(parent)
+	defer func() { a.span.end(&a.row, err) }()
+	err = a.generate(ctx)
+	a.watch.stop()
 
+	if a.terminal {
+		return health(a.failure), a.sinkErr
+	}
+	if a.interrupted {
+		return health(a.failure), a.failure
+	}
+	return a.fail(ctx, parent, err)
+}
+
+// prepare is start, for a stream on a lent stack.
+func (a *attempt) prepare(parent context.Context) context.Context {
+	if !a.call.turn.GetStream() {
+		return a.start(parent)
+	}
+	a.ctx = parent
+	a.call.service.stacks.Do((*starting)(a))
+	return a.ctx
+}
+
+// starting is start.
+type starting attempt
+
+func (r *starting) Run() {
+	a := (*attempt)(r)
+	a.ctx = a.start(a.ctx)
+}
+
+// start begins the attempt: its row, its span and its watch.
+func (a *attempt) start(parent context.Context) context.Context {
+	s, within := a.call.service, &a.contexts.scope
 	a.begun, a.noted = a.way.entered, s.progress.beat.Load()+1
 	asked := callctx.From(parent)
 	a.row.Id, a.row.Owner, a.ledger.correlation = ids.At("att", a.begun), asked.Owner(), asked.RequestID
@@ -132,8 +164,6 @@ func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err erro
 	price(&a.row, a.way.option.Target.Model)
 	var ctx context.Context
 	ctx, a.span = s.startSpan(within, &a.row, a.call.operation)
-	defer func() { a.span.end(&a.row, err) }()
-
 	a.ctx = ctx
 	if a.call.free {
 		a.ledger.settled = true // there is nothing to settle
@@ -146,16 +176,7 @@ func (a *attempt) run(parent context.Context) (outcome breaker.Outcome, err erro
 		first = 0 // one body: only the whole has a limit
 	}
 	a.watch.start(within, first, s.cfg.Timeouts.Idle)
-	err = a.generate(ctx)
-	a.watch.stop()
-
-	if a.terminal {
-		return health(a.failure), a.sinkErr
-	}
-	if a.interrupted {
-		return health(a.failure), a.failure
-	}
-	return a.fail(ctx, parent, err)
+	return ctx
 }
 
 // generate calls the provider. A panic of an adapter is an error like others,

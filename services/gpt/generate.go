@@ -18,8 +18,7 @@ import (
 // Generate implements gptv1.GPTServiceServer.
 func (s *Service) Generate(req *gptv1.GenerateRequest, stream grpc.ServerStreamingServer[gptv1.GenerateResponse]) error {
 	arrived := s.deps.Clock()
-	turn := req.GetTurn()
-	if err := checkTurn(turn); err != nil {
+	if err := checkTurn(req.GetTurn()); err != nil {
 		return err
 	}
 	at := new(generationContexts)
@@ -28,26 +27,34 @@ func (s *Service) Generate(req *gptv1.GenerateRequest, stream grpc.ServerStreami
 	}
 	defer at.admission.done()
 	s.bound(&at.admission)
-	var ctx context.Context = &at.admission
-
-	plan, err := s.registry.PlanWith(ctx, turn.GetModel(), turn.GetFallbackModels(), fallbackDefault)
+	g, err := s.generation(at, req, arrived)
 	if err != nil {
-		return s.ended(ctx, err, "")
+		return s.ended(&at.admission, err, "")
+	}
+	g.stream = stream
+	if err := g.call.run(&at.admission); err != nil {
+		return g.call.fated(err)
+	}
+	if g.call.forgotten() {
+		g.release()
+	}
+	return nil
+}
+
+// generation prepares the call that answers a turn.
+func (s *Service) generation(at *generationContexts, req *gptv1.GenerateRequest, arrived time.Time) (*generation, error) {
+	turn := req.GetTurn()
+	plan, err := s.registry.PlanWith(&at.admission, turn.GetModel(), turn.GetFallbackModels(), fallbackDefault)
+	if err != nil {
+		return nil, err
 	}
 	g, _ := generations.Get().(*generation)
-	g.stream = stream
 	c := &g.call
 	c.service, c.plan, c.turn, c.request, c.arrived, c.work = s, plan, turn, req, arrived, g
 	c.first.contexts = &at.attempt
 	c.estimate = tokens.EstimateTurn(turn)
 	c.seam = continuation(turn, plan.Route == nil || plan.Route.MayContinue)
-	if err := c.run(ctx); err != nil {
-		return c.fated(err)
-	}
-	if c.forgotten() {
-		g.release()
-	}
-	return nil
+	return g, nil
 }
 
 // generation is a call that answers a turn, with all that it takes where one
@@ -77,7 +84,15 @@ func (c *call) forgotten() bool {
 }
 
 func (g *generation) invoke(ctx context.Context, a *attempt, turn *conversationv1.Turn, sink provider.Sink) error {
-	s, target := g.call.service, a.way.option.Target
+	if err := g.address(a, turn); err != nil {
+		return err
+	}
+	return a.way.option.Place.Lane.Provider.Generate(ctx, &a.outbound, sink)
+}
+
+// address makes the attempt's outbound call.
+func (g *generation) address(a *attempt, turn *conversationv1.Turn) error {
+	target := a.way.option.Target
 	turn, err := turnFor(turn, &target.Entry.Info)
 	if err != nil {
 		return provider.Unsent(err)
@@ -85,9 +100,9 @@ func (g *generation) invoke(ctx context.Context, a *attempt, turn *conversationv
 	a.outbound = provider.Call{
 		Turn: turn, Model: target.Name(), MaxOutputTokens: target.Model.GetMaxOutputTokens(),
 		FillInMiddle: slices.Contains(target.Model.GetCapabilities(), gptv1.Capability_CAPABILITY_FILL_IN_MIDDLE),
-		Quirks:       s.registry.Quirks(target),
+		Quirks:       g.call.service.registry.Quirks(target),
 	}
-	return a.way.option.Place.Lane.Provider.Generate(ctx, &a.outbound, sink)
+	return nil
 }
 
 func (g *generation) send(chunk *conversationv1.Chunk) error {

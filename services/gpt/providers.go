@@ -232,7 +232,7 @@ func (s *Service) newBreaker() *breaker.Breaker {
 // adapter makes the adapter of a provider's kind.
 func (s *Service) adapter(o setting) (provider.Provider, error) {
 	cfg := transport.Config{
-		Name: o.Name, BaseURL: o.address, Doer: s.doer, UserAgent: "gptmesh/" + s.deps.Version, Query: o.cfg.Query,
+		Name: o.Name, BaseURL: o.address, Doer: s.doer, Stacks: &s.stacks, UserAgent: "gptmesh/" + s.deps.Version, Query: o.cfg.Query,
 		MaxBody: s.cfg.MaxAnswerBytes, MaxEvent: s.cfg.MaxEventBytes, Header: o.header(), Secrets: []string{o.key},
 	}
 	switch o.Kind {

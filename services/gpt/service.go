@@ -9,6 +9,7 @@ import (
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	"github.com/gptmesh/gptmesh/pkg/ids"
+	"github.com/gptmesh/gptmesh/pkg/stacks"
 	"github.com/gptmesh/gptmesh/pkg/upstream"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/catalog"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/registry"
@@ -35,6 +36,7 @@ type Service struct {
 	metrics  *metrics
 	doer     upstream.Doer
 	ownDoer  bool
+	stacks   stacks.Pool // for what a stream does beside waiting
 
 	calls     calls
 	progress  progress
@@ -72,7 +74,9 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		s.store = postgres.New(deps.Postgres)
 	}
 	if s.doer == nil {
-		if s.doer, err = upstream.New(upstream.Config{DialTimeout: cfg.Timeouts.Connect, TLSTimeout: cfg.Timeouts.Connect, HTTP2: cfg.HTTP2}); err != nil {
+		if s.doer, err = upstream.New(upstream.Config{
+			DialTimeout: cfg.Timeouts.Connect, TLSTimeout: cfg.Timeouts.Connect, HTTP2: cfg.HTTP2, Stacks: &s.stacks,
+		}); err != nil {
 			return nil, err
 		}
 		s.ownDoer = true
@@ -196,4 +200,5 @@ func (s *Service) closeDoer() {
 	if s.ownDoer {
 		s.doer.Close()
 	}
+	s.stacks.Close()
 }

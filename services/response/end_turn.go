@@ -4,10 +4,34 @@ import (
 	"context"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/stacks"
 )
 
 // crowd is how many ends wait where what may be sent before is worth a write of its own.
 const crowd = 16
+
+// end is finish. A stream waits for its turn on the stack that it waited for the model on,
+// and the rest runs on one that is lent.
+func (r *run) end(ctx context.Context, err error) error {
+	if !r.req.GetTurn().GetStream() {
+		return r.finish(ctx, err)
+	}
+	return r.endStream(ctx, err)
+}
+
+func (r *run) endStream(ctx context.Context, err error) (told error) {
+	if !r.takeTurn() {
+		if r.s.waiting.Load() >= crowd {
+			r.s.stacks.Do(stacks.Func(func() { r.sendTokens(ctx) })) // to a client that may be slow: its time is not the store's
+		}
+		lasting, stop := callctx.Lasting(ctx, r.s.cfg.StoreTimeout)
+		r.awaitTurn(lasting)
+		stop()
+	}
+	r.s.stacks.Do(stacks.Func(func() { told = r.finish(ctx, err) }))
+	return told
+}
 
 // takeTurn is awaitTurn where nobody need be waited for, and false elsewhere.
 func (r *run) takeTurn() bool {

@@ -143,7 +143,7 @@ func (s *Service) make(ctx context.Context, r *run) error {
 		})
 	}
 	modelEnd := time.Now()
-	err = r.finish(ctx, err)
+	err = r.end(ctx, err)
 	r.release()
 	s.metrics.finish.Observe(time.Since(modelEnd).Seconds())
 	return err

@@ -14,6 +14,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/gate"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
+	"github.com/gptmesh/gptmesh/pkg/stacks"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 	"github.com/gptmesh/gptmesh/services/response/internal/store/postgres"
 	"github.com/gptmesh/gptmesh/services/response/internal/store/sqlite"
@@ -43,6 +44,7 @@ type Service struct {
 	ends    chan struct{}   // has those who make and store the end of a stream; nil for any number
 	waiting atomic.Int32    // how many wait to be of them
 	gate    *gate.Gate      // for those of them who waited
+	stacks  stacks.Pool     // for ends of streams
 	unsaved chan *finishing // final rows that could not be committed
 	rows    *deferred.Queue // of answers that are written with their end
 	begun   chan struct{}   // a signal to the journal: an answer runs
@@ -146,6 +148,7 @@ func (s *Service) Close() error {
 	s.end()
 	s.work.Wait()
 	s.gate.Close()
+	s.stacks.Close()
 	s.cache.close()
 	return err
 }

@@ -54,12 +54,15 @@ func (p *Provider) Info() provider.Info {
 
 // Generate implements provider.Provider.
 func (p *Provider) Generate(ctx context.Context, call *provider.Call, sink provider.Sink) error {
-	return p.client.Generate(ctx, transport.Chat{
-		Codec: p.codec, Path: "/v1/messages",
-		Options: wire.TurnOptions{WantUsage: true, Quirks: p.quirks},
-		Done:    func(event *eventstream.Event) bool { return string(event.Name) == "message_stop" },
-		Header:  betas(call.Turn),
-	}, call, sink)
+	return p.client.Generate(ctx, p, call, sink)
+}
+
+// Chat implements transport.Words.
+func (p *Provider) Chat(call *provider.Call, chat *transport.Chat) error {
+	chat.Codec, chat.Path, chat.Header = p.codec, "/v1/messages", betas(call.Turn)
+	chat.Options.WantUsage, chat.Options.Quirks = true, p.quirks
+	chat.Done = func(event *eventstream.Event) bool { return string(event.Name) == "message_stop" }
+	return nil
 }
 
 // betas are what the client asked for beyond the version: it goes on with a raw

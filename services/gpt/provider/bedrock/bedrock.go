@@ -19,7 +19,6 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/sigv4"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
 	"github.com/gptmesh/gptmesh/services/gpt/provider/transport"
-	"github.com/gptmesh/gptmesh/wire"
 	codec "github.com/gptmesh/gptmesh/wire/bedrock"
 )
 
@@ -122,14 +121,18 @@ func path(model, operation string) string {
 
 // Generate implements provider.Provider.
 func (p *Provider) Generate(ctx context.Context, call *provider.Call, sink provider.Sink) error {
+	return p.refined(p.runtime.Generate(ctx, p, call, sink))
+}
+
+// Chat implements transport.Words.
+func (p *Provider) Chat(call *provider.Call, chat *transport.Chat) error {
 	operation := "converse"
 	if call.Turn.GetStream() {
 		operation = "converse-stream"
 	}
-	return p.refined(p.runtime.Generate(ctx, transport.Chat{
-		Codec: codec.Converse(), Path: path(call.Model, operation),
-		Options: wire.TurnOptions{Quirks: slices.Concat(p.quirks, quirksOf(call.Model))},
-		// Usage stands in the last event, behind the one that ends the message.
-		Done: func(event *eventstream.Event) bool { return bytes.HasPrefix(event.Data, []byte(`{"metadata":`)) },
-	}, call, sink))
+	chat.Codec, chat.Path = codec.Converse(), path(call.Model, operation)
+	chat.Options.Quirks = slices.Concat(p.quirks, quirksOf(call.Model))
+	// Usage stands in the last event, behind the one that ends the message.
+	chat.Done = func(event *eventstream.Event) bool { return bytes.HasPrefix(event.Data, []byte(`{"metadata":`)) }
+	return nil
 }

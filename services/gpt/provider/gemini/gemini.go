@@ -12,7 +12,6 @@ import (
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
 	"github.com/gptmesh/gptmesh/services/gpt/provider/transport"
-	"github.com/gptmesh/gptmesh/wire"
 	codec "github.com/gptmesh/gptmesh/wire/gemini"
 )
 
@@ -58,13 +57,18 @@ func path(model, method string) string {
 
 // Generate implements provider.Provider.
 func (p *Provider) Generate(ctx context.Context, call *provider.Call, sink provider.Sink) error {
+	return refined(p.client.Generate(ctx, p, call, sink))
+}
+
+// Chat implements transport.Words.
+func (p *Provider) Chat(call *provider.Call, chat *transport.Chat) error {
 	method := "generateContent"
 	if call.Turn.GetStream() {
 		method = "streamGenerateContent?alt=sse"
 	}
-	return refined(p.client.Generate(ctx, transport.Chat{
-		Codec: codec.Generate(), Path: path(call.Model, method), Options: wire.TurnOptions{Quirks: slices.Concat(p.quirks, quirksOf(call.Model))},
-	}, call, sink))
+	chat.Codec, chat.Path = codec.Generate(), path(call.Model, method)
+	chat.Options.Quirks = slices.Concat(p.quirks, quirksOf(call.Model))
+	return nil
 }
 
 // quirksOf are those of a model by its generation, so that models which the

@@ -11,7 +11,6 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
 	"github.com/gptmesh/gptmesh/services/gpt/provider/transport"
-	"github.com/gptmesh/gptmesh/wire"
 	codec "github.com/gptmesh/gptmesh/wire/ollama"
 )
 
@@ -44,19 +43,21 @@ func (p *Provider) Info() provider.Info {
 	}
 }
 
-// Generate implements provider.Provider. It goes to /api/generate where the
-// turn came from there, or asks for what only that does: filling a gap, or a
-// prompt without template.
+// Generate implements provider.Provider.
 func (p *Provider) Generate(ctx context.Context, call *provider.Call, sink provider.Sink) error {
-	chat := transport.Chat{
-		Codec: codec.Chat(), Path: "/api/chat", Done: done,
-		Options: wire.TurnOptions{WantUsage: true, Quirks: p.quirks},
-	}
+	return p.client.Generate(ctx, p, call, sink)
+}
+
+// Chat implements transport.Words. It goes to /api/generate where the turn came from
+// there, or asks for what only that does: filling a gap, or a prompt without template.
+func (p *Provider) Chat(call *provider.Call, chat *transport.Chat) error {
+	chat.Codec, chat.Path, chat.Done = codec.Chat(), "/api/chat", done
+	chat.Options.WantUsage, chat.Options.Quirks = true, p.quirks
 	turn := call.Turn
 	if turn.GetRaw().GetWire() == conversationv1.Wire_WIRE_OLLAMA_GENERATE || turn.GetRaw() == nil && (turn.Suffix != nil || turn.GetRawPrompt()) {
 		chat.Codec, chat.Path = codec.Generate(), "/api/generate"
 	}
-	return p.client.Generate(ctx, chat, call, sink)
+	return nil
 }
 
 var (

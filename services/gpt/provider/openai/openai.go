@@ -12,7 +12,6 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/eventstream"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
 	"github.com/gptmesh/gptmesh/services/gpt/provider/transport"
-	"github.com/gptmesh/gptmesh/wire"
 	codec "github.com/gptmesh/gptmesh/wire/openai"
 	"github.com/gptmesh/gptmesh/wire/responses"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -73,21 +72,21 @@ func (p *Provider) Info() provider.Info {
 
 func (p *Provider) quirk(name string) bool { return slices.Contains(p.quirks, name) }
 
-// Generate implements provider.Provider. A prompt that is no conversation, a gap
-// to fill, or a turn in the dialect of responses goes to the server's door for
-// that where it has one.
+// Generate implements provider.Provider.
 func (p *Provider) Generate(ctx context.Context, call *provider.Call, sink provider.Sink) error {
+	return p.client.Generate(ctx, p, call, sink)
+}
+
+// Chat implements transport.Words. A prompt that is no conversation, a gap to fill, or a
+// turn in the dialect of responses goes to the server's door for that where it has one.
+func (p *Provider) Chat(call *provider.Call, chat *transport.Chat) error {
+	chat.Options.WantUsage, chat.Options.Quirks = true, p.quirks
 	if p.respond(call.Turn) {
-		return p.client.Generate(ctx, transport.Chat{
-			Codec: responses.Codec(), Path: "/responses", Options: wire.TurnOptions{WantUsage: true, Quirks: p.quirks}, Done: responded,
-		}, call, sink)
+		chat.Codec, chat.Path, chat.Done = responses.Codec(), "/responses", responded
+		return nil
 	}
-	chat := transport.Chat{
-		Codec: codec.Chat(), Path: "/chat/completions",
-		Options:   wire.TurnOptions{WantUsage: true, Quirks: p.quirks},
-		DropUsage: !codec.AsksUsage(call.Turn),
-		Done:      func(event *eventstream.Event) bool { return string(event.Data) == "[DONE]" },
-	}
+	chat.Codec, chat.Path, chat.DropUsage = codec.Chat(), "/chat/completions", !codec.AsksUsage(call.Turn)
+	chat.Done = func(event *eventstream.Event) bool { return string(event.Data) == "[DONE]" }
 	turn := call.Turn
 	raw := turn.GetRaw().GetWire() == conversationv1.Wire_WIRE_OPENAI_COMPLETIONS
 	gap := turn.GetRaw() == nil && turn.Suffix != nil
@@ -102,7 +101,7 @@ func (p *Provider) Generate(ctx context.Context, call *provider.Call, sink provi
 	case raw || p.quirk(quirkCompletions) || p.quirk(quirkPrompts) || call.FillInMiddle && !p.quirk(quirkFIM):
 		chat.Codec, chat.Path = codec.Completions(), "/completions"
 	}
-	return p.client.Generate(ctx, chat, call, sink)
+	return nil
 }
 
 // respond says that a turn goes to /responses.

@@ -12,6 +12,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/eventstream"
+	"github.com/gptmesh/gptmesh/pkg/stacks"
 	"github.com/gptmesh/gptmesh/pkg/upstream"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
 	"github.com/gptmesh/gptmesh/wire"
@@ -36,65 +37,105 @@ type Chat struct {
 	Header upstream.Header
 }
 
-// Generate makes the call as provider.Provider promises.
-func (c *Client) Generate(ctx context.Context, chat Chat, call *provider.Call, sink provider.Sink) error {
-	out, resp, err := c.begin(ctx, &chat, call)
+// Words say how a provider is asked.
+type Words interface {
+	// Chat makes chat, which is empty, what suits the call, or says why there is none.
+	Chat(call *provider.Call, chat *Chat) error
+}
+
+// Generate makes the call as provider.Provider promises. What it is made with stands in no
+// frame: thousands of streams wait in this one.
+func (c *Client) Generate(ctx context.Context, words Words, call *provider.Call, sink provider.Sink) error {
+	out, err := c.begin(ctx, words, call)
 	if err != nil {
 		return err
 	}
-	room := out.room
-	defer room.giveBack() // behind the close
-	defer resp.Body.Close()
+	defer out.close()
 	out.sink = sink
-	streamed := call.Turn.GetStream()
-	if !streamed || isWhole(resp, out.chat.Codec.Form()) {
-		err = out.whole(ctx, resp, streamed)
+	if streamed := call.Turn.GetStream(); !streamed || isWhole(out.resp, out.chat.Codec.Form()) {
+		err = out.whole(ctx, out.resp, streamed)
 	} else {
-		err = out.stream(ctx, resp)
+		err = out.stream(ctx, out.resp)
 	}
-	out.release()
+	out.read = true
 	return err
+}
+
+// close ends the answer, whose memory is used again where it was read.
+func (a *answer) close() {
+	room, resp := a.room, a.resp
+	if a.read {
+		a.release()
+	}
+	_ = resp.Body.Close()
+	room.giveBack() // behind the close
 }
 
 // begin sends the call and returns what makes chunks of its answer. It is no part
 // of Generate, so that what it needs is not kept for as long as the answer takes.
-func (c *Client) begin(ctx context.Context, chat *Chat, call *provider.Call) (*answer, *upstream.Response, error) {
+func (c *Client) begin(ctx context.Context, words Words, call *provider.Call) (*answer, error) {
+	a, _ := answers.Get().(*answer)
+	out, err := c.word(ctx, a, words, call)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.pass(ctx, out)
+	a.room.sent()
+	if err == nil && !succeeded(resp) {
+		err = c.failed(ctx, resp)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.resp = resp
+	return a, nil
+}
+
+// word words the call, of which an answer is to come.
+func (c *Client) word(ctx context.Context, a *answer, words Words, call *provider.Call) (*outbound, error) {
+	if !call.Turn.GetStream() {
+		return c.encode(ctx, a, words, call)
+	}
+	return c.wordStream(ctx, a, words, call)
+}
+
+func (c *Client) wordStream(ctx context.Context, a *answer, words Words, call *provider.Call) (out *outbound, err error) {
+	c.cfg.Stacks.Do(stacks.Func(func() { out, err = c.encode(ctx, a, words, call) }))
+	return out, err
+}
+
+func (c *Client) encode(ctx context.Context, a *answer, words Words, call *provider.Call) (*outbound, error) {
+	chat := &a.chat
+	if err := words.Chat(call, chat); err != nil {
+		return nil, err
+	}
 	options := chat.Options
 	options.Model, options.Stream, options.DefaultMaxOutputTokens = call.Model, call.Turn.GetStream(), call.MaxOutputTokens
 	if len(call.Quirks) > 0 {
 		options.Quirks = slices.Concat(options.Quirks, call.Quirks)
 	}
-	var decoded *wire.Decoded
 	if !options.Stream { // looked for now: what was waited for since is no longer at hand
-		decoded = wire.DecodedFrom(ctx)
+		a.decoded = wire.DecodedFrom(ctx)
 	}
-	room := c.room(len(call.Turn.GetRaw().GetBody()), !options.Stream)
-	defer room.sent()
-	options.Room = room.bytes()
+	a.room = c.room(len(call.Turn.GetRaw().GetBody()), !options.Stream)
+	options.Room = a.room.bytes()
 	body, dropped, err := chat.Codec.EncodeTurn(call.Turn, options)
 	if err != nil {
-		return nil, nil, provider.Unsent(err)
+		a.room.giveBack()
+		return nil, provider.Unsent(err)
 	}
 	target, err := c.Target(chat.Path)
 	if err != nil {
-		return nil, nil, provider.Unreachable(c.cfg.Name, true, err)
+		a.room.giveBack()
+		return nil, provider.Unreachable(c.cfg.Name, true, err)
 	}
 	req := Request{Method: "POST", Target: target, Body: body, Accept: "application/json", Once: true, Header: chat.Header}
 	if options.Stream {
 		req.Accept = mediaType(chat.Codec.Form())
 	}
-	resp, err := c.Do(ctx, req)
-	if err != nil {
-		return nil, nil, err
-	}
-	a, _ := answers.Get().(*answer)
-	a.decoded = decoded
-	if room.long {
-		a.room = room
-	}
-	a.client, a.chat, a.raw = c, *chat, call.Turn.GetAcceptWire() == chat.Codec.Wire()
+	a.client, a.raw = c, call.Turn.GetAcceptWire() == chat.Codec.Wire()
 	a.head = head{provider: c.cfg.Name, model: call.Model, dropped: dropped}
-	return a, resp, nil
+	return c.outbound(ctx, &req), nil
 }
 
 func mediaType(form conversationv1.RawForm) string {
@@ -136,6 +177,8 @@ type answer struct {
 	sink   provider.Sink
 	raw    bool
 	head   head
+	resp   *upstream.Response
+	read   bool // as far as is wanted
 	room   room // that the body of the request lies in until the answer's is closed
 	// decoded is what a body that is handed on was decoded to, for others; nil for nobody.
 	decoded *wire.Decoded

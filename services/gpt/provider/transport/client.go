@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gptmesh/gptmesh/pkg/stacks"
 	"github.com/gptmesh/gptmesh/pkg/upstream"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
 	"go.opentelemetry.io/otel/propagation"
@@ -44,6 +45,8 @@ type Config struct {
 	UserAgent string
 	// Doer makes the requests.
 	Doer upstream.Doer
+	// Stacks lend the stack on which streams are begun. Nil for the caller's own.
+	Stacks *stacks.Pool
 	// MaxBody bounds a whole answer in bytes. 0 means DefaultMaxBody.
 	MaxBody int64
 	// MaxEvent bounds one event of a stream in bytes. 0 means the default of
@@ -130,14 +133,21 @@ type Request struct {
 // closed. Errors are *provider.Error, or the cause of a ctx that is done.
 func (c *Client) Do(ctx context.Context, req Request) (*upstream.Response, error) {
 	resp, err := c.send(ctx, &req)
-	if err != nil || resp.Status >= 200 && resp.Status < 300 {
+	if err != nil || succeeded(resp) {
 		return resp, err
 	}
+	return nil, c.failed(ctx, resp)
+}
+
+func succeeded(resp *upstream.Response) bool { return resp.Status >= 200 && resp.Status < 300 }
+
+// failed is the error of an answer that is no success, which it closes.
+func (c *Client) failed(ctx context.Context, resp *upstream.Response) error {
 	body, err := c.complaint(ctx, resp)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return nil, c.refused(resp, body)
+	return c.refused(resp, body)
 }
 
 // complaint reads the beginning of an answer that is no success, and closes it.
@@ -155,6 +165,11 @@ func (c *Client) complaint(ctx context.Context, resp *upstream.Response) ([]byte
 
 // send sends one request, whatever the answer's status is.
 func (c *Client) send(ctx context.Context, req *Request) (*upstream.Response, error) {
+	return c.pass(ctx, c.outbound(ctx, req))
+}
+
+// outbound makes the request that passes on.
+func (c *Client) outbound(ctx context.Context, req *Request) *outbound {
 	out, _ := outbounds.Get().(*outbound)
 	out.Method, out.Target, out.Fixed, out.Body, out.Stream, out.NoRetry = req.Method, req.Target, c.fixed, req.Body, req.Stream, req.Once
 	out.Header = append(append(out.room[:0], req.Header...), upstream.Field{Name: "Accept", Value: req.Accept})
@@ -162,18 +177,22 @@ func (c *Client) send(ctx context.Context, req *Request) (*upstream.Response, er
 		out.Header = append(out.Header, upstream.Field{Name: "Content-Type", Value: or(req.ContentType, "application/json")})
 	}
 	propagation.TraceContext{}.Inject(ctx, out)
-	exchange := provider.ExchangeOf(ctx)
-	if exchange != nil {
+	if exchange := provider.ExchangeOf(ctx); exchange != nil {
 		out.Ready = exchange.Ready
 	}
+	return out
+}
+
+// pass makes the request, which is of no use from then on.
+func (c *Client) pass(ctx context.Context, out *outbound) (*upstream.Response, error) {
 	resp, err := c.cfg.Doer.Do(ctx, &out.Request)
-	if c.lean && req.Stream == nil {
+	if c.lean && out.Stream == nil {
 		out.release() // the lean client knows of it no more, but for the body
 	}
 	if err != nil {
 		return nil, c.broken(ctx, err)
 	}
-	if exchange != nil {
+	if exchange := provider.ExchangeOf(ctx); exchange != nil {
 		exchange.Answered(resp.Status, resp.Header)
 	}
 	return resp, nil

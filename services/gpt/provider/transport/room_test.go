@@ -56,7 +56,7 @@ func TestLongBodies(t *testing.T) {
 			return "", err
 		}
 		var said string
-		err = client.Generate(ctx, Chat{Codec: codec, Path: "/chat", Header: header}, &provider.Call{Turn: turn, Model: "m"}, func(c *conversationv1.Chunk) error {
+		err = client.Generate(ctx, fixedWords{Codec: codec, Path: "/chat", Header: header}, &provider.Call{Turn: turn, Model: "m"}, func(c *conversationv1.Chunk) error {
 			said = string(c.GetRaw().GetData())
 			return nil
 		})
@@ -80,4 +80,12 @@ func TestLongBodies(t *testing.T) {
 		})
 	}
 	asking.Wait()
+}
+
+// fixedWords are the same for all calls.
+type fixedWords Chat
+
+func (w fixedWords) Chat(_ *provider.Call, chat *Chat) error {
+	*chat = Chat(w)
+	return nil
 }
