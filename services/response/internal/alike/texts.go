@@ -21,12 +21,17 @@ const (
 	maxShape   = 4 << 10
 	maxLessons = 16 // how often a shape is looked for
 	textsRoom  = 48 // takes what stands before a run's shape and sizes
+
+	// Room for texts: the first piece, and all others. They are not moved when there are more.
+	firstTexts, moreTexts = 512, 1 << 10
 )
 
 // Texts packs chunks while they come, all events of which differ in one string of JSON
 // alone. Its zero knows nothing and holds no chunk.
 type Texts struct {
 	shape, sizes, text []byte
+	full               [][]byte // pieces of texts before text: those of a chunk lie in one
+	texts              int      // the length of full
 	split              int
 	first, wire, form  uint64
 	chunks, size       int
@@ -57,8 +62,9 @@ func (t *Texts) Add(c Chunk, grow func([]byte, int) []byte) bool {
 		return false
 	}
 	sizes := grow(t.sizes, binary.MaxVarintLen64+int(c.Count)*varint(uint64(len(c.Data))<<1))
-	text := grow(t.text, len(c.Data)-int(whole))
-	t.sizes, t.text = sizes, text
+	t.sizes = sizes
+	t.makeRoom(len(c.Data)-int(whole), grow)
+	text := t.text
 	if c.Count > 1 {
 		sizes = binary.AppendUvarint(sizes, c.Count<<1|1)
 	}
@@ -88,6 +94,20 @@ func (t *Texts) Add(c Chunk, grow func([]byte, int) []byte) bool {
 	head, entry := frameSizes(c.Sequence, c.Wire, c.Form, c.Count, uint64(len(c.Data)))
 	t.sizes, t.text, t.chunks, t.size = sizes, text, t.chunks+1, t.size+head+entry
 	return true
+}
+
+// makeRoom makes text take so many bytes more.
+func (t *Texts) makeRoom(size int, grow func([]byte, int) []byte) {
+	switch {
+	case cap(t.text)-len(t.text) >= size:
+	case len(t.text) == 0 && len(t.full) == 0:
+		t.text = grow(t.text, max(size, firstTexts))
+	case len(t.text) == 0:
+		t.text = grow(t.text, max(size, moreTexts))
+	default:
+		t.full, t.texts = append(t.full, t.text), t.texts+len(t.text)
+		t.text = grow(nil, max(size, moreTexts))
+	}
 }
 
 // Lead is the length of the events that data begins with and that differ in the text
@@ -174,24 +194,40 @@ func (t *Texts) learn(before, event []byte, grow func([]byte, int) []byte) bool 
 }
 
 // PackedSize bounds what AppendTo appends.
-func (t *Texts) PackedSize() int { return textsRoom + len(t.shape) + len(t.sizes) + len(t.text) }
+func (t *Texts) PackedSize() int {
+	return textsRoom + len(t.shape) + len(t.sizes) + t.texts + len(t.text)
+}
 
 // AppendTo appends the chunks as a run that Parse reads, and lets go of them; the shape is
-// known still.
-func (t *Texts) AppendTo(dst []byte) []byte {
+// known still. Memory that is no longer needed is handed to recycle.
+func (t *Texts) AppendTo(dst []byte, recycle func([]byte)) []byte {
 	dst = binary.AppendUvarint(append(dst, 0, 0), uint64(t.size))
 	dst = binary.AppendUvarint(dst, uint64(len(t.shape)))
 	dst = append(binary.AppendUvarint(dst, uint64(t.split)), t.shape...)
 	dst = append(binary.AppendUvarint(dst, t.first), byte(t.wire), byte(t.form))
 	dst = append(binary.AppendUvarint(dst, uint64(len(t.sizes))), t.sizes...)
-	dst = append(dst, t.text...)
+	dst = t.appendTexts(dst)
+	for _, b := range t.full {
+		recycle(b)
+	}
+	t.full, t.texts = nil, 0
 	t.sizes, t.text, t.chunks, t.size = t.sizes[:0], t.text[:0], 0, 0
 	return dst
+}
+
+func (t *Texts) appendTexts(dst []byte) []byte {
+	for _, b := range t.full {
+		dst = append(dst, b...)
+	}
+	return append(dst, t.text...)
 }
 
 // Release hands all memory to recycle. Nothing is known from then on.
 func (t *Texts) Release(recycle func([]byte)) {
 	for _, b := range [...][]byte{t.shape, t.sizes, t.text, t.last} {
+		recycle(b)
+	}
+	for _, b := range t.full {
 		recycle(b)
 	}
 	*t = Texts{}
@@ -207,16 +243,24 @@ func (t *Texts) AppendFrom(dst []byte, from, most int) (frames []byte, count int
 	return frames, count
 }
 
-// Strings are what stands before and behind the text of each event, and all texts.
-func (t *Texts) Strings() (before, after, texts []byte) { return t.run().strings() }
+// Strings are what stands before and behind the text of each event, and all texts, which
+// are appended to room where they do not lie in one piece.
+func (t *Texts) Strings(room []byte) (before, after, texts []byte) {
+	before, after, texts = t.run().strings()
+	if len(t.full) > 0 {
+		texts = t.appendTexts(room)[len(room):]
+	}
+	return before, after, texts
+}
 
 func (t *Texts) run() textRun {
-	return textRun{shape: t.shape, sizes: t.sizes, text: t.text, split: t.split, first: t.first, wire: t.wire, form: t.form}
+	return textRun{shape: t.shape, sizes: t.sizes, full: t.full, text: t.text, split: t.split, first: t.first, wire: t.wire, form: t.form}
 }
 
 // textRun is a run of texts to be read.
 type textRun struct {
 	shape, sizes, text []byte
+	full               [][]byte // what texts are before text
 	split              int
 	first, wire, form  uint64
 }
@@ -289,6 +333,10 @@ func parseTexts(packed []byte) (r textRun, size int, err error) {
 // appendFrom is AppendFrom, where all frames are so many bytes.
 func (r textRun) appendFrom(dst []byte, from, most, size int) (frames []byte, count int, err error) {
 	before, after, text := r.strings()
+	pieces := r.full
+	if len(pieces) > 0 {
+		text, pieces = pieces[0], pieces[1:]
+	}
 	frames, limit := dst, len(dst)+size
 	if most < size {
 		most += len(dst)
@@ -319,6 +367,13 @@ func (r textRun) appendFrom(dst []byte, from, most, size int) (frames []byte, co
 			whole = 0
 			for range events {
 				whole += min(number(), MaxSize)
+			}
+		}
+		if len(text) == 0 && whole > 0 && r.full != nil {
+			if len(pieces) > 0 {
+				text, pieces = pieces[0], pieces[1:]
+			} else {
+				text, r.full = r.text, nil
 			}
 		}
 		if err != nil || whole > uint64(len(text)) {

@@ -31,7 +31,7 @@ func textRunOf(t testing.TB, n int) []byte {
 			t.Fatal("not of the shape")
 		}
 	}
-	return texts.AppendTo(nil)
+	return texts.AppendTo(nil, func([]byte) {})
 }
 
 // Runs of texts are read as this release stores them.
@@ -116,5 +116,58 @@ func TestLeadOfTexts(t *testing.T) {
 		if size, count := texts.Lead([]byte(rest)); size != 0 || count != 0 {
 			t.Errorf("%q: %d bytes, %d events", rest, size, count)
 		}
+	}
+}
+
+// Many texts lie in several pieces, and are read as if they lay in one.
+func TestTextsInPieces(t *testing.T) {
+	t.Parallel()
+	const n = 400
+	given := 0
+	var texts Texts
+	texts.Learn(textChunk(0).Data, grow)
+	if !texts.Learn(textChunk(1).Data, grow) {
+		t.Fatal("no shape")
+	}
+	var all []byte
+	for i := 1; i < n; i++ {
+		c := textChunk(i)
+		if i%50 == 0 { // some come together, and one is longer than a piece
+			c.Count, c.Data = 3, slices.Concat(c.Data, bytes.Replace(c.Data, []byte(`"content":"`), []byte(`"content":"`+strings.Repeat("y", 700)), 1), c.Data)
+		}
+		if !texts.Add(c, grow) {
+			t.Fatal("not of the shape")
+		}
+		for part := range bytes.SplitSeq(c.Data, []byte("\n\n")) {
+			if _, text, ok := bytes.Cut(part, []byte(`"content":"`)); ok {
+				text, _, _ = bytes.Cut(text, []byte(`"`))
+				all = append(all, text...)
+			}
+		}
+	}
+	if _, _, got := texts.Strings([]byte("room")); !bytes.Equal(got, all) {
+		t.Errorf("%q\nwant %q", got, all)
+	}
+	var each [][]byte
+	var frames []byte
+	for i := range n - 1 {
+		frame, count := texts.AppendFrom(nil, i, 1)
+		if count != 1 {
+			t.Fatalf("%d chunks from %d on", count, i)
+		}
+		each, frames = append(each, frame), append(frames, frame...)
+	}
+	for _, from := range []int{0, 1, 49, 50, 200, n - 2} {
+		got, count := texts.AppendFrom([]byte("lead"), from, 1<<20)
+		if want := slices.Concat(append([][]byte{[]byte("lead")}, each[from:]...)...); count != n-1-from || !bytes.Equal(got, want) {
+			t.Errorf("from %d: %d chunks, %d bytes, want %d", from, count, len(got), len(want))
+		}
+	}
+	run := texts.AppendTo(nil, func([]byte) { given++ })
+	if got, err := Parse(nil, run); err != nil || !bytes.Equal(got, frames) {
+		t.Errorf("%v: %d bytes, want %d", err, len(got), len(frames))
+	}
+	if given < 5 || texts.Len() != 0 || !texts.Add(textChunk(n), grow) {
+		t.Errorf("%d pieces were given back", given)
 	}
 }

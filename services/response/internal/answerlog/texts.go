@@ -65,7 +65,7 @@ func (l *Log) closeTexts() {
 	if l.texts.PackedSize() > l.texts.Size()/4 {
 		l.strikes++
 	}
-	data := l.texts.AppendTo(newSegment(l.texts.PackedSize()))
+	data := l.texts.AppendTo(newSegment(l.texts.PackedSize()), recycle)
 	l.addBlock(block{first: l.first, packed: true, texts: true, data: data})
 	l.first = l.count
 }
@@ -101,8 +101,11 @@ func (l *Log) WalkTexts(entry func([]byte) error, texts func(before, after, text
 			return err
 		}
 	}
-	if l.texts.Len() > 0 && texts != nil && texts(l.texts.Strings()) {
-		return nil
+	if l.texts.Len() > 0 && texts != nil {
+		before, after, all := l.texts.Strings((*buffer)[:0])
+		if texts(before, after, all) {
+			return nil
+		}
 	}
 	frames, err := l.newestIn(buffer)
 	if err != nil {
