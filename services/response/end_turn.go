@@ -14,6 +14,7 @@ const crowd = 16
 // end is finish. A stream waits for its turn on the stack that it waited for the model on,
 // and the rest runs on one that is lent.
 func (r *run) end(ctx context.Context, err error) error {
+	r.parts.ending()
 	if !r.req.GetTurn().GetStream() {
 		return r.finish(ctx, err)
 	}

@@ -23,12 +23,21 @@ type parts struct {
 	chunk   conversationv1.Chunk // lent to whoever receives
 	found   postprocess.Result
 
-	response                 responsev1.Response
-	created, first, finished timestamppb.Timestamp
-	usage                    conversationv1.Usage
-	choice                   responsev1.Choice
-	choices                  [1]*responsev1.Choice
+	response       responsev1.Response
+	created, first timestamppb.Timestamp
+	usage          conversationv1.Usage
 
+	opening opening
+	message responsev1.GenerateResponse
+	*endParts
+
+	assembler wire.Assembler
+	made      [1]wire.Choice // by it
+	answer    []wire.Choice  // likewise; nil until it is whole
+}
+
+// endParts are those of a run's end: what runs for long has none before.
+type endParts struct {
 	held       conversationv1.Chunk
 	heldRaw    conversationv1.RawChunk
 	leadRaw    conversationv1.RawChunk // of what it began with, where that was sent before
@@ -36,21 +45,30 @@ type parts struct {
 	endEvents  endEvents
 	heldData   *[]byte // what heldRaw's bytes lie in, where they are a copy
 
-	opening  opening
+	finished timestamppb.Timestamp
+	choice   responsev1.Choice
+	choices  [1]*responsev1.Choice
 	last     closing
 	terminal conversationv1.Chunk
-	message  responsev1.GenerateResponse
 	end      finishing
-
-	assembler wire.Assembler
-	made      [1]wire.Choice // by it
-	answer    []wire.Choice  // likewise; nil until it is whole
 }
 
-var pool = sync.Pool{New: func() any { return new(parts) }}
+var (
+	pool    = sync.Pool{New: func() any { return new(parts) }}
+	endPool = sync.Pool{New: func() any { return new(endParts) }}
+)
+
+// ending makes sure that there are the parts of the end.
+func (p *parts) ending() {
+	if p.endParts == nil {
+		p.endParts = endPool.Get().(*endParts)
+	}
+}
 
 // release gives the parts back. The run is over.
 func (p *parts) release() {
+	*p.endParts = endParts{}
+	endPool.Put(p.endParts)
 	*p = parts{}
 	pool.Put(p)
 }

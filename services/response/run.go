@@ -144,6 +144,7 @@ func (r *run) hold(chunk *conversationv1.Chunk) {
 		return
 	}
 	p, data := r.parts, raw.GetData()
+	p.ending()
 	p.held.Events = p.heldEvents[:0]
 	if r.decoded.Owns(data) {
 		p.held.Events = append(p.held.Events, chunk.GetEvents()...)
