@@ -28,11 +28,11 @@ const collectAt = 150
 // once, it grows by less: what it has had is there for its garbage, and more is taken
 // in steps.
 const (
-	smallHeap            = 32 << 20
+	smallHeap            = 24 << 20
 	roomFor              = 500 * time.Millisecond
 	leastRoom, mostRoom  = 16 << 20, 64 << 20
 	collectLeast         = 20
-	leastStep, stepLeast = 24 << 20, 8
+	leastStep, stepLeast = 16 << 20, 8
 )
 
 // sampleEach is how many bytes are allocated, on average, from one sample of the

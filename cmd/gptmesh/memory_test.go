@@ -62,15 +62,15 @@ func TestGrowth(t *testing.T) {
 		want                       int
 	}{
 		{0, 0, 0, 0, collectAt},
-		{32 * mega, 0, 1000 * mega, 0, collectAt},
-		{40 * mega, 0, 0, 0, 100},                 // no sooner than a smaller heap
-		{60 * mega, 20 * mega, 0, 0, 25},          // 20 MB to the edge
+		{24 * mega, 0, 1000 * mega, 0, collectAt},
+		{30 * mega, 0, 0, 0, 100},                 // no sooner than a smaller heap
+		{40 * mega, 20 * mega, 0, 0, 34},          // 20 MB to the edge
 		{80 * mega, 0, 64 * mega, 200 * mega, 40}, // what it takes in half a second
 		{80 * mega, 20 * mega, 1000 * mega, 200 * mega, 64},
 		{80 * mega, 0, mega, 200 * mega, 20},
 		{4096 * mega, 0, 1000 * mega, 8192 * mega, collectLeast},
 		{80 * mega, 0, 1000 * mega, 110 * mega, 38},           // as large as it was
-		{80 * mega, 20 * mega, 1000 * mega, 84 * mega, 24},    // a step more
+		{80 * mega, 20 * mega, 1000 * mega, 84 * mega, 16},    // a step more
 		{1024 * mega, 0, 1000 * mega, 1000 * mega, stepLeast}, // which is larger for a larger heap
 	} {
 		got, size := growth(test.kept, test.beside, test.rate, test.before)
