@@ -15,6 +15,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/outbox"
+	"github.com/gptmesh/gptmesh/pkg/stacks"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/protobuf/proto"
@@ -102,7 +103,7 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 		case s.rowWaits(r):
 			s.rows.Later(&r.accepting, s.spawn, accept)
 		case defers:
-			r.accepting.Done(r.acceptLater(ctx, deferring))
+			r.acceptApart(ctx, deferring)
 		default:
 			r.accepting.Now(s.spawn, accept)
 		}
@@ -131,6 +132,11 @@ func (r *run) accept(ctx context.Context, key *store.Key) error {
 		record.Release()
 	}
 	return err
+}
+
+// acceptApart is acceptLater on a lent stack: of a stream, which waits for long.
+func (r *run) acceptApart(ctx context.Context, to store.Deferring) {
+	r.s.stacks.Do(stacks.Func(func() { r.accepting.Done(r.acceptLater(ctx, to)) }))
 }
 
 // acceptLater writes the row, and leaves the waiting to the turn's group.

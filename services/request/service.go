@@ -12,6 +12,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
+	"github.com/gptmesh/gptmesh/pkg/stacks"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/gptmesh/gptmesh/services/request/internal/store/postgres"
 	"github.com/gptmesh/gptmesh/services/request/internal/store/sqlite"
@@ -38,6 +39,7 @@ type Service struct {
 	spawn func(func())   // work.Go
 
 	limits scope.Deadlines // of requests
+	stacks stacks.Pool     // for rows of streams
 
 	rows     *deferred.Queue // of requests that are written with their end
 	flagging allowance       // of turns that the guard looks at beside their answer
@@ -153,6 +155,7 @@ func (s *Service) Close() error {
 	err := s.Drain(ctx)
 	s.end()
 	s.work.Wait()
+	s.stacks.Close()
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/ids"
+	"github.com/gptmesh/gptmesh/pkg/stacks"
 	"github.com/gptmesh/gptmesh/services/response/internal/postprocess"
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/grpc"
@@ -130,7 +131,7 @@ func (s *Service) make(ctx context.Context, r *run) error {
 	case r.rowWaits():
 		s.rows.Later(&r.begun, s.spawn, begin)
 	case r.writes != nil && !s.shared: // the store leaves the waiting to the group
-		r.begun.Done(begin())
+		s.stacks.Do(stacks.Func(func() { r.begun.Done(begin()) }))
 	default:
 		r.begun.Now(s.spawn, begin)
 	}

@@ -54,9 +54,9 @@ func TestAllocationsPerTurn(t *testing.T) {
 	const n, windows = 200, 5
 	least := math.Inf(1)
 	for range windows {
-		before := mallocs(t, mesh.Processes[0].Admin)
+		before := metric(t, mesh.Processes[0].Admin, "go_memstats_mallocs_total")
 		turns(n)
-		least = min(least, (mallocs(t, mesh.Processes[0].Admin)-before)/n)
+		least = min(least, (metric(t, mesh.Processes[0].Admin, "go_memstats_mallocs_total")-before)/n)
 		if least <= maxAllocations {
 			t.Logf("%.0f allocations per turn", least)
 			return
@@ -65,8 +65,8 @@ func TestAllocationsPerTurn(t *testing.T) {
 	t.Errorf("%.0f allocations per turn, want %d at most", least, maxAllocations)
 }
 
-// mallocs is how many objects a process has allocated.
-func mallocs(t *testing.T, admin string) float64 {
+// metric is the value of a gauge or counter of a process that has no labels.
+func metric(t *testing.T, admin, name string) float64 {
 	t.Helper()
 	resp, err := http.Get("http://" + admin + "/metrics")
 	if err != nil {
@@ -75,7 +75,7 @@ func mallocs(t *testing.T, admin string) float64 {
 	defer resp.Body.Close()
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
-		if value, ok := strings.CutPrefix(lines.Text(), "go_memstats_mallocs_total "); ok {
+		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
 			n, err := strconv.ParseFloat(value, 64)
 			if err != nil {
 				t.Fatal(err)
@@ -83,6 +83,6 @@ func mallocs(t *testing.T, admin string) float64 {
 			return n
 		}
 	}
-	t.Fatal("the program does not tell what it allocates")
+	t.Fatalf("the program does not tell %s", name)
 	return 0
 }
