@@ -249,7 +249,7 @@ func (f *finishing) intend() error {
 	}
 	f.intent = intents.Get().(*[]byte)
 	*f.intent = slices.Grow((*f.intent)[:0], size)[:size]
-	f.final.Intent = *f.intent
+	f.final.Intent, f.final.IntentBorrowed = *f.intent, true
 	return packing.Into(f.final.Intent, f.append)
 }
 

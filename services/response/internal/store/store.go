@@ -129,8 +129,11 @@ type Final struct {
 	// Borrowed says that Stored may change when the store has said that it is kept.
 	Borrowed bool
 	// Intent is the marshalled AppendMessagesRequest to the session. Empty
-	// means none. It may change when the store has returned.
+	// means none. The store keeps it, unless it is borrowed.
 	Intent []byte
+	// IntentBorrowed says that Intent may change when the store has said that it is
+	// kept.
+	IntentBorrowed bool
 	// Journaled says that pieces of the log may have been stored, which Log now
 	// takes the place of.
 	Journaled bool

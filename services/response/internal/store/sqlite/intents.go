@@ -66,7 +66,11 @@ func intent(c store.Columns, final store.Final) sqlite.Stmt {
 	v.Text(c.ID)
 	v.Text(c.Owner)
 	v.Int(c.Finish)
-	v.Borrow(final.Intent)
+	if final.IntentBorrowed {
+		v.Borrow(final.Intent)
+	} else {
+		v.Lend(final.Intent)
+	}
 	return sqlite.Stmt{Query: addIntentSQL, Values: v}
 }
 
