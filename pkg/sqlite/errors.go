@@ -15,6 +15,9 @@ var errNoRow = errors.New("sqlite: no row to scan")
 
 // code returns SQLite's extended result code, 0 for other errors.
 func code(err error) int {
+	if err == nil {
+		return 0
+	}
 	var f *failure
 	if errors.As(err, &f) {
 		return f.code

@@ -267,38 +267,43 @@ func (s *Store) Add(ctx context.Context, final store.Final, instance string) err
 		return err
 	}
 	defer c.Release()
-	var room [2]sqlite.Stmt
-	list := append(room[:0], whole(c, instance, log, final))
-	defer func() { list[0].Values.Release() }()
-	if final.Intent != nil {
-		list = append(list, intent(c, final))
-	}
-	if s.fresh.Claim(c.ID) {
-		later, err := s.db.Later(ctx, list...)
-		if err != nil {
-			return err
+	stmt := whole(c, instance, log, final)
+	defer stmt.Values.Release()
+	fresh := s.fresh.Claim(c.ID)
+	switch {
+	case final.Intent != nil:
+		err = s.addIntended(ctx, fresh, c, stmt, intent(c, final))
+	case fresh:
+		var later *sqlite.Later
+		if later, err = s.db.Later(ctx, stmt); err == nil {
+			err = later.Join(ctx)
 		}
-		if final.Intent != nil {
-			s.intend(c.ID, later)
-		}
-		return later.Join(ctx)
-	}
-	if final.Intent == nil {
-		_, err = s.db.Run(ctx, list[0])
-	} else {
-		err = s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
-			for _, stmt := range list {
-				if _, err := tx.Run(ctx, stmt); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+	default:
+		_, err = s.db.Run(ctx, stmt)
 	}
 	if sqlite.IsUniqueViolation(err) {
 		return store.ErrExists
 	}
 	return err
+}
+
+// addIntended adds a row and its intent, all or nothing.
+func (s *Store) addIntended(ctx context.Context, fresh bool, c store.Columns, row, intent sqlite.Stmt) error {
+	if !fresh {
+		return s.db.Write(ctx, func(ctx context.Context, tx *sqlite.Tx) error {
+			if _, err := tx.Run(ctx, row); err != nil {
+				return err
+			}
+			_, err := tx.Run(ctx, intent)
+			return err
+		})
+	}
+	later, err := s.db.Later(ctx, row, intent)
+	if err != nil {
+		return err
+	}
+	s.intend(c.ID, later)
+	return later.Join(ctx)
 }
 
 const addSQL = `insert into responses (id, owner, request_id, session_id, state, instance, create_micros,
