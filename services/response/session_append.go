@@ -143,6 +143,12 @@ func (s *Service) appendLeft(before time.Time) {
 			s.deps.Logger.Warn("pending appends cannot be read", "error", err)
 			return
 		}
+		var done []string // settled together: after a crash there may be thousands, most of them done before
+		settle := func(ids []string, note string) bool {
+			ctx, cancel := callctx.Lasting(s.life, s.cfg.StoreTimeout)
+			defer cancel()
+			return s.store.Settle(ctx, ids, note) == nil
+		}
 		progress := false
 		for _, intent := range intents {
 			req := new(sessionv1.AppendMessagesRequest)
@@ -154,13 +160,15 @@ func (s *Service) appendLeft(before time.Time) {
 				})
 				result, note = s.appendNow(ctx, req)
 			}
-			if result == appendRetry {
-				continue
+			switch result {
+			case appendDone:
+				done = append(done, intent.ResponseID)
+			case appendRefused:
+				progress = settle([]string{intent.ResponseID}, note) || progress
 			}
-			ctx, cancel := callctx.Lasting(s.life, s.cfg.StoreTimeout)
-			err := s.store.Settle(ctx, []string{intent.ResponseID}, note)
-			cancel()
-			progress = progress || err == nil
+		}
+		if len(done) > 0 {
+			progress = settle(done, "") || progress
 		}
 		if !progress || len(intents) < batch {
 			return
