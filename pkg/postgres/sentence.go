@@ -1,14 +1,10 @@
 package postgres
 
 import (
-	"context"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // severalRows is how many rows one statement inserts, where so many are there; else
@@ -17,15 +13,16 @@ const severalRows = 8
 
 // sentence is what is sent for a commit.
 type sentence struct {
-	batch pgx.Batch
-	parts []part // by statement
+	parts []part // its statements
 	told  []*DB  // whose outboxes grow
 }
 
-// part says whose a statement is.
+// part is a statement.
 type part struct {
-	call *call // nil where it is several calls', or of the outbox
-	must bool
+	call  *call // whose it is; nil where it is several calls', or of the outbox
+	must  bool
+	query string
+	args  []any
 }
 
 // text is what a statement as it is sent depends on.
@@ -136,7 +133,7 @@ func (w *Writer) rows(s *sentence, calls []*call) {
 }
 
 func (s *sentence) add(p part, query string, args []any) {
-	s.batch.Queue(query, args...)
+	p.query, p.args = query, args
 	s.parts = append(s.parts, p)
 }
 
@@ -175,34 +172,6 @@ func rowsText(query string, width, rows int) string {
 	}
 	out.WriteByte(')')
 	return out.String()
-}
-
-// What send says where no single statement failed.
-const (
-	notRun  = -1 // nothing was run: a statement cannot be prepared, or its arguments not packed
-	unknown = -2 // the connection or the commit failed
-)
-
-// send runs a sentence as one transaction. Where it fails it says which statement
-// the server did not take, or notRun, or unknown.
-func (w *Writer) send(ctx context.Context, s *sentence) (failed int, err error) {
-	results := w.pool.SendBatch(ctx, &s.batch)
-	failed = unknown
-	for i := range s.parts {
-		if _, err = results.Exec(); err == nil {
-			continue
-		}
-		if server, ok := err.(*pgconn.PgError); ok && server != nil { // not wrapped: of this statement
-			failed = i
-		} else if !IsUnavailable(err) && ctx.Err() == nil {
-			failed = notRun
-		}
-		break
-	}
-	if closed := results.Close(); err == nil {
-		err = closed // the commit's
-	}
-	return failed, err
 }
 
 // refused says that the server did not take a statement for a reason that lies in

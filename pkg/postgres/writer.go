@@ -61,8 +61,12 @@ type Writer struct {
 	queue   chan *call
 	closing chan struct{}
 	over    chan struct{}
-	texts   map[text]string // made so far; owned by the loop
-	alone   sync.WaitGroup  // of those who run calls in transactions of their own
+	alone   sync.WaitGroup // of those who run calls in transactions of their own
+
+	// Owned by the loop.
+	texts    map[text]string // made so far
+	prepared []*pgconn.StatementDescription
+	packed   packed
 
 	commits, writes atomic.Uint64
 }
