@@ -149,31 +149,50 @@ func (w *Writer) Close() {
 // A ctx that ends takes the call out of the queue. Once it was sent, Commit waits
 // for its answer: for as long as the most patient of those that share the commit.
 func (db *DB) Commit(ctx context.Context, stmts ...Stmt) error {
-	if err := ctx.Err(); err != nil {
+	queued, err := db.Queue(ctx, stmts...)
+	if err != nil {
 		return err
+	}
+	return queued.Wait()
+}
+
+// Queued is a call that [DB.Queue] has queued.
+type Queued struct{ call *call }
+
+// Queue begins what [DB.Commit] does: calls that are queued when it has returned are
+// run later. Wait must be called.
+func (db *DB) Queue(ctx context.Context, stmts ...Stmt) (Queued, error) {
+	if err := ctx.Err(); err != nil {
+		return Queued{}, err
 	}
 	w := db.writer
 	c := &call{db: db, ctx: ctx, stmts: stmts, record: outbox.From(ctx), done: make(chan struct{})}
 	select {
 	case <-w.closing:
-		return ErrClosed
+		return Queued{}, ErrClosed
 	default:
 	}
 	select {
 	case w.queue <- c:
+		return Queued{c}, nil
 	case <-w.closing:
-		return ErrClosed
+		return Queued{}, ErrClosed
 	case <-ctx.Done():
-		return ctx.Err()
+		return Queued{}, ctx.Err()
 	}
+}
+
+// Wait waits for the commit, once, and returns what Commit does.
+func (q Queued) Wait() error {
+	c := q.call
 	select {
 	case <-c.done:
 		return c.err
-	case <-ctx.Done():
+	case <-c.ctx.Done():
 		if c.state.CompareAndSwap(waiting, dropped) {
-			return ctx.Err()
+			return c.ctx.Err()
 		}
-	case <-w.over:
+	case <-c.db.writer.over:
 		if c.state.CompareAndSwap(waiting, dropped) {
 			return ErrClosed
 		}

@@ -43,6 +43,7 @@ func (d *draft) doubt() error {
 func (d *draft) leave() {
 	if d.entry != nil {
 		d.entry.leave()
+		d.entry = nil
 	}
 }
 

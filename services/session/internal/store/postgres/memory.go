@@ -29,7 +29,7 @@ type memory struct {
 // entry is one session. All but id and turn are changed under the memory's mu.
 type entry struct {
 	id      string
-	turn    chan struct{}  // held by the write that is built on it
+	turn    chan struct{}  // held by who builds a write on it
 	session *store.Session // never changed
 	// known says that this process made the session's last change: who now comes with
 	// messages that are there would be late. ids are of those that it has added of late.
@@ -84,7 +84,7 @@ func (m *memory) saw(session *store.Session) {
 	}
 }
 
-// wrote takes in a session as this process wrote it on top of e, nil for a new one,
+// wrote takes in a session as this process writes it on top of e, nil for a new one,
 // with its new messages. The session is kept.
 func (m *memory) wrote(e *entry, session *store.Session, messages []*store.Message) {
 	m.mu.Lock()

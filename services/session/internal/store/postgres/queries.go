@@ -65,11 +65,11 @@ func queriesFor(db *postgres.DB) queries {
 	return queries{
 		insert: `insert into ` + sessions + ` (` + sessionColumns + `) overriding system value values`,
 		move: `update ` + sessions + ` set update_time = $1, last_active_time = greatest(last_active_time, $2), version = $3, message_count = $4
-			where session_key = $5 and version = $6 and update_time = $7`,
+			where session_key = $5 and version = $6 and update_time = $7 and message_count = $8`,
 		update: `update ` + sessions + ` set user_id = $1, title = $2, state = $3, details = $4, create_time = $5,
 			update_time = $6, last_active_time = greatest(last_active_time, $7), idle_timeout_us = $8, expire_time = $9, end_time = $10, version = $11,
 			message_count = $12, forked_from_session_id = $13, forked_from_message_id = $14, request_digest = $15
-			where session_key = $16 and version = $17 and update_time = $18`,
+			where session_key = $16 and version = $17 and update_time = $18 and message_count = $19`,
 		message: `insert into ` + db.Table("messages") + ` (session_key, position, message_id, role, version, create_time, tokens, body) values`,
 		change:  `insert into ` + db.Table("changes") + ` (session_key, version, kind, first_position, last_position) values`,
 		// The rows are held in the order of their keys, so that replicas that touch

@@ -51,19 +51,24 @@ func (s *Store) transaction(ctx context.Context, fn func(ctx context.Context, tx
 	}))
 }
 
-// commit writes what was gathered, and remembers it.
+// commit writes what was gathered. Who comes next builds on it before it is committed,
+// and is queued behind it.
 func (d *draft) commit(ctx context.Context) error {
 	list, err := d.statements()
 	if err != nil {
 		return err
 	}
 	// The record must stay where the writer runs the call in a transaction of its own.
-	if err = d.s.db.Commit(outbox.With(ctx, outbox.From(ctx)), list...); err != nil {
-		d.s.memory.forget(d.to.ID)
+	queued, err := d.s.db.Queue(outbox.With(ctx, outbox.From(ctx)), list...)
+	if err != nil {
 		return err
 	}
 	d.s.memory.wrote(d.entry, d.to, d.add.Messages)
-	return nil
+	d.leave()
+	if err = queued.Wait(); err != nil {
+		d.s.memory.forget(d.to.ID)
+	}
+	return err
 }
 
 // statements are what writes d. Rows of one kind come in this order in every call.
@@ -84,7 +89,7 @@ func (d *draft) statements() ([]postgres.Stmt, error) {
 		}})
 	case store.Moved(d.from, s):
 		list = append(list, postgres.Stmt{Query: q.move, Must: true, Args: []any{
-			s.UpdateTime, s.LastActiveTime, s.Version, s.MessageCount, s.Key, d.from.Version, d.from.UpdateTime,
+			s.UpdateTime, s.LastActiveTime, s.Version, s.MessageCount, s.Key, d.from.Version, d.from.UpdateTime, d.from.MessageCount,
 		}})
 	default:
 		details, err := s.EncodeDetails()
@@ -95,7 +100,7 @@ func (d *draft) statements() ([]postgres.Stmt, error) {
 			s.UserID, s.Title, s.State, details, s.CreateTime,
 			s.UpdateTime, s.LastActiveTime, s.IdleTimeout.Microseconds(), s.ExpireTime,
 			timeOrNull(s.EndTime), s.Version, s.MessageCount, s.ForkedFromSession, s.ForkedFromMessage, s.RequestDigest,
-			s.Key, d.from.Version, d.from.UpdateTime,
+			s.Key, d.from.Version, d.from.UpdateTime, d.from.MessageCount,
 		}})
 	}
 	for _, m := range d.add.Messages {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -151,6 +152,34 @@ func TestTurnSharesCommits(t *testing.T) {
 	same(t, r.shared(r.append("chosen", "a")), uint64(4))
 	if again := r.create(id); !errors.Is(again, store.ErrExists) {
 		t.Errorf("got %v", again)
+	}
+}
+
+// Who comes while another's write is under way builds on that.
+func TestCallsToOneSessionShareCommits(t *testing.T) {
+	t.Parallel()
+	r := replicas(t, 1)[0]
+	id := ids.New("ses")
+	if err := r.create(id); err != nil {
+		t.Fatal(err)
+	}
+	const callers, each = 8, 10
+	var group sync.WaitGroup
+	for caller := range callers {
+		group.Go(func() {
+			for i := range each {
+				if err := r.append(id, fmt.Sprintf("%d.%d", caller, i)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	same(t, r.shared(), uint64(1+callers*each))
+	same(t, r.session(id).MessageCount, int64(callers*each))
+	list, err := r.store.Messages(t.Context(), store.MessageQuery{Key: r.session(id).Key, Limit: 1000})
+	if err != nil || len(list) != callers*each {
+		t.Errorf("%d messages, %v", len(list), err)
 	}
 }
 
