@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"sync"
@@ -357,7 +358,9 @@ func (j *Journal) Close() error {
 		errs = append(errs, active.file.Close())
 	}
 	for _, s := range j.spare {
-		errs = append(errs, os.Remove(segmentPath(j.cfg.Dir, s.number)))
+		if err := os.Remove(segmentPath(j.cfg.Dir, s.number)); !errors.Is(err, fs.ErrNotExist) { // one may never have been made
+			errs = append(errs, err)
+		}
 	}
 	j.spare = nil
 	return errors.Join(append(errs, j.closeSlates())...)
