@@ -15,6 +15,7 @@ type draft struct {
 	found *facts
 	ops   []op
 	read  *write // of a session that was read, while it may not be durable
+	seen  *entry // the last session that was read
 }
 
 // op is what a transaction does to one session.
@@ -68,6 +69,9 @@ func (d *draft) SessionByKey(_ context.Context, key int64) (*store.Session, erro
 	if !ok {
 		return nil, &lacking{key: key}
 	}
+	if id == "" {
+		return nil, store.ErrNotFound
+	}
 	session, err := d.session(id)
 	if err != nil {
 		return nil, err
@@ -96,6 +100,7 @@ func (d *draft) session(id string) (*store.Session, error) {
 		}
 		d.read = e.last
 	}
+	d.seen = e
 	return e.session, nil
 }
 
@@ -113,6 +118,9 @@ func (d *draft) MessagesByID(_ context.Context, key int64, ids []string) (map[st
 				found[message.ID] = message
 			}
 		}
+	}
+	if e == nil && d.seen != nil && d.seen.session != nil && d.seen.session.Key == key {
+		return nil, &lacking{id: d.seen.id} // forgotten since
 	}
 	if e == nil || e.session == nil || e.session.Key != key {
 		return found, nil
@@ -198,6 +206,7 @@ func (d *draft) absent(id string) (*entry, error) {
 	case e != nil && e.last != nil && !e.last.settled():
 		return nil, &lacking{last: e.last}
 	case e != nil:
+		d.s.fresh.Claim(id) // so that it is not new once this is forgotten
 		return e, nil
 	case d.s.fresh.Claim(id):
 		return &entry{id: id}, nil

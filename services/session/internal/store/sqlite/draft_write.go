@@ -35,9 +35,12 @@ func (d *draft) write(ctx context.Context) (*write, error) {
 		}
 		if ok {
 			bare.replaced(w)
-		} else if w.later = nil; !bare.settled() {
-			return nil, &lacking{last: bare}
+		} else {
+			w.later = nil
 		}
+	}
+	if w.later == nil && bare != nil && !bare.settled() { // it may have been refused by now
+		return nil, &lacking{last: bare}
 	}
 	if w.later == nil {
 		if w.later, _, err = d.s.later(*o, func(list ...sqlite.Stmt) (*sqlite.Later, bool, error) {
@@ -63,12 +66,12 @@ func (m *memory) take(o *op, w *write) {
 			e.bare = w
 		}
 		m.put(e)
-		m.append(e, false, o.add.Messages)
+		m.append(e, o.add.Messages)
 		return
 	}
-	stored := e.stored()
+	m.trim(e)
 	e.session, e.last, e.bare = o.session, w, nil
-	m.append(e, stored, o.add.Messages)
+	m.append(e, o.add.Messages)
 	m.evict()
 }
 

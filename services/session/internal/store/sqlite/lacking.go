@@ -29,7 +29,7 @@ func (*lacking) Error() string { return "session store: not in memory" }
 
 // facts are what was read for a transaction that lacked it.
 type facts struct {
-	ids      map[int64]string // of sessions by their keys
+	ids      map[int64]string // of sessions by their keys; empty for none
 	messages *entry           // of which the rest is, as it was
 	trims    int
 	found    map[string]*store.Message // nil for what is not there
@@ -44,7 +44,7 @@ func (s *Sole) fetch(ctx context.Context, lack *lacking, found *facts) error {
 		return s.load(ctx, lack.id)
 	case lack.key != 0:
 		id, err := s.idOf(ctx, lack.key)
-		if err != nil {
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 		if found.ids == nil {
@@ -63,7 +63,7 @@ func (s *Sole) load(ctx context.Context, id string) error {
 	m := s.memory
 	m.mu.Lock()
 	l := m.loading[id]
-	if l == nil {
+	if l == nil || l.stale { // who comes now reads anew
 		l = &loading{}
 		m.loading[id] = l
 	}
@@ -75,7 +75,7 @@ func (s *Sole) load(ctx context.Context, id string) error {
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if l.readers--; l.readers == 0 {
+	if l.readers--; l.readers == 0 && m.loading[id] == l {
 		delete(m.loading, id)
 	}
 	if err != nil {
@@ -94,11 +94,7 @@ func (s *Sole) load(ctx context.Context, id string) error {
 // have failed it waits for those that have not.
 func (s *Sole) stored(ctx context.Context, id string, suspect bool) (*store.Session, error) {
 	if suspect {
-		rows, err := s.db.Query(ctx, `select 1`)
-		if err == nil {
-			err = rows.Close()
-		}
-		if err != nil {
+		if err := s.settle(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -113,13 +109,27 @@ func (s *Sole) stored(ctx context.Context, id string, suspect bool) (*store.Sess
 	return scanSession(rows)
 }
 
+// settle returns when the tables have all that was written until now.
+func (s *Sole) settle(ctx context.Context) error {
+	rows, err := s.db.Query(ctx, `select 1`)
+	if err != nil {
+		return err
+	}
+	return rows.Close()
+}
+
 // idOf returns the id of the session of a key.
 func (s *Sole) idOf(ctx context.Context, key int64) (string, error) {
 	s.memory.mu.Lock()
-	e := s.memory.byKey[key]
+	e, failures := s.memory.byKey[key], s.memory.failures
 	s.memory.mu.Unlock()
 	if e != nil {
 		return e.id, ctx.Err()
+	}
+	if failures > 0 {
+		if err := s.settle(ctx); err != nil {
+			return "", err
+		}
 	}
 	rows, err := s.db.Peek(ctx, `select id from sessions where session_key = ?`, key)
 	if err != nil {
@@ -159,7 +169,7 @@ func (s *Sole) find(ctx context.Context, lack *lacking, found *facts) error {
 		m.mu.Unlock()
 		return nil
 	}
-	key, trims, few := e.session.Key, e.trims, e.ids == nil && e.session.MessageCount < maxIDs/2
+	key, trims, few := e.session.Key, e.trims, e.ids == nil && e.session.MessageCount < int64(m.bounds.ids/2)
 	m.mu.Unlock()
 	if few {
 		ids, err := s.messageIDs(ctx, key)

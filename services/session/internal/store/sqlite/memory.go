@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
@@ -9,20 +10,25 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Bounds of what is remembered.
-const (
-	// maxEntries is how many sessions are, or are known not to be there.
-	maxEntries = 4096
-	// maxBytes bounds the bodies of all messages, maxTail those of one session.
-	maxBytes, maxTail = 8 << 20, 256 << 10
-	// maxIDs is how many ids of messages of a session are.
-	maxIDs = 512
-)
+// bounds of what is remembered.
+type bounds struct {
+	entries int // sessions that are, or are known not to be there
+	bytes   int // of all messages
+	tail    int // bytes of those of one session
+	ids     int // of messages of a session
+}
+
+var usual = bounds{entries: 4096, bytes: 8 << 20, tail: 256 << 10, ids: 512}
+
+// messageSize is what a message takes beside its body and id, about.
+const messageSize = 160
 
 // memory is what a process knows of sessions that it alone writes: all that is not in
 // the tables yet, and some of what is. It is safe for concurrent use. Entries are
 // changed under mu.
 type memory struct {
+	bounds bounds
+
 	mu      sync.Mutex
 	byID    map[string]*entry
 	byKey   map[int64]*entry
@@ -50,16 +56,18 @@ type entry struct {
 	// bare is its insertion without messages, while that may be replaced.
 	bare *write
 
-	tail  []*store.Message    // the newest messages, without a gap; all that may not be in the tables
-	size  int                 // of their bodies
-	trims int                 // how often tail became shorter
-	ids   map[string]struct{} // of all its messages; nil where only the tail and the table know
+	tail   []*store.Message // the newest messages, without a gap; all that may not be in the tables
+	size   int              // of these
+	trims  int              // how often tail became shorter
+	mark   *sqlite.Later    // once the tables have it, they have the first marked of tail; nil for none
+	marked int
+	ids    map[string]struct{} // of all its messages; nil where only the tail and the table know
 
 	before, behind *entry
 }
 
 func newMemory() *memory {
-	m := &memory{byID: map[string]*entry{}, byKey: map[int64]*entry{}, loading: map[string]*loading{}}
+	m := &memory{bounds: usual, byID: map[string]*entry{}, byKey: map[int64]*entry{}, loading: map[string]*loading{}}
 	m.oldest.before, m.oldest.behind = &m.oldest, &m.oldest
 	return m
 }
@@ -114,7 +122,7 @@ func (m *memory) unlink(e *entry) {
 // evict forgets what was not used for the longest time, as far as the tables have it.
 // mu is held.
 func (m *memory) evict() {
-	for len(m.byID) > maxEntries || m.bytes > maxBytes {
+	for len(m.byID) > m.bounds.entries || m.bytes > m.bounds.bytes {
 		e := m.oldest.behind
 		if e == &m.oldest || !e.stored() {
 			return
@@ -136,6 +144,38 @@ func (m *memory) written(id string) {
 	}
 }
 
+// allWritten is written of all sessions. mu is not held.
+func (m *memory) allWritten() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range m.loading {
+		l.stale = true
+	}
+}
+
+// touch notes uses that are on their way into the tables, and says whether all those
+// sessions are known. mu is not held.
+func (m *memory) touch(uses []store.Use, later *sqlite.Later) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := true
+	for _, use := range uses {
+		e := m.byKey[use.Key]
+		if e == nil {
+			all = false
+			continue
+		}
+		m.written(e.id)
+		e.touched = later
+		if e.session.State == store.Active && e.session.LastActiveTime.Before(use.At) {
+			used := *e.session
+			used.LastActiveTime = use.At
+			e.session = &used
+		}
+	}
+	return all
+}
+
 // forget forgets a session whose write has failed: only its tables know what is
 // left of it.
 func (m *memory) forget(id string) {
@@ -147,22 +187,37 @@ func (m *memory) forget(id string) {
 }
 
 // append adds messages that were written to the tail. mu is held.
-func (m *memory) append(e *entry, stored bool, messages []*store.Message) {
-	if stored && e.size > maxTail {
-		m.bytes -= e.size
-		e.tail, e.size, e.trims = nil, 0, e.trims+1
-	}
+func (m *memory) append(e *entry, messages []*store.Message) {
 	for _, message := range messages {
 		e.tail = append(e.tail, message)
-		e.size += len(message.Body)
-		m.bytes += len(message.Body)
+		e.size += size(message)
+		m.bytes += size(message)
 		if e.ids != nil {
 			e.ids[message.ID] = struct{}{}
 		}
 	}
-	if len(e.ids) > maxIDs {
+	if len(e.ids) > m.bounds.ids {
 		e.ids = nil
 	}
+}
+
+func size(m *store.Message) int { return messageSize + len(m.ID) + len(m.Body) }
+
+// trim shortens a tail that is long by what the tables have. One that is always written
+// to is marked first: its newest messages are never in the tables. mu is held.
+func (m *memory) trim(e *entry) {
+	if e.mark == nil && e.size > m.bounds.tail {
+		e.mark, e.marked = e.last.later, len(e.tail)
+	}
+	if e.mark == nil || !e.mark.Stored() {
+		return
+	}
+	for _, message := range e.tail[:e.marked] {
+		e.size -= size(message)
+		m.bytes -= size(message)
+	}
+	e.tail = slices.Clone(e.tail[e.marked:])
+	e.mark, e.marked, e.trims = nil, 0, e.trims+1
 }
 
 // base is the position of the last message that the tail does not have.

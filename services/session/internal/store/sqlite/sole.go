@@ -100,6 +100,9 @@ func (s *Sole) writeTables(ctx context.Context, fn func(ctx context.Context, tx 
 	err := s.Store.Write(ctx, func(ctx context.Context, tx store.Tx) error {
 		return fn(ctx, &noting{Tx: tx, changed: &changed})
 	})
+	for _, session := range changed {
+		s.fresh.Claim(session.ID) // no id is new that a session here has
+	}
 	s.memory.mu.Lock()
 	defer s.memory.mu.Unlock()
 	for _, session := range changed {
@@ -181,10 +184,12 @@ func (s *Sole) current(ctx context.Context, id string) (*store.Session, error) {
 		case last == nil || last.settled():
 			return session, nil
 		default:
-			if err := last.Wait(ctx); err != nil {
+			if err := last.Wait(ctx); err == nil {
+				return session, nil
+			} else if ctx.Err() != nil {
 				return nil, known(err)
 			}
-			return session, nil
+			// It failed and was forgotten: the tables know what is left.
 		}
 	}
 }
@@ -200,8 +205,10 @@ func (s *Sole) Messages(ctx context.Context, q store.MessageQuery) ([]*store.Mes
 	tail, base, last := e.tail, e.base(), e.last
 	s.memory.mu.Unlock()
 	if last != nil {
-		if err := last.Wait(ctx); err != nil {
+		if err := last.Wait(ctx); err != nil && ctx.Err() != nil {
 			return nil, known(err)
+		} else if err != nil { // and was forgotten: the tables know what is left
+			return s.Store.Messages(ctx, q)
 		}
 	}
 
@@ -263,20 +270,14 @@ func (s *Sole) Touch(ctx context.Context, uses []store.Use) error {
 	if err != nil {
 		return known(err)
 	}
-	s.memory.mu.Lock()
-	defer s.memory.mu.Unlock()
-	for _, use := range uses {
-		e := s.memory.byKey[use.Key]
-		if e == nil {
-			continue
-		}
-		s.memory.written(e.id)
-		e.touched = later
-		if e.session.State == store.Active && e.session.LastActiveTime.Before(use.At) {
-			used := *e.session
-			used.LastActiveTime = use.At
-			e.session = &used
-		}
+	if s.memory.touch(uses, later) {
+		return nil
 	}
+	// Who reads one of the others meanwhile knows nothing of its use.
+	if err := s.settle(ctx); err != nil {
+		return known(err)
+	}
+	s.memory.allWritten()
+	s.memory.touch(uses, later)
 	return nil
 }

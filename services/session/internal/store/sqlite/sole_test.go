@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/gptmesh/gptmesh/pkg/journal"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
@@ -21,13 +22,25 @@ type sole struct {
 
 func openSole(t testing.TB, dir string) *sole {
 	t.Helper()
+	return openWith(t, dir, journal.Config{Segment: 64 << 10}, sqlite.DefaultBusyTimeout)
+}
+
+// openQuick is openSole without the flushes.
+func openQuick(t testing.TB, dir string) *sole {
+	t.Helper()
+	return openWith(t, dir, journal.Config{Segment: 64 << 10, NoSync: true}, sqlite.DefaultBusyTimeout)
+}
+
+func openWith(t testing.TB, dir string, cfg journal.Config, busy time.Duration) *sole {
+	t.Helper()
 	s := &sole{dir: dir}
 	var err error
-	if s.journal, err = journal.Open(journal.Config{Dir: filepath.Join(dir, "journal"), Segment: 64 << 10}); err != nil {
+	cfg.Dir = filepath.Join(dir, "journal")
+	if s.journal, err = journal.Open(cfg); err != nil {
 		t.Fatal(err)
 	}
 	s.db, err = sqlite.Open(t.Context(), sqlite.Config{
-		Path: filepath.Join(dir, "session.db"), Synchronous: sqlite.Off, Journal: s.journal, Name: "session", Alone: true,
+		Path: filepath.Join(dir, "session.db"), Synchronous: sqlite.Off, Journal: s.journal, Name: "session", Alone: true, BusyTimeout: busy,
 	})
 	if err != nil {
 		t.Fatal(err)
