@@ -75,7 +75,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	}
 	if s.doer == nil {
 		if s.doer, err = upstream.New(upstream.Config{
-			DialTimeout: cfg.Timeouts.Connect, TLSTimeout: cfg.Timeouts.Connect, HTTP2: cfg.HTTP2, Stacks: &s.stacks,
+			DialTimeout: cfg.Timeouts.Connect, TLSTimeout: cfg.Timeouts.Connect, HTTP2: cfg.HTTP2, Stacks: &s.stacks, MaxIdlePerHost: idlePerHost,
 		}); err != nil {
 			return nil, err
 		}
@@ -106,6 +106,11 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	s.calls.init()
 	return s, nil
 }
+
+// idlePerHost is how many connections to a server are kept for a minute while nobody uses
+// them: as many as there were calls at once, as a rule, since many that end together are
+// followed by as many that would have to dial.
+const idlePerHost = 1024
 
 // Register adds the room to a server.
 func (s *Service) Register(registrar grpc.ServiceRegistrar) {
