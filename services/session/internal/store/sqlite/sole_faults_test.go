@@ -177,6 +177,9 @@ func TestSoleKnowsTakenIDs(t *testing.T) {
 	if _, err := create(t.Context(), s, "source"); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := create(t.Context(), s, ids.At("ses", time.Now().Add(2*time.Millisecond))); err != nil { // ids are known from here on
+		t.Fatal(err)
+	}
 	if err := add(t.Context(), s, "source", []byte("a"), "one"); err != nil {
 		t.Fatal(err)
 	}
