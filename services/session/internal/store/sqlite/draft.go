@@ -51,13 +51,13 @@ func (d *draft) Session(_ context.Context, owner, id string) (*store.Session, er
 	if session == nil || session.Owner != owner {
 		return nil, store.ErrNotFound
 	}
-	return clone(session), nil
+	return session.Clone(), nil
 }
 
 // SessionByKey implements store.Tx.
 func (d *draft) SessionByKey(_ context.Context, key int64) (*store.Session, error) {
 	if o := d.ofKey(key); o != nil {
-		return clone(o.session), nil
+		return o.session.Clone(), nil
 	}
 	d.s.memory.mu.Lock()
 	e := d.s.memory.byKey[key]
@@ -79,7 +79,7 @@ func (d *draft) SessionByKey(_ context.Context, key int64) (*store.Session, erro
 	if session == nil || session.Key != key {
 		return nil, store.ErrNotFound
 	}
-	return clone(session), nil
+	return session.Clone(), nil
 }
 
 // session returns the session of an id as it is, nil for none.

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"slices"
 
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/session/internal/store"
@@ -119,7 +118,7 @@ func (o *op) statements(list []sqlite.Stmt) ([]sqlite.Stmt, error) {
 		v.Text(s.Owner)
 		fields(&v, s, details)
 		list = append(list, sqlite.Stmt{Query: insertKeyed, Values: v, Row: true})
-	case moved(o.entry.session, s):
+	case store.Moved(o.entry.session, s):
 		v := sqlite.NewValues(64)
 		v.Int(s.UpdateTime.UnixMicro())
 		v.Int(s.LastActiveTime.UnixMicro())
@@ -186,16 +185,4 @@ func fields(v *sqlite.Values, s *store.Session, details []byte) {
 	v.Text(s.ForkedFromSession)
 	v.Text(s.ForkedFromMessage)
 	v.Blob(s.RequestDigest)
-}
-
-// moved says whether a session was moved on, as by messages, and nothing else.
-func moved(from, to *store.Session) bool {
-	if from.Preferences != nil || to.Preferences != nil || len(from.Metadata)+len(to.Metadata) > 0 {
-		return false
-	}
-	return from.UserID == to.UserID && from.Title == to.Title && from.State == to.State &&
-		from.CreateTime.Equal(to.CreateTime) && from.IdleTimeout == to.IdleTimeout &&
-		from.ExpireTime.Equal(to.ExpireTime) && from.EndTime.Equal(to.EndTime) &&
-		from.ForkedFromSession == to.ForkedFromSession && from.ForkedFromMessage == to.ForkedFromMessage &&
-		slices.Equal(from.RequestDigest, to.RequestDigest)
 }

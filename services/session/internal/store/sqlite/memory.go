@@ -1,13 +1,11 @@
 package sqlite
 
 import (
-	"maps"
 	"slices"
 	"sync"
 
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/session/internal/store"
-	"google.golang.org/protobuf/proto"
 )
 
 // bounds of what is remembered.
@@ -226,14 +224,4 @@ func (e *entry) base() int64 {
 		return e.tail[0].Position - 1
 	}
 	return e.session.MessageCount
-}
-
-// clone is a session that its caller may change.
-func clone(s *store.Session) *store.Session {
-	out := *s
-	if s.Preferences != nil {
-		out.Preferences = proto.CloneOf(s.Preferences)
-	}
-	out.Metadata = maps.Clone(s.Metadata)
-	return &out
 }

@@ -143,7 +143,7 @@ func (s *Sole) Session(ctx context.Context, owner, id string) (*store.Session, e
 	if session == nil || session.Owner != owner {
 		return nil, store.ErrNotFound
 	}
-	return clone(session), nil
+	return session.Clone(), nil
 }
 
 // SessionByKey implements store.Store.
@@ -159,7 +159,7 @@ func (s *Sole) SessionByKey(ctx context.Context, key int64) (*store.Session, err
 	if session == nil || session.Key != key {
 		return nil, store.ErrNotFound
 	}
-	return clone(session), nil
+	return session.Clone(), nil
 }
 
 // current returns the session of an id as of its last durable write, nil for none.
