@@ -176,12 +176,14 @@ func (m *memory) touch(uses []store.Use, later *sqlite.Later) bool {
 
 // forget forgets a session whose write has failed: only its tables know what is
 // left of it.
-func (m *memory) forget(id string) {
+func (m *memory) forget(w *write) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.failures++
-	m.written(id)
-	m.drop(id)
+	m.written(w.id)
+	if e := m.byID[w.id]; e != nil && e.last == w { // else it was read again since, and may have been written
+		m.drop(w.id)
+	}
 }
 
 // append adds messages that were written to the tail. mu is held.

@@ -39,7 +39,7 @@ func (w *write) Wait(ctx context.Context) error {
 		return err
 	}
 	if err != nil {
-		w.memory.forget(w.id)
+		w.memory.forget(w)
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	w.mu.Lock()
