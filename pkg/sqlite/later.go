@@ -41,6 +41,7 @@ type Later struct {
 	beneath  *page // page of before
 	size     int
 	spelled  bool       // its record has a text that has no number
+	by       *Later     // what stands in its place; guarded by p.mu
 	refused  error      // what a Wait told of a write that is never run; guarded by p.mu
 	state    laterState // guarded by p.mu
 }
@@ -137,7 +138,7 @@ func (db *DB) Instead(ctx context.Context, earlier *Later, list ...Stmt) (l *Lat
 	l = p.make(db)
 	l.stmts, l.page = p.pages.keep(earlier.stmts, list, outbox.From(ctx))
 	l.before, l.beneath = earlier.stmts, earlier.page
-	earlier.stmts, earlier.page = nil, nil // over would clear them
+	earlier.stmts, earlier.page, earlier.by = nil, nil, l // over would clear them
 	earlier.over(p)
 	p.queue(l, earlier.sequence)
 	return l, true, nil
@@ -363,16 +364,17 @@ const (
 // apply runs what is queued, at most maxApply writes. The caller holds the turn.
 func (db *DB) apply(p *pending) error {
 	p.mu.Lock()
-	n := min(len(p.list), maxApply)
-	batch := append(p.batch[:0], p.list[:n]...)
-	for _, l := range batch {
-		if l.state == laterQueued {
-			l.state = laterRunning
-		}
-	}
-	p.list = p.list[:copy(p.list, p.list[n:])]
-	clear(p.list[len(p.list) : len(p.list)+n])
+	batch := p.take(p.batch[:0], maxApply)
+	beyond := beyond(batch)
 	p.mu.Unlock()
+	// The position goes past records whose writes were replaced by some that come
+	// later: these must not be lost then.
+	if beyond != nil && beyond.flight.Wait(context.Background()) != nil {
+		p.mu.Lock()
+		batch = p.take(batch, len(p.list))
+		p.mu.Unlock()
+	}
+	n := len(batch)
 	p.batch = batch
 	defer clear(batch)
 	if n == 0 && p.hold.none() {
@@ -430,6 +432,35 @@ func (db *DB) apply(p *pending) error {
 	p.applied.Store(position)
 	db.cfg.Journal.Applied(p.name, position)
 	return nil
+}
+
+// take moves the first writes of the list to batch, to be run. p.mu is held.
+func (p *pending) take(batch []*Later, most int) []*Later {
+	n := min(len(p.list), most)
+	for _, l := range p.list[:n] {
+		if l.state == laterQueued {
+			l.state = laterRunning
+		}
+	}
+	batch = append(batch, p.list[:n]...)
+	p.list = p.list[:copy(p.list, p.list[n:])]
+	clear(p.list[len(p.list) : len(p.list)+n])
+	return batch
+}
+
+// beyond is the last write behind a batch that stands in the place of one of it, nil
+// for none. The mu of their list is held.
+func beyond(batch []*Later) *Later {
+	var last *Later
+	for _, l := range batch {
+		for l.by != nil {
+			l = l.by
+		}
+		if l.sequence > batch[len(batch)-1].sequence && (last == nil || l.sequence > last.sequence) {
+			last = l
+		}
+	}
+	return last
 }
 
 // runLater runs one write's statements. One that fails by itself, which it must

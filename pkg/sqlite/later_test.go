@@ -458,3 +458,41 @@ func BenchmarkLater(b *testing.B) {
 		}
 	})
 }
+
+// TestReplacedBeyondTheCut runs so many writes that they are run in two commits, the
+// first of them replaced by the last: the first commit lets go of its record, and must
+// not before the other one's is on the disk.
+func TestReplacedBeyondTheCut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := openJournal(t, dir)
+	t.Cleanup(func() { _ = j.Close() })
+	db := open(t, Config{Path: filepath.Join(dir, "rows.db"), Journal: j, Name: "rows"})
+	db.pending.turn <- struct{}{} // nobody else runs them
+	write := func(id int) *Later {
+		l, err := db.Later(t.Context(), row(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	first := write(0)
+	for id := range maxApply {
+		write(id + 1)
+	}
+	if _, ok, err := db.Instead(t.Context(), first, row(0)); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	flushes := j.Stats().Flushes
+	err := db.apply(&db.pending)
+	<-db.pending.turn
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j.Stats().Flushes == flushes {
+		t.Error("the record of a replaced write was let go of, and that of the other is not on the disk")
+	}
+	if n := count(t, db); n != maxApply+1 {
+		t.Errorf("%d rows", n)
+	}
+}
