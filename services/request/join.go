@@ -35,8 +35,8 @@ func (s *Service) joinSession(ctx context.Context, turn *conversationv1.Turn, se
 			return joined{}, f
 		}
 		var err error
-		bounded, cancel := context.WithTimeout(ctx, s.cfg.SessionTimeout)
-		defer cancel()
+		bounded := s.sessionCall(ctx)
+		defer bounded.end()
 		stored, err = s.deps.Session.GetContext(bounded, &sessionv1.GetContextRequest{SessionId: sessionID, MaxTokens: s.cfg.MaxContextTokens})
 		if err != nil {
 			return joined{}, roomFault(err, "session")
@@ -243,20 +243,30 @@ func withMessages(turn *conversationv1.Turn, messages []*conversationv1.Message)
 	return out
 }
 
+// sessionCall is the context of a call of the session room, which is bounded. Its
+// deadline shares a timer with those of the requests.
+type sessionCall struct {
+	scope.Scope
+	s     *Service
+	until scope.Deadline
+}
+
+func (s *Service) sessionCall(ctx context.Context) *sessionCall {
+	c := &sessionCall{s: s}
+	c.StartAmong(&s.limits, &c.until, ctx, time.Now().Add(s.cfg.SessionTimeout), nil)
+	return c
+}
+
+func (c *sessionCall) end() {
+	c.s.limits.Remove(&c.until)
+	c.Cancel(nil)
+}
+
 // createSession makes the session of a request that asked for a new one.
 func (s *Service) createSession(ctx context.Context, id, userID string) error {
-	call := new(struct {
-		scope.Scope
-		until   scope.Deadline
-		request sessionv1.CreateSessionRequest
-	})
-	call.StartAmong(&s.limits, &call.until, ctx, time.Now().Add(s.cfg.SessionTimeout), nil)
-	defer func() {
-		s.limits.Remove(&call.until)
-		call.Cancel(nil)
-	}()
-	call.request.SessionId, call.request.UserId = id, userID
-	_, err := s.deps.Session.CreateSession(&call.Scope, &call.request)
+	bounded := s.sessionCall(ctx)
+	defer bounded.end()
+	_, err := s.deps.Session.CreateSession(bounded, &sessionv1.CreateSessionRequest{SessionId: id, UserId: userID})
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
 		return wasCancelled()
 	}

@@ -11,25 +11,30 @@ import (
 // crowd is how many ends wait where what may be sent before is worth a write of its own.
 const crowd = 16
 
-// end is finish. A stream waits for its turn on the stack that it waited for the model on,
-// and the rest runs on one that is lent.
+// end is finish, in its turn. A stream waits for that on the stack that it waited for the
+// model on, and the rest runs on one that is lent.
 func (r *run) end(ctx context.Context, err error) error {
 	r.parts.ending()
+	if !r.takeTurn() {
+		r.queue(ctx)
+	}
 	if !r.req.GetTurn().GetStream() {
 		return r.finish(ctx, err)
 	}
-	return r.endStream(ctx, err)
+	return r.finishStream(ctx, err)
 }
 
-func (r *run) endStream(ctx context.Context, err error) (told error) {
-	if !r.takeTurn() {
-		if r.s.waiting.Load() >= crowd {
-			r.s.stacks.Do(stacks.Func(func() { r.sendTokens(ctx) })) // to a client that may be slow: its time is not the store's
-		}
-		lasting, stop := callctx.Lasting(ctx, r.s.cfg.StoreTimeout)
-		r.awaitTurn(lasting)
-		stop()
+// queue waits for the turn. Many that wait send first what need not wait.
+func (r *run) queue(ctx context.Context) {
+	if r.s.waiting.Load() >= crowd {
+		r.s.stacks.Do(stacks.Func(func() { r.sendTokens(ctx) })) // to a client that may be slow: its time is not the store's
 	}
+	lasting, stop := callctx.Lasting(ctx, r.s.cfg.StoreTimeout)
+	defer stop()
+	r.awaitTurn(lasting)
+}
+
+func (r *run) finishStream(ctx context.Context, err error) (told error) {
 	r.s.stacks.Do(stacks.Func(func() { told = r.finish(ctx, err) }))
 	return told
 }

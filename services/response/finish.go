@@ -70,14 +70,10 @@ func (f *finishing) release() {
 // finish brings an answer to its end after the model call ended with err: row,
 // session, terminal chunk, in this order.
 func (r *run) finish(ctx context.Context, err error) error {
-	if !r.takeTurn() && r.s.waiting.Load() >= crowd {
-		r.sendTokens(ctx) // to a client that may be slow: its time is not the store's
-	}
+	defer r.giveTurn()
 	lastingCtx := &r.lasting
 	lastingCtx.Start(ctx, r.s.cfg.StoreTimeout)
 	defer lastingCtx.Stop()
-	r.awaitTurn(lastingCtx)
-	defer r.giveTurn()
 	state, failure := r.ending(ctx, err)
 	var events []*conversationv1.Event
 	var raw *conversationv1.RawChunk

@@ -23,12 +23,17 @@ type write struct {
 	by   *write // what stands in its place
 }
 
+// state says whether it is durable, as somebody has found out, and what stands in its
+// place.
+func (w *write) state() (done bool, by *write) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.done, w.by
+}
+
 // Wait implements durable.Write.
 func (w *write) Wait(ctx context.Context) error {
-	w.mu.Lock()
-	done, by := w.done, w.by
-	w.mu.Unlock()
-	switch {
+	switch done, by := w.state(); {
 	case done:
 		return nil
 	case by != nil:
@@ -43,7 +48,7 @@ func (w *write) Wait(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	w.mu.Lock()
-	by = w.by
+	by := w.by
 	w.done = by == nil
 	w.mu.Unlock()
 	if by != nil { // meanwhile, and then it says what became of this one
@@ -54,10 +59,7 @@ func (w *write) Wait(ctx context.Context) error {
 
 // Written implements durable.Write.
 func (w *write) Written(ctx context.Context) error {
-	w.mu.Lock()
-	done, by := w.done, w.by
-	w.mu.Unlock()
-	switch {
+	switch done, by := w.state(); {
 	case done:
 		return nil
 	case by != nil:
@@ -75,9 +77,8 @@ func (w *write) replaced(by *write) {
 
 // settled says whether it is durable, as somebody has found out.
 func (w *write) settled() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.done
+	done, _ := w.state()
+	return done
 }
 
 // join leaves the waiting to the group in ctx, or waits where there is none, though
