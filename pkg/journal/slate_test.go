@@ -159,6 +159,55 @@ func TestMoreThanASlateHolds(t *testing.T) {
 	}
 }
 
+// TestSlateThatIsNearlyFull has a group that goes on in memory that an earlier one has
+// left, before its slate is full: nothing of it is lost at any time.
+func TestSlateThatIsNearlyFull(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := slated(t, Config{Dir: dir, Segment: 64 << 10})
+	large, piece := strings.Repeat("x", slateSize+1), strings.Repeat("y", slateRest-2<<10)
+	add(t, j, "a", 0, large) // more than a slate holds
+	want := "first second " + large
+	gathering := func() (slated bool, spare int) {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		return j.slate.holds(j.buffer), cap(j.writing)
+	}
+	if slated, spare := gathering(); !slated || spare <= slateSize {
+		t.Fatal("there is no slate, or no memory to go on in")
+	}
+	var last uint64
+	var flight *Flight
+	for {
+		slated, spare := gathering()
+		if spare == 0 {
+			break
+		}
+		if !slated {
+			t.Fatal("the slate was left for new memory")
+		}
+		last, flight = j.Append("a", 0, text(piece))
+		want += " " + piece
+	}
+	for range 2 {
+		if err := flight.Written(t.Context(), last); err != nil {
+			t.Fatal(err)
+		}
+		j.soon.Stop()
+		if got := left(t, dir); got != want {
+			t.Fatalf("%d bytes of %d", len(got), len(want))
+		}
+		last, flight = j.Append("a", 0, text(piece))
+		want += " " + piece
+	}
+	if err := flight.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := left(t, dir); got != want {
+		t.Errorf("%d bytes of %d", len(got), len(want))
+	}
+}
+
 // TestSlateOfADiskThatFails has a group that does not reach the disk: what was written
 // of it is still there, and the journal goes on.
 func TestSlateOfADiskThatFails(t *testing.T) {
