@@ -25,3 +25,9 @@ func (s *Sole) Forget() {
 		}
 	}
 }
+
+// Hold keeps all others from what is remembered until it is released.
+func (s *Sole) Hold() (release func()) {
+	s.memory.mu.Lock()
+	return s.memory.mu.Unlock
+}

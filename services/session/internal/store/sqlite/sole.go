@@ -254,6 +254,35 @@ func (s *Sole) peek(ctx context.Context, q store.MessageQuery) ([]*store.Message
 	return scanMessages(rows)
 }
 
+// Sessions implements store.Store.
+func (s *Sole) Sessions(ctx context.Context, q store.SessionQuery) ([]*store.Session, error) {
+	list, err := s.Store.Sessions(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return list, s.reach(ctx)
+}
+
+// Changes implements store.Store.
+func (s *Sole) Changes(ctx context.Context, key, after int64, limit int) ([]store.Change, error) {
+	list, err := s.Store.Changes(ctx, key, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	return list, s.reach(ctx)
+}
+
+// reach returns once memory has all that was read from the tables, so that nothing older
+// is read next: a write is in the journal, and so it may be in the tables, a moment
+// before it is in memory.
+func (s *Sole) reach(ctx context.Context) error {
+	if err := s.take(ctx); err != nil {
+		return err
+	}
+	<-s.turn
+	return nil
+}
+
 // Touch implements store.Store. Uses are not waited for: the last of them may be lost
 // with the process.
 func (s *Sole) Touch(ctx context.Context, uses []store.Use) error {

@@ -92,6 +92,64 @@ func has(t testing.TB, s store.Store, id string) []string {
 	return names
 }
 
+// A write is in the tables before it is in memory: who reads the tables meanwhile waits,
+// and so reads nothing older next.
+func TestSoleReachesItsTables(t *testing.T) {
+	t.Parallel()
+	s := openQuick(t, t.TempDir())
+	t.Cleanup(func() { s.close(t) })
+	session, err := create(t.Context(), s, "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrote := make(chan error)
+	held := make(chan func())
+	go func() {
+		wrote <- s.Write(t.Context(), func(ctx context.Context, tx store.Tx) error {
+			now, err := tx.Session(ctx, "me", "s")
+			if err != nil {
+				return err
+			}
+			more := place(now, []store.Message{{ID: "m", Role: 2, CreateTime: epoch}}, nil, epoch)
+			if err := tx.Save(ctx, now, more); err != nil {
+				return err
+			}
+			held <- s.Hold()
+			return nil
+		})
+	}()
+	release := <-held
+	for {
+		changes, err := s.Store.Changes(t.Context(), session.Key, 1, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(changes) == 1 {
+			break
+		}
+	}
+	for name, read := range map[string]func(context.Context) error{
+		"changes": func(ctx context.Context) error { _, err := s.Changes(ctx, session.Key, 0, 10); return err },
+		"sessions": func(ctx context.Context) error {
+			_, err := s.Sessions(ctx, store.SessionQuery{Owner: "me", Limit: 10})
+			return err
+		},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		if err := read(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s are read ahead of memory: %v", name, err)
+		}
+		cancel()
+	}
+	release()
+	if err := <-wrote; err != nil {
+		t.Fatal(err)
+	}
+	if got := has(t, s, "s"); !slices.Equal(got, []string{"m"}) {
+		t.Errorf("messages %v", got)
+	}
+}
+
 // Many create the same sessions, append the same and other messages to them, read and
 // use them, while most of it is forgotten.
 func TestSoleTogether(t *testing.T) {
