@@ -15,7 +15,19 @@ const (
 // apply runs what is queued, at most maxApply writes. The caller holds the turn.
 func (db *DB) apply(p *pending) error {
 	p.mu.Lock()
-	batch := p.take(p.batch[:0], maxApply)
+	n := min(len(p.list), maxApply)
+	var last *Later
+	if n > 0 {
+		last = p.list[n-1]
+	}
+	p.mu.Unlock()
+	// A commit may outlive what is not in the journal yet, of this store and of others
+	// whose records come before. What the journal cannot take is run nevertheless.
+	if last != nil {
+		_ = last.flight.Wait(context.Background())
+	}
+	p.mu.Lock()
+	batch := p.take(p.batch[:0], n)
 	beyond := beyond(batch)
 	p.mu.Unlock()
 	// The position goes past records whose writes were replaced by some that come
@@ -25,7 +37,7 @@ func (db *DB) apply(p *pending) error {
 		batch = p.take(batch, len(p.list))
 		p.mu.Unlock()
 	}
-	n := len(batch)
+	n = len(batch)
 	p.batch = batch
 	defer clear(batch)
 	if n == 0 && p.hold.none() {

@@ -477,8 +477,12 @@ func TestReplacedBeyondTheCut(t *testing.T) {
 		return l
 	}
 	first := write(0)
+	last := first
 	for id := range maxApply {
-		write(id + 1)
+		last = write(id + 1)
+	}
+	if err := last.Wait(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	if _, ok, err := db.Instead(t.Context(), first, row(0)); !ok || err != nil {
 		t.Fatal(ok, err)
