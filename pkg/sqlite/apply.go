@@ -116,8 +116,8 @@ func (p *pending) take(batch []*Later, most int) []*Later {
 func beyond(batch []*Later) *Later {
 	var last *Later
 	for _, l := range batch {
-		for l.by != nil {
-			l = l.by
+		for by := l.by.Load(); by != nil; by = l.by.Load() {
+			l = by
 		}
 		if l.sequence > batch[len(batch)-1].sequence && (last == nil || l.sequence > last.sequence) {
 			last = l

@@ -39,10 +39,10 @@ type Later struct {
 	before   stmts // what it took the place of, until it is over
 	beneath  *page // page of before
 	size     int
-	spelled  bool       // its record has a text that has no number
-	by       *Later     // what stands in its place; guarded by p.mu
-	refused  error      // what a Wait told of a write that is never run; guarded by p.mu
-	state    laterState // guarded by p.mu
+	spelled  bool                  // its record has a text that has no number
+	by       atomic.Pointer[Later] // what stands in its place; set under p.mu
+	refused  error                 // what a Wait told of a write that is never run; guarded by p.mu
+	state    laterState            // guarded by p.mu
 }
 
 type laterState int8
@@ -137,9 +137,10 @@ func (db *DB) Instead(ctx context.Context, earlier *Later, list ...Stmt) (l *Lat
 	l = p.make(db)
 	l.stmts, l.page = p.pages.keep(earlier.stmts, list, outbox.From(ctx))
 	l.before, l.beneath = earlier.stmts, earlier.page
-	earlier.stmts, earlier.page, earlier.by = nil, nil, l // over would clear them
+	earlier.stmts, earlier.page = nil, nil // over would clear them
 	earlier.over(p)
 	p.queue(l, earlier.sequence)
+	earlier.by.Store(l)
 	return l, true, nil
 }
 
@@ -255,9 +256,16 @@ func (l *Later) Withdrawn() bool {
 	return l.state == laterWithdrawn
 }
 
-// Stored says whether the tables have the write, or what stands in its place, or nothing will ever be run of
-// it.
-func (l *Later) Stored() bool { return l.p == nil || l.p.applied.Load() >= l.sequence }
+// Stored says whether the tables have the write, or what stands in its place, or
+// nothing will ever be run of it.
+func (l *Later) Stored() bool {
+	for ; l != nil; l = l.by.Load() {
+		if l.p != nil && l.p.applied.Load() < l.sequence {
+			return false
+		}
+	}
+	return true
+}
 
 // Omit leaves out the statements of a text, which nobody needs any more, and says
 // whether it could: false where they may have been run. A crash may have them run for

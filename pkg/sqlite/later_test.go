@@ -496,7 +496,13 @@ func TestReplacedBeyondTheCut(t *testing.T) {
 	if j.Stats().Flushes == flushes {
 		t.Error("the record of a replaced write was let go of, and that of the other is not on the disk")
 	}
+	if first.Stored() {
+		t.Error("the tables do not have what stands in the place of a write, and it says that they do")
+	}
 	if n := count(t, db); n != maxApply+1 {
 		t.Errorf("%d rows", n)
+	}
+	if !first.Stored() {
+		t.Error("the tables have what stands in the place of a write, and it says that they do not")
 	}
 }
