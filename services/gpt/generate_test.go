@@ -3,6 +3,7 @@ package gpt_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -242,23 +243,37 @@ func TestTimeLimitsHaveTheirOwnReasons(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		parts  []string
-		config func(*gpt.TimeoutsConfig)
+		limit  func(*gpt.TimeoutsConfig) *time.Duration
 		reason string
-		limit  string
 	}{
-		"first token": {nil, func(l *gpt.TimeoutsConfig) { l.FirstToken = 20 * time.Millisecond }, "FIRST_TOKEN_TIMEOUT", "20"},
-		"idle":        {[]string{chunkHello}, func(l *gpt.TimeoutsConfig) { l.Idle = 20 * time.Millisecond }, "event IDLE_TIMEOUT", "20"},
-		"total":       {[]string{chunkHello}, func(l *gpt.TimeoutsConfig) { l.Total = 300 * time.Millisecond }, "event DEADLINE_EXCEEDED", "300"},
+		"first token": {nil, func(l *gpt.TimeoutsConfig) *time.Duration { return &l.FirstToken }, "FIRST_TOKEN_TIMEOUT"},
+		"idle":        {[]string{chunkHello}, func(l *gpt.TimeoutsConfig) *time.Duration { return &l.Idle }, "event IDLE_TIMEOUT"},
+		"total":       {[]string{chunkHello}, func(l *gpt.TimeoutsConfig) *time.Duration { return &l.Total }, "event DEADLINE_EXCEEDED"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			gone := make(chan struct{})
-			r := start(t, setup{env: openai(t, script(hang(gone, c.parts...))), config: func(cfg *gpt.Config) { c.config(&cfg.Timeouts) }})
-			got := r.generate(t.Context(), ask("m"))
-			<-gone
+			var r *rig
+			var got answer
+			limit := 20 * time.Millisecond
+			for ; ; limit *= 2 {
+				reached, gone := make(chan struct{}, 1), make(chan struct{})
+				provider := script(func(w http.ResponseWriter, r *http.Request) {
+					reached <- struct{}{}
+					hang(gone, c.parts...)(w, r)
+				})
+				r = start(t, setup{env: openai(t, provider), config: func(cfg *gpt.Config) { *c.limit(&cfg.Timeouts) = limit }})
+				got = r.generate(t.Context(), ask("m"))
+				if len(reached) > 0 && len(got.chunks) >= len(c.parts) { // the provider had the time to do its part
+					<-gone
+					break
+				}
+				if limit > 20*time.Second {
+					t.Fatalf("%s, and the provider was not asked or not heard", got.reason())
+				}
+			}
 			row := r.only(t)
 			meta := row.GetFailure().GetMetadata()
-			if got.reason() != c.reason || meta["provider"] != "openai" || meta["limit_ms"] != c.limit {
+			if got.reason() != c.reason || meta["provider"] != "openai" || meta["limit_ms"] != fmt.Sprint(limit.Milliseconds()) {
 				t.Errorf("%s %v", got.reason(), meta)
 			}
 			outcome := gptv1.Attempt_OUTCOME_FAILED
@@ -279,8 +294,12 @@ func TestTimeLimitsHaveTheirOwnReasons(t *testing.T) {
 // again for the same idempotency key.
 func TestFailuresTellWhetherTheProviderBegan(t *testing.T) {
 	t.Parallel()
-	r := start(t, setup{config: func(cfg *gpt.Config) { cfg.Timeouts.FirstToken = 50 * time.Millisecond }})
 	for option, want := range map[string]string{"first=1h": fault.OutcomeUnknown, "fail=500": "", "fail=429": ""} {
+		r := start(t, setup{config: func(cfg *gpt.Config) {
+			if option == "first=1h" {
+				cfg.Timeouts.FirstToken = 50 * time.Millisecond
+			}
+		}})
 		got := r.generate(t.Context(), ask("echo?"+option))
 		if f := fault.From(got.err); f == nil || f.Metadata["outcome"] != want {
 			t.Errorf("%s: %v", option, f)

@@ -312,14 +312,23 @@ func TestStrategies(t *testing.T) {
 
 func TestHedging(t *testing.T) {
 	t.Parallel()
-	gone := make(chan struct{})
-	a, b := newPlace(t, script(hang(gone))), newPlace(t, script(whole))
-	r := routed(t, gpt.RouteConfig{Hedge: gpt.HedgeConfig{After: 20 * time.Millisecond}}, a, b)
-	got := r.generate(t.Context(), ask("r"))
-	if got.reason() != "finished" || got.text() != "Hello there" {
-		t.Fatalf("%s %q", got.reason(), got.text())
+	var r *rig
+	for after := 20 * time.Millisecond; ; after *= 2 {
+		gone := make(chan struct{})
+		a, b := newPlace(t, script(hang(gone))), newPlace(t, script(whole))
+		r = routed(t, gpt.RouteConfig{Hedge: gpt.HedgeConfig{After: after}}, a, b)
+		got := r.generate(t.Context(), ask("r"))
+		if got.reason() != "finished" || got.text() != "Hello there" {
+			t.Fatalf("%s %q", got.reason(), got.text())
+		}
+		if a.calls() > 0 {
+			<-gone // the loser's connection is closed
+			break
+		}
+		if after > 10*time.Second {
+			t.Fatal("the first place was never asked")
+		}
 	}
-	<-gone // the loser's connection is closed
 	rows := byNumber(t, r)
 	if len(rows) != 2 || rows[0].GetOutcome() != gptv1.Attempt_OUTCOME_CANCELLED || rows[0].GetState() != gptv1.Attempt_STATE_SETTLED ||
 		rows[1].GetOutcome() != gptv1.Attempt_OUTCOME_COMPLETED || rows[1].GetCause() != gptv1.Attempt_CAUSE_HEDGE {
