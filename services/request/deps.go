@@ -26,6 +26,9 @@ type Deps struct {
 	Postgres *postgres.DB
 	// Response makes answers. Required.
 	Response responsev1.ResponseServiceCaller
+	// ResponseApart says that Response is another process, where an answer may come to
+	// its end after the call for it has ended here.
+	ResponseApart bool
 	// Session keeps conversations. Required.
 	Session sessionv1.SessionServiceCaller
 	// Classifier labels texts for model "auto"; nil means that there is none.

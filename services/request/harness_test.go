@@ -103,6 +103,7 @@ type options struct {
 	session    *sessiontest.Fake
 	store      func(store.Store) store.Store
 	caller     func(responsev1.ResponseServiceCaller) responsev1.ResponseServiceCaller
+	apart      bool
 }
 
 func open(t testing.TB, o options) *world {
@@ -146,7 +147,7 @@ func open(t testing.TB, o options) *world {
 		responses = o.caller(responses)
 	}
 	if w.Service, err = New(cfg, Deps{
-		SQLite: embedded, Postgres: shared, Clock: o.clock, Response: responses, Session: sessionv1.LocalSessionService(w.session, nil),
+		SQLite: embedded, Postgres: shared, Clock: o.clock, Response: responses, ResponseApart: o.apart, Session: sessionv1.LocalSessionService(w.session, nil),
 		Classifier: o.classifier, GPT: o.gpt, Codec: codec, Seed: 1,
 	}); err != nil {
 		t.Fatal(err)

@@ -369,6 +369,7 @@ func (r *run) leaves(ctx, runCtx context.Context) bool {
 func (r *run) conclude(ctx, runCtx context.Context, err error) error {
 	f := fault.From(err)
 	cause := context.Cause(runCtx)
+	untold := r.s.deps.ResponseApart || f.Metadata["call"] == fault.CallBegun
 	switch {
 	case r.broken != nil:
 		f = fault.From(r.broken)
@@ -402,6 +403,7 @@ func (r *run) conclude(ctx, runCtx context.Context, err error) error {
 	end := openEnd{
 		state: stateOf(failure), failure: failure, late: runCtx.Err() != nil && f.Code == codes.DeadlineExceeded,
 		wanted: errors.Is(cause, errCancelled) || r.gone || errors.Is(ctx.Err(), context.Canceled),
+		untold: untold,
 	}
 	if r.broken == nil && r.asked && (end.wanted || end.late || r.lost || unkept(failure)) {
 		// The answer may have come to its end for all that: its row says so.

@@ -31,6 +31,8 @@ type openEnd struct {
 	wanted bool
 	// late says that the request ended because its time ran out.
 	late bool
+	// untold says that the response room may not be done with the answer.
+	untold bool
 	// patience is until when an answer that is not there may come yet.
 	patience time.Time
 }
@@ -173,12 +175,13 @@ func (r *run) settleNow(ctx context.Context, end openEnd) error {
 	defer cancel()
 	end.request, end.answered = r.request, r.sequence > 0
 	state, failure := end.state, end.failure
-	if unkept(failure) {
+	if end.untold || unkept(failure) {
 		end.patience = r.s.deps.Clock().Add(2 * r.s.cfg.StoreTimeout)
 	}
 	// A cancellation is on its way to the response room.
 	for tries := 0; tries < 8; tries++ {
-		if answer, known := r.s.lookUp(ctx, r.request); known && (answer != nil || end.patience.IsZero()) {
+		answer, known := r.s.lookUp(ctx, r.request)
+		if known && (answer != nil || end.patience.IsZero()) {
 			if answer.GetUsage() != nil {
 				r.request.Usage = answer.GetUsage()
 			}
@@ -187,8 +190,9 @@ func (r *run) settleNow(ctx context.Context, end openEnd) error {
 				r.request.State = running
 			}
 			return r.save(ctx, state, failure)
-		} else if answer == nil {
-			break // it cannot be asked
+		}
+		if answer == nil && !(known && end.untold) {
+			break // it cannot be asked, or has nothing to tell soon
 		}
 		if r.s.pause(ctx, time.Millisecond<<tries) != nil {
 			break

@@ -13,6 +13,7 @@ import (
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -93,6 +94,59 @@ func TestBrokenLine(t *testing.T) {
 			eventually(t, "the row is final", func() bool { return final(w.newest().GetState()) })
 			equal(t, w.newest().GetState(), want)
 		}
+	}
+}
+
+// apart is a response room in another process: the call of a client who leaves ends
+// here at once, and the answer comes to its end there, where its row may come late.
+type apart struct {
+	responsev1.ResponseServiceCaller
+	asked  chan struct{}
+	hidden atomic.Int32 // how often the row is not there yet
+	ended  chan error
+}
+
+func (a *apart) Generate(ctx context.Context, req *responsev1.GenerateRequest, _ func(*responsev1.GenerateResponse) error) error {
+	req = proto.CloneOf(req)
+	req.OnDisconnect = responsev1.DisconnectPolicy_DISCONNECT_POLICY_DETACH // it is too far to be ended
+	go func() {
+		a.ended <- a.ResponseServiceCaller.Generate(context.WithoutCancel(ctx), req, func(*responsev1.GenerateResponse) error { return nil })
+	}()
+	close(a.asked)
+	<-ctx.Done()
+	return status.FromContextError(ctx.Err()).Err()
+}
+
+func (a *apart) GetResponse(ctx context.Context, req *responsev1.GetResponseRequest) (*responsev1.GetResponseResponse, error) {
+	if a.hidden.Add(-1) >= 0 {
+		return nil, fault.New(codes.NotFound, meshv1.ErrorReason_ERROR_REASON_RESPONSE_NOT_FOUND, "there is no such answer")
+	}
+	return a.ResponseServiceCaller.GetResponse(ctx, req)
+}
+
+// TestAnswerEndsAfterItsCall: a client leaves while its answer comes to its end in
+// another process. Request and answer say the same, however late the answer's row is.
+func TestAnswerEndsAfterItsCall(t *testing.T) {
+	t.Parallel()
+	for _, looks := range []int32{0, 1, 20} {
+		far := &apart{asked: make(chan struct{}), ended: make(chan error, 1)}
+		far.hidden.Store(looks)
+		w := open(t, options{
+			apart: true,
+			caller: func(c responsev1.ResponseServiceCaller) responsev1.ResponseServiceCaller {
+				far.ResponseServiceCaller = c
+				return far
+			},
+			config: func(cfg *Config) { cfg.RetryInterval = 2 * time.Millisecond },
+		})
+		ctx, leave := context.WithCancel(t.Context())
+		go func() { <-far.asked; leave() }()
+		w.submit(ctx, ask("hi"))
+		if err := <-far.ended; err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the row is final", func() bool { return final(w.newest().GetState()) })
+		equal(t, w.newest().GetState(), completed)
 	}
 }
 

@@ -16,7 +16,6 @@ import (
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // Generate implements the RPC. The row's commit runs beside the model call, so
@@ -121,11 +120,7 @@ func (s *Service) make(ctx context.Context, r *run) error {
 	begin := func() error {
 		beginCtx, cancel := callctx.Lasting(ctx, s.cfg.StoreTimeout)
 		defer cancel()
-		// The run's own changes while this is written.
-		return s.store.Begin(beginCtx, &responsev1.Response{
-			Id: r.id, RequestId: r.req.GetRequestId(), SessionId: r.req.GetSessionId(), Owner: r.owner,
-			State: responsev1.Response_STATE_RUNNING, CreateTime: timestamppb.New(r.begin),
-		}, s.instance)
+		return s.store.Begin(beginCtx, r.row(), s.instance) // the run's own changes while this is written
 	}
 	switch {
 	case r.rowWaits():

@@ -9,6 +9,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/groupcommit"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 )
@@ -92,6 +93,32 @@ func TestQuickAnswerIsWrittenOnce(t *testing.T) {
 	equal(t, reason(err), "ALREADY_EXISTS")
 }
 
+// Who asks for an answer while it is made finds it, though it has no row before its end.
+func TestAnswerIsFoundBeforeItsRow(t *testing.T) {
+	t.Parallel()
+	w, store := delayed(t, time.Hour)
+	w.model.plays(func(_ context.Context, _ *gptv1.GenerateRequest, send func(*conversationv1.Chunk) error) error {
+		got := w.get("resp_1")
+		equal(t, got.GetState().String(), "STATE_RUNNING")
+		equal(t, got.GetRequestId(), "req_1")
+		if got.GetCreateTime() == nil {
+			t.Error("it has no time")
+		}
+		_, err := w.caller.GetResponse(callctx.With(t.Context(), callctx.Call{Principal: callctx.Principal{ID: "other"}}), &responsev1.GetResponseRequest{ResponseId: "resp_1"})
+		equal(t, reason(err), "RESPONSE_NOT_FOUND")
+		return send(all())
+	})
+	req := whole("resp_1")
+	req.RequestId = "req_1"
+	if _, err := w.generate(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	if got := store.counts(); got != [3]int32{0, 1, 0} {
+		t.Errorf("begun, added, finished %v", got)
+	}
+	equal(t, w.get("resp_1").GetState().String(), "STATE_COMPLETED")
+}
+
 func TestWhatWaitsForNoRowHasOneAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*responsev1.GenerateRequest){
@@ -122,8 +149,8 @@ func TestSlowAnswerHasARowMeanwhile(t *testing.T) {
 	w, store := delayed(t, time.Millisecond)
 	w.model.plays(func(ctx context.Context, _ *gptv1.GenerateRequest, send func(*conversationv1.Chunk) error) error {
 		eventually(t, "a row", func() bool {
-			resp, err := w.caller.GetResponse(ctx, &responsev1.GetResponseRequest{ResponseId: "resp_1"})
-			return err == nil && resp.GetResponse().GetState() == responsev1.Response_STATE_RUNNING
+			record, err := store.Get(ctx, callctx.Owner(ctx), "resp_1")
+			return err == nil && record.Response.GetState() == responsev1.Response_STATE_RUNNING
 		})
 		return send(all())
 	})
