@@ -118,16 +118,18 @@ func (s *Service) watch(ctx context.Context, request *requestv1.Request, after i
 			}
 		case !fault.Is(err, meshv1.ErrorReason_ERROR_REASON_RESPONSE_NOT_FOUND):
 			return roomFault(err, "response")
+		case final(request.GetState()):
+			if request.GetFailure() != nil {
+				return wire.Fault(request.GetFailure())
+			}
+			return err // the answer was deleted
 		default:
 			record, getErr := s.store.Get(ctx, request.GetOwner(), request.GetId())
 			if getErr != nil {
 				return storeFault(getErr, request.GetId())
 			}
-			if final(record.Request.GetState()) {
-				if record.Request.GetFailure() != nil {
-					return wire.Fault(record.Request.GetFailure())
-				}
-				return err // the answer was deleted
+			if request = record.Request; final(request.GetState()) {
+				continue // the answer may have come and ended since it was looked for
 			}
 		}
 		if err := s.pause(ctx, s.cfg.PollInterval); err != nil {
