@@ -70,11 +70,12 @@ func (s *Service) readStored(ctx context.Context, owner, id string, after int64,
 
 // readEnd gives what follows seen in the log of an answer that has ended.
 func (s *Service) readEnd(ctx context.Context, owner, id string, after, seen int64, send func(*conversationv1.Chunk) error) error {
-	record, err := s.store.Get(ctx, owner, id)
+	frames, err := s.store.Log(ctx, id)
 	if err != nil {
 		return storeFault(err, id)
 	}
-	frames, err := s.store.Log(ctx, id)
+	// Behind the log, which goes with its answer: where it is there, so was the log.
+	record, err := s.store.Get(ctx, owner, id)
 	if err != nil {
 		return storeFault(err, id)
 	}
