@@ -29,9 +29,22 @@ func (s *Service) read(ctx context.Context, id string, now time.Time) (*store.Se
 	if strings.IndexByte(id, 0) >= 0 {
 		return nil, store.ErrNotFound // PostgreSQL takes no such text
 	}
+	written := s.uses.flushes.Load()
 	session, err := s.store.Session(ctx, callctx.Owner(ctx), id)
 	if err != nil {
 		return nil, err
+	}
+	s.asOf(session, now)
+	if s.uses.flushes.Load()-written < 2 {
+		return session, nil
+	}
+	// A use of before may be forgotten by now: what is not known here the store has.
+	key, used := session.Key, s.uses.last(session.Key)
+	if session, err = s.store.Session(ctx, callctx.Owner(ctx), id); err != nil {
+		return nil, err
+	}
+	if session.Key == key && session.State == store.Active {
+		session.LastActiveTime = later(used, session.LastActiveTime)
 	}
 	s.asOf(session, now)
 	return session, nil

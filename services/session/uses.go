@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gptmesh/gptmesh/services/session/internal/store"
@@ -30,6 +31,7 @@ type uses struct {
 	// written are those that the last flush wrote: who read a session just before
 	// does not know of them from there.
 	written map[int64]time.Time
+	flushes atomic.Int64 // how often written was replaced; changed under mu
 
 	writing sync.Mutex // held by flush
 }
@@ -78,6 +80,7 @@ func (u *uses) flush(ctx context.Context) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.written = make(map[int64]time.Time, len(list))
+	u.flushes.Add(1)
 	for _, use := range list {
 		u.written[use.Key] = use.At
 		if u.pending[use.Key].Equal(use.At) {
