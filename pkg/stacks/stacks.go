@@ -9,7 +9,7 @@ import (
 )
 
 // mostIdle is how many stacks are kept.
-const mostIdle = 8
+const mostIdle = 32
 
 // Work is what runs on a lent stack.
 type Work interface{ Run() }
