@@ -31,6 +31,7 @@ type pouring struct {
 	x       *exchange
 	w       io.Writer
 	n       int64
+	begun   []byte // what came with the head, to be handed on with what is behind it; nil for nothing
 	last    []byte // of the body, still to be handed on
 	ended   bool   // the body is complete
 	err     error  // of the connection or the body's coding
@@ -123,7 +124,7 @@ func keepRoom(b []byte) {
 func (x *exchange) pour(p *pouring) []byte {
 	cn := x.cn
 	in := cn.in
-	have := in[cn.r:cn.w]
+	have, filled := in[cn.r:cn.w], cn.w == len(in)
 	cn.in, cn.r, cn.w = nil, 0, 0
 	if 0 < len(have) && len(have) <= eventRoom { // whoever gets it may have to wait
 		small := eventRooms.Get().(*[eventRoom]byte)[:]
@@ -131,11 +132,15 @@ func (x *exchange) pour(p *pouring) []byte {
 		keepRoom(in)
 		in = small
 	}
-	if len(have) > 0 && !p.take(have) {
+	inquires := x.idleTimeout <= 0 && cn.inquires()
+	if inquires && filled && 0 < len(have) && len(have) < pushRoom {
+		larger := roomFor(pushRoom)
+		p.begun = larger[:copy(larger, have)]
+	} else if len(have) > 0 && !p.take(have) {
 		return in
 	}
 	keepRoom(in)
-	if x.idleTimeout <= 0 && cn.inquires() {
+	if inquires {
 		return x.push(p)
 	}
 	for {
@@ -166,8 +171,11 @@ func (x *exchange) push(p *pouring) (in []byte) {
 			return p.in
 		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) || x.ctx.Err() != nil || x.state.Load() != bodyReading {
-			p.over(err)
-			return nil
+			begun := p.begun
+			if p.begun = nil; begun == nil || p.take(begun) {
+				p.over(err)
+			}
+			return begun
 		}
 	}
 }
@@ -191,11 +199,15 @@ func (r *pulling) Run() {
 }
 
 // pull reads what the socket has and hands it on, in as few pieces as fit. over says that nothing more is to be read; else
-// the socket is empty. It begins with a small buffer: whoever is given an event may have to wait, and thousands do at the same time.
+// the socket is empty. It begins with a small buffer, unless something lies in one: whoever is given an event may have to wait,
+// and thousands do at the same time.
 func (x *exchange) pull(fd uintptr, p *pouring) (in []byte, over bool) {
-	in = eventRooms.Get().(*[eventRoom]byte)[:]
-	for {
-		n, left, err := receive(fd, in)
+	n, left, err := len(p.begun), pushRoom, error(nil)
+	if in, p.begun = p.begun[:cap(p.begun)], nil; in == nil {
+		in = eventRooms.Get().(*[eventRoom]byte)[:]
+		n, left, err = receive(fd, in)
+	}
+	for ; ; n, left, err = receive(fd, in) {
 		var then error // what came behind the bytes
 		for err == nil && then == nil && left > 1 && n < pushRoom {
 			if left > len(in)-n && len(in) < pushRoom {
