@@ -26,6 +26,8 @@ type writer struct {
 	passed    bool   // the provider's own bytes were sent
 	marked    bool   // their last ones were dialect.End
 	ended     bool
+	more      bool  // the next chunk is there already
+	queued    bool  // a piece waits for it
 	broken    error // of writing
 	buf       []byte
 	lent      *[]byte // of buffers, what buf lies in while a chunk is taken; nil for nothing
@@ -51,6 +53,7 @@ func (w *writer) take(step *requestv1.SubmitResponse) error {
 			w.header(func(h http.Header) { w.headers.started(h, started) })
 		}
 	}
+	w.more = chunk.GetMore()
 	err := w.write(chunk)
 	if err != nil && w.broken == nil {
 		w.fail(err)
@@ -173,8 +176,10 @@ func (w *writer) send(piece []byte) error {
 	switch {
 	case w.ended:
 		err = w.stream.Last(piece)
-	case len(piece) > 0:
-		err = w.stream.Send(piece)
+	case w.more && len(piece) > 0:
+		w.queued, err = true, w.stream.Queue(piece)
+	case !w.more && (w.queued || len(piece) > 0):
+		w.queued, err = false, w.stream.Send(piece)
 	}
 	if err != nil {
 		w.broken = err

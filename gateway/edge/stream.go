@@ -35,6 +35,7 @@ type Stream struct {
 	opened bool     // headers are out
 	quiet  bool     // no more heartbeats
 	sent   bool     // a piece went out since the last heartbeat was due
+	queued bool     // a piece waits for the next one
 	err    error    // of a heartbeat
 	direct net.Conn // where pieces go past the server's buffers; nil where they may not
 }
@@ -73,14 +74,34 @@ func (s *Stream) Opened() bool {
 func (s *Stream) Send(p []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sent = true
-	if !s.options.Throughout {
-		s.hush()
-	}
+	s.note()
 	if s.err != nil {
 		return s.err
 	}
 	return s.write(p)
+}
+
+// note notes that a piece goes out.
+func (s *Stream) note() {
+	s.sent = true
+	if !s.options.Throughout {
+		s.hush()
+	}
+}
+
+// Queue is Send, but that the piece leaves with the next one, which may be empty, or with
+// the end of the answer. Who calls it has the next one at hand.
+func (s *Stream) Queue(p []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.note()
+	if s.err != nil || len(p) == 0 {
+		return s.err
+	}
+	s.open()
+	s.direct, s.queued = nil, true // nothing may pass it
+	_, err := s.x.Write(p)
+	return err
 }
 
 // Last writes the last piece, which leaves together with what ends the answer
@@ -90,10 +111,10 @@ func (s *Stream) Last(p []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hush()
-	if s.err != nil || len(p) == 0 {
+	if s.err != nil || len(p) == 0 && !s.queued {
 		return s.err
 	}
-	if !s.opened {
+	if !s.opened || s.queued {
 		return s.write(p)
 	}
 	_, err := s.x.Write(p)
@@ -105,13 +126,13 @@ func (s *Stream) write(p []byte) error {
 	if s.direct != nil && len(p) > 0 && len(p) <= maxPiece {
 		return s.x.writeChunk(s.direct, p)
 	}
-	first := !s.opened
+	first := !s.opened || s.queued
 	s.open()
 	if err := s.x.Send(p); err != nil {
 		return err
 	}
 	if first {
-		s.direct = s.x.chunkedConn()
+		s.direct, s.queued = s.x.chunkedConn(), false
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package openai_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/base64"
@@ -11,6 +12,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -435,14 +437,53 @@ func (l *oneConn) Close() error   { return nil }
 func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
 // Headers and first event leave in one write; after that, one write per chunk, of
-// which the last holds the end too.
+// which the last holds the end too. A chunk behind which another one is there already
+// leaves with that.
 func TestOneWritePerChunk(t *testing.T) {
 	t.Parallel()
-	m := newMesh(t, nil)
-	m.request.Script = gatewaytest.Chunks(
-		gatewaytest.Raw(own, sse, rawFirst, gatewaytest.Started("m")),
-		gatewaytest.Raw(own, sse, strings.Repeat(rawFirst, 3)),
-		gatewaytest.Raw(own, sse, "data: [DONE]\n\n", gatewaytest.Finished()))
+	const done = "data: [DONE]\n\n"
+	more := func(c *conversationv1.Chunk) *conversationv1.Chunk { c.More = true; return c }
+	chunk := func(data string) *conversationv1.Chunk { return gatewaytest.Raw(own, sse, data) }
+	first := func() *conversationv1.Chunk { return gatewaytest.Raw(own, sse, rawFirst, gatewaytest.Started("m")) }
+	last := func() *conversationv1.Chunk { return gatewaytest.Raw(own, sse, done, gatewaytest.Finished()) }
+	for name, c := range map[string]struct {
+		chunks []*conversationv1.Chunk
+		want   []string // of each write
+	}{
+		"alone":             {[]*conversationv1.Chunk{first(), chunk(rawFirst + rawFirst), last()}, []string{rawFirst, rawFirst + rawFirst, done}},
+		"more":              {[]*conversationv1.Chunk{more(first()), chunk(rawFirst + rawFirst), last()}, []string{rawFirst + rawFirst + rawFirst, done}},
+		"more twice":        {[]*conversationv1.Chunk{more(first()), more(chunk(rawFirst)), chunk(rawFirst), last()}, []string{rawFirst + rawFirst + rawFirst, done}},
+		"more in the midst": {[]*conversationv1.Chunk{first(), more(chunk(rawFirst)), chunk(rawFirst), chunk(rawFirst), last()}, []string{rawFirst, rawFirst + rawFirst, rawFirst, done}},
+		"more and nothing":  {[]*conversationv1.Chunk{more(first()), gatewaytest.Chunk(), last()}, []string{rawFirst, done}},
+		"more and the end":  {[]*conversationv1.Chunk{more(first()), last()}, []string{rawFirst + done, ""}},
+		"more and a failure": {[]*conversationv1.Chunk{more(first()), gatewaytest.Chunk(gatewaytest.Failed(gatewaytest.NoModel("m")))},
+			[]string{rawFirst + `data: {"error":{"message":"no provider has the model m","type":"invalid_request_error","param":"model","code":"model_not_found"}}` + "\n\n", ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMesh(t, nil)
+			m.request.Script = gatewaytest.Chunks(c.chunks...)
+			out := writesOf(t, m)
+			if len(out) != len(c.want) {
+				t.Fatalf("%d writes: %.2000q", len(out), out)
+			}
+			if !strings.HasPrefix(out[0], "HTTP/1.1 200 OK") || !strings.HasSuffix(out[len(out)-1], "0\r\n\r\n") {
+				t.Errorf("%.2000q", out)
+			}
+			resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(strings.Join(out, ""))), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(resp.Body); err != nil || string(got) != strings.Join(c.want, "") {
+				t.Errorf("%.2000q, %v", got, err)
+			}
+		})
+	}
+}
+
+// writesOf are the writes of a streamed answer.
+func writesOf(t *testing.T, m *mesh) []string {
+	t.Helper()
 	client, server := net.Pipe()
 	var out []string
 	listener := &oneConn{conn: writes{server, &out}, done: make(chan struct{})}
@@ -450,16 +491,13 @@ func TestOneWritePerChunk(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- own.Serve(listener) }()
 	go fmt.Fprintf(client, "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(askStream), askStream)
-	got, err := io.ReadAll(client)
-	if err != nil {
+	if _, err := io.ReadAll(client); err != nil {
 		t.Fatal(err)
 	}
 	close(listener.done)
 	_ = own.Close()
 	<-served
-	if len(out) != 3 || !strings.HasPrefix(out[0], "HTTP/1.1 200 OK") || !strings.Contains(out[0], rawFirst) || !strings.HasSuffix(string(got), "0\r\n\r\n") {
-		t.Errorf("%d writes: %q", len(out), out)
-	}
+	return out
 }
 
 func TestHeartbeat(t *testing.T) {

@@ -156,6 +156,12 @@ func (a *answer) Write(p []byte) (int, error) {
 	if a.length >= 0 && !a.open {
 		a.begin(p, true)
 	}
+	if !a.open && a.length < 0 && a.waiting()+len(p) >= mostBuffered { // p need not be copied to be framed
+		if a.loose == nil {
+			a.begin(p, false)
+		}
+		a.settle(false)
+	}
 	if a.chunked && a.loose == nil && len(p) >= leastPiece {
 		get(&a.out)
 		*a.out = appendChunk(*a.out, p)
@@ -177,6 +183,14 @@ func (a *answer) Write(p []byte) (int, error) {
 		return len(p), a.FlushError()
 	}
 	return len(p), nil
+}
+
+// waiting is how much of the body is not framed yet.
+func (a *answer) waiting() int {
+	if a.loose == nil {
+		return 0
+	}
+	return len(*a.loose)
 }
 
 // writeBehind sends what is ready and p behind it, uncopied.

@@ -502,17 +502,25 @@ func (l *counting) Accept() (net.Conn, error) {
 func TestOneWrite(t *testing.T) {
 	t.Parallel()
 	l := &counting{Listener: listen(t)}
+	long := strings.Repeat("a", 40<<10)
 	_, address := serveOn(t, l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/pieces" {
+		switch r.URL.Path {
+		case "/pieces":
 			for range 3 {
 				_, _ = io.WriteString(w, "a piece")
+				w.(http.Flusher).Flush()
+			}
+		case "/long":
+			for range 2 {
+				_, _ = io.WriteString(w, "the beginning of a piece")
+				_, _ = io.WriteString(w, long)
 				w.(http.Flusher).Flush()
 			}
 		}
 		_, _ = io.WriteString(w, "the last")
 	}), nil)
 	c := dial(t, address)
-	for path, want := range map[string]int64{"/": 1, "/pieces": 4} {
+	for path, want := range map[string]int64{"/": 1, "/pieces": 4, "/long": 3} {
 		before := l.writes.Load()
 		c.send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")
 		c.answer("GET")

@@ -209,7 +209,38 @@ func (r *run) pass(ctx context.Context, events []*conversationv1.Event, raw *con
 		}
 		r.s.metrics.firstChunk.Observe(r.s.deps.Clock().Sub(r.begin).Seconds())
 		events = r.withStarted(&r.parts.opening, events)
+		if first, rest := r.split(events, raw); first != nil {
+			if err := r.add(events, first, true); err != nil {
+				return err
+			}
+			events, raw = nil, rest
+		}
 	}
+	return r.add(events, raw, false)
+}
+
+// atOnce is how long the first chunk of an answer is, at least, that is split where its
+// events become alike: so the log keeps their texts alone.
+const atOnce = 2 << 10
+
+// split makes two of the raw half of an answer's first chunk; nil where it stays one.
+func (r *run) split(events []*conversationv1.Event, raw *conversationv1.RawChunk) (first, rest *conversationv1.RawChunk) {
+	data := raw.GetData()
+	if len(data) < atOnce || len(events) != 1 || len(raw.ProtoReflect().GetUnknown()) > 0 {
+		return nil, nil
+	}
+	size, count := r.log.Unlike(data)
+	if size == 0 || count >= int(raw.GetEventCount()) {
+		return nil, nil
+	}
+	part := func(data []byte, count int32) *conversationv1.RawChunk {
+		return &conversationv1.RawChunk{Wire: raw.GetWire(), Form: raw.GetForm(), Data: data, EventCount: count}
+	}
+	return part(data[:size:size], int32(count)), part(data[size:], raw.GetEventCount()-int32(count))
+}
+
+// add logs a chunk and sends it on. more says that another one is there already.
+func (r *run) add(events []*conversationv1.Event, raw *conversationv1.RawChunk, more bool) error {
 	r.parts.chunk.Sequence, r.parts.chunk.Events, r.parts.chunk.Raw = r.sequence+1, events, raw
 	if err := r.log.Append(&r.parts.chunk); err != nil {
 		if errors.Is(err, answerlog.ErrTooLarge) {
@@ -225,11 +256,13 @@ func (r *run) pass(ctx context.Context, events []*conversationv1.Event, raw *con
 			return r.stop(err)
 		}
 	}
-	if err := r.deliver(&r.parts.chunk); err != nil {
+	r.parts.chunk.More = more
+	err := r.deliver(&r.parts.chunk)
+	r.parts.chunk.More = false // no part of what is logged
+	if err != nil {
 		r.reins.Cancel(errClientGone)
-		return err
 	}
-	return nil
+	return err
 }
 
 // deliver lends a chunk to the caller, if there is one.

@@ -18,6 +18,7 @@ import (
 var (
 	pieceEnd   = []byte("\n\n")
 	pieceBegin = []byte("data:")
+	lineOfData = []byte("\ndata:")
 )
 
 // maxLead is the longest beginning that is told apart.

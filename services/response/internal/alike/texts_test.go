@@ -171,3 +171,35 @@ func TestTextsInPieces(t *testing.T) {
 		t.Errorf("%d pieces were given back", given)
 	}
 }
+
+// What stands before events of the shape is told apart, but not without a first event.
+func TestUnlike(t *testing.T) {
+	t.Parallel()
+	event := func(n int) string { return string(textChunk(n).Data) }
+	const other, comment = "event: begin\ndata: {}\n\n", ": comment\n\n"
+	two := event(1) + event(2)
+	for _, c := range []struct {
+		data, first string
+		count       int
+	}{
+		{other + two, other, 1},
+		{other + comment + other + two, other + comment + other, 2},
+		{comment + two, comment, 0},
+		{event(3) + two, event(3), 1},
+		{two, event(1), 1},
+		{other + event(3) + other + two, other, 1},
+		{event(1) + event(1), "", 0}, // of which nothing is learnt
+		{other, "", 0},
+		{two + "rest", "", 0},
+		{"", "", 0},
+	} {
+		var texts Texts
+		size, count := 0, 0
+		if texts.Learn([]byte(c.data), grow) {
+			size, count = texts.Unlike([]byte(c.data))
+		}
+		if c.data[:size] != c.first || count != c.count {
+			t.Errorf("%q: %d bytes, %d events; want %d, %d", c.data, size, count, len(c.first), c.count)
+		}
+	}
+}

@@ -20,7 +20,7 @@ type measured struct {
 func measure(chunk *conversationv1.Chunk) measured {
 	m := measured{chunk: chunk}
 	raw := chunk.GetRaw()
-	if raw == nil || len(chunk.GetEvents()) > 0 || len(raw.ProtoReflect().GetUnknown()) > 0 || len(chunk.ProtoReflect().GetUnknown()) > 0 {
+	if raw == nil || len(chunk.GetEvents()) > 0 || chunk.GetMore() || len(raw.ProtoReflect().GetUnknown()) > 0 || len(chunk.ProtoReflect().GetUnknown()) > 0 {
 		m.size = chunk.PackedSize()
 		return m
 	}

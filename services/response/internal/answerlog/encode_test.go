@@ -15,6 +15,7 @@ func TestAppendPlain(t *testing.T) {
 		{Sequence: 1, Raw: &conversationv1.RawChunk{Wire: 1, Form: 2, Data: []byte("data: x\n\n"), EventCount: 3}},
 		{Sequence: 1 << 40, Raw: &conversationv1.RawChunk{Wire: 7, Data: make([]byte, 5000), EventCount: 300}},
 		{Sequence: 2, Events: []*conversationv1.Event{{Kind: &conversationv1.Event_Finished{Finished: &conversationv1.Finished{}}}}, Raw: &conversationv1.RawChunk{Form: 1}},
+		{Sequence: 3, Raw: &conversationv1.RawChunk{Data: []byte("data: x\n\n")}, More: true},
 	} {
 		want, err := proto.Marshal(chunk)
 		if err != nil {
@@ -27,7 +28,7 @@ func TestAppendPlain(t *testing.T) {
 		}
 	}
 	number := (&conversationv1.RawChunk{}).ProtoReflect().Descriptor().Fields().Len()
-	if number != 4 || (&conversationv1.Chunk{}).ProtoReflect().Descriptor().Fields().Len() != 3 {
+	if number != 4 || (&conversationv1.Chunk{}).ProtoReflect().Descriptor().Fields().Len() != 4 {
 		t.Error("a field was added: measure and append must write it")
 	}
 }

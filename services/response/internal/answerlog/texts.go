@@ -57,6 +57,18 @@ func (l *Log) Lead(data []byte) (size, count int) {
 	return l.texts.Lead(data)
 }
 
+// Unlike is the length of the first of the provider's events in data and of those behind
+// it before such as differ in their text alone, as the last two do, and how many they are:
+// 0 where there are no such ones.
+func (l *Log) Unlike(data []byte) (size, count int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.strikes >= maxStrikes || l.texts.Len() > 0 || !l.texts.Learn(data, extend) {
+		return 0, 0
+	}
+	return l.texts.Unlike(data)
+}
+
 // closeTexts makes a block of the open run of texts, if there is one.
 func (l *Log) closeTexts() {
 	if l.texts.Len() == 0 {

@@ -158,7 +158,8 @@ func (FinishReason) EnumDescriptor() ([]byte, []int) {
 	return file_gptmesh_conversation_v1_event_proto_rawDescGZIP(), []int{1}
 }
 
-// Chunk is one step of an answer: all that one read from the provider brought.
+// Chunk is one step of an answer: all that one read from the provider brought,
+// or a part of that.
 //
 // Like a turn it has a typed half (events) and a raw half (raw). With the raw
 // half, events still holds started, usage, finished and failed, but no deltas
@@ -180,7 +181,10 @@ type Chunk struct {
 	// events are the typed half, in order.
 	Events []*Event `protobuf:"bytes,2,rep,name=events,proto3" json:"events,omitempty"`
 	// raw is the raw half.
-	Raw           *RawChunk `protobuf:"bytes,3,opt,name=raw,proto3" json:"raw,omitempty"`
+	Raw *RawChunk `protobuf:"bytes,3,opt,name=raw,proto3" json:"raw,omitempty"`
+	// more says that the next chunk is there already: whoever sends this one on
+	// may send both at once. It is no part of what is kept of an answer.
+	More          bool `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -234,6 +238,13 @@ func (x *Chunk) GetRaw() *RawChunk {
 		return x.Raw
 	}
 	return nil
+}
+
+func (x *Chunk) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
 }
 
 // RawChunk is bytes of an answer as the provider sent them.
@@ -1233,11 +1244,12 @@ var File_gptmesh_conversation_v1_event_proto protoreflect.FileDescriptor
 
 const file_gptmesh_conversation_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"#gptmesh/conversation/v1/event.proto\x12\x17gptmesh.conversation.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"gptmesh/conversation/v1/turn.proto\x1a#gptmesh/conversation/v1/usage.proto\x1a\"gptmesh/mesh/v1/error_reason.proto\"\x90\x01\n" +
+	"#gptmesh/conversation/v1/event.proto\x12\x17gptmesh.conversation.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"gptmesh/conversation/v1/turn.proto\x1a#gptmesh/conversation/v1/usage.proto\x1a\"gptmesh/mesh/v1/error_reason.proto\"\xa4\x01\n" +
 	"\x05Chunk\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x126\n" +
 	"\x06events\x18\x02 \x03(\v2\x1e.gptmesh.conversation.v1.EventR\x06events\x123\n" +
-	"\x03raw\x18\x03 \x01(\v2!.gptmesh.conversation.v1.RawChunkR\x03raw\"\xa8\x01\n" +
+	"\x03raw\x18\x03 \x01(\v2!.gptmesh.conversation.v1.RawChunkR\x03raw\x12\x12\n" +
+	"\x04more\x18\x04 \x01(\bR\x04more\"\xa8\x01\n" +
 	"\bRawChunk\x121\n" +
 	"\x04wire\x18\x01 \x01(\x0e2\x1d.gptmesh.conversation.v1.WireR\x04wire\x124\n" +
 	"\x04form\x18\x02 \x01(\x0e2 .gptmesh.conversation.v1.RawFormR\x04form\x12\x12\n" +

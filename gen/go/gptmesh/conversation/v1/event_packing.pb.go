@@ -25,6 +25,9 @@ func (x *Chunk) PackedSize() int {
 	if x.Raw != nil {
 		n += 1 + packing.SizeBytes(x.Raw.PackedSize())
 	}
+	if x.More {
+		n += 1 + 1
+	}
 	return n
 }
 
@@ -34,6 +37,9 @@ func (x *Chunk) Pack(w *packing.Writer) {
 		return
 	}
 	w.Raw(x.unknownFields)
+	if x.More {
+		w.Bool(32, x.More)
+	}
 	if x.Raw != nil {
 		end := w.At()
 		x.Raw.Pack(w)
@@ -65,6 +71,8 @@ func (x *Chunk) Unpack(data []byte, within packing.Within) error {
 				x.Raw = new(RawChunk)
 			}
 			r.Message(x.Raw)
+		case 32: // more
+			x.More = r.Varint() != 0
 		default:
 			x.unknownFields = r.Unknown(x.unknownFields)
 		}
