@@ -120,6 +120,16 @@ func (f *Flight) Wait(ctx context.Context) error {
 	return f.flushed(ctx)
 }
 
+// Over says whether the flight has come to its end: Wait would not wait.
+func (f *Flight) Over() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // flushed is Wait, but that nothing less than a flush will do.
 func (f *Flight) flushed(ctx context.Context) error {
 	select {

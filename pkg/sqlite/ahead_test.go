@@ -38,3 +38,27 @@ func TestTablesAreBehindTheJournal(t *testing.T) {
 		}
 	}
 }
+
+// Who is in no hurry runs what is in the journal, and waits for nothing else.
+func TestReadyIsInTheJournal(t *testing.T) {
+	t.Parallel()
+	db := journaled(t, t.TempDir())
+	p := &db.pending
+	p.turn <- struct{}{} // nobody else runs them
+	first := later(t, db, row(1))
+	second, err := db.Later(t.Context(), row(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.apply(p, p.ready())
+	<-p.turn
+	if err != nil || !first.Stored() || second.Stored() {
+		t.Errorf("%v; stored %t and %t", err, first.Stored(), second.Stored())
+	}
+	if n := db.cfg.Journal.Stats().Records; n != 1 {
+		t.Errorf("%d records", n)
+	}
+	if n := count(t, db); n != 2 {
+		t.Errorf("%d rows", n)
+	}
+}

@@ -12,10 +12,14 @@ const (
 	heldPositionSQL = "update journal_held set position = ?"
 )
 
-// apply runs what is queued, at most maxApply writes. The caller holds the turn.
-func (db *DB) apply(p *pending) error {
+// apply runs what is queued up to a number, and what is in the journal for sure, at
+// most maxApply writes. The caller holds the turn.
+func (db *DB) apply(p *pending, to uint64) error {
 	p.mu.Lock()
 	n := min(len(p.list), maxApply)
+	for n > 0 && p.list[n-1].sequence > to && !p.list[n-1].flight.Over() {
+		n--
+	}
 	var last *Later
 	if n > 0 {
 		last = p.list[n-1]
@@ -95,6 +99,32 @@ func (db *DB) apply(p *pending) error {
 	p.applied.Store(position)
 	db.cfg.Journal.Applied(p.name, position)
 	return nil
+}
+
+// ready is the number of the last write that need not be waited for, or where each
+// must be, of the last one.
+func (p *pending) ready() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range slices.Backward(p.list) {
+		if l.flight.Over() {
+			return l.sequence
+		}
+	}
+	return p.appended
+}
+
+// again has what was not run yet gathered again. The list may have become long
+// enough meanwhile.
+func (p *pending) again() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.list) > 0 {
+		signal(p.some)
+	}
+	if p.bytes.Load() >= applyAt {
+		signal(p.much)
+	}
 }
 
 // take moves the first writes of the list to batch, to be run. p.mu is held.
@@ -180,8 +210,9 @@ func (db *DB) applying(p *pending) {
 			}
 		}
 		for {
-			err := db.settleTo(context.Background(), p, p.newest.Load())
+			err := db.settleTo(context.Background(), p, p.ready())
 			if err == nil {
+				p.again()
 				break
 			}
 			db.cfg.Logger.LogAttrs(context.Background(), slog.LevelError, "rows cannot be stored; the journal keeps them",

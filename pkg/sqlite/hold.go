@@ -133,15 +133,15 @@ func (db *DB) holds(p *pending) bool {
 	return len(h.list) > 0 && h.size() < holdAt && time.Since(h.since) < p.holdFor
 }
 
-// applyHeld runs what is held, behind all rows. The caller has the turn of what is
+// applyHeld runs what is held up to a number, behind all rows. The caller has the turn of what is
 // held.
-func (db *DB) applyHeld() error {
+func (db *DB) applyHeld(sequence uint64) error {
 	db.pending.turn <- struct{}{}
 	defer func() { <-db.pending.turn }()
 	for to := db.pending.newest.Load(); db.pending.applied.Load() < to; {
-		if err := db.apply(&db.pending); err != nil {
+		if err := db.apply(&db.pending, to); err != nil {
 			return err
 		}
 	}
-	return db.apply(&db.held)
+	return db.apply(&db.held, sequence)
 }

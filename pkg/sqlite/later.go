@@ -154,7 +154,7 @@ func (db *DB) admit(ctx context.Context, list stmts) error {
 	}
 	for _, p := range [2]*pending{&db.pending, &db.held} {
 		if p.full() {
-			if err := db.settleTo(ctx, p, p.newest.Load()); err != nil {
+			if err := db.settleTo(ctx, p, p.ready()); err != nil {
 				return err
 			}
 		}
@@ -350,9 +350,9 @@ func (db *DB) settleTo(ctx context.Context, p *pending, sequence uint64) error {
 		var err error
 		if p.applied.Load() < sequence {
 			if p == &db.held {
-				err = db.applyHeld()
+				err = db.applyHeld(sequence)
 			} else {
-				err = db.apply(p)
+				err = db.apply(p, sequence)
 			}
 		}
 		<-p.turn

@@ -488,7 +488,7 @@ func TestReplacedBeyondTheCut(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	flushes := j.Stats().Flushes
-	err := db.apply(&db.pending)
+	err := db.apply(&db.pending, 0)
 	<-db.pending.turn
 	if err != nil {
 		t.Fatal(err)
