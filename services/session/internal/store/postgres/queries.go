@@ -101,7 +101,7 @@ func listSessions(q store.SessionQuery) (string, []any) {
 	var args arguments
 	text := `select ` + sessionColumns + ` from sessions where owner = ` + args.add(q.Owner)
 	if q.UserID != "" {
-		text += ` and user_id = ` + args.add(q.UserID)
+		text += ` and user_id = ` + args.add(q.UserID) + ` and user_id <> ''`
 	}
 	if q.Before.Key != 0 {
 		text += ` and (last_active_time, session_key) < (` + args.add(q.Before.LastActiveTime) + `, ` + args.add(q.Before.Key) + `)`

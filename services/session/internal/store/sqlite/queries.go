@@ -66,7 +66,7 @@ func listSessions(q store.SessionQuery) (string, []any) {
 	text := `select ` + sessionColumns + ` from sessions where owner = ?`
 	args := []any{q.Owner}
 	if q.UserID != "" {
-		text += ` and user_id = ?`
+		text += ` and user_id = ? and user_id <> ''`
 		args = append(args, q.UserID)
 	}
 	if q.Before.Key != 0 {
