@@ -22,8 +22,8 @@ func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *
 	whole := r.accepting.Skip() // there is no row: this adds it
 	if !whole {
 		if err := r.awaitRows(ctx); err != nil {
-			r.end(failed, wire.Failure(err))
-			return err // there is none, and cannot be
+			r.doubt(wire.Failure(err))
+			return err
 		}
 	}
 	answered := r.sequence > 0 || state == completed

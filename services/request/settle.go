@@ -33,7 +33,9 @@ type openEnd struct {
 	late bool
 	// untold says that the response room may not be done with the answer.
 	untold bool
-	// patience is until when an answer that is not there may come yet.
+	// doubtful says that the request's own row may come yet.
+	doubtful bool
+	// patience is until when an answer or a row that is not there may come yet.
 	patience time.Time
 }
 
@@ -43,10 +45,7 @@ func (s *Service) settleOpen(ctx context.Context) error {
 		end := <-s.open
 		done, err := s.settle(ctx, end)
 		if !done {
-			select {
-			case s.open <- end:
-			default: // a sweep finds the row once this process is gone
-			}
+			s.leaveOpen(end)
 		}
 		if err != nil {
 			return err
@@ -60,7 +59,7 @@ func (s *Service) settleOpen(ctx context.Context) error {
 func (s *Service) settle(ctx context.Context, end openEnd) (bool, error) {
 	request := end.request
 	answer, known := s.lookUp(ctx, request)
-	if !known || answer == nil && s.deps.Clock().Before(end.patience) {
+	if !known || (answer == nil || end.doubtful) && s.deps.Clock().Before(end.patience) {
 		return false, nil
 	}
 	request.State, request.Failure = end.verdict(answer)
@@ -176,7 +175,7 @@ func (r *run) settleNow(ctx context.Context, end openEnd) error {
 	end.request, end.answered = r.request, r.sequence > 0
 	state, failure := end.state, end.failure
 	if end.untold || unkept(failure) {
-		end.patience = r.s.deps.Clock().Add(2 * r.s.cfg.StoreTimeout)
+		end.patience = r.s.patience()
 	}
 	// A cancellation is on its way to the response room.
 	for tries := 0; tries < 8; tries++ {
@@ -202,9 +201,24 @@ func (r *run) settleNow(ctx context.Context, end openEnd) error {
 		return r.save(ctx, state, failure) // there is no row
 	}
 	end.request = proto.CloneOf(r.request)
+	r.s.leaveOpen(end)
+	return nil
+}
+
+// patience is until when a write that is under way somewhere may take effect.
+func (s *Service) patience() time.Time { return s.deps.Clock().Add(2 * s.cfg.StoreTimeout) }
+
+// leaveOpen has a request settled in the background.
+func (s *Service) leaveOpen(end openEnd) {
 	select {
-	case r.s.open <- end:
+	case s.open <- end:
 	default: // a sweep finds the row once this process is gone
 	}
-	return nil
+}
+
+// doubt ends a request whose row was not acknowledged, and may be there for all that:
+// a commit whose answer was lost has happened or has not.
+func (r *run) doubt(failure *conversationv1.Failure) {
+	r.end(failed, failure)
+	r.s.leaveOpen(openEnd{request: proto.CloneOf(r.request), state: failed, failure: failure, doubtful: true, patience: r.s.patience()})
 }

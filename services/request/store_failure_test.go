@@ -6,12 +6,16 @@ import (
 	"testing"
 	"time"
 
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/groupcommit"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
+	"github.com/gptmesh/gptmesh/services/response/responsetest"
+	"google.golang.org/grpc/codes"
 )
 
 // brokenStore cannot commit some writes.
@@ -60,6 +64,45 @@ func TestStoreFails(t *testing.T) {
 	equal(t, w.submit(t.Context(), ask("hi")), hello)
 	// The answer is whole and stands in the response room: the key gives it.
 	equal(t, w.submit(t.Context(), req), hello)
+}
+
+// lostStore makes the commit of a row whose answer is lost.
+type lostStore struct{ store.Store }
+
+func (s *lostStore) Accept(ctx context.Context, r *requestv1.Request, instance string, key *store.Key) error {
+	if err := s.Store.Accept(ctx, r, instance, key); err != nil {
+		return err
+	}
+	return groupcommit.ErrAborted
+}
+
+// TestLostCommit: a request whose row is there though its commit was not acknowledged
+// comes to its end, and says what its answer says.
+func TestLostCommit(t *testing.T) {
+	t.Parallel()
+	for want, pieces := range map[requestv1.Request_State][]string{completed: {"Hello"}, failed: nil} {
+		w := open(t, options{
+			config: func(c *Config) {
+				c.RetryInterval, c.StoreTimeout, c.RowDelay = 5*time.Millisecond, 50*time.Millisecond, 0
+			},
+			store: func(s store.Store) store.Store { return &lostStore{Store: s} },
+		})
+		w.response.Play(func(ctx context.Context, req *responsev1.GenerateRequest, send func(...*conversationv1.Event) error) error {
+			eventually(t, "the row is there", func() bool {
+				list, err := w.caller.ListRequests(t.Context(), &requestv1.ListRequestsRequest{})
+				return err == nil && len(list.GetRequests()) == 1
+			})
+			if pieces == nil {
+				return fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_PROVIDER_ERROR, "the provider failed")
+			}
+			events := []*conversationv1.Event{responsetest.Started(), responsetest.Text("Hello")}
+			return send(append(events, responsetest.Ending()...)...)
+		})
+		req := ask("hi")
+		equal(t, w.submit(t.Context(), req), "error:STORE_UNAVAILABLE")
+		eventually(t, "the row is final", func() bool { return final(w.newest().GetState()) })
+		equal(t, w.newest().GetState(), want)
+	}
 }
 
 // unflushedStore has rows that are written, and not on the disk before flushed is

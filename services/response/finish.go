@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/gen/packing"
@@ -29,6 +30,7 @@ type finishing struct {
 	runs     bool
 	failure  *fault.Fault // nil where completed
 	whole    bool         // there is no row yet
+	unsure   bool         // nobody knows whether there is one
 	append   *sessionv1.AppendMessagesRequest
 	kept     bool    // it waits to be stored
 	lent     *[]byte // what final.Log lies in, where that is given back
@@ -339,21 +341,24 @@ func (r *run) save(ctx context.Context, f *finishing) {
 	if f.whole = r.begun.Skip(); !f.whole {
 		err = r.awaitBegin(ctx)
 	}
-	if err != nil {
-		// There is no row, or none of this answer: nothing to finish.
+	if fault.Is(err, meshv1.ErrorReason_ERROR_REASON_ALREADY_EXISTS) { // the row is none of this answer
 		if f.failure == nil {
 			r.fail(f, fault.AfterCall(fault.From(err)))
 		}
 		f.append = nil
 		return
 	}
+	// A commit that failed may be one whose answer was lost: the end goes the way of one
+	// that cannot be stored, and finds out.
+	f.unsure = err != nil
 	if f.append != nil {
-		if err = f.intend(); err != nil {
-			r.fail(f, fault.Internal(err))
+		if intendErr := f.intend(); intendErr != nil {
+			r.fail(f, fault.Internal(intendErr))
 		}
 	}
-	if err = r.frame(f); err == nil {
-		f.final.Journaled = r.journals.Load()
+	if frameErr := r.frame(f); frameErr != nil {
+		err = frameErr
+	} else if f.final.Journaled = r.journals.Load(); !f.unsure {
 		err = r.s.finish(ctx, f, &r.telling)
 	}
 	switch {
@@ -373,7 +378,14 @@ func (r *run) save(ctx context.Context, f *finishing) {
 		case r.s.unsaved <- &end:
 		default: // the sweep will find the row running, and its process dead
 		}
-		r.fail(f, fault.AfterCall(fault.From(storeFault(err, r.id))))
+		switch {
+		case !f.unsure:
+			r.fail(f, fault.AfterCall(fault.From(storeFault(err, r.id))))
+		case f.failure == nil:
+			r.fail(f, fault.AfterCall(fault.From(err)))
+		default:
+			f.append = nil
+		}
 	}
 }
 
@@ -382,9 +394,10 @@ func (s *Service) finish(ctx context.Context, f *finishing, place *outbox.Place)
 	record := s.ending(ctx, f.final.Response)
 	ctx = place.With(ctx, record.Record())
 	var err error
-	if f.whole {
+	if f.whole || f.unsure {
 		err = s.store.Add(ctx, f.final, s.instance)
-	} else {
+	}
+	if !f.whole && (!f.unsure || errors.Is(err, store.ErrExists)) {
 		err = s.store.Finish(ctx, f.final)
 	}
 	if err == nil {

@@ -2,10 +2,12 @@ package response
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/groupcommit"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
@@ -80,4 +82,62 @@ func TestStoreFails(t *testing.T) {
 	}
 	equal(t, show(chunks), "1:^Hel 2:lo 3:.#$")
 	equal(t, w.story("s1"), "USER:hi ASSISTANT:Hello USER:hi ASSISTANT:Hello")
+}
+
+// lostStore makes the commit of a row whose answer is lost, or does not make it.
+type lostStore struct {
+	store.Store
+	made bool
+}
+
+func (s *lostStore) Begin(ctx context.Context, r *responsev1.Response, instance string) error {
+	if s.made {
+		if err := s.Store.Begin(ctx, r, instance); err != nil {
+			return err
+		}
+	}
+	return groupcommit.ErrAborted
+}
+
+// TestLostCommit: an answer whose row may or may not be there comes to its end in the
+// store, whether its client saw it or not.
+func TestLostCommit(t *testing.T) {
+	t.Parallel()
+	for _, made := range []bool{true, false} {
+		w := configure(t, t.TempDir()+"/response.db", newSessions(), func(c *Config) { c.RowDelay = 0 })
+		w.Service.store = &lostStore{Store: w.Service.store, made: made} // before Start: nothing else uses it yet
+		if err := w.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.newSession("s1")
+		for id, stream := range map[string]bool{"resp_1": true, "resp_2": false} {
+			began := make(chan struct{})
+			w.model.plays(func(_ context.Context, _ *gptv1.GenerateRequest, send func(*conversationv1.Chunk) error) error {
+				<-began
+				return send(all())
+			})
+			req := whole(id)
+			req.Turn.Stream, req.SessionId, req.NewMessages = stream, "s1", []*conversationv1.Message{user("hi")}
+			go func() {
+				defer close(began)
+				eventually(t, "the row was tried", func() bool {
+					r := w.runningHere("local", id)
+					if r == nil {
+						return false
+					}
+					over, err := r.begun.Wait(t.Context())
+					return over && err != nil
+				})
+			}()
+			chunks, err := w.generate(t.Context(), req)
+			if got := show(chunks) + reason(err); !strings.Contains(got, "STORE_UNAVAILABLE") {
+				t.Errorf("the client was told %s", got)
+			}
+			eventually(t, "its row has ended", func() bool {
+				record, err := w.Service.store.Get(t.Context(), "local", id)
+				return err == nil && record.Response.GetState() == responsev1.Response_STATE_COMPLETED
+			})
+		}
+		eventually(t, "so has the session", func() bool { return w.story("s1") == "USER:hi ASSISTANT:Hello USER:hi ASSISTANT:Hello" })
+	}
 }
