@@ -3,6 +3,7 @@ package alike
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 )
 
 // A run of texts is two zeros and the length of its frames; the length of a shape, where
@@ -110,59 +111,6 @@ func (t *Texts) makeRoom(size int, grow func([]byte, int) []byte) {
 	}
 }
 
-// Lead is the length of the events that data begins with and that differ in the text
-// alone from those that the chunks have, and how many they are: 0 where no chunk came
-// yet.
-func (t *Texts) Lead(data []byte) (size, count int) {
-	for {
-		event := t.fits(data[size:])
-		if event == 0 {
-			return size, count
-		}
-		size, count = size+event, count+1
-	}
-}
-
-// Unlike is the length of the first event of data and of those behind it before one that
-// differs in the text alone from those that the shape was learnt of, and how many of them
-// have data: 0 where there is no such one.
-func (t *Texts) Unlike(data []byte) (size, count int) {
-	for size < len(data) {
-		if size > 0 && t.fits(data[size:]) > 0 {
-			return size, count
-		}
-		end := bytes.Index(data[size:], pieceEnd)
-		if end < 0 {
-			break
-		}
-		end += size + len(pieceEnd)
-		if hasData(data[size:end]) {
-			count++
-		}
-		size = end
-	}
-	return 0, 0
-}
-
-// hasData says that an event has a line of data.
-func hasData(event []byte) bool {
-	return bytes.HasPrefix(event, pieceBegin) || bytes.Contains(event, lineOfData)
-}
-
-// fits is the length of the event that data begins with, where it is of the shape; else 0.
-func (t *Texts) fits(data []byte) int {
-	before, after := t.shape[:t.split], t.shape[t.split:]
-	if len(t.shape) == 0 || !bytes.HasPrefix(data, before) {
-		return 0
-	}
-	rest := data[len(before):]
-	end := stringEnd(rest)
-	if end < 0 || !bytes.HasPrefix(rest[end:], after) || end > 0 && rest[0]&0xc0 == 0x80 { // the rest of a character
-		return 0
-	}
-	return len(t.shape) + end
-}
-
 // stringEnd is where the string of JSON ends within which s begins; -1 for nowhere.
 func stringEnd(s []byte) int {
 	for at := 0; ; at++ {
@@ -232,18 +180,33 @@ func (t *Texts) learn(before, event []byte, grow func([]byte, int) []byte) bool 
 
 // PackedSize bounds what AppendTo appends.
 func (t *Texts) PackedSize() int {
-	return textsRoom + len(t.shape) + len(t.sizes) + t.texts + len(t.text)
+	return textsRoom + len(t.shape) + len(t.sizes) + t.TextsSize()
 }
 
-// AppendTo appends the chunks as a run that Parse reads, and lets go of them; the shape is
-// known still. Memory that is no longer needed is handed to recycle.
-func (t *Texts) AppendTo(dst []byte, recycle func([]byte)) []byte {
+// AppendRun appends the chunks as a run that Parse reads, whose length is RunSize and
+// whose end are the texts.
+func (t *Texts) AppendRun(dst []byte) []byte {
 	dst = binary.AppendUvarint(append(dst, 0, 0), uint64(t.size))
 	dst = binary.AppendUvarint(dst, uint64(len(t.shape)))
 	dst = append(binary.AppendUvarint(dst, uint64(t.split)), t.shape...)
 	dst = append(binary.AppendUvarint(dst, t.first), byte(t.wire), byte(t.form))
 	dst = append(binary.AppendUvarint(dst, uint64(len(t.sizes))), t.sizes...)
-	dst = t.appendTexts(dst)
+	return t.appendTexts(dst)
+}
+
+// RunSize is the length of what AppendRun appends.
+func (t *Texts) RunSize() int {
+	return 2 + varint(uint64(t.size)) + varint(uint64(len(t.shape))) + varint(uint64(t.split)) + len(t.shape) +
+		varint(t.first) + 2 + varint(uint64(len(t.sizes))) + len(t.sizes) + t.TextsSize()
+}
+
+// TextsSize is the length of all texts.
+func (t *Texts) TextsSize() int { return t.texts + len(t.text) }
+
+// AppendTo is AppendRun, but that the chunks are let go of; the shape is known still.
+// Memory that is no longer needed is handed to recycle.
+func (t *Texts) AppendTo(dst []byte, recycle func([]byte)) []byte {
+	dst = t.AppendRun(dst)
 	for _, b := range t.full {
 		recycle(b)
 	}
@@ -281,11 +244,12 @@ func (t *Texts) AppendFrom(dst []byte, from, most int) (frames []byte, count int
 }
 
 // Strings are what stands before and behind the text of each event, and all texts, which
-// are appended to room where they do not lie in one piece.
-func (t *Texts) Strings(room []byte) (before, after, texts []byte) {
+// lie in room where they are not in one piece.
+func (t *Texts) Strings(room *[]byte) (before, after, texts []byte) {
 	before, after, texts = t.run().strings()
 	if len(t.full) > 0 {
-		texts = t.appendTexts(room)[len(room):]
+		*room = t.appendTexts(slices.Grow((*room)[:0], t.TextsSize()))
+		texts = *room
 	}
 	return before, after, texts
 }

@@ -145,7 +145,8 @@ func TestTextsInPieces(t *testing.T) {
 			}
 		}
 	}
-	if _, _, got := texts.Strings([]byte("room")); !bytes.Equal(got, all) {
+	room := []byte("room")
+	if _, _, got := texts.Strings(&room); !bytes.Equal(got, all) {
 		t.Errorf("%q\nwant %q", got, all)
 	}
 	var each [][]byte

@@ -30,7 +30,6 @@ func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool,
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.closeTexts()
 	frames := binary.AppendUvarint(append((*buffer)[:0], l.tail...), uint64(size))
 	if frames, err = appendChunk(frames, terminal, size); err != nil {
 		return End{}, false, err
@@ -62,6 +61,9 @@ func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool,
 		whole += binary.MaxVarintLen32 + size
 	}
 	*packing = packed
+	if l.texts.Len() > 0 {
+		whole += binary.MaxVarintLen32 + l.texts.PackedSize()
+	}
 	dst = slices.Grow(dst, whole+binary.MaxVarintLen32+last)
 	rest := packed[last:]
 	end = End{frame: len(frame), size: size}
@@ -79,6 +81,12 @@ func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool,
 			if len(texts) > end.TextsEnd-end.Texts {
 				end.Texts, end.TextsEnd = len(dst)-len(texts), len(dst)
 			}
+		}
+	}
+	if l.texts.Len() > 0 {
+		dst = l.texts.AppendRun(binary.AppendUvarint(dst, uint64(l.texts.RunSize())))
+		if texts := l.texts.TextsSize(); texts > end.TextsEnd-end.Texts {
+			end.Texts, end.TextsEnd = len(dst)-texts, len(dst)
 		}
 	}
 	end.Runs = append(binary.AppendUvarint(dst, uint64(last)), packed[:last]...)

@@ -111,6 +111,30 @@ func TestEnd(t *testing.T) {
 		if err := log.Walk(func(entry []byte) error { walked = Frames(walked, entry); return nil }); err != nil || !bytes.Equal(walked, want) {
 			t.Fatalf("%v: walked over %d bytes, want %d, %v", sizes, len(walked), len(want), err)
 		}
+		var each []byte
+		for i := range len(sizes) + 1 {
+			frame, count, err := log.AppendFrom(nil, i, 1)
+			if err != nil || count != 1 {
+				t.Fatalf("%v: chunk %d: %d, %v", sizes, i, count, err)
+			}
+			each = append(each, frame...)
+		}
+		if all, count, err := log.AppendFrom(nil, 0, len(want)); err != nil || count != len(sizes)+1 || !bytes.Equal(all, want) || !bytes.Equal(each, want) {
+			t.Fatalf("%v: %d chunks, %d bytes, by one %d, want %d, %v", sizes, count, len(all), len(each), len(want), err)
+		}
+		wordsOf := func(data []byte) (words string) {
+			for _, word := range strings.Split(string(data), " word")[1:] {
+				word, _, _ = strings.Cut(word, `"`)
+				words += " word" + word
+			}
+			return words
+		}
+		words := ""
+		err = log.WalkTexts(func(entry []byte) error { words += wordsOf(entry); return nil },
+			func(_, _, texts []byte) bool { words += wordsOf(texts); return true })
+		if all := wordsOf(want); err != nil || words != all {
+			t.Fatalf("%v: %v, %q, want %q", sizes, err, words, all)
+		}
 		read := log.Reader()
 		for i := range len(sizes) + 1 {
 			entry, ok, err := read.Next(t.Context())
@@ -150,5 +174,43 @@ func TestEndUnlike(t *testing.T) {
 		if err != nil || !ok || proto.Unmarshal(entry, &c) != nil || string(c.GetRaw().GetData()) != data.String() {
 			t.Fatal(ok, err)
 		}
+	}
+}
+
+// BenchmarkEnd is the end of an answer of 200 events, which came in so many chunks.
+func BenchmarkEnd(b *testing.B) {
+	for _, events := range []int{1, 200} {
+		b.Run(fmt.Sprintf("%d a chunk", events), func(b *testing.B) {
+			var chunks []*conversationv1.Chunk
+			var data strings.Builder
+			for i := range 201 {
+				fmt.Fprintf(&data, "data: {\"id\":\"chatcmpl-123456789\",\"created\":1760000000,\"choices\":[{\"index\":0,\"delta\":{\"content\":\"17600000001234%d@\"},\"finish_reason\":null}]}\n\n", i)
+				if i == 0 || i%events == 0 {
+					c := chunk(int64(len(chunks)+1), data.String())
+					c.Raw.EventCount = int32(strings.Count(data.String(), "\n\n"))
+					chunks = append(chunks, c)
+					data.Reset()
+				}
+			}
+			last := chunk(int64(len(chunks)+1), "data: [DONE]\n\n")
+			var room []byte
+			for b.Loop() {
+				log := New(32 << 20)
+				for _, c := range chunks {
+					if err := log.Append(c); err != nil {
+						b.Fatal(err)
+					}
+				}
+				size := 0
+				_ = log.WalkTexts(func(entry []byte) error { size += len(entry); return nil }, func(_, _, texts []byte) bool { size += len(texts); return true })
+				end, _, err := log.End(room[:0], last)
+				if err != nil {
+					b.Fatal(err)
+				}
+				room = end.Runs
+				log.SealEnd(end)
+				log.Recycle()
+			}
+		})
 	}
 }

@@ -57,7 +57,7 @@ func (l *Log) dropTail() {
 func (l *Log) newest(dst []byte) (frames []byte, err error) {
 	if l.texts.Len() > 0 {
 		dst, _ = l.texts.AppendFrom(dst, 0, l.texts.Size())
-		return dst, nil
+		return append(dst, l.tail...), nil
 	}
 	rest := l.tail[l.open.trail.Packed():]
 	if len(l.open.pieces) > 0 {

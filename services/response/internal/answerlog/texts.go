@@ -114,9 +114,9 @@ func (l *Log) WalkTexts(entry func([]byte) error, texts func(before, after, text
 		}
 	}
 	if l.texts.Len() > 0 && texts != nil {
-		before, after, all := l.texts.Strings((*buffer)[:0])
+		before, after, all := l.texts.Strings(buffer)
 		if texts(before, after, all) {
-			return nil
+			return walk(l.tail, entry)
 		}
 	}
 	frames, err := l.newestIn(buffer)
@@ -135,11 +135,11 @@ func (l *Log) blockOf(i int) *block {
 	return &l.blocks[at]
 }
 
-// textsAt is the block of chunk i, or says that it is the open run, where that is one of
+// textsAt is the block of chunk i, or says that it is of the open run, where that is one of
 // texts.
 func (l *Log) textsAt(i int) (b *block, open bool) {
 	if i >= l.first {
-		return nil, l.texts.Len() > 0
+		return nil, i < l.first+l.texts.Len()
 	}
 	if b = l.blockOf(i); b.texts {
 		return b, false
