@@ -320,7 +320,7 @@ func TestValuesArePackedAsArgs(t *testing.T) {
 	v := NewValues(8)
 	v.Null()
 	v.Int(-1 << 40)
-	head := v
+	head := v.Apart() // v may not be used any more
 	v = head.Begin(20)
 	v.Bool(true)
 	v.Bool(false)

@@ -149,6 +149,14 @@ func (v Values) Begin(size int) Values {
 	return begun
 }
 
+// Apart are the values in memory of their own size, for who keeps them for long, and v is
+// released. v must have nothing that was lent.
+func (v *Values) Apart() Values {
+	apart := Values{packed: slices.Clip(slices.Clone(v.packed))}
+	v.Release()
+	return apart
+}
+
 // none tells whether these are not used.
 func (v Values) none() bool { return len(v.packed) == 0 }
 

@@ -144,8 +144,9 @@ func (s *Store) accept(ctx context.Context, r *requestv1.Request, instance strin
 	if err != nil {
 		return accepting{}, err
 	}
+	kept := head.Apart() // for as long as the answer takes
 	s.mu.Lock()
-	s.open[r.GetId()] = begun{later: later, head: head}
+	s.open[r.GetId()] = begun{later: later, head: kept}
 	s.mu.Unlock()
 	return accepting{store: s, id: r.GetId(), later: later}, nil
 }
