@@ -139,11 +139,10 @@ func TestUnknownModels(t *testing.T) {
 // would not ask again.
 func TestAModelThatNobodyCouldBeAskedFor(t *testing.T) {
 	t.Parallel()
-	gone := httptest.NewServer(nil)
-	gone.Close()
+	const gone = "http://127.0.0.1:1"
 	r := start(t, setup{config: func(c *gpt.Config) {
 		c.Providers = map[string]gpt.ProviderConfig{
-			"one": {BaseURL: serve(t, lists("here"))}, "two": {BaseURL: gone.URL + "/a"}, "three": {BaseURL: gone.URL + "/b"},
+			"one": {BaseURL: serve(t, lists("here"))}, "two": {BaseURL: gone + "/a"}, "three": {BaseURL: gone + "/b"},
 		}
 	}})
 	if _, reason := get(t, r, "here"); reason != "" {
