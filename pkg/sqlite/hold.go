@@ -133,8 +133,8 @@ func (db *DB) holds(p *pending) bool {
 	return len(h.list) > 0 && h.size() < holdAt && time.Since(h.since) < p.holdFor
 }
 
-// applyHeld runs what is held up to a number, behind all rows. The caller has the turn of what is
-// held.
+// applyHeld runs what is held up to a number, behind all rows. The caller has the turn
+// of what is held.
 func (db *DB) applyHeld(sequence uint64) error {
 	db.pending.turn <- struct{}{}
 	defer func() { <-db.pending.turn }()

@@ -57,9 +57,12 @@ func (s *Service) settleOpen(ctx context.Context) error {
 // settle finishes one request by what became of its answer; false where that
 // still runs, or the response room cannot be asked.
 func (s *Service) settle(ctx context.Context, end openEnd) (bool, error) {
-	request := end.request
+	request, early := end.request, s.deps.Clock().Before(end.patience)
+	if early && end.doubtful {
+		return false, nil // its answer is no news before its row
+	}
 	answer, known := s.lookUp(ctx, request)
-	if !known || (answer == nil || end.doubtful) && s.deps.Clock().Before(end.patience) {
+	if !known || answer == nil && early {
 		return false, nil
 	}
 	request.State, request.Failure = end.verdict(answer)
