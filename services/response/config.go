@@ -39,7 +39,8 @@ type Config struct {
 	// Retention is how long an answer is kept after it was begun. 0 keeps answers
 	// for ever.
 	Retention time.Duration `yaml:"retention"`
-	// SweepInterval is the pause between removals of answers past retention.
+	// SweepInterval is the pause between removals of answers past retention, and of
+	// what outlived its answer.
 	SweepInterval time.Duration `yaml:"sweep_interval"`
 	// HeartbeatInterval is how often a process says that it lives, and looks for
 	// what others ask of it. PostgreSQL only.

@@ -80,11 +80,14 @@ func (s *Service) read(runs []*run) {
 	}
 }
 
+// inJournal says that pieces of an answer may be stored.
+func (r *run) inJournal() bool { return r.journals.Load() == journaled }
+
 // unstored implements store.Unstored.
 func (s *Service) unstored(take func(store.Piece)) (done func(stored bool)) {
 	s.storing.Lock()
 	defer s.storing.Unlock()
-	runs := s.readers(func(r *run) bool { return r.journals.Load() })
+	runs := s.readers((*run).inJournal)
 	to, left := make([]int64, len(runs)), len(s.left)
 	for _, p := range s.left {
 		take(p)
@@ -120,7 +123,7 @@ func (s *Service) unstored(take func(store.Piece)) (done func(stored bool)) {
 // leave keeps what unstored would have handed out of an answer that does not run any
 // more, and whose row still does: of as many pieces as there are ends that wait.
 func (s *Service) leave(r *run) {
-	if s.shared || !r.journals.Load() {
+	if s.shared || !r.inJournal() {
 		return
 	}
 	s.storing.Lock()
@@ -146,14 +149,16 @@ type journalWrite struct {
 // add takes the next piece of an answer, if there is one, and says whether
 // there may be more.
 func (w *journalWrite) add(r *run) bool {
-	if r.log.Len() <= int(r.journaled) {
+	if r.log.Len() <= int(r.journaled) || r.journals.Load() == neverJournaled {
 		return false
 	}
 	frames, count, err := r.log.AppendFrom(w.frames, int(r.journaled), journalBytes)
 	if err != nil || count == 0 {
 		return false // cannot be: the log packed it itself
 	}
-	r.journals.Store(true) // before the write: its end must remove it
+	if !r.journals.CompareAndSwap(unjournaled, journaled) && !r.inJournal() {
+		return false // it has just ended, and would not remove it
+	}
 	to := r.journaled + int64(count)
 	w.pieces = append(w.pieces, store.Piece{ResponseID: r.id, First: r.journaled + 1, Last: to})
 	w.runs, w.frames, w.ends = append(w.runs, r), frames, append(w.ends, len(frames))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // steps is a model that sends "0", then one number at each step, and ends when
@@ -296,4 +298,62 @@ func TestUnstored(t *testing.T) {
 	handed(true)
 	equal(t, handed(true), "")
 	broken.finishes.Store(0)
+}
+
+// racingStore has the journal look at an answer when its end is on the way to the store.
+type racingStore struct {
+	store.Store
+	before func()
+	tidied atomic.Int32 // pieces
+}
+
+func (s *racingStore) Finish(ctx context.Context, f store.Final) error {
+	s.before()
+	return s.Store.Finish(ctx, f)
+}
+
+func (s *racingStore) Tidy(ctx context.Context, limit int) (int, error) {
+	n, err := s.Store.Tidy(ctx, limit)
+	s.tidied.Add(int32(n))
+	return n, err
+}
+
+// An answer that is journaled for the first time just as it ends leaves no piece.
+func TestJournaledAtTheEnd(t *testing.T) {
+	t.Parallel()
+	w := configure(t, t.TempDir()+"/response.db", newSessions(), func(c *Config) { c.JournalInterval, c.Retention = 0, 0 })
+	racing := &racingStore{Store: w.Service.store, before: func() { w.journalAll(new(journalWrite)) }}
+	w.Service.store = racing // before Start: nothing else uses it yet
+	if err := w.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_1"}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := racing.Store.Tidy(t.Context(), 9); n != 0 || err != nil {
+		t.Errorf("%d pieces outlived the answer, %v", n, err)
+	}
+}
+
+// A piece that outlived its answer is removed, however long answers are kept.
+func TestPiecesAreTidied(t *testing.T) {
+	t.Parallel()
+	w := configure(t, t.TempDir()+"/response.db", newSessions(), func(c *Config) { c.SweepInterval, c.Retention = time.Millisecond, 0 })
+	racing := &racingStore{Store: w.Service.store}
+	w.Service.store = racing // before Start: nothing else uses it yet
+	r := &responsev1.Response{Id: "resp_1", Owner: "local", State: responsev1.Response_STATE_RUNNING, CreateTime: timestamppb.Now()}
+	if err := racing.Begin(t.Context(), r, "one"); err != nil {
+		t.Fatal(err)
+	}
+	if err := racing.Journal(t.Context(), []store.Piece{{ResponseID: "resp_1", First: 1, Last: 1, Frames: []byte("part")}}); err != nil {
+		t.Fatal(err)
+	}
+	r.State = responsev1.Response_STATE_COMPLETED
+	if err := racing.Store.Finish(t.Context(), store.Final{Response: r}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the piece is removed", func() bool { return racing.tidied.Load() == 1 })
 }

@@ -29,9 +29,7 @@ func (s *Service) Start(ctx context.Context) error {
 	if s.cfg.JournalInterval > 0 {
 		s.work.Go(s.journal)
 	}
-	if s.cfg.Retention > 0 {
-		s.work.Go(s.expire)
-	}
+	s.work.Go(s.expire)
 	if s.shared {
 		s.work.Go(s.beat)
 	}

@@ -51,9 +51,9 @@ type run struct {
 	done    deferred.Latch // opened when the row is final, or given up
 	early   error          // the failure before the first chunk; set before the log is closed
 
-	journaled int64       // chunks that the journal has; belongs to it
-	stored    int64       // those that a table has; guarded by the service's storing
-	journals  atomic.Bool // some may be stored
+	journaled int64        // chunks that the journal has; belongs to it
+	stored    int64        // those that a table has; guarded by the service's storing
+	journals  atomic.Int32 // whether some may be stored: unjournaled, journaled, or neverJournaled
 
 	writes    *durable.Group // of the turn's rows; nil where each waits for itself
 	begun     deferred.Write // the commit of the row
@@ -80,6 +80,12 @@ type run struct {
 	ttl  time.Duration
 	kept *keptAnswer // what the cache had
 }
+
+const (
+	unjournaled    int32 = iota // no chunk is journaled yet
+	journaled                   // pieces may be stored: the end removes them
+	neverJournaled              // nor will any be: the end is on its way
+)
 
 // receiver is where the caller of Generate gets the answer.
 type receiver interface {

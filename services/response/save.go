@@ -38,7 +38,7 @@ func (r *run) save(ctx context.Context, f *finishing) {
 	}
 	if frameErr := r.frame(f); frameErr != nil {
 		err = frameErr
-	} else if f.final.Journaled = r.journals.Load(); !f.unsure {
+	} else if f.final.Journaled = !r.journals.CompareAndSwap(unjournaled, neverJournaled); !f.unsure {
 		err = r.s.finish(ctx, f, &r.telling)
 	}
 	switch {

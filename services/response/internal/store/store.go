@@ -95,9 +95,13 @@ type Store interface {
 	// limit; it returns how many.
 	Interrupt(ctx context.Context, sweep Sweep) (int, error)
 
+	// Tidy removes pieces of answers that are not running: a piece whose write was
+	// not acknowledged may come behind the end of its answer. At most limit; it
+	// returns how many.
+	Tidy(ctx context.Context, limit int) (int, error)
+
 	// Expire removes final answers begun before a time, oldest first, with their
-	// logs, and pieces that outlived their answer. Answers whose intent is not
-	// settled stay. At most limit answers; it returns how many.
+	// logs. Answers whose intent is not settled stay. At most limit answers; it returns how many.
 	Expire(ctx context.Context, before time.Time, limit int) (int, error)
 
 	// Ping says whether the store can serve.

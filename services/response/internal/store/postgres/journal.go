@@ -59,14 +59,17 @@ func join(rows pgx.Rows) ([]byte, error) {
 	return frames, rows.Err()
 }
 
+// Tidy implements store.Store.
+func (s *Store) Tidy(ctx context.Context, limit int) (int, error) {
+	result, err := s.db.Pool().Exec(ctx, `delete from response_journal where (response_id, first_sequence) in (
+		select response_id, first_sequence from response_journal j where not exists
+			(select 1 from responses r where r.id = j.response_id and r.state = 1) limit $1)`, limit)
+	return int(result.RowsAffected()), err
+}
+
 // Expire implements store.Store. Ids that rooms make sort by time, so that the
 // primary key finds the oldest.
 func (s *Store) Expire(ctx context.Context, before time.Time, limit int) (int, error) {
-	// A piece may be committed beside the end of its answer, and outlive it.
-	if _, err := s.db.Pool().Exec(ctx, `delete from response_journal j where not exists
-		(select 1 from responses r where r.id = j.response_id and r.state = 1)`); err != nil {
-		return 0, err
-	}
 	result, err := s.db.Pool().Exec(ctx, `with old as (
 			delete from responses where id in (select id from responses
 				where id < $1 and state > 1 and create_micros < $2 and session_intent is null order by id limit $3)

@@ -73,13 +73,17 @@ func join(rows *sqlite.Rows) ([]byte, error) {
 	return frames, rows.Err()
 }
 
+// Tidy implements store.Store.
+func (s *Store) Tidy(ctx context.Context, limit int) (int, error) {
+	n, err := s.db.Exec(ctx, `delete from response_journal where (response_id, first_sequence) in (
+		select response_id, first_sequence from response_journal j where not exists
+			(select 1 from responses r where r.id = j.response_id and r.state = 1) limit ?)`, limit)
+	return int(n), err
+}
+
 // Expire implements store.Store. Ids that rooms make sort by time, so that the
 // primary key finds the oldest.
 func (s *Store) Expire(ctx context.Context, before time.Time, limit int) (int, error) {
-	if _, err := s.db.Exec(ctx, `delete from response_journal where not exists
-		(select 1 from responses r where r.id = response_journal.response_id and r.state = 1)`); err != nil {
-		return 0, err
-	}
 	n, err := s.db.Exec(ctx, `delete from responses where id in (select id from responses
 		where id < ? and state > 1 and create_micros < ? and id not in (select response_id from session_intents) order by id limit ?)`,
 		ids.Lowest("resp", before), store.Micros(before), limit)

@@ -404,6 +404,28 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		same(t, follow("b", 0), "false ")
 	})
 
+	t.Run("pieces that outlive their answer", func(t *testing.T) {
+		t.Parallel()
+		s, ctx := open(t), t.Context()
+		for _, id := range []string{"a", "b", "c"} {
+			ok(t, s.Begin(ctx, answer(id, "me", 0), "one"))
+			ok(t, s.Journal(ctx, []store.Piece{{ResponseID: id, First: 1, Last: 2, Frames: []byte("part of " + id)}}))
+			_, _, err := s.Follow(ctx, "me", id, 0) // a store may keep back what nobody looks for
+			ok(t, err)
+		}
+		for _, id := range []string{"a", "b"} { // whose ends know of no piece
+			ok(t, s.Finish(ctx, store.Final{Response: finished(answer(id, "me", 0), responsev1.Response_STATE_COMPLETED), Log: []byte("whole")}))
+		}
+		for _, want := range []int{1, 1, 0} {
+			n, err := s.Tidy(ctx, 1)
+			ok(t, err)
+			same(t, n, want)
+		}
+		running, frames, err := s.Follow(ctx, "me", "c", 0)
+		ok(t, err)
+		same(t, fmt.Sprint(running, " ", string(frames)), "true part of c")
+	})
+
 	t.Run("expire", func(t *testing.T) {
 		t.Parallel()
 		s, ctx := open(t), t.Context()
