@@ -30,7 +30,9 @@ func (r *run) save(ctx context.Context, f *finishing) {
 	}
 	// A commit that failed may be one whose answer was lost: the end goes the way of one
 	// that cannot be stored, and finds out.
-	f.unsure = err != nil
+	if f.unsure = err != nil; f.unsure {
+		f.final.BegunBy = r.s.instance
+	}
 	if f.append != nil {
 		if intendErr := f.intend(); intendErr != nil {
 			r.fail(f, fault.Internal(intendErr))

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
@@ -140,4 +141,54 @@ func TestLostCommit(t *testing.T) {
 		}
 		eventually(t, "so has the session", func() bool { return w.story("s1") == "USER:hi ASSISTANT:Hello USER:hi ASSISTANT:Hello" })
 	}
+}
+
+// refusingStore refuses the first rows that are begun or added.
+type refusingStore struct {
+	store.Store
+	writes atomic.Int32 // how many
+}
+
+func (s *refusingStore) Begin(ctx context.Context, r *responsev1.Response, instance string) error {
+	if s.writes.Add(-1) >= 0 {
+		return groupcommit.ErrAborted
+	}
+	return s.Store.Begin(ctx, r, instance)
+}
+
+func (s *refusingStore) Add(ctx context.Context, f store.Final, instance string) error {
+	if s.writes.Add(-1) >= 0 {
+		return groupcommit.ErrAborted
+	}
+	return s.Store.Add(ctx, f, instance)
+}
+
+// An answer that does not know whether it has a row ends no other that has begun one
+// under its id since.
+func TestUnsureEndOfAnother(t *testing.T) {
+	t.Parallel()
+	w := configure(t, t.TempDir()+"/response.db", newSessions(), func(c *Config) { c.RetryInterval = time.Hour })
+	refusing := &refusingStore{Store: w.Service.store}
+	refusing.writes.Store(1)
+	w.Service.store = refusing // before Start: nothing else uses it yet
+	if err := w.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	chunks, err := w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_1"})
+	equal(t, show(chunks)+reason(err), "STORE_UNAVAILABLE")
+
+	step := make(chan struct{})
+	w.model.plays(steps(step))
+	over := make(chan string)
+	go func() {
+		chunks, err := w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_1"})
+		over <- show(chunks) + reason(err)
+	}()
+	step <- struct{}{}
+	step <- struct{}{} // its first chunk has gone out: its row is there
+	w.saveLeft()
+	equal(t, w.get("resp_1").GetState().String(), "STATE_RUNNING")
+	close(step)
+	equal(t, <-over, "1:^{0} 2:{1} 3:{2} 4:#${.}")
+	equal(t, w.get("resp_1").GetChoices()[0].GetMessage().GetParts()[0].GetText(), "012")
 }

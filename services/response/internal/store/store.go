@@ -31,7 +31,8 @@ type Store interface {
 
 	// Finish makes a running answer final: its state, the log and the intent to
 	// append to the session, all or nothing. ErrNotRunning where it is not
-	// running any more: whoever finishes first wins.
+	// running any more, or is another one, see Final.BegunBy: whoever finishes first
+	// wins.
 	Finish(ctx context.Context, final Final) error
 
 	// Add adds an answer that is final already, made by instance, with what Finish
@@ -141,6 +142,9 @@ type Final struct {
 	// Journaled says that pieces of the log may have been stored, which Log now
 	// takes the place of.
 	Journaled bool
+	// BegunBy is the instance that must have begun the row, for this owner and request
+	// and at this create time. Empty where the row is known to be this answer's.
+	BegunBy string
 }
 
 // Unstored hands pieces of running answers to take, whose frames are lent: all that

@@ -78,7 +78,12 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 	if err != nil {
 		return err
 	}
-	err = s.db.Commit(ctx, s.finished(c, log, final.Intent, final.Journaled)...)
+	list := s.finished(c, log, final.Intent, final.Journaled)
+	if final.BegunBy != "" {
+		list[0].Query += " and instance = $8 and create_micros = $9 and owner = $10 and request_id = $11"
+		list[0].Args = append(list[0].Args, final.BegunBy, c.Create, c.Owner, c.RequestID)
+	}
+	err = s.db.Commit(ctx, list...)
 	if errors.Is(err, postgres.ErrUnchanged) {
 		return store.ErrNotRunning
 	}

@@ -108,20 +108,26 @@ func start(c store.Columns, instance string, more int) sqlite.Values {
 }
 
 // take hands the end of a row to one caller, who puts it back where it failed and drops
-// it otherwise: mine says that there is one, taken that another caller has it.
-func (s *Store) take(id string) (b begun, mine, taken bool) {
+// it otherwise: mine says that there is one, taken that another caller has it, or that the
+// row is another answer's than c.
+func (s *Store) take(c store.Columns, begunBy string) (b begun, mine, taken bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b, mine = s.open[id]
-	if b.ending {
+	b, mine = s.open[c.ID]
+	if b.ending || mine && begunBy != "" && !b.is(c, begunBy) {
 		return begun{}, false, true
 	}
 	if mine {
 		ended := b
 		ended.ending = true
-		s.open[id] = ended
+		s.open[c.ID] = ended
 	}
 	return b, mine, false
+}
+
+// is says that the row is c, as an instance has begun it.
+func (b begun) is(c store.Columns, instance string) bool {
+	return b.instance == instance && b.columns.Create == c.Create && b.columns.Owner == c.Owner && b.columns.RequestID == c.RequestID
 }
 
 func (s *Store) drop(id string) {
@@ -149,7 +155,7 @@ func (s *Store) Finish(ctx context.Context, final store.Final) error {
 		return err
 	}
 	defer c.Release()
-	b, mine, taken := s.take(c.ID)
+	b, mine, taken := s.take(c, final.BegunBy)
 	if taken {
 		return store.ErrNotRunning
 	}
@@ -241,7 +247,14 @@ func finished(c store.Columns, log []byte, final store.Final) sqlite.Stmt {
 	v.Int(int64(c.State))
 	end(&v, c, log, final)
 	v.Text(c.ID)
-	return sqlite.Stmt{Query: finishSQL, Values: v}
+	if final.BegunBy == "" {
+		return sqlite.Stmt{Query: finishSQL, Values: v}
+	}
+	v.Text(final.BegunBy)
+	v.Int(c.Create)
+	v.Text(c.Owner)
+	v.Text(c.RequestID)
+	return sqlite.Stmt{Query: finishSQL + " and instance = ? and create_micros = ? and owner = ? and request_id = ?", Values: v}
 }
 
 // end adds the columns of an answer's end.
