@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,11 +32,17 @@ func (l *LetterIDs) Next() string {
 	return ids.At("dead", time.UnixMilli(l.last))
 }
 
+// ErrorText is an error as a dead letter keeps it: at most 4096 bytes of UTF-8
+// without U+0000, which some stores and every contract refuse.
+func ErrorText(err error) string {
+	text := strings.ReplaceAll(strings.ToValidUTF8(err.Error(), "\uFFFD"), "\x00", "\uFFFD")
+	return strings.ToValidUTF8(text[:min(len(text), maxError)], "")
+}
+
 // NewDeadLetter makes the dead letter of a group that gave an event up.
 func NewDeadLetter(id, group string, event *Event, why error, attempts int) *DeadLetter {
-	text := why.Error()
 	return &DeadLetter{
-		Id: id, Consumer: group, Event: event, Error: text[:min(len(text), maxError)], Attempts: int32(attempts), Time: timestamppb.Now(),
+		Id: id, Consumer: group, Event: event, Error: ErrorText(why), Attempts: int32(attempts), Time: timestamppb.Now(),
 	}
 }
 

@@ -26,10 +26,16 @@ func Cursor(filter, token string) (string, error) {
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil || len(raw) < 8 || string(raw[:8]) != string(sum(filter)) {
-		return "", fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_INVALID_PAGE_TOKEN,
-			"page_token: not a token of this list and filter", "field", "page_token")
+		return "", Invalid()
 	}
 	return string(raw[8:]), nil
+}
+
+// Invalid is INVALID_PAGE_TOKEN: for a cursor that the list cannot have given
+// out. Tokens are not signed, so a client can make one.
+func Invalid() error {
+	return fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_INVALID_PAGE_TOKEN,
+		"page_token: not a token of this list and filter", "field", "page_token")
 }
 
 // Size returns the number of entries to return: asked, or standard where asked

@@ -32,7 +32,7 @@ func (l *Learning) ListTrainingSamples(ctx context.Context, req *classifierv1.Li
 	if cursor != "" {
 		at := samplePlace{}
 		if err := json.Unmarshal([]byte(cursor), &at); err != nil {
-			return nil, fault.Internal(err)
+			return nil, page.Invalid()
 		}
 		q.Before = &classifierv1.TrainingSample{Id: at.ID, CreateTime: timestamppb.New(time.UnixMicro(at.Micros))}
 	}

@@ -33,7 +33,7 @@ func (l *Learning) ListModelVersions(ctx context.Context, req *classifierv1.List
 	after := place{}
 	if cursor != "" {
 		if err := json.Unmarshal([]byte(cursor), &after); err != nil {
-			return nil, fault.Internal(err)
+			return nil, page.Invalid()
 		}
 	}
 	size := page.Size(req.GetPageSize(), standardPage, largestPage)

@@ -29,7 +29,7 @@ func (s *Service) ListMessages(ctx context.Context, req *sessionv1.ListMessagesR
 	from := int64(0)
 	if cursor != "" {
 		if from, err = strconv.ParseInt(cursor, 10, 64); err != nil || from <= 0 {
-			return nil, invalidPageToken()
+			return nil, page.Invalid()
 		}
 	}
 	query := store.MessageQuery{Key: session.Key, After: from}

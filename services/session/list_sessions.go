@@ -8,13 +8,10 @@ import (
 	"strings"
 	"time"
 
-	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
-	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/page"
 	"github.com/gptmesh/gptmesh/services/session/internal/store"
-	"google.golang.org/grpc/codes"
 )
 
 const (
@@ -73,12 +70,7 @@ func parsePlace(cursor string) (store.Place, error) {
 	micros, err := strconv.ParseInt(left, 10, 64)
 	key, errKey := strconv.ParseInt(right, 10, 64)
 	if err != nil || errKey != nil || key <= 0 {
-		return store.Place{}, invalidPageToken()
+		return store.Place{}, page.Invalid()
 	}
 	return store.Place{LastActiveTime: time.UnixMicro(micros).UTC(), Key: key}, nil
-}
-
-func invalidPageToken() error {
-	return fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_INVALID_PAGE_TOKEN,
-		"page_token: not a token of this list", "field", "page_token")
 }

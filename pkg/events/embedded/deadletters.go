@@ -9,27 +9,15 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// maxError is the longest error kept with a dead letter, in bytes.
-const maxError = 4096
-
-func errorText(err error) string {
-	text := err.Error()
-	return text[:min(len(text), maxError)]
-}
-
-// park makes an event a dead letter of a group.
+// park makes an event a dead letter of a consumer.
 func (b *Broker) park(ctx context.Context, consumer string, event *events.Event, why error, attempts int) (id string, err error) {
-	return b.parkFor(ctx, consumer, event, errorText(why), attempts)
-}
-
-func (b *Broker) parkFor(ctx context.Context, consumer string, event *events.Event, why string, attempts int) (id string, err error) {
 	body, err := proto.Marshal(event)
 	if err != nil {
 		return "", err
 	}
 	id = b.letterIDs.Next()
 	_, err = b.db.exec(ctx, `insert into dead_letters (id, consumer, owner, event, error, attempts, micros) values (?, ?, ?, ?, ?, ?, ?)`,
-		id, consumer, event.GetOwner(), body, why, int64(attempts), time.Now().UnixMicro())
+		id, consumer, event.GetOwner(), body, events.ErrorText(why), int64(attempts), time.Now().UnixMicro())
 	if err == nil {
 		b.deps.Metrics.DeadLetter(consumer)
 		b.logger.Warn("an event became a dead letter", "consumer", consumer, "event_id", event.GetId(), "type", event.GetType(),
@@ -38,10 +26,22 @@ func (b *Broker) parkFor(ctx context.Context, consumer string, event *events.Eve
 	return id, err
 }
 
-// parkAgain gives a dead letter up that was put back.
-func (b *Broker) parkAgain(ctx context.Context, id string, why error, attempts int) error {
-	_, err := b.db.exec(ctx, `update dead_letters set requeued = 0, error = ?, attempts = attempts + ?, micros = ? where id = ?`,
-		errorText(why), int64(attempts), time.Now().UnixMicro(), id)
+// whose says of which events dead letters are meant: of one owner, or with all of
+// every owner.
+const whose = `(? = 1 or owner = ?)`
+
+// parkAgain gives a dead letter of a consumer up that was put back; false where
+// there is none.
+func (b *Broker) parkAgain(ctx context.Context, owner string, all bool, consumer, id string, why error, attempts int) (bool, error) {
+	changed, err := b.db.exec(ctx, `update dead_letters set requeued = 0, error = ?, attempts = attempts + ?, micros = ?
+		where id = ? and consumer = ? and requeued = 1 and `+whose,
+		events.ErrorText(why), int64(attempts), time.Now().UnixMicro(), id, consumer, asInteger(all), owner)
+	return changed > 0, err
+}
+
+// handled removes a dead letter of a consumer that was put back.
+func (b *Broker) handled(ctx context.Context, owner string, all bool, consumer, id string) error {
+	_, err := b.db.exec(ctx, `delete from dead_letters where id = ? and consumer = ? and requeued = 1 and `+whose, id, consumer, asInteger(all), owner)
 	return err
 }
 
@@ -64,7 +64,7 @@ func (b *Broker) letters(ctx context.Context, query string, args ...any) (list [
 
 // putBack returns the dead letters of a consumer that were put back.
 func (b *Broker) putBack(ctx context.Context, owner, consumer string, all bool) ([]*events.DeadLetter, error) {
-	return b.letters(ctx, selectLetters+`consumer = ? and (? = 1 or owner = ?) order by id limit 100`, int64(1), consumer, asInteger(all), owner)
+	return b.letters(ctx, selectLetters+`consumer = ? and `+whose+` order by id limit 100`, int64(1), consumer, asInteger(all), owner)
 }
 
 func asInteger(b bool) int64 {

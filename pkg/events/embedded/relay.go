@@ -129,7 +129,7 @@ func (r *relay) again(ctx context.Context) error {
 		case taken == 1:
 			_, err = r.b.Discard(ctx, []string{letter.GetId()})
 		case events.IsRejected(err) && ctx.Err() == nil:
-			err = r.b.parkAgain(ctx, letter.GetId(), err, 1)
+			_, err = r.b.parkAgain(ctx, groupOwner, true, r.group, letter.GetId(), err, 1)
 		}
 		if err != nil {
 			return err

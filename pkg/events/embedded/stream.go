@@ -155,11 +155,11 @@ func (b *Broker) putConsumer(ctx context.Context, owner, name string, at places)
 // letterCursor begins the cursor of a dead letter that was put back.
 const letterCursor = "dead~"
 
-// Acknowledge moves a consumer behind a cursor, never back.
-func (b *Broker) Acknowledge(ctx context.Context, owner, name, cursor string) error {
+// Acknowledge moves a consumer behind a cursor, never back. all says, as that of
+// its stream did, that it gets the events of every owner.
+func (b *Broker) Acknowledge(ctx context.Context, owner string, all bool, name, cursor string) error {
 	if id, ok := strings.CutPrefix(cursor, letterCursor); ok {
-		_, err := b.db.exec(ctx, `delete from dead_letters where id = ? and consumer = ? and requeued = 1`, id, name)
-		return err
+		return b.handled(ctx, owner, all, name, id)
 	}
 	to, err := parseCursor(cursor)
 	if err != nil {
@@ -186,10 +186,14 @@ func (b *Broker) Seek(ctx context.Context, owner, name string, start events.Star
 }
 
 // RejectAt makes the event that came with a cursor a dead letter of a consumer,
-// and moves the consumer behind it.
-func (b *Broker) RejectAt(ctx context.Context, owner string, all bool, name, cursor, why string) (id string, err error) {
+// and moves the consumer behind it. ErrNoEvent where there is no such event.
+func (b *Broker) RejectAt(ctx context.Context, owner string, all bool, name, cursor string, why error) (id string, err error) {
 	if id, ok := strings.CutPrefix(cursor, letterCursor); ok {
-		return id, b.parkAgain(ctx, id, errors.New(why), 1)
+		found, err := b.parkAgain(ctx, owner, all, name, id, why, 1)
+		if err == nil && !found {
+			err = ErrNoEvent
+		}
+		return id, err
 	}
 	to, in, err := parseCursorOf(cursor)
 	if err != nil {
@@ -203,10 +207,10 @@ func (b *Broker) RejectAt(ctx context.Context, owner string, all bool, name, cur
 	if err != nil {
 		return "", err
 	}
-	if id, err = b.parkFor(ctx, name, event, why, 1); err != nil {
+	if id, err = b.park(ctx, name, event, why, 1); err != nil {
 		return "", err
 	}
-	return id, b.Acknowledge(ctx, owner, name, cursor)
+	return id, b.Acknowledge(ctx, owner, all, name, cursor)
 }
 
 // eventBefore finds the event right before a place.

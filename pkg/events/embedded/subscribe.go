@@ -237,7 +237,7 @@ func (g *group) requeued(ctx context.Context) error {
 		case ctx.Err() != nil && err != nil:
 			return ctx.Err()
 		case err != nil:
-			err = g.b.parkAgain(ctx, letter.GetId(), err, attempts)
+			_, err = g.b.parkAgain(ctx, groupOwner, true, g.sub.Group, letter.GetId(), err, attempts)
 		default:
 			_, err = g.b.Discard(ctx, []string{letter.GetId()})
 		}

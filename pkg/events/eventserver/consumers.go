@@ -2,6 +2,7 @@ package eventserver
 
 import (
 	"context"
+	"errors"
 
 	eventv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/event/v1"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -9,8 +10,8 @@ import (
 
 // Acknowledge implements the RPC.
 func (s *Service) Acknowledge(ctx context.Context, req *eventv1.AcknowledgeRequest) (*eventv1.AcknowledgeResponse, error) {
-	owner, _ := caller(ctx)
-	if err := s.log.Acknowledge(ctx, owner, req.GetConsumer(), req.GetCursor()); err != nil {
+	owner, all := caller(ctx)
+	if err := s.log.Acknowledge(ctx, owner, all, req.GetConsumer(), req.GetCursor()); err != nil {
 		return nil, failed(ctx, err)
 	}
 	return &eventv1.AcknowledgeResponse{}, nil
@@ -19,7 +20,7 @@ func (s *Service) Acknowledge(ctx context.Context, req *eventv1.AcknowledgeReque
 // Reject implements the RPC.
 func (s *Service) Reject(ctx context.Context, req *eventv1.RejectRequest) (*eventv1.RejectResponse, error) {
 	owner, all := caller(ctx)
-	id, err := s.log.RejectAt(ctx, owner, all, req.GetConsumer(), req.GetCursor(), req.GetError())
+	id, err := s.log.RejectAt(ctx, owner, all, req.GetConsumer(), req.GetCursor(), errors.New(req.GetError()))
 	if err != nil {
 		return nil, failed(ctx, err)
 	}

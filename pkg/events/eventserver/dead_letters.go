@@ -2,6 +2,8 @@ package eventserver
 
 import (
 	"context"
+	"strconv"
+	"strings"
 
 	eventv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/event/v1"
 	"github.com/gptmesh/gptmesh/pkg/events"
@@ -20,19 +22,46 @@ func (s *Service) brokers() []events.Broker {
 	return []events.Broker{s.log, s.groups}
 }
 
+// letterPlace is where a list of dead letters goes on: in one of the brokers,
+// behind the letter of an id. Ids of different brokers do not sort together.
+type letterPlace struct {
+	broker int
+	id     string
+}
+
+func (p letterPlace) cursor() string { return strconv.Itoa(p.broker) + " " + p.id }
+
+// place reads what cursor wrote. An empty cursor is the beginning.
+func (s *Service) place(cursor string) (letterPlace, error) {
+	if cursor == "" {
+		return letterPlace{}, nil
+	}
+	number, id, _ := strings.Cut(cursor, " ")
+	broker, err := strconv.Atoi(number)
+	if err != nil || broker < 0 || broker >= len(s.brokers()) {
+		return letterPlace{}, page.Invalid()
+	}
+	return letterPlace{broker, id}, nil
+}
+
 // ListDeadLetters implements the RPC.
 func (s *Service) ListDeadLetters(ctx context.Context, req *eventv1.ListDeadLettersRequest) (*eventv1.ListDeadLettersResponse, error) {
-	after, err := page.Cursor(req.GetConsumer(), req.GetPageToken())
+	cursor, err := page.Cursor(req.GetConsumer(), req.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	last, err := s.place(cursor)
 	if err != nil {
 		return nil, err
 	}
 	size := page.Size(req.GetPageSize(), 50, 1000)
 	out := &eventv1.ListDeadLettersResponse{}
-	err = s.letters(ctx, req.GetConsumer(), after, func(_ events.Broker, letter *events.DeadLetter) bool {
+	err = s.letters(ctx, req.GetConsumer(), last, func(broker int, letter *events.DeadLetter) bool {
 		if len(out.DeadLetters) == size {
-			out.NextPageToken = page.Token(req.GetConsumer(), out.DeadLetters[size-1].GetId())
+			out.NextPageToken = page.Token(req.GetConsumer(), last.cursor())
 			return false
 		}
+		last = letterPlace{broker, letter.GetId()}
 		out.DeadLetters = append(out.DeadLetters, letter)
 		return true
 	})
@@ -42,18 +71,26 @@ func (s *Service) ListDeadLetters(ctx context.Context, req *eventv1.ListDeadLett
 	return out, nil
 }
 
-// letters visits the caller's dead letters with ids above after.
-func (s *Service) letters(ctx context.Context, consumer, after string, visit func(events.Broker, *events.DeadLetter) bool) error {
+// letters visits the caller's dead letters behind a place, those of one broker
+// after those of the other, until visit says that it has enough.
+func (s *Service) letters(ctx context.Context, consumer string, from letterPlace, visit func(broker int, letter *events.DeadLetter) bool) error {
 	owner, all := caller(ctx)
-	for _, b := range s.brokers() {
-		for at := after; ; {
-			list, err := b.DeadLetters(ctx, consumer, at, lettersRead)
+	for i, b := range s.brokers() {
+		if i < from.broker {
+			continue
+		}
+		after := ""
+		if i == from.broker {
+			after = from.id
+		}
+		for {
+			list, err := b.DeadLetters(ctx, consumer, after, lettersRead)
 			if err != nil {
 				return err
 			}
 			for _, letter := range list {
-				at = letter.GetId()
-				if (all || letter.GetEvent().GetOwner() == owner) && !visit(b, letter) {
+				after = letter.GetId()
+				if (all || letter.GetEvent().GetOwner() == owner) && !visit(i, letter) {
 					return nil
 				}
 			}
@@ -71,9 +108,10 @@ func (s *Service) owned(ctx context.Context, ids []string) (map[events.Broker][]
 	for _, id := range ids {
 		wanted[id] = true
 	}
-	out := map[events.Broker][]string{}
-	err := s.letters(ctx, "", "", func(b events.Broker, letter *events.DeadLetter) bool {
+	out, brokers := map[events.Broker][]string{}, s.brokers()
+	err := s.letters(ctx, "", letterPlace{}, func(broker int, letter *events.DeadLetter) bool {
 		if wanted[letter.GetId()] {
+			b := brokers[broker]
 			out[b] = append(out[b], letter.GetId())
 			delete(wanted, letter.GetId())
 		}

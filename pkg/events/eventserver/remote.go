@@ -54,10 +54,14 @@ func (r *Remote) Subscribe(ctx context.Context, sub events.Subscription, handle 
 		if ctx.Err() != nil {
 			return nil
 		}
-		if fault.From(err).Code == codes.InvalidArgument {
+		switch {
+		case err == nil: // it ended its stream
+		case fault.From(err).Code == codes.InvalidArgument:
 			// What is left of the place belongs to a log that is no more.
 			r.Logger.Warn("events of another process: the place is not known any more", "error", err)
 			at = startFor(events.Start{})
+		default:
+			r.Logger.Warn("events of another process cannot be received; trying again", "group", sub.Group, "error", err)
 		}
 		pause := time.NewTimer(wait)
 		select {
@@ -81,7 +85,7 @@ func (r *Remote) take(ctx context.Context, sub events.Subscription, m *eventv1.S
 		r.Logger.Warn("an event is passed over", "event_id", m.GetEvent().GetId(), "type", m.GetEvent().GetType(), "error", err)
 	case sub.Group == "":
 	case err != nil:
-		_, err := r.Service.Reject(ctx, &eventv1.RejectRequest{Consumer: sub.Group, Cursor: m.GetCursor(), Error: err.Error()})
+		_, err := r.Service.Reject(ctx, &eventv1.RejectRequest{Consumer: sub.Group, Cursor: m.GetCursor(), Error: events.ErrorText(err)})
 		return err
 	default:
 		_, err := r.Service.Acknowledge(ctx, &eventv1.AcknowledgeRequest{Consumer: sub.Group, Cursor: m.GetCursor()})

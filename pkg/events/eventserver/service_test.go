@@ -9,10 +9,12 @@ import (
 	"time"
 
 	eventv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/event/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/pkg/events/embedded"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/page"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -142,6 +144,14 @@ func TestOwnersAreApart(t *testing.T) {
 	if n, err := c.RequeueDeadLetters(me, &eventv1.RequeueDeadLettersRequest{Ids: ids}); err != nil || n.GetRequeued() != 1 {
 		t.Fatalf("%v, %v", n, err)
 	}
+	// Another who knows its id can neither take it nor give it up.
+	putBack := "dead~" + ids[0]
+	if _, err := c.Acknowledge(you, &eventv1.AcknowledgeRequest{Consumer: "worker", Cursor: putBack}); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Reject(you, &eventv1.RejectRequest{Consumer: "worker", Cursor: putBack, Error: "mine"}); fault.From(err).Field() != "cursor" {
+		t.Errorf("another gave it up: %v", err)
+	}
 	ctx, cancel := context.WithTimeout(me, 30*time.Second)
 	defer cancel()
 	err = c.Subscribe(ctx, &eventv1.SubscribeRequest{Consumer: "worker"}, func(m *eventv1.SubscribeResponse) error {
@@ -215,6 +225,79 @@ func TestReplayAndRefusals(t *testing.T) {
 	_ = s.Drain(t.Context())
 	if err := <-ended; fault.From(err).Code != codes.Unavailable {
 		t.Errorf("the stream ended with %v", err)
+	}
+}
+
+// A second stream of a consumer ends the first, which says so.
+func TestOneStreamReadsAsAConsumer(t *testing.T) {
+	t.Parallel()
+	_, c := open(t)
+	me := as(t, "key:me")
+	stood, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- c.Subscribe(me, &eventv1.SubscribeRequest{Consumer: "w"}, func(*eventv1.SubscribeResponse) error { close(stood); return nil })
+	}()
+	<-stood
+	if err := c.Subscribe(me, &eventv1.SubscribeRequest{Consumer: "w", UntilNow: true}, func(*eventv1.SubscribeResponse) error { return nil }); err != nil {
+		t.Error(err)
+	}
+	err := <-ended
+	if f := fault.From(err); f.Code != codes.Aborted || f.Reason != meshv1.ErrorReason_ERROR_REASON_CONSUMER_TAKEN || f.Metadata["consumer"] != "w" {
+		t.Errorf("the first stream ended with %v", err)
+	}
+}
+
+// deadBroker is a broker that has dead letters and nothing else.
+type deadBroker struct {
+	events.Broker
+	all events.Letters
+}
+
+func (b deadBroker) DeadLetters(_ context.Context, group, after string, limit int) ([]*events.DeadLetter, error) {
+	return b.all.Page(group, after, limit), nil
+}
+
+// Pages go through the dead letters of both brokers, whatever their ids are like.
+func TestDeadLettersOfTwoBrokers(t *testing.T) {
+	t.Parallel()
+	s, c := open(t)
+	me := as(t, "key:me")
+	other := deadBroker{all: events.Letters{}}
+	for _, id := range []string{"dead-1", "dead-2"} { // they sort before those of the log
+		other.all[id] = &events.DeadLetter{Id: id, Consumer: "w", Event: &events.Event{Id: "x", Owner: "key:me"}}
+	}
+	s.groups = other
+	for _, id := range []string{"a", "b"} {
+		if _, err := c.Publish(me, &eventv1.PublishRequest{Events: []*eventv1.Event{event(t, id, "acme.done")}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, cursors := read(t, me, c, &eventv1.SubscribeRequest{Consumer: "w"})
+	var want []string
+	for _, cursor := range cursors {
+		rejected, err := c.Reject(me, &eventv1.RejectRequest{Consumer: "w", Cursor: cursor, Error: "no use"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, rejected.GetDeadLetterId())
+	}
+	want = append(want, "dead-1", "dead-2")
+	for size := int32(1); size <= 5; size++ {
+		var got []string
+		for token, first := "", true; first || token != ""; first = false {
+			page, err := c.ListDeadLetters(me, &eventv1.ListDeadLettersRequest{PageSize: size, PageToken: token})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, letter := range page.GetDeadLetters() {
+				got = append(got, letter.GetId())
+			}
+			token = page.GetNextPageToken()
+		}
+		equal(t, got, want...)
+	}
+	if _, err := c.ListDeadLetters(me, &eventv1.ListDeadLettersRequest{PageToken: page.Token("", "7 dead-1")}); !fault.Is(err, meshv1.ErrorReason_ERROR_REASON_INVALID_PAGE_TOKEN) {
+		t.Errorf("a token of a broker that is not there: %v", err)
 	}
 }
 

@@ -4,10 +4,11 @@ import (
 	"context"
 
 	eventv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/event/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/events/embedded"
+	"github.com/gptmesh/gptmesh/pkg/fault"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 // Subscribe implements the RPC.
@@ -34,7 +35,8 @@ func (s *Service) Subscribe(req *eventv1.SubscribeRequest, stream grpc.ServerStr
 	case s.life.Err() != nil:
 		return shuttingDown()
 	case ctx.Err() != nil && stream.Context().Err() == nil:
-		return status.Error(codes.Aborted, "another stream reads as this consumer now")
+		return fault.New(codes.Aborted, meshv1.ErrorReason_ERROR_REASON_CONSUMER_TAKEN,
+			"another stream reads as this consumer now", "consumer", req.GetConsumer())
 	}
 	return failed(ctx, err)
 }

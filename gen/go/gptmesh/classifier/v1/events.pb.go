@@ -21,7 +21,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ClassificationMade is the payload of "classifier.classification_made".
+// ClassificationMade is the payload of "classifier.classification_made". No room
+// tells it yet.
 type ClassificationMade struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// classification_id names it, for feedback. Empty where none was kept.
@@ -132,7 +133,7 @@ func (x *ClassificationMade) GetText() string {
 }
 
 // FeedbackReceived is the payload of "classifier.feedback_received": somebody
-// said what a classification should have been.
+// said what a classification should have been. No room tells it yet.
 type FeedbackReceived struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// feedback_id names the feedback.

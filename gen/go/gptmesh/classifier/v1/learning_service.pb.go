@@ -845,7 +845,7 @@ type HeadStatistics struct {
 	Head string `protobuf:"bytes,1,opt,name=head,proto3" json:"head,omitempty"`
 	// samples is how many there are.
 	Samples int64 `protobuf:"varint,2,opt,name=samples,proto3" json:"samples,omitempty"`
-	// new_samples is how many came since the active version was trained.
+	// new_samples is how many came since train_time; all where there is none.
 	NewSamples int64 `protobuf:"varint,3,opt,name=new_samples,json=newSamples,proto3" json:"new_samples,omitempty"`
 	// feedback is how many feedbacks there are, those without a sample included.
 	Feedback int64 `protobuf:"varint,4,opt,name=feedback,proto3" json:"feedback,omitempty"`
@@ -853,8 +853,8 @@ type HeadStatistics struct {
 	Labels []*LabelCount `protobuf:"bytes,5,rep,name=labels,proto3" json:"labels,omitempty"`
 	// active is the active version.
 	Active *ModelVersion `protobuf:"bytes,6,opt,name=active,proto3" json:"active,omitempty"`
-	// train_time is when the newest version was trained here; absent where none
-	// was.
+	// train_time is when the newest training of the head began, however it ended;
+	// absent where there was none.
 	TrainTime     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=train_time,json=trainTime,proto3" json:"train_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

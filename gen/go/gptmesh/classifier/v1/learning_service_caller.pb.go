@@ -24,19 +24,21 @@ type LearningServiceCaller interface {
 	// lacking, or with TRAINING_RUNNING, for there is one run at a time. The run
 	// goes on when the caller leaves; GetTraining tells how it ends.
 	Retrain(ctx context.Context, req *RetrainRequest) (*RetrainResponse, error)
-	// GetTraining returns one run.
+	// GetTraining returns one run; NOT_FOUND with TRAINING_NOT_FOUND without.
 	GetTraining(ctx context.Context, req *GetTrainingRequest) (*GetTrainingResponse, error)
 	// ListTrainings lists runs, newest first.
 	ListTrainings(ctx context.Context, req *ListTrainingsRequest) (*ListTrainingsResponse, error)
-	// CancelTraining stops a run. One that has ended is returned as it is.
+	// CancelTraining stops a run. One that has ended is returned as it is; one that
+	// is not there is TRAINING_NOT_FOUND.
 	CancelTraining(ctx context.Context, req *CancelTrainingRequest) (*CancelTrainingResponse, error)
 	// GetLearningStatistics says for each head how many samples there are, how many
-	// came since the active version was trained, and when that was.
+	// came since the newest training of the head began, and when that was.
 	GetLearningStatistics(ctx context.Context, req *GetLearningStatisticsRequest) (*GetLearningStatisticsResponse, error)
 	// ListModelVersions lists versions, by head and newest first, the built-in one
 	// last.
 	ListModelVersions(ctx context.Context, req *ListModelVersionsRequest) (*ListModelVersionsResponse, error)
-	// GetModelVersion returns one version.
+	// GetModelVersion returns one version; NOT_FOUND with MODEL_VERSION_NOT_FOUND
+	// without.
 	GetModelVersion(ctx context.Context, req *GetModelVersionRequest) (*GetModelVersionResponse, error)
 	// ImportModelVersion keeps a model file, as `gptmesh classifier train` writes
 	// it, as a candidate of its head. A file that is kept already gives that
@@ -44,7 +46,8 @@ type LearningServiceCaller interface {
 	ImportModelVersion(ctx context.Context, req *ImportModelVersionRequest) (*ImportModelVersionResponse, error)
 	// ActivateModelVersion makes a version the active one of its head, or its
 	// canary. Calls in flight keep the version that they began with; this process
-	// uses the new one at once, others within their refresh interval.
+	// uses the new one at once, others within their refresh interval. A version
+	// that is not there is MODEL_VERSION_NOT_FOUND.
 	ActivateModelVersion(ctx context.Context, req *ActivateModelVersionRequest) (*ActivateModelVersionResponse, error)
 	// RollbackModel makes the version active that was active before, and ends a
 	// canary of the head. FAILED_PRECONDITION with NO_PREVIOUS_VERSION where there

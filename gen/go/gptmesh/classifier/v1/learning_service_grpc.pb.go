@@ -55,19 +55,21 @@ type LearningServiceClient interface {
 	// lacking, or with TRAINING_RUNNING, for there is one run at a time. The run
 	// goes on when the caller leaves; GetTraining tells how it ends.
 	Retrain(ctx context.Context, in *RetrainRequest, opts ...grpc.CallOption) (*RetrainResponse, error)
-	// GetTraining returns one run.
+	// GetTraining returns one run; NOT_FOUND with TRAINING_NOT_FOUND without.
 	GetTraining(ctx context.Context, in *GetTrainingRequest, opts ...grpc.CallOption) (*GetTrainingResponse, error)
 	// ListTrainings lists runs, newest first.
 	ListTrainings(ctx context.Context, in *ListTrainingsRequest, opts ...grpc.CallOption) (*ListTrainingsResponse, error)
-	// CancelTraining stops a run. One that has ended is returned as it is.
+	// CancelTraining stops a run. One that has ended is returned as it is; one that
+	// is not there is TRAINING_NOT_FOUND.
 	CancelTraining(ctx context.Context, in *CancelTrainingRequest, opts ...grpc.CallOption) (*CancelTrainingResponse, error)
 	// GetLearningStatistics says for each head how many samples there are, how many
-	// came since the active version was trained, and when that was.
+	// came since the newest training of the head began, and when that was.
 	GetLearningStatistics(ctx context.Context, in *GetLearningStatisticsRequest, opts ...grpc.CallOption) (*GetLearningStatisticsResponse, error)
 	// ListModelVersions lists versions, by head and newest first, the built-in one
 	// last.
 	ListModelVersions(ctx context.Context, in *ListModelVersionsRequest, opts ...grpc.CallOption) (*ListModelVersionsResponse, error)
-	// GetModelVersion returns one version.
+	// GetModelVersion returns one version; NOT_FOUND with MODEL_VERSION_NOT_FOUND
+	// without.
 	GetModelVersion(ctx context.Context, in *GetModelVersionRequest, opts ...grpc.CallOption) (*GetModelVersionResponse, error)
 	// ImportModelVersion keeps a model file, as `gptmesh classifier train` writes
 	// it, as a candidate of its head. A file that is kept already gives that
@@ -75,7 +77,8 @@ type LearningServiceClient interface {
 	ImportModelVersion(ctx context.Context, in *ImportModelVersionRequest, opts ...grpc.CallOption) (*ImportModelVersionResponse, error)
 	// ActivateModelVersion makes a version the active one of its head, or its
 	// canary. Calls in flight keep the version that they began with; this process
-	// uses the new one at once, others within their refresh interval.
+	// uses the new one at once, others within their refresh interval. A version
+	// that is not there is MODEL_VERSION_NOT_FOUND.
 	ActivateModelVersion(ctx context.Context, in *ActivateModelVersionRequest, opts ...grpc.CallOption) (*ActivateModelVersionResponse, error)
 	// RollbackModel makes the version active that was active before, and ends a
 	// canary of the head. FAILED_PRECONDITION with NO_PREVIOUS_VERSION where there
@@ -257,19 +260,21 @@ type LearningServiceServer interface {
 	// lacking, or with TRAINING_RUNNING, for there is one run at a time. The run
 	// goes on when the caller leaves; GetTraining tells how it ends.
 	Retrain(context.Context, *RetrainRequest) (*RetrainResponse, error)
-	// GetTraining returns one run.
+	// GetTraining returns one run; NOT_FOUND with TRAINING_NOT_FOUND without.
 	GetTraining(context.Context, *GetTrainingRequest) (*GetTrainingResponse, error)
 	// ListTrainings lists runs, newest first.
 	ListTrainings(context.Context, *ListTrainingsRequest) (*ListTrainingsResponse, error)
-	// CancelTraining stops a run. One that has ended is returned as it is.
+	// CancelTraining stops a run. One that has ended is returned as it is; one that
+	// is not there is TRAINING_NOT_FOUND.
 	CancelTraining(context.Context, *CancelTrainingRequest) (*CancelTrainingResponse, error)
 	// GetLearningStatistics says for each head how many samples there are, how many
-	// came since the active version was trained, and when that was.
+	// came since the newest training of the head began, and when that was.
 	GetLearningStatistics(context.Context, *GetLearningStatisticsRequest) (*GetLearningStatisticsResponse, error)
 	// ListModelVersions lists versions, by head and newest first, the built-in one
 	// last.
 	ListModelVersions(context.Context, *ListModelVersionsRequest) (*ListModelVersionsResponse, error)
-	// GetModelVersion returns one version.
+	// GetModelVersion returns one version; NOT_FOUND with MODEL_VERSION_NOT_FOUND
+	// without.
 	GetModelVersion(context.Context, *GetModelVersionRequest) (*GetModelVersionResponse, error)
 	// ImportModelVersion keeps a model file, as `gptmesh classifier train` writes
 	// it, as a candidate of its head. A file that is kept already gives that
@@ -277,7 +282,8 @@ type LearningServiceServer interface {
 	ImportModelVersion(context.Context, *ImportModelVersionRequest) (*ImportModelVersionResponse, error)
 	// ActivateModelVersion makes a version the active one of its head, or its
 	// canary. Calls in flight keep the version that they began with; this process
-	// uses the new one at once, others within their refresh interval.
+	// uses the new one at once, others within their refresh interval. A version
+	// that is not there is MODEL_VERSION_NOT_FOUND.
 	ActivateModelVersion(context.Context, *ActivateModelVersionRequest) (*ActivateModelVersionResponse, error)
 	// RollbackModel makes the version active that was active before, and ends a
 	// canary of the head. FAILED_PRECONDITION with NO_PREVIOUS_VERSION where there

@@ -16,13 +16,17 @@ type EventServiceCaller interface {
 	// With a consumer it goes on behind what that consumer acknowledged: nothing
 	// is lost while nobody listens, as far back as the log is kept. A start that
 	// lies before the log's beginning means its beginning, and the first message
-	// says how many events may be missing by gap.
+	// says by gap that events may be missing. The stream ends with CONSUMER_TAKEN
+	// where another one reads as the same consumer.
 	Subscribe(ctx context.Context, req *SubscribeRequest, sink func(*SubscribeResponse) error) error
 	// Acknowledge moves a consumer behind an event: that one and all before it
-	// are not delivered again. A cursor that lies behind is passed over.
+	// are not delivered again. A cursor that lies behind is passed over. A consumer
+	// that nobody subscribed with, and a cursor that the log did not give out, are
+	// INVALID_FIELD.
 	Acknowledge(ctx context.Context, req *AcknowledgeRequest) (*AcknowledgeResponse, error)
 	// Reject gives an event up: it becomes a dead letter of the consumer, which
-	// is moved behind it.
+	// is moved behind it. INVALID_FIELD as for Acknowledge, and where the event is
+	// not kept any more.
 	Reject(ctx context.Context, req *RejectRequest) (*RejectResponse, error)
 	// ListConsumers lists the caller's consumers by name.
 	ListConsumers(ctx context.Context, req *ListConsumersRequest) (*ListConsumersResponse, error)
@@ -37,7 +41,9 @@ type EventServiceCaller interface {
 	// Replay delivers events of the log once more: to a consumer, which is moved
 	// back to the start, or as copies under another type.
 	Replay(ctx context.Context, req *ReplayRequest) (*ReplayResponse, error)
-	// ListDeadLetters lists dead letters, the oldest first.
+	// ListDeadLetters lists dead letters, the oldest first. Where rooms subscribe
+	// to another broker than the log, those of their groups come after those of
+	// clients' consumers.
 	ListDeadLetters(ctx context.Context, req *ListDeadLettersRequest) (*ListDeadLettersResponse, error)
 	// RequeueDeadLetters delivers dead letters to their consumers again, and
 	// takes them off the list. Those not there are passed over.

@@ -44,13 +44,17 @@ type EventServiceClient interface {
 	// With a consumer it goes on behind what that consumer acknowledged: nothing
 	// is lost while nobody listens, as far back as the log is kept. A start that
 	// lies before the log's beginning means its beginning, and the first message
-	// says how many events may be missing by gap.
+	// says by gap that events may be missing. The stream ends with CONSUMER_TAKEN
+	// where another one reads as the same consumer.
 	Subscribe(ctx context.Context, in *SubscribeRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SubscribeResponse], error)
 	// Acknowledge moves a consumer behind an event: that one and all before it
-	// are not delivered again. A cursor that lies behind is passed over.
+	// are not delivered again. A cursor that lies behind is passed over. A consumer
+	// that nobody subscribed with, and a cursor that the log did not give out, are
+	// INVALID_FIELD.
 	Acknowledge(ctx context.Context, in *AcknowledgeRequest, opts ...grpc.CallOption) (*AcknowledgeResponse, error)
 	// Reject gives an event up: it becomes a dead letter of the consumer, which
-	// is moved behind it.
+	// is moved behind it. INVALID_FIELD as for Acknowledge, and where the event is
+	// not kept any more.
 	Reject(ctx context.Context, in *RejectRequest, opts ...grpc.CallOption) (*RejectResponse, error)
 	// ListConsumers lists the caller's consumers by name.
 	ListConsumers(ctx context.Context, in *ListConsumersRequest, opts ...grpc.CallOption) (*ListConsumersResponse, error)
@@ -65,7 +69,9 @@ type EventServiceClient interface {
 	// Replay delivers events of the log once more: to a consumer, which is moved
 	// back to the start, or as copies under another type.
 	Replay(ctx context.Context, in *ReplayRequest, opts ...grpc.CallOption) (*ReplayResponse, error)
-	// ListDeadLetters lists dead letters, the oldest first.
+	// ListDeadLetters lists dead letters, the oldest first. Where rooms subscribe
+	// to another broker than the log, those of their groups come after those of
+	// clients' consumers.
 	ListDeadLetters(ctx context.Context, in *ListDeadLettersRequest, opts ...grpc.CallOption) (*ListDeadLettersResponse, error)
 	// RequeueDeadLetters delivers dead letters to their consumers again, and
 	// takes them off the list. Those not there are passed over.
@@ -204,13 +210,17 @@ type EventServiceServer interface {
 	// With a consumer it goes on behind what that consumer acknowledged: nothing
 	// is lost while nobody listens, as far back as the log is kept. A start that
 	// lies before the log's beginning means its beginning, and the first message
-	// says how many events may be missing by gap.
+	// says by gap that events may be missing. The stream ends with CONSUMER_TAKEN
+	// where another one reads as the same consumer.
 	Subscribe(*SubscribeRequest, grpc.ServerStreamingServer[SubscribeResponse]) error
 	// Acknowledge moves a consumer behind an event: that one and all before it
-	// are not delivered again. A cursor that lies behind is passed over.
+	// are not delivered again. A cursor that lies behind is passed over. A consumer
+	// that nobody subscribed with, and a cursor that the log did not give out, are
+	// INVALID_FIELD.
 	Acknowledge(context.Context, *AcknowledgeRequest) (*AcknowledgeResponse, error)
 	// Reject gives an event up: it becomes a dead letter of the consumer, which
-	// is moved behind it.
+	// is moved behind it. INVALID_FIELD as for Acknowledge, and where the event is
+	// not kept any more.
 	Reject(context.Context, *RejectRequest) (*RejectResponse, error)
 	// ListConsumers lists the caller's consumers by name.
 	ListConsumers(context.Context, *ListConsumersRequest) (*ListConsumersResponse, error)
@@ -225,7 +235,9 @@ type EventServiceServer interface {
 	// Replay delivers events of the log once more: to a consumer, which is moved
 	// back to the start, or as copies under another type.
 	Replay(context.Context, *ReplayRequest) (*ReplayResponse, error)
-	// ListDeadLetters lists dead letters, the oldest first.
+	// ListDeadLetters lists dead letters, the oldest first. Where rooms subscribe
+	// to another broker than the log, those of their groups come after those of
+	// clients' consumers.
 	ListDeadLetters(context.Context, *ListDeadLettersRequest) (*ListDeadLettersResponse, error)
 	// RequeueDeadLetters delivers dead letters to their consumers again, and
 	// takes them off the list. Those not there are passed over.

@@ -1342,9 +1342,9 @@ type ListAttemptsRequest struct {
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// session_id keeps attempts of one session. Empty means all.
 	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	// after keeps attempts reserved at or after this time.
+	// after keeps attempts reserved at or after this time. Absent means since ever.
 	After *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
-	// before keeps attempts reserved before this time.
+	// before keeps attempts reserved before this time. Absent means until now.
 	Before *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=before,proto3" json:"before,omitempty"`
 	// page_size is the most to return: 1 to 1000; 0 means 50.
 	PageSize int32 `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`

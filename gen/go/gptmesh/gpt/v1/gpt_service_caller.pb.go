@@ -34,6 +34,8 @@ type GPTServiceCaller interface {
 	// ListModels lists the models that can be asked for now, by id.
 	ListModels(ctx context.Context, req *ListModelsRequest) (*ListModelsResponse, error)
 	// GetModel returns one model by id or alias; empty gives the default.
+	// MODEL_NOT_FOUND where nothing leads to it, NO_DEFAULT_MODEL where there is no
+	// default.
 	GetModel(ctx context.Context, req *GetModelRequest) (*GetModelResponse, error)
 	// CountTokens counts the tokens of a turn without calling a provider.
 	CountTokens(ctx context.Context, req *CountTokensRequest) (*CountTokensResponse, error)

@@ -60,6 +60,8 @@ type GPTServiceClient interface {
 	// ListModels lists the models that can be asked for now, by id.
 	ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error)
 	// GetModel returns one model by id or alias; empty gives the default.
+	// MODEL_NOT_FOUND where nothing leads to it, NO_DEFAULT_MODEL where there is no
+	// default.
 	GetModel(ctx context.Context, in *GetModelRequest, opts ...grpc.CallOption) (*GetModelResponse, error)
 	// CountTokens counts the tokens of a turn without calling a provider.
 	CountTokens(ctx context.Context, in *CountTokensRequest, opts ...grpc.CallOption) (*CountTokensResponse, error)
@@ -218,6 +220,8 @@ type GPTServiceServer interface {
 	// ListModels lists the models that can be asked for now, by id.
 	ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error)
 	// GetModel returns one model by id or alias; empty gives the default.
+	// MODEL_NOT_FOUND where nothing leads to it, NO_DEFAULT_MODEL where there is no
+	// default.
 	GetModel(context.Context, *GetModelRequest) (*GetModelResponse, error)
 	// CountTokens counts the tokens of a turn without calling a provider.
 	CountTokens(context.Context, *CountTokensRequest) (*CountTokensResponse, error)

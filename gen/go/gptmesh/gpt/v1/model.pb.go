@@ -383,8 +383,7 @@ type Model struct {
 	EmbeddingLength int64 `protobuf:"varint,14,opt,name=embedding_length,json=embeddingLength,proto3" json:"embedding_length,omitempty"`
 	// wire is the dialect that its provider speaks.
 	Wire v1.Wire `protobuf:"varint,15,opt,name=wire,proto3,enum=gptmesh.conversation.v1.Wire" json:"wire,omitempty"`
-	// family is the model's family ("llama"), parameter_size its size ("8B"),
-	// quantization its precision ("Q4_K_M"), where known.
+	// family is the model's family, "llama", where known.
 	Family string `protobuf:"bytes,16,opt,name=family,proto3" json:"family,omitempty"`
 	// parameter_size is the number of parameters, "8B", where known.
 	ParameterSize string `protobuf:"bytes,17,opt,name=parameter_size,json=parameterSize,proto3" json:"parameter_size,omitempty"`
@@ -829,7 +828,7 @@ type Target struct {
 	// first_token_micros is the observed time to the first token, as a moving
 	// average that rises at once and falls slowly. 0 where none was observed.
 	FirstTokenMicros int64 `protobuf:"varint,4,opt,name=first_token_micros,json=firstTokenMicros,proto3" json:"first_token_micros,omitempty"`
-	// running and limit are the calls under way and how many may be now.
+	// running is how many calls are under way.
 	Running int32 `protobuf:"varint,5,opt,name=running,proto3" json:"running,omitempty"`
 	// limit is how many calls may be under way now; it adapts to refusals.
 	Limit int32 `protobuf:"varint,6,opt,name=limit,proto3" json:"limit,omitempty"`

@@ -344,7 +344,7 @@ type UsageGroup struct {
 	Keys []string `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
 	// attempts is how many calls were made.
 	Attempts int64 `protobuf:"varint,2,opt,name=attempts,proto3" json:"attempts,omitempty"`
-	// completed, failed, cancelled and unknown are those calls by outcome.
+	// completed is how many of them gave a whole answer.
 	Completed int64 `protobuf:"varint,3,opt,name=completed,proto3" json:"completed,omitempty"`
 	// failed is how many failed.
 	Failed int64 `protobuf:"varint,4,opt,name=failed,proto3" json:"failed,omitempty"`
@@ -366,11 +366,11 @@ type UsageGroup struct {
 	CostNanos int64 `protobuf:"varint,12,opt,name=cost_nanos,json=costNanos,proto3" json:"cost_nanos,omitempty"`
 	// currency is the ISO code of cost_nanos. Empty where no price is known.
 	Currency string `protobuf:"bytes,13,opt,name=currency,proto3" json:"currency,omitempty"`
-	// by_provider, estimated and partial are the calls by who counted the tokens.
+	// by_provider is in how many calls the provider counted the tokens.
 	ByProvider int64 `protobuf:"varint,14,opt,name=by_provider,json=byProvider,proto3" json:"by_provider,omitempty"`
-	// estimated is how many the mesh counted.
+	// estimated is in how many the mesh counted them.
 	Estimated int64 `protobuf:"varint,15,opt,name=estimated,proto3" json:"estimated,omitempty"`
-	// partial is how many did not reach their end.
+	// partial is in how many the mesh counted an answer that did not reach its end.
 	Partial       int64 `protobuf:"varint,16,opt,name=partial,proto3" json:"partial,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -534,10 +534,11 @@ type ReconcileRequest struct {
 	// provider is the provider that the invoice is of, where it has no such
 	// column. Empty means all.
 	Provider string `protobuf:"bytes,2,opt,name=provider,proto3" json:"provider,omitempty"`
-	// after and before bound the ledger's side. Absent means from the first to
-	// the last day of the invoice, or all where it has no times.
+	// after bounds the ledger's side: calls made at or after this time. Absent
+	// means from the first day of the invoice on, or all where it has no times.
 	After *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
-	// before is the end of the bounds.
+	// before bounds the ledger's side: calls made before this time. Absent means
+	// to the end of the last day of the invoice, or all where it has no times.
 	Before *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=before,proto3" json:"before,omitempty"`
 	// cost_tolerance is how far two costs may lie apart and still be the same, as
 	// a share. 0 means 0.005.
@@ -614,8 +615,7 @@ func (x *ReconcileRequest) GetCostTolerance() float64 {
 // ReconcileResponse is the report.
 type ReconcileResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// lines is how many lines the invoice has, rows how many rows of the ledger
-	// they were compared with.
+	// lines is how many lines the invoice has.
 	Lines int64 `protobuf:"varint,1,opt,name=lines,proto3" json:"lines,omitempty"`
 	// rows is how many rows of the ledger were compared.
 	Rows int64 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
@@ -623,8 +623,8 @@ type ReconcileResponse struct {
 	Matched int64 `protobuf:"varint,3,opt,name=matched,proto3" json:"matched,omitempty"`
 	// differences are the others, up to 1000.
 	Differences []*UsageDifference `protobuf:"bytes,4,rep,name=differences,proto3" json:"differences,omitempty"`
-	// missing_here, missing_there, different_tokens and different_cost count all
-	// differences.
+	// missing_here is how many the ledger lacks. This count and the three that
+	// follow are of all differences, listed or not.
 	MissingHere int64 `protobuf:"varint,5,opt,name=missing_here,json=missingHere,proto3" json:"missing_here,omitempty"`
 	// missing_there is how many the invoice lacks.
 	MissingThere int64 `protobuf:"varint,6,opt,name=missing_there,json=missingThere,proto3" json:"missing_there,omitempty"`

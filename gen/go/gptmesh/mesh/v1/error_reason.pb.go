@@ -246,6 +246,10 @@ const (
 	// to the client.
 	// {"reason":"GUARD_REFUSED","metadata":{"risk":"injection","where":"request"}}
 	ErrorReason_ERROR_REASON_GUARD_REFUSED ErrorReason = 165
+	// ERROR_REASON_CONSUMER_TAKEN: another stream of events reads as this
+	// consumer now; one at a time does. ABORTED.
+	// {"reason":"CONSUMER_TAKEN","metadata":{"consumer":"billing"}}
+	ErrorReason_ERROR_REASON_CONSUMER_TAKEN ErrorReason = 180
 )
 
 // Enum value maps for ErrorReason.
@@ -305,6 +309,7 @@ var (
 		163: "ERROR_REASON_MODEL_VERSION_NOT_FOUND",
 		164: "ERROR_REASON_NO_PREVIOUS_VERSION",
 		165: "ERROR_REASON_GUARD_REFUSED",
+		180: "ERROR_REASON_CONSUMER_TAKEN",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":             0,
@@ -361,6 +366,7 @@ var (
 		"ERROR_REASON_MODEL_VERSION_NOT_FOUND": 163,
 		"ERROR_REASON_NO_PREVIOUS_VERSION":     164,
 		"ERROR_REASON_GUARD_REFUSED":           165,
+		"ERROR_REASON_CONSUMER_TAKEN":          180,
 	}
 )
 
@@ -395,7 +401,7 @@ var File_gptmesh_mesh_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_gptmesh_mesh_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\"gptmesh/mesh/v1/error_reason.proto\x12\x0fgptmesh.mesh.v1*\xdf\x0e\n" +
+	"\"gptmesh/mesh/v1/error_reason.proto\x12\x0fgptmesh.mesh.v1*\x81\x0f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\x1f\n" +
@@ -450,7 +456,8 @@ const file_gptmesh_mesh_v1_error_reason_proto_rawDesc = "" +
 	"\x1fERROR_REASON_TRAINING_NOT_FOUND\x10\xa2\x01\x12)\n" +
 	"$ERROR_REASON_MODEL_VERSION_NOT_FOUND\x10\xa3\x01\x12%\n" +
 	" ERROR_REASON_NO_PREVIOUS_VERSION\x10\xa4\x01\x12\x1f\n" +
-	"\x1aERROR_REASON_GUARD_REFUSED\x10\xa5\x01B\xbf\x01\n" +
+	"\x1aERROR_REASON_GUARD_REFUSED\x10\xa5\x01\x12 \n" +
+	"\x1bERROR_REASON_CONSUMER_TAKEN\x10\xb4\x01B\xbf\x01\n" +
 	"\x13com.gptmesh.mesh.v1B\x10ErrorReasonProtoP\x01Z8github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1;meshv1\xa2\x02\x03GMX\xaa\x02\x0fGptmesh.Mesh.V1\xca\x02\x0fGptmesh\\Mesh\\V1\xe2\x02\x1bGptmesh\\Mesh\\V1\\GPBMetadata\xea\x02\x11Gptmesh::Mesh::V1b\x06proto3"
 
 var (

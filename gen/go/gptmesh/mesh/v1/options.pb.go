@@ -271,7 +271,8 @@ type MethodPolicy struct {
 	// cost_class says whether a call can cost money at a provider.
 	CostClass CostClass `protobuf:"varint,3,opt,name=cost_class,json=costClass,proto3,enum=gptmesh.mesh.v1.CostClass" json:"cost_class,omitempty"`
 	// idempotency says whether a client may send the same call again after an
-	// unknown outcome. Mesh clients retry only what is not IDEMPOTENCY_NONE.
+	// unknown outcome. Rooms send again only what is IDEMPOTENCY_SAFE or
+	// IDEMPOTENCY_IDEMPOTENT.
 	Idempotency   Idempotency `protobuf:"varint,4,opt,name=idempotency,proto3,enum=gptmesh.mesh.v1.Idempotency" json:"idempotency,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -365,7 +366,8 @@ var (
 
 // Extension fields to descriptorpb.FieldOptions.
 var (
-	// sensitive marks a field whose value is never logged or traced.
+	// sensitive marks a field whose value must not be logged or traced. The mesh
+	// itself logs and traces no contents of messages, marked or not.
 	//
 	// optional bool sensitive = 51002;
 	E_Sensitive = &file_gptmesh_mesh_v1_options_proto_extTypes[1]

@@ -120,9 +120,11 @@ type RequestRouted struct {
 	Policy string `protobuf:"bytes,5,opt,name=policy,proto3" json:"policy,omitempty"`
 	// reason says why, for people.
 	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
-	// task_type and complexity are the classifier's labels, where it was asked.
+	// task_type is the kind of work that the classifier takes it for. Empty where
+	// it was not asked.
 	TaskType string `protobuf:"bytes,7,opt,name=task_type,json=taskType,proto3" json:"task_type,omitempty"`
-	// complexity is how hard the classifier takes the work to be.
+	// complexity is how hard the classifier takes the work to be. Empty where it
+	// was not asked.
 	Complexity    string `protobuf:"bytes,8,opt,name=complexity,proto3" json:"complexity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

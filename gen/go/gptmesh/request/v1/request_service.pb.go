@@ -545,9 +545,9 @@ type ListRequestsRequest struct {
 	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// states keeps requests in these states. Empty means all.
 	States []Request_State `protobuf:"varint,3,rep,packed,name=states,proto3,enum=gptmesh.request.v1.Request_State" json:"states,omitempty"`
-	// after keeps requests accepted at or after this time.
+	// after keeps requests accepted at or after this time. Absent means since ever.
 	After *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=after,proto3" json:"after,omitempty"`
-	// before keeps requests accepted before this time.
+	// before keeps requests accepted before this time. Absent means until now.
 	Before *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=before,proto3" json:"before,omitempty"`
 	// page_size is the most to return: 1 to 1000; 0 means 50.
 	PageSize int32 `protobuf:"varint,6,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`

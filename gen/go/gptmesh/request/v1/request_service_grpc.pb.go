@@ -32,7 +32,8 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // RequestService admits turns: it checks them, joins them with their session,
-// chooses a model, and sees them through. The door for every client.
+// chooses a model, and sees them through. The door for every client. A caller
+// sees only its own requests; others are REQUEST_NOT_FOUND.
 type RequestServiceClient interface {
 	// Submit admits a turn and streams its answer. A turn that is refused, or
 	// fails before the first chunk, ends the call with a status; after the first
@@ -152,7 +153,8 @@ func (c *requestServiceClient) CancelRequest(ctx context.Context, in *CancelRequ
 // for forward compatibility.
 //
 // RequestService admits turns: it checks them, joins them with their session,
-// chooses a model, and sees them through. The door for every client.
+// chooses a model, and sees them through. The door for every client. A caller
+// sees only its own requests; others are REQUEST_NOT_FOUND.
 type RequestServiceServer interface {
 	// Submit admits a turn and streams its answer. A turn that is refused, or
 	// fails before the first chunk, ends the call with a status; after the first

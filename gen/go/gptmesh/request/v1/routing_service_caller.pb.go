@@ -21,12 +21,12 @@ type RoutingServiceCaller interface {
 	// features of their traces and the catalogue of now, and says what they would
 	// have cost with the tokens that they took.
 	ReplayPolicy(ctx context.Context, req *ReplayPolicyRequest) (*ReplayPolicyResponse, error)
-	// CreateExperiment begins an experiment. The same name again is refused unless
-	// it is the same experiment.
+	// CreateExperiment begins an experiment. The same name again is ALREADY_EXISTS
+	// unless it is the same experiment.
 	CreateExperiment(ctx context.Context, req *CreateExperimentRequest) (*CreateExperimentResponse, error)
 	// UpdateExperiment changes the share of a running experiment. Every process
 	// follows within seconds. Keys that were in the smaller share stay in the
-	// larger one.
+	// larger one. A name that is not there is EXPERIMENT_NOT_FOUND.
 	UpdateExperiment(ctx context.Context, req *UpdateExperimentRequest) (*UpdateExperimentResponse, error)
 	// EndExperiment ends an experiment: all requests go to the control again. Its
 	// results stay.

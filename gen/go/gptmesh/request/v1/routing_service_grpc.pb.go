@@ -47,12 +47,12 @@ type RoutingServiceClient interface {
 	// features of their traces and the catalogue of now, and says what they would
 	// have cost with the tokens that they took.
 	ReplayPolicy(ctx context.Context, in *ReplayPolicyRequest, opts ...grpc.CallOption) (*ReplayPolicyResponse, error)
-	// CreateExperiment begins an experiment. The same name again is refused unless
-	// it is the same experiment.
+	// CreateExperiment begins an experiment. The same name again is ALREADY_EXISTS
+	// unless it is the same experiment.
 	CreateExperiment(ctx context.Context, in *CreateExperimentRequest, opts ...grpc.CallOption) (*CreateExperimentResponse, error)
 	// UpdateExperiment changes the share of a running experiment. Every process
 	// follows within seconds. Keys that were in the smaller share stay in the
-	// larger one.
+	// larger one. A name that is not there is EXPERIMENT_NOT_FOUND.
 	UpdateExperiment(ctx context.Context, in *UpdateExperimentRequest, opts ...grpc.CallOption) (*UpdateExperimentResponse, error)
 	// EndExperiment ends an experiment: all requests go to the control again. Its
 	// results stay.
@@ -182,12 +182,12 @@ type RoutingServiceServer interface {
 	// features of their traces and the catalogue of now, and says what they would
 	// have cost with the tokens that they took.
 	ReplayPolicy(context.Context, *ReplayPolicyRequest) (*ReplayPolicyResponse, error)
-	// CreateExperiment begins an experiment. The same name again is refused unless
-	// it is the same experiment.
+	// CreateExperiment begins an experiment. The same name again is ALREADY_EXISTS
+	// unless it is the same experiment.
 	CreateExperiment(context.Context, *CreateExperimentRequest) (*CreateExperimentResponse, error)
 	// UpdateExperiment changes the share of a running experiment. Every process
 	// follows within seconds. Keys that were in the smaller share stay in the
-	// larger one.
+	// larger one. A name that is not there is EXPERIMENT_NOT_FOUND.
 	UpdateExperiment(context.Context, *UpdateExperimentRequest) (*UpdateExperimentResponse, error)
 	// EndExperiment ends an experiment: all requests go to the control again. Its
 	// results stay.

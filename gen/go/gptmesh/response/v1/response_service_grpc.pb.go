@@ -33,7 +33,8 @@ const (
 //
 // ResponseService makes answers and keeps them: the ordered log of chunks, the
 // finished answer, its usage. Generate is called by the request room; the rest
-// by clients too. A caller sees only answers that its own principal asked for.
+// by clients too. A caller sees only answers that its own principal asked for;
+// others are RESPONSE_NOT_FOUND.
 type ResponseServiceClient interface {
 	// Generate makes one answer and streams its log. An error before the first
 	// chunk is the call's status; after it, the last chunk holds the terminal
@@ -150,7 +151,8 @@ func (c *responseServiceClient) DeleteResponse(ctx context.Context, in *DeleteRe
 //
 // ResponseService makes answers and keeps them: the ordered log of chunks, the
 // finished answer, its usage. Generate is called by the request room; the rest
-// by clients too. A caller sees only answers that its own principal asked for.
+// by clients too. A caller sees only answers that its own principal asked for;
+// others are RESPONSE_NOT_FOUND.
 type ResponseServiceServer interface {
 	// Generate makes one answer and streams its log. An error before the first
 	// chunk is the call's status; after it, the last chunk holds the terminal
