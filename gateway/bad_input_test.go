@@ -289,3 +289,33 @@ func TestSlowBodies(t *testing.T) {
 		conn.Close()
 	}
 }
+
+// An error names the member as the client of that face wrote it, and says what
+// is wanted in words a reader understands.
+func TestBadInputIsNamedInTheClientsWords(t *testing.T) {
+	t.Parallel()
+	e := deaf(t, nil)
+	for _, c := range []struct{ path, body, want string }{
+		{"/v1/chat/completions", ``, `"the body is empty; want a JSON object"`},
+		{"/v1/responses", ``, `"the body is empty; want a JSON object"`},
+		{"/api/chat", ``, `{"error":"the body is empty; want a JSON object"}`},
+		{"/v1/completions", `{"model":"m","prompt":"x","max_tokens":-5}`, `"max_tokens: is -5; want 1 or more"`},
+		{"/v1/completions", `{"model":"m","prompt":"x","max_tokens":"5"}`, `"max_tokens: want a whole number, have string"`},
+		{"/v1/embeddings", `{"model":"m","input":["a",""]}`, `"message":"input[1]: is empty","type":"invalid_request_error","param":"input[1]"`},
+		{"/api/embed", `{"model":"m","input":["a",""]}`, `{"error":"input.1: is empty"}`},
+		{"/api/embed", `{"model":"m","input":5}`, `{"error":"input: want a string or an array of strings, have number"}`},
+		{"/v1/messages", `{"model":"m","max_tokens":1}`, `"messages: Field required"`},
+		{"/v1/messages", `{"model":"m","max_tokens":1,"messages":null}`, `"messages: Field required"`},
+		{"/v1/messages", `{"model":"m","max_tokens":1,"messages":[ ]}`, `"messages: at least one message is required"`},
+		{"/v1/messages/count_tokens", `{"model":"m"}`, `"messages: Field required"`},
+		{"/v1/messages/count_tokens", `{"model":"m","messages":[]}`, `"messages: at least one message is required"`},
+	} {
+		r := httptest.NewRequest("POST", c.path, strings.NewReader(c.body))
+		r.Host = "localhost"
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, r)
+		if w.Code != 400 || !strings.Contains(w.Body.String(), c.want) {
+			t.Errorf("%s %s: %d %s, want %s", c.path, c.body, w.Code, w.Body, c.want)
+		}
+	}
+}

@@ -209,6 +209,7 @@ func (x *Exchange) bodyError(err error, encoding string) error {
 	case errors.Is(err, errTooLarge), errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return tooLarge(x.edge.config.BodyLimit)
 	case errors.Is(err, errEncoding):
+		x.Header()["Accept-Encoding"] = []string{"gzip, zstd"}
 		return WithStatus(http.StatusUnsupportedMediaType, fault.InvalidField("Content-Encoding", "gzip and zstd are taken"))
 	case errors.As(err, &timeout) && timeout.Timeout():
 		x.Header()["Connection"] = closeValue

@@ -231,7 +231,7 @@ func (e *Edge) admit(x *Exchange, found methods, pathKey string, running int64) 
 			return nil
 		}
 		return WithStatus(http.StatusMethodNotAllowed, fault.New(codes.Unimplemented, meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED,
-			quotePath(x.path)+" takes no "+methodName(r.Method)+"; it takes "+found.allow()))
+			quotePath(x.path)+" takes no "+quotePath(r.Method)+"; it takes "+found.allow()))
 	}
 	if !x.route.Public {
 		if e.draining.Load() {

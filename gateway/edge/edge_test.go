@@ -98,6 +98,7 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/v1/echo", 200, "hi", ""},
 		{"POST", "//v1/echo/", 200, "hi", ""},
 		{"GET", "/v1/echo", 405, "takes no GET", "OPTIONS, POST"},
+		{"TRACE", "/v1/echo", 405, "takes no TRACE", "OPTIONS, POST"},
 		{"OPTIONS", "/v1/echo", 204, "", "OPTIONS, POST"},
 		{"GET", "/v1/models/a/b:c", 200, " a/b:c", ""},
 		{"GET", "/v1/models/", 404, "unknown path", ""},

@@ -187,6 +187,8 @@ func TestEmbeddings(t *testing.T) {
 		"embed":            {"/api/embed", `{"model":"Vectors:latest","input":["a","b"],"truncate":true}`},
 		"embed_one":        {"/api/embed", `{"model":"vectors","input":"a"}`},
 		"embed_nothing":    {"/api/embed", `{"model":"vectors","input":[]}`},
+		"embed_no_text":    {"/api/embed", `{"model":"vectors","input":""}`},
+		"embed_no_prompt":  {"/api/embeddings", `{"model":"vectors","prompt":""}`},
 		"embeddings":       {"/api/embeddings", `{"model":"vectors","prompt":"a"}`},
 		"embed_wrong_type": {"/api/embed", `{"model":"vectors","input":7}`},
 	} {

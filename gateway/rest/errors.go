@@ -87,7 +87,7 @@ func faultOf(err error) *fault.Fault {
 			name, _, _ := strings.Cut(rest, `"`)
 			return fault.InvalidField(name, "it is not of the field's type")
 		}
-		return fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_MALFORMED_BODY, s.Message(), "field", "")
+		return fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_MALFORMED_BODY, s.Message())
 	}
 	return fault.From(err)
 }

@@ -25,6 +25,9 @@ func (codec) DecodeTurn(body []byte) (*conversationv1.Turn, error) {
 // turn that needs no max_tokens.
 func DecodeCountRequest(body []byte) (*conversationv1.Turn, error) {
 	h, err := scan(body)
+	if err == nil {
+		err = h.demandMessages(body)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -71,6 +71,19 @@ func (h *head) demandLimit() error {
 	return nil
 }
 
+// demandMessages refuses a body that says nothing, as the API does.
+func (h *head) demandMessages(body []byte) error {
+	switch m := h.at[keyMessages]; m.Kind {
+	case jsonscan.Absent, jsonscan.Null:
+		return jsonbody.Malformed("messages", "Field required")
+	case jsonscan.Array:
+		if empty(m, body) {
+			return jsonbody.Malformed("messages", "at least one message is required")
+		}
+	}
+	return nil
+}
+
 // ScanTurn implements wire.Codec.
 func (codec) ScanTurn(body []byte) (*conversationv1.Turn, error) {
 	h, err := scan(body)
@@ -78,6 +91,9 @@ func (codec) ScanTurn(body []byte) (*conversationv1.Turn, error) {
 		return nil, err
 	}
 	if err := h.demandLimit(); err != nil {
+		return nil, err
+	}
+	if err := h.demandMessages(body); err != nil {
 		return nil, err
 	}
 	return &conversationv1.Turn{

@@ -49,6 +49,9 @@ func TestRefusedBodies(t *testing.T) {
 		{`{"max_tokens":1,"thinking":{"type":"enabled","budget_tokens":0}}`, "thinking.budget_tokens", bad, false},
 		{`{"max_tokens":1,"metadata":{"user_id":7}}`, "metadata.user_id", bad, false},
 	} {
+		if rest, object := strings.CutPrefix(tt.body, `{"`); object && !strings.Contains(rest, `"messages"`) {
+			tt.body = `{"messages":[{"role":"user","content":"x"}],"` + rest
+		}
 		_, scanned := anthropic.Messages().ScanTurn([]byte(tt.body))
 		_, decoded := anthropic.Messages().DecodeTurn([]byte(tt.body))
 		if (scanned != nil) != tt.scan {

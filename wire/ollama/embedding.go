@@ -59,14 +59,26 @@ func DecodeEmbedRequest(body []byte) (*wire.EmbeddingRequest, error) {
 
 var embedKeys = jsonscan.NewKeys("model", "name", "input", "prompt", "truncate", "dimensions")
 
+// decodeInputs reads a text or a list of them. An empty text is none, as it is
+// for Ollama; in a list there is no vector that could stand for one.
 func decodeInputs(m *jsonbody.Value) ([]wire.EmbeddingInput, error) {
-	if m.Kind == jsonscan.String {
+	switch m.Kind {
+	case jsonscan.String:
 		text, err := m.String()
-		return []wire.EmbeddingInput{{Text: text}}, err
+		if err != nil || text == "" {
+			return nil, err
+		}
+		return []wire.EmbeddingInput{{Text: text}}, nil
+	case jsonscan.Array:
+	default:
+		return nil, m.Malformed("a string or an array of strings")
 	}
 	var inputs []wire.EmbeddingInput
 	err := m.Elements(func(_ int, e *jsonbody.Value) error {
 		text, err := e.String()
+		if err == nil && text == "" {
+			return jsonbody.Malformed(e.Path(), "is empty")
+		}
 		inputs = append(inputs, wire.EmbeddingInput{Text: text})
 		return err
 	})

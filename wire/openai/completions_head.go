@@ -2,6 +2,7 @@ package openai
 
 import (
 	"fmt"
+	"math"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
@@ -70,7 +71,7 @@ var promptBounds = []struct {
 	whole    bool
 }{
 	{ofTemperature, 0, 2, false}, {ofTopP, 0, 1, false}, {ofPresencePenalty, -2, 2, false}, {ofFrequencyPenalty, -2, 2, false},
-	{ofN, 1, wire.MaxChoices, true}, {ofLogprobs, 0, 20, true}, {ofMaxTokens, 1, 1 << 53, true}, {ofBestOf, 1, 20, true},
+	{ofN, 1, wire.MaxChoices, true}, {ofLogprobs, 0, 20, true}, {ofMaxTokens, 1, math.MaxInt64, true}, {ofBestOf, 1, 20, true},
 }
 
 // check holds the members that rooms act on to the dialect's bounds.
@@ -89,14 +90,21 @@ func (h *promptHead) check() error {
 		if !h.given(bound.at) {
 			continue
 		}
-		n, err := h.at(bound.at).Number()
-		if err == nil && bound.whole {
-			_, err = h.at(bound.at).Integer()
+		n, err := 0.0, error(nil)
+		if bound.whole {
+			var whole int64
+			whole, err = h.at(bound.at).Integer()
+			n = float64(whole)
+		} else {
+			n, err = h.at(bound.at).Number()
 		}
 		if err != nil {
 			return err
 		}
-		if n < bound.from || n > bound.to {
+		switch {
+		case n < bound.from && bound.to == math.MaxInt64:
+			return fault.InvalidField(promptKeys.Name(bound.at), fmt.Sprintf("is %v; want %v or more", n, bound.from))
+		case n < bound.from || n > bound.to:
 			return fault.InvalidField(promptKeys.Name(bound.at), fmt.Sprintf("is %v; want %v to %v", n, bound.from, bound.to))
 		}
 	}

@@ -136,6 +136,9 @@ func decodeInputs(v *jsonbody.Value) (inputs []wire.EmbeddingInput, err error) {
 			return e.Malformed("a token, as before it")
 		case e.Kind == jsonscan.String:
 			text, err := e.String()
+			if err == nil && text == "" {
+				return fault.InvalidField(e.Path(), "is empty")
+			}
 			inputs = append(inputs, wire.EmbeddingInput{Text: text})
 			return err
 		case e.Kind == jsonscan.Array:

@@ -26,8 +26,8 @@ func TestDecodeEmbeddings(t *testing.T) {
 		format openai.VectorFormat
 	}{
 		{`{"model":"m","input":"a"}`, &wire.EmbeddingRequest{Model: "m", Inputs: []wire.EmbeddingInput{{Text: "a"}}}, openai.VectorFloat},
-		{`{"input":["a",""],"encoding_format":"base64","dimensions":3,"user":"u","x":1e400}`,
-			&wire.EmbeddingRequest{Inputs: []wire.EmbeddingInput{{Text: "a"}, {}}, Dimensions: new(int32(3)), User: "u", ExtraJSON: `{"x":1e400}`}, openai.VectorBase64},
+		{`{"input":["a","b"],"encoding_format":"base64","dimensions":3,"user":"u","x":1e400}`,
+			&wire.EmbeddingRequest{Inputs: []wire.EmbeddingInput{{Text: "a"}, {Text: "b"}}, Dimensions: new(int32(3)), User: "u", ExtraJSON: `{"x":1e400}`}, openai.VectorBase64},
 		{`{"input":[1,2],"encoding_format":null}`, &wire.EmbeddingRequest{Inputs: []wire.EmbeddingInput{{Tokens: []int32{1, 2}}}}, openai.VectorFloat},
 		{`{"input":[[1],[2,3]],"encoding_format":"float","truncate":true}`,
 			&wire.EmbeddingRequest{Inputs: []wire.EmbeddingInput{{Tokens: []int32{1}}, {Tokens: []int32{2, 3}}}, Truncate: new(true)}, openai.VectorFloat},
@@ -44,7 +44,7 @@ func TestDecodeEmbeddings(t *testing.T) {
 		}
 	}
 	for body, field := range map[string]string{
-		`{`: "", `{"model":"m"}`: "input", `{"input":""}`: "input", `{"input":[]}`: "input", `{"input":7}`: "input", `{"input":[1,"a"]}`: "input[1]", `{"input":["a",1]}`: "input[1]",
+		`{`: "", `{"model":"m"}`: "input", `{"input":""}`: "input", `{"input":[]}`: "input", `{"input":7}`: "input", `{"input":["a",""]}`: "input[1]", `{"input":[1,"a"]}`: "input[1]", `{"input":["a",1]}`: "input[1]",
 		`{"input":[[]]}`: "input[0]", `{"input":[[1.5]]}`: "input[0][0]", `{"input":[-1]}`: "input[0]", `{"input":"a","encoding_format":"int8"}`: "encoding_format",
 		`{"input":"a","dimensions":0}`: "dimensions", `{"input":"a","model":7}`: "model", `{"input":"a","input":"b"}`: "input",
 		`{"input":[` + strings.Repeat(`"a",`, 2048) + `"a"]}`: "input",

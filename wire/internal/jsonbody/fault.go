@@ -52,6 +52,8 @@ func ScanFault(err error) error {
 		return Malformed(bad.Key, "the member's name is written with escapes")
 	case errors.Is(err, jsonscan.ErrNotObject):
 		return Malformed("", "the body is not a JSON object")
+	case bad.Offset == 0 && strings.HasPrefix(bad.Detail, "unexpected end"):
+		return Malformed("", "the body is empty; want a JSON object")
 	}
 	return Malformed(bad.Key, "the body is not valid JSON: "+strings.TrimPrefix(bad.Error(), jsonscan.ErrSyntax.Error()+": "))
 }
