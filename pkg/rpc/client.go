@@ -13,6 +13,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -39,6 +40,11 @@ type ClientConfig struct {
 	Dialer func(ctx context.Context, address string) (net.Conn, error)
 }
 
+// reconnecting says how soon a room that could not be reached is tried again:
+// gRPC's own pauses grow to two minutes, for which one that is back would not be
+// found.
+var reconnecting = backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second}
+
 // Dial makes a connection to a room. It does not wait for it: calls wait until
 // the room can be reached or their context is done. Calls go round the room's
 // instances in turn; idempotent methods are sent again where an instance could
@@ -60,6 +66,7 @@ func Dial(config ClientConfig) (*grpc.ClientConn, error) {
 		grpc.WithStaticStreamWindowSize(streamWindow),
 		grpc.WithStaticConnWindowSize(connectionWindow),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(packing.Codec{}), grpc.MaxCallRecvMsgSize(MaxMessageBytes), grpc.MaxCallSendMsgSize(MaxMessageBytes)),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnecting, MinConnectTimeout: 5 * time.Second}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.WithChainUnaryInterceptor(out.unary),
 		grpc.WithChainStreamInterceptor(out.stream),
