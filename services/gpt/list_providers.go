@@ -42,7 +42,7 @@ func unconfigured(p *catalog.Provider) *gptv1.Provider {
 	reason := "set gpt.providers." + p.Name + " in the configuration"
 	switch {
 	case p.Explicit:
-	case p.KeyEnv != "" && !p.KeyOptional:
+	case p.KeyEnv != "" && (!p.KeyOptional || strings.HasPrefix(p.BaseURL, "https:")):
 		reason = "set " + p.KeyEnv
 	case len(p.BaseURLEnv) > 0:
 		reason = "set " + p.BaseURLEnv[0]

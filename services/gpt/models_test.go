@@ -236,6 +236,14 @@ func TestKnownProvidersAreShown(t *testing.T) {
 	if len(seen) < 30 || seen["groq"] != "set GROQ_API_KEY" || !strings.Contains(seen["openai"], "OPENAI_API_KEY") {
 		t.Errorf("%v", seen)
 	}
+	if resp, err = start(t, setup{}).ListProviders(t.Context(), &gptv1.ListProvidersRequest{Known: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range resp.GetProviders() {
+		if want := map[string]string{"openai": "set OPENAI_API_KEY", "ollama": "set OLLAMA_HOST"}[p.GetName()]; want != "" && p.GetReason() != want {
+			t.Errorf("%s: %s, want %s", p.GetName(), p.GetReason(), want)
+		}
+	}
 }
 
 func TestCatalogueFillsWhatTheListLeavesOut(t *testing.T) {
