@@ -9,7 +9,9 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/rpc"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 )
 
 // clientFlags say which running mesh a command talks to.
@@ -45,8 +47,18 @@ func (f clientFlags) explain(err error) error {
 	}
 	flt := fault.From(err)
 	text := flt.Message
-	if flt.Metadata["room"] == "mesh" {
+	switch {
+	case flt.Metadata["room"] == "mesh":
 		text = "no mesh answers at " + f.Addr + ": start one with \"gptmesh up\", or name another with --addr"
+	case absent(err):
+		text = "the process at " + f.Addr + " does not run the room that this command asks: name one that does with --addr"
 	}
 	return errors.New(text)
+}
+
+// absent says whether a process answered that it lacks the room: gRPC itself
+// then, and no room with details.
+func absent(err error) bool {
+	s, ok := status.FromError(err)
+	return ok && s.Code() == codes.Unimplemented && len(s.Details()) == 0
 }

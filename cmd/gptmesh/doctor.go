@@ -70,6 +70,10 @@ func (c doctorCommand) mesh(d *doctor) bool {
 	ctx, cancel := context.WithTimeout(c.context(context.Background()), 10*time.Second)
 	defer cancel()
 	resp, err := gptv1.RemoteGPTService(conn).ListProviders(ctx, &gptv1.ListProvidersRequest{})
+	if absent(err) {
+		fmt.Printf("ok     a mesh answers at %s\n-      it does not run the gpt room: name a process that does with --addr to see its providers\n", c.Addr)
+		return true
+	}
 	if err != nil {
 		fmt.Printf("-      no mesh answers at %s: looked at what one would need\n", c.Addr)
 		return false

@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/gptmesh/gptmesh/gateway/edge"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/pkg/rpc"
 	"github.com/gptmesh/gptmesh/pkg/socket"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -203,7 +205,7 @@ func reachable(conn *grpc.ClientConn, name string) func(context.Context) error {
 			}
 			conn.Connect()
 			if state == connectivity.TransientFailure || !conn.WaitForStateChange(ctx, state) {
-				return fmt.Errorf("the %s room cannot be reached", name)
+				return fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_ROOM_UNAVAILABLE, "the "+name+" room cannot be reached", "room", name)
 			}
 		}
 	}
