@@ -63,9 +63,10 @@
 // With the embedded store every answer found running at the start was left by
 // a process that died. On PostgreSQL each process says every heartbeat_interval
 // that it lives; answers of one not seen for dead_after become INTERRUPTED. The
-// row holds what was journaled of the choices, the log what was journaled and a
-// terminal event INTERRUPTED, whose metadata name the answer (response_id) and
-// the chunk before the end (last_sequence). A client may have seen chunks that were not
+// row holds what was journaled of the choices, and what the gpt room's ledger has of
+// its usage; the log what was journaled and a terminal event INTERRUPTED, whose
+// metadata name the answer (response_id) and the chunk before the end
+// (last_sequence). A client may have seen chunks that were not
 // journaled: whatever sequence number it resumes from, it gets what is there
 // after it, once, and the end. The answer is not made again by itself, nor under
 // the same idempotency key: nobody knows what the provider did with the call.

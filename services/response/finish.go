@@ -99,6 +99,7 @@ func (r *run) finish(ctx context.Context, err error) error {
 		// Its caller sees an error and no chunk; the provider has worked.
 		failure = fault.WithOutcome(failure, fault.OutcomePartial)
 	}
+	r.account(ctx, err, state, failure)
 	f := r.assemble(state, failure, events, raw)
 	switch {
 	case r.guarding != nil:
@@ -281,7 +282,7 @@ func (r *run) assemble(state responsev1.Response_State, failure *fault.Fault, ev
 	if r.sequence == 0 {
 		all = r.withStarted(&p.opening, events)
 	}
-	all = append(all, last)
+	all = append(withUsage(all, r.spent), last)
 	f.terminal = &p.terminal
 	f.terminal.Sequence, f.terminal.Events, f.terminal.Raw = r.sequence+1, all, raw
 	r.response.LastSequence = f.terminal.GetSequence()

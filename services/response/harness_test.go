@@ -36,7 +36,19 @@ type model struct {
 	calls  atomic.Int32
 	script atomic.Pointer[script]
 	last   atomic.Pointer[gptv1.GenerateRequest]
+	ledger atomic.Pointer[func(requestID string) ([]*gptv1.Attempt, error)] // what ListAttempts shows; nil for nothing
 }
+
+func (m *model) ListAttempts(_ context.Context, req *gptv1.ListAttemptsRequest) (*gptv1.ListAttemptsResponse, error) {
+	list := m.ledger.Load()
+	if list == nil {
+		return &gptv1.ListAttemptsResponse{}, nil
+	}
+	rows, err := (*list)(req.GetRequestId())
+	return &gptv1.ListAttemptsResponse{Attempts: rows}, err
+}
+
+func (m *model) settles(list func(requestID string) ([]*gptv1.Attempt, error)) { m.ledger.Store(&list) }
 
 func (m *model) Generate(req *gptv1.GenerateRequest, stream grpc.ServerStreamingServer[gptv1.GenerateResponse]) error {
 	m.calls.Add(1)

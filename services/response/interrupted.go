@@ -2,6 +2,7 @@ package response
 
 import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
 	"github.com/gptmesh/gptmesh/wire"
@@ -9,8 +10,9 @@ import (
 )
 
 // endInterrupted ends an answer whose process died: of what was journaled it
-// makes the choices, and it adds the terminal chunk to the log.
-func (s *Service) endInterrupted(r *responsev1.Response, frames []byte) []byte {
+// makes the choices, of its attempts in the ledger the usage, and it adds the terminal
+// chunk to the log.
+func (s *Service) endInterrupted(r *responsev1.Response, frames []byte, attempts []*gptv1.Attempt) []byte {
 	entries, err := answerlog.Split(frames)
 	if err != nil {
 		s.deps.Logger.Error("the journal of an answer is broken", "response_id", r.GetId(), "error", err)
@@ -20,6 +22,7 @@ func (s *Service) endInterrupted(r *responsev1.Response, frames []byte) []byte {
 		entries, frames = kept, answerlog.Frames(nil, kept...)
 	}
 	assembler := wire.Assembler{MaxBytes: s.cfg.MaxAnswerBytes}
+	var answered []string
 	t := &typer{codec: s.deps.Codec}
 	for _, entry := range entries {
 		chunk := new(conversationv1.Chunk)
@@ -30,6 +33,7 @@ func (s *Service) endInterrupted(r *responsev1.Response, frames []byte) []byte {
 		if events, err = t.events(chunk); err != nil {
 			break
 		}
+		answered = attemptsOf(answered, events)
 		for _, event := range events {
 			if started := event.GetStarted(); started != nil {
 				r.Model, r.Provider, r.Cached, r.DroppedFields = started.GetModel(), started.GetProvider(), started.GetCached(), started.GetDroppedFields()
@@ -52,6 +56,9 @@ func (s *Service) endInterrupted(r *responsev1.Response, frames []byte) []byte {
 			out.Message.Id = r.GetId()
 		}
 		r.Choices = append(r.Choices, out)
+	}
+	if usage, _ := spent(attempts, r.GetId(), answered); usage != nil {
+		r.Usage = usage
 	}
 	last := int64(len(entries))
 	r.LastSequence, r.Failure = last+1, wire.Failure(interrupted(r.GetId(), last))
@@ -88,6 +95,6 @@ func lostEnd(r *responsev1.Response, seen int64) *conversationv1.Chunk {
 			ResponseId: r.GetId(), SessionId: r.GetSessionId(), CreateTime: r.GetCreateTime(),
 		}}})
 	}
-	chunk.Events = append(chunk.Events, &conversationv1.Event{Kind: &conversationv1.Event_Failed{Failed: r.GetFailure()}})
+	chunk.Events = append(withUsage(chunk.Events, r.GetUsage()), &conversationv1.Event{Kind: &conversationv1.Event_Failed{Failed: r.GetFailure()}})
 	return chunk
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
@@ -100,7 +101,15 @@ func (s *Service) sweep(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		sweep := s.sweepOf(ctx, now)
+		sweep := s.sweepOf(ctx, now, nil)
+		orphans, err := s.store.Orphans(ctx, sweep)
+		if err != nil || len(orphans) == 0 {
+			return err
+		}
+		sweep = s.sweepOf(ctx, now, s.spentBy(ctx, orphans))
+		for _, r := range orphans {
+			sweep.Of = append(sweep.Of, r.GetId())
+		}
 		n, err := s.store.Interrupt(ctx, sweep)
 		if err != nil {
 			return err
@@ -114,13 +123,13 @@ func (s *Service) sweep(ctx context.Context) error {
 	}
 }
 
-// sweepOf is one sweep as of now by the store's clock. It is small, since what
-// was journaled is decoded within its transaction.
-func (s *Service) sweepOf(ctx context.Context, now time.Time) store.Sweep {
+// sweepOf is one sweep as of now by the store's clock, with the attempts of its answers
+// in the ledger. It is small, since what was journaled is decoded within its transaction.
+func (s *Service) sweepOf(ctx context.Context, now time.Time, attempts map[string][]*gptv1.Attempt) store.Sweep {
 	return store.Sweep{
 		DeadBefore: now.Add(-s.cfg.DeadAfter), Except: s.instance, All: !s.shared, Now: s.deps.Clock(), Limit: 50,
 		End: func(r *responsev1.Response, frames []byte) []byte {
-			log := s.endInterrupted(r, frames)
+			log := s.endInterrupted(r, frames, attempts[r.GetId()])
 			record := s.ending(ctx, r)
 			outbox.Add(ctx, record.Record())
 			record.Release()

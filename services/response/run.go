@@ -75,6 +75,9 @@ type run struct {
 	held     *conversationv1.Chunk // the chunk with the terminal event
 	turn     bool                  // it is one of the service's ends
 	broken   error                 // why the room itself stopped the model call
+	answered []string              // the attempts that the answer is of; more than one where it was continued
+	first    [1]string             // what answered lies in, as a rule
+	spent    *conversationv1.Usage // of an answer that is not whole, as the ledger has it
 
 	key  cacheKey
 	ttl  time.Duration
@@ -198,11 +201,16 @@ func (r *run) note(events []*conversationv1.Event) {
 			r.response.Model, r.response.Provider = kind.Started.GetModel(), kind.Started.GetProvider()
 			r.response.DroppedFields = append([]string(nil), kind.Started.GetDroppedFields()...)
 			r.response.Cached = r.kept != nil
+			if id := kind.Started.GetAttemptId(); id != "" {
+				r.answered = append(r.first[:0], id)
+			}
 			r.response.FirstEventTime = stamp(&r.parts.first, r.s.deps.Clock())
 		case *conversationv1.Event_Usage:
 			r.response.Usage = wire.CopyUsageInto(&r.parts.usage, kind.Usage)
 		case *conversationv1.Event_Reasoning:
 			r.thought = true
+		case *conversationv1.Event_Continued:
+			r.answered = append(r.answered, kind.Continued.GetAttemptId())
 		}
 	}
 }

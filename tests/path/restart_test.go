@@ -17,6 +17,7 @@ import (
 	"github.com/gptmesh/gptmesh/tests/harness"
 	"github.com/gptmesh/gptmesh/tests/harness/face"
 	"github.com/gptmesh/gptmesh/tests/harness/provider"
+	"google.golang.org/protobuf/testing/protocmp"
 )
 
 // TestRestart shows that everything that was kept is there again after all
@@ -259,9 +260,29 @@ func (w *world) checkStream(t *testing.T, s *stream, killed *harness.Process) st
 				return fmt.Errorf("%s: a row is still %v", s.scene, row.GetState())
 			}
 		}
-		return nil
+		if answer == responsev1.Response_STATE_UNSPECIFIED || len(rows) != 1 {
+			return nil
+		}
+		return w.sameUsage(t, requests[0], rows[0], killed)
 	})
 	return requests[0].GetState().String()
+}
+
+// sameUsage holds a request's usage to that of its answer and, where that is known, to the
+// ledger's.
+func (w *world) sameUsage(t *testing.T, request *requestv1.Request, row *gptv1.Attempt, killed *harness.Process) error {
+	t.Helper()
+	answer := w.response(t, request.GetResponseId())
+	if diff := cmp.Diff(answer.GetUsage(), request.GetUsage(), protocmp.Transform()); diff != "" {
+		return fmt.Errorf("%s: usage of the answer and its request (-answer +request):\n%s", request.GetId(), diff)
+	}
+	if answer.GetUsage() == nil && killed.Name != "up" { // where one of them lives, it may not have been able to ask
+		return nil
+	}
+	if diff := cmp.Diff(row.GetUsage(), answer.GetUsage(), protocmp.Transform()); diff != "" {
+		return fmt.Errorf("%s: usage in the ledger and of the answer (-ledger +answer):\n%s", request.GetId(), diff)
+	}
+	return nil
 }
 
 // checkEndBehind checks that a client which was shown more of an interrupted answer

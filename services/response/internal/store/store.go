@@ -90,6 +90,10 @@ type Store interface {
 	// seen since deadBefore.
 	Heartbeat(ctx context.Context, instance string, now, deadBefore time.Time) error
 
+	// Orphans returns the answers that Interrupt would make final, without what was
+	// journaled of them.
+	Orphans(ctx context.Context, sweep Sweep) ([]*responsev1.Response, error)
+
 	// Interrupt makes final every answer that runs on an instance that has not
 	// been seen since deadBefore: INTERRUPTED, finished now, as sweep.End makes it
 	// of what was journaled. except is an instance that is never dead. At most
@@ -204,6 +208,8 @@ type Sweep struct {
 	// All takes every instance but Except for dead, whatever was seen of it:
 	// for a store that one process owns.
 	All bool
+	// Of are the answers that are meant, by id, where there are any. Empty means all.
+	Of []string
 	// Now is the finish time.
 	Now time.Time
 	// Limit bounds one call.

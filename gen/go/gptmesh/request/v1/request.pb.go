@@ -119,7 +119,7 @@ type Request struct {
 	Model string `protobuf:"bytes,8,opt,name=model,proto3" json:"model,omitempty"`
 	// decision says which model was chosen and why.
 	Decision *Decision `protobuf:"bytes,9,opt,name=decision,proto3" json:"decision,omitempty"`
-	// usage is the count of tokens once it is known.
+	// usage is the count of tokens once it is known, as the answer has it.
 	Usage *v1.Usage `protobuf:"bytes,10,opt,name=usage,proto3" json:"usage,omitempty"`
 	// failure says why there is no whole answer.
 	Failure *v1.Failure `protobuf:"bytes,11,opt,name=failure,proto3" json:"failure,omitempty"`

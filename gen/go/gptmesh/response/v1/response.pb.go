@@ -335,7 +335,8 @@ type Response struct {
 	// choices are the answers, by index. What there is of them where the state
 	// is not completed.
 	Choices []*Choice `protobuf:"bytes,8,rep,name=choices,proto3" json:"choices,omitempty"`
-	// usage is the count of tokens.
+	// usage is the count of tokens. Of an answer that is not whole it is what the
+	// ledger has of its calls, marked partial; absent where that is not known.
 	Usage *v1.Usage `protobuf:"bytes,9,opt,name=usage,proto3" json:"usage,omitempty"`
 	// failure says why the answer is not whole.
 	Failure *v1.Failure `protobuf:"bytes,10,opt,name=failure,proto3" json:"failure,omitempty"`

@@ -295,14 +295,44 @@ func (s *Store) Heartbeat(ctx context.Context, instance string, now, deadBefore 
 	})
 }
 
+// orphansSQL finds what dead instances have left.
+const orphansSQL = `select id, head from responses where state = 1 and instance <> $1 and ($2::boolean or not exists
+	(select 1 from response_instances i where i.id = responses.instance and i.seen_micros >= $3))
+	and ($4::text[] is null or id = any($4)) limit $5`
+
+// orphansOf are its arguments.
+func orphansOf(sweep store.Sweep) []any {
+	return []any{sweep.Except, sweep.All, store.Micros(sweep.DeadBefore), sweep.Of, sweep.Limit}
+}
+
+// Orphans implements store.Store.
+func (s *Store) Orphans(ctx context.Context, sweep store.Sweep) ([]*responsev1.Response, error) {
+	rows, err := s.db.Pool().Query(ctx, orphansSQL, orphansOf(sweep)...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []*responsev1.Response
+	for rows.Next() {
+		var o orphan
+		if err := rows.Scan(&o.id, &o.head); err != nil {
+			return nil, err
+		}
+		r, err := store.FromColumns(o.head, nil)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, rows.Err()
+}
+
 // Interrupt implements store.Store.
 func (s *Store) Interrupt(ctx context.Context, sweep store.Sweep) (int, error) {
 	done := 0
 	err := s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		done = 0 // a transaction may run again
-		rows, err := tx.Query(ctx, `select id, head from responses where state = 1 and instance <> $1 and ($2::boolean or not exists
-			(select 1 from response_instances i where i.id = responses.instance and i.seen_micros >= $3)) limit $4 for update skip locked`,
-			sweep.Except, sweep.All, store.Micros(sweep.DeadBefore), sweep.Limit)
+		rows, err := tx.Query(ctx, orphansSQL+" for update skip locked", orphansOf(sweep)...)
 		if err != nil {
 			return err
 		}

@@ -375,9 +375,25 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 			}
 			return out
 		}
+		orphans, err := s.Orphans(ctx, sweep)
+		ok(t, err)
+		slices.SortFunc(orphans, func(a, b *responsev1.Response) int { return strings.Compare(a.GetId(), b.GetId()) })
+		same(t, orphans, []*responsev1.Response{answer("on-dead", "me", 0), answer("on-never", "me", 0)})
+		sweep.Of = []string{"on-alive", "nobody's"}
 		n, err := s.Interrupt(ctx, sweep)
 		ok(t, err)
-		same(t, n, 2)
+		same(t, n, 0)
+		sweep.Of = []string{"on-never"}
+		orphans, err = s.Orphans(ctx, sweep)
+		ok(t, err)
+		same(t, orphans, []*responsev1.Response{answer("on-never", "me", 0)})
+		n, err = s.Interrupt(ctx, sweep)
+		ok(t, err)
+		same(t, n, 1)
+		sweep.Of = nil
+		n, err = s.Interrupt(ctx, sweep)
+		ok(t, err)
+		same(t, n, 1)
 		same(t, states(), map[string]string{
 			"on-alive": "STATE_RUNNING", "on-self": "STATE_RUNNING",
 			"on-dead": "STATE_INTERRUPTEDstopped on-dead", "on-never": "STATE_INTERRUPTEDstopped on-never",
