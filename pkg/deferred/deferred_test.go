@@ -155,6 +155,36 @@ func TestQueueBeginsEachInItsTime(t *testing.T) {
 	})
 }
 
+// One ring of the timer begins what is due soon after one another.
+func TestQueueBeginsSeveralTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, start := NewQueue(800*time.Millisecond), time.Now()
+		var mu sync.Mutex
+		var at []time.Duration
+		do := func() error {
+			mu.Lock()
+			defer mu.Unlock()
+			at = append(at, time.Since(start))
+			return nil
+		}
+		var writes [4]Write
+		for i, pause := range []time.Duration{50, 40, 60, 0} {
+			q.Later(&writes[i], InPlace, do)
+			time.Sleep(pause * time.Millisecond)
+		}
+		time.Sleep(time.Hour)
+		for i := range writes {
+			if over, err := writes[i].Wait(t.Context()); !over || err != nil {
+				t.Errorf("write %d: %v, %v", i, over, err)
+			}
+		}
+		want := []time.Duration{800 * time.Millisecond, 900 * time.Millisecond, 900 * time.Millisecond, time.Second}
+		if !slices.Equal(at, want) {
+			t.Errorf("%v, want %v", at, want)
+		}
+	})
+}
+
 // What is skipped leaves the queue at once, wherever in it it stood.
 func TestSkippedLeavesTheQueue(t *testing.T) {
 	t.Parallel()

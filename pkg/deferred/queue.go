@@ -6,7 +6,8 @@ import (
 )
 
 // Queue begins writes after one and the same delay, with one timer for all of
-// them: most are skipped before. It is safe for concurrent use and needs no end.
+// them: most are skipped before. Where many wait it begins several at a time, up to an
+// eighth of the delay late. It is safe for concurrent use and needs no end.
 type Queue struct {
 	delay time.Duration
 
@@ -20,7 +21,7 @@ type Queue struct {
 func NewQueue(delay time.Duration) *Queue { return &Queue{delay: delay} }
 
 // Later makes w a write that begins after the delay. do is run by spawn, once or
-// not at all; spawn must not wait for it. Exactly one of Start and Skip must be
+// not at all; spawn does not wait for it, or is InPlace. Exactly one of Start and Skip must be
 // called in the end, so that nothing is left to the timer.
 func (q *Queue) Later(w *Write, spawn func(func()), do func() error) {
 	if q.delay <= 0 {
@@ -89,7 +90,7 @@ func (q *Queue) ring() {
 		q.unlink(q.first)
 	}
 	if q.runs = q.first != nil; q.runs {
-		q.wind(max(q.first.due.Sub(now), time.Millisecond))
+		q.wind(max(q.first.due.Sub(now), q.delay/8, time.Millisecond))
 	}
 	q.mu.Unlock()
 	for _, w := range due {

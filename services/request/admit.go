@@ -12,6 +12,7 @@ import (
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/gen/scope"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/outbox"
@@ -100,6 +101,8 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 	if key == nil {
 		accept := func() error { return r.accept(ctx, nil) }
 		switch deferring, defers := s.store.(store.Deferring); {
+		case s.rowWaits(r) && defers:
+			s.rows.Later(&r.accepting, deferred.InPlace, func() error { return r.acceptLater(ctx, deferring, r.admitted()) })
 		case s.rowWaits(r):
 			s.rows.Later(&r.accepting, s.spawn, accept)
 		case defers:
@@ -124,8 +127,7 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 func (r *run) accept(ctx context.Context, key *store.Key) error {
 	lasting, cancel := callctx.Lasting(ctx, r.s.cfg.StoreTimeout)
 	defer cancel()
-	// The run's own changes while this is written.
-	row := r.describe(new(requestv1.Request), new(timestamppb.Timestamp))
+	row := r.admitted()
 	record := r.s.beginning(lasting, row)
 	err := r.s.store.Accept(outbox.With(lasting, record.Record()), row, r.s.instance, key)
 	if err == nil {
@@ -134,18 +136,23 @@ func (r *run) accept(ctx context.Context, key *store.Key) error {
 	return err
 }
 
+// admitted is the row as it was admitted, for who writes it while the run changes its own.
+func (r *run) admitted() *requestv1.Request {
+	return r.describe(new(requestv1.Request), new(timestamppb.Timestamp))
+}
+
 // acceptApart is acceptLater on a lent stack: of a stream, which waits for long.
 func (r *run) acceptApart(ctx context.Context, to store.Deferring) {
-	r.s.stacks.Do(stacks.Func(func() { r.accepting.Done(r.acceptLater(ctx, to)) }))
+	r.s.stacks.Do(stacks.Func(func() { r.accepting.Done(r.acceptLater(ctx, to, r.request)) }))
 }
 
 // acceptLater writes the row, and leaves the waiting to the turn's group.
-func (r *run) acceptLater(ctx context.Context, to store.Deferring) error {
+func (r *run) acceptLater(ctx context.Context, to store.Deferring, row *requestv1.Request) error {
 	var lasting scope.Apart
 	lasting.Start(ctx, r.s.cfg.StoreTimeout)
 	defer lasting.Stop()
-	record := r.s.beginning(&lasting, r.request)
-	w, err := to.AcceptLater(outbox.With(&lasting, record.Record()), r.request, r.s.instance)
+	record := r.s.beginning(&lasting, row)
+	w, err := to.AcceptLater(outbox.With(&lasting, record.Record()), row, r.s.instance)
 	if err == nil {
 		record.Release()
 		r.writes.Add(w)

@@ -36,7 +36,8 @@ type Config struct {
 	// StoreTimeout bounds the writes that happen although the client left.
 	StoreTimeout time.Duration `yaml:"store_timeout"`
 	// RowDelay is how long a turn without idempotency key that is neither
-	// streamed nor outlives its client may have no row. One that ends sooner is written once, with its end; 0
+	// streamed nor outlives its client may have no row, and an eighth more where
+	// many are asked for. One that ends sooner is written once, with its end; 0
 	// writes every row at once.
 	RowDelay time.Duration `yaml:"row_delay"`
 	// ResumeTimeout is how long an answer whose stream broke off inside the mesh

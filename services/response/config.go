@@ -19,8 +19,8 @@ type Config struct {
 	// StoreTimeout bounds the writes that happen although the client left.
 	StoreTimeout time.Duration `yaml:"store_timeout"`
 	// RowDelay is how long an answer that is neither streamed nor outlives its
-	// client may have no row. One that ends sooner is written once, with its end;
-	// 0 writes every row at once.
+	// client may have no row, and an eighth more where many are made. One that
+	// ends sooner is written once, with its end; 0 writes every row at once.
 	RowDelay time.Duration `yaml:"row_delay"`
 	// Guard says what happens to answers that are a danger to a model.
 	Guard Guard `yaml:"guard"`

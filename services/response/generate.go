@@ -8,6 +8,7 @@ import (
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/deferred"
 	"github.com/gptmesh/gptmesh/pkg/durable"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/ids"
@@ -122,10 +123,13 @@ func (s *Service) make(ctx context.Context, r *run) error {
 		defer cancel()
 		return s.store.Begin(beginCtx, r.row(), s.instance) // the run's own changes while this is written
 	}
+	joins := r.writes != nil && !s.shared // the store leaves the waiting to the group
 	switch {
+	case r.rowWaits() && joins:
+		s.rows.Later(&r.begun, deferred.InPlace, begin)
 	case r.rowWaits():
 		s.rows.Later(&r.begun, s.spawn, begin)
-	case r.writes != nil && !s.shared: // the store leaves the waiting to the group
+	case joins:
 		s.stacks.Do(stacks.Func(func() { r.begun.Done(begin()) }))
 	default:
 		r.begun.Now(s.spawn, begin)
