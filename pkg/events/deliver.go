@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"time"
 )
 
 // WithDefaults returns the subscription made whole, or why it is wrong.
@@ -40,12 +39,8 @@ func Deliver(ctx context.Context, sub Subscription, event *Event, tried int, han
 		if ctx.Err() != nil || IsRejected(err) || attempts >= sub.MaxAttempts {
 			return attempts, err
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if Pause(ctx, wait); ctx.Err() != nil {
 			return attempts, err
-		case <-timer.C:
 		}
 		wait = min(2*wait, maxBackoff)
 	}

@@ -58,9 +58,7 @@ type Config struct {
 // Broker implements events.Broker.
 type Broker struct {
 	cfg  Config
-	life context.Context // ends with Close
-	end  context.CancelFunc
-	work sync.WaitGroup
+	life *events.Life
 
 	letterIDs events.LetterIDs
 
@@ -82,15 +80,13 @@ func New(cfg Config) (*Broker, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	b := &Broker{cfg: cfg}
-	b.life, b.end = context.WithCancel(context.Background())
+	b := &Broker{life: events.NewLife(), cfg: cfg}
 	return b, nil
 }
 
 // Close implements events.Broker.
 func (b *Broker) Close() error {
-	b.end()
-	b.work.Wait()
+	b.life.End()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.out != nil {
@@ -193,20 +189,4 @@ func (b *Broker) topology(l *link) error {
 		return fmt.Errorf("amqp: bind: %w", err)
 	}
 	return nil
-}
-
-// joined is ctx that also ends with the broker; done must be called.
-func (b *Broker) joined(ctx context.Context) (both context.Context, done func()) {
-	both, cancel := context.WithCancel(ctx)
-	unhook := context.AfterFunc(b.life, cancel)
-	return both, func() { unhook(); cancel() }
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

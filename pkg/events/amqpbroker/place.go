@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/gptmesh/gptmesh/pkg/events"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
@@ -49,7 +50,7 @@ func (b *Broker) resume(ctx context.Context, l *link, group string) (at int64, k
 		if try == 2 { // one that has just died may have had it in hand
 			return 0, false, nil
 		}
-		if pause(ctx, again); ctx.Err() != nil {
+		if events.Pause(ctx, again); ctx.Err() != nil {
 			return 0, false, ctx.Err()
 		}
 	}

@@ -26,12 +26,10 @@ func (b *Broker) Subscribe(ctx context.Context, sub events.Subscription, handle 
 	if err != nil {
 		return err
 	}
-	b.work.Add(1)
-	defer b.work.Done()
-	ctx, done := b.joined(ctx)
-	defer done()
+	ctx, leave := b.life.Join(ctx)
+	defer leave()
 	r := &reading{b: b, sub: sub, handle: handle, since: time.Now()}
-	for wait := again; ctx.Err() == nil; pause(ctx, wait) {
+	for wait := again; ctx.Err() == nil; events.Pause(ctx, wait) {
 		err := r.connected(ctx)
 		wait = again
 		switch {

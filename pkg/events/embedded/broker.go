@@ -86,9 +86,7 @@ type Broker struct {
 
 	letterIDs events.LetterIDs
 
-	life context.Context // ends with Close
-	end  context.CancelFunc
-	work sync.WaitGroup
+	life *events.Life
 
 	mu      sync.RWMutex
 	wakers  map[chan struct{}]struct{}
@@ -100,11 +98,10 @@ const ownLog = "events"
 
 // New makes the broker.
 func New(cfg Config, deps Deps) (*Broker, error) {
-	b := &Broker{cfg: cfg.withDefaults(), deps: deps, logger: deps.Logger, wakers: map[chan struct{}]struct{}{}}
+	b := &Broker{life: events.NewLife(), cfg: cfg.withDefaults(), deps: deps, logger: deps.Logger, wakers: map[chan struct{}]struct{}{}}
 	if b.logger == nil {
 		b.logger = slog.New(slog.DiscardHandler)
 	}
-	b.life, b.end = context.WithCancel(context.Background())
 	switch {
 	case deps.SQLite != nil && deps.Postgres == nil:
 		b.db = liteDB{deps.SQLite}
@@ -131,9 +128,9 @@ func (b *Broker) Start(ctx context.Context) error {
 		return fmt.Errorf("events: %w", err)
 	}
 	if b.mover != nil {
-		b.work.Go(b.mover.run)
+		b.life.Go(b.mover.run)
 	}
-	b.work.Go(b.trimNowAndThen)
+	b.life.Go(b.trimNowAndThen)
 	return nil
 }
 
@@ -144,8 +141,7 @@ func (b *Broker) Ping(ctx context.Context) error {
 
 // Close ends every subscription and waits for them.
 func (b *Broker) Close() error {
-	b.end()
-	b.work.Wait()
+	b.life.End()
 	for _, db := range b.deps.RoomsSQLite {
 		db.OnRecord(nil)
 	}
@@ -185,23 +181,16 @@ func (b *Broker) listen() (woken <-chan struct{}, leave func()) {
 	}
 }
 
-// joined is ctx that also ends with the broker; done must be called.
-func (b *Broker) joined(ctx context.Context) (both context.Context, done func()) {
-	both, cancel := context.WithCancel(ctx)
-	unhook := context.AfterFunc(b.life, cancel)
-	return both, func() { unhook(); cancel() }
-}
-
-func (b *Broker) trimNowAndThen() {
+func (b *Broker) trimNowAndThen(ctx context.Context) {
 	ticker := time.NewTicker(b.cfg.trim)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-b.life.Done():
+		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		if err := b.trim(b.life, time.Now()); err != nil && b.life.Err() == nil {
+		if err := b.trim(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			b.logger.Warn("old events cannot be removed", "error", err)
 		}
 	}

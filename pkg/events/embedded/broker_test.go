@@ -34,7 +34,7 @@ func TestSQLite(t *testing.T) {
 		}
 		var b *Broker // a database has one process, and that one broker
 		return eventstest.Harness{Open: func(t *testing.T) events.Broker {
-			if b == nil || b.life.Err() != nil {
+			if b == nil || b.life.Over() {
 				b = start(t, Deps{SQLite: db})
 			}
 			return b

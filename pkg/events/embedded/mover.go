@@ -53,11 +53,11 @@ func newMover(b *Broker, deps Deps) *mover {
 
 // run moves whenever this process has written, and now and then what dead
 // processes left.
-func (m *mover) run() {
+func (m *mover) run(ctx context.Context) {
 	const idle = 2 * time.Second
 	for {
-		moved, err := m.move(m.b.life)
-		if err != nil && m.b.life.Err() == nil {
+		moved, err := m.move(ctx)
+		if err != nil && ctx.Err() == nil {
 			m.b.logger.Warn("events cannot be moved into the log", "error", err)
 		}
 		if moved > 0 {
@@ -66,10 +66,10 @@ func (m *mover) run() {
 		if err == nil && moved >= moveBatch {
 			continue
 		}
-		if !pause(m.b.life, m.woken, idle) {
+		if !pause(ctx, m.woken, idle) {
 			return
 		}
-		if !pause(m.b.life, nil, m.b.cfg.gather) { // those that commit now share the next round
+		if !pause(ctx, nil, m.b.cfg.gather) { // those that commit now share the next round
 			return
 		}
 	}

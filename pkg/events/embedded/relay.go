@@ -20,10 +20,8 @@ const relayBatch = 256
 // other broker does not take now is tried again; what it will never take becomes
 // a dead letter of the relay, "_relay_" and the name, and the rest goes on.
 func (b *Broker) Relay(ctx context.Context, name string, to events.Broker) error {
-	b.work.Add(1)
-	defer b.work.Done()
-	ctx, done := b.joined(ctx)
-	defer done()
+	ctx, leave := b.life.Join(ctx)
+	defer leave()
 	wait := 100 * time.Millisecond
 	for ctx.Err() == nil {
 		r := &relay{b: b, name: name, to: to, group: relayGroup + "_" + name, holder: newHolder()}

@@ -54,13 +54,11 @@ type Delivery struct {
 // Follow streams events to take until ctx ends, take fails or, with UntilNow,
 // all is delivered. It begins with a sign of life.
 func (b *Broker) Follow(ctx context.Context, s Stream, take func(Delivery) error) error {
-	if b.life.Err() != nil {
+	if b.life.Over() {
 		return errClosed
 	}
-	b.work.Add(1)
-	defer b.work.Done()
-	ctx, done := b.joined(ctx)
-	defer done()
+	ctx, leave := b.life.Join(ctx)
+	defer leave()
 	at, err := b.begin(ctx, s)
 	if err != nil {
 		return err

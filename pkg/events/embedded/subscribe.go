@@ -27,13 +27,11 @@ func (b *Broker) Subscribe(ctx context.Context, sub events.Subscription, handle 
 	if err != nil {
 		return err
 	}
-	if b.life.Err() != nil {
+	if b.life.Over() {
 		return errClosed
 	}
-	b.work.Add(1)
-	defer b.work.Done()
-	ctx, done := b.joined(ctx)
-	defer done()
+	ctx, leave := b.life.Join(ctx)
+	defer leave()
 	if sub.Group == "" {
 		return b.broadcast(ctx, sub, handle)
 	}

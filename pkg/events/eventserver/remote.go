@@ -63,12 +63,7 @@ func (r *Remote) Subscribe(ctx context.Context, sub events.Subscription, handle 
 		default:
 			r.Logger.Warn("events of another process cannot be received; trying again", "group", sub.Group, "error", err)
 		}
-		pause := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			pause.Stop()
-		case <-pause.C:
-		}
+		events.Pause(ctx, wait)
 		wait = min(2*wait, lastReconnect)
 	}
 	return nil

@@ -69,9 +69,7 @@ type Broker struct {
 	cfg      Config
 	servers  []kgo.Opt
 	producer *kgo.Client
-	life     context.Context // ends with Close
-	end      context.CancelFunc
-	work     sync.WaitGroup
+	life     *events.Life
 
 	letterIDs events.LetterIDs
 
@@ -103,8 +101,7 @@ func New(cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{cfg: cfg, servers: servers, made: map[string]bool{}}
-	b.life, b.end = context.WithCancel(context.Background())
+	b := &Broker{life: events.NewLife(), cfg: cfg, servers: servers, made: map[string]bool{}}
 	b.producer, err = b.client(kgo.RetryTimeout(giveUp), kgo.RecordDeliveryTimeout(callTimeout), kgo.ProducerBatchMaxBytes(maxRecord), kgo.AllowIdempotentProduceCancellation())
 	return b, err
 }
@@ -121,8 +118,7 @@ func (b *Broker) client(options ...kgo.Opt) (*kgo.Client, error) {
 
 // Close implements events.Broker.
 func (b *Broker) Close() error {
-	b.end()
-	b.work.Wait()
+	b.life.End()
 	b.producer.Close()
 	return nil
 }
@@ -180,20 +176,4 @@ func (b *Broker) gone(topic string, err error) bool {
 	delete(b.made, topic)
 	b.producer.PurgeTopicsFromClient(topic) // with the id that it had
 	return true
-}
-
-// joined is ctx that also ends with the broker; done must be called.
-func (b *Broker) joined(ctx context.Context) (both context.Context, done func()) {
-	both, cancel := context.WithCancel(ctx)
-	unhook := context.AfterFunc(b.life, cancel)
-	return both, func() { unhook(); cancel() }
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

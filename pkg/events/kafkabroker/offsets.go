@@ -2,6 +2,7 @@ package kafkabroker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -76,8 +77,18 @@ func (b *Broker) read(ctx context.Context, topic string, from kgo.Offset, visit 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		var failed error
+		fetches.EachError(func(_ string, _ int32, err error) {
+			if !errors.Is(err, context.DeadlineExceeded) { // which says that nothing came
+				failed = err
+			}
+		})
+		if failed != nil {
+			b.gone(topic, failed)
+			return fmt.Errorf("kafka: topic %s: %w", topic, failed)
+		}
 		quiet++ // partitions whose records are all older than from bring nothing
-		var goOn = true
+		goOn := true
 		fetches.EachRecord(func(r *kgo.Record) {
 			quiet = 0
 			goOn = goOn && visit(r)

@@ -33,10 +33,8 @@ func (b *Broker) Subscribe(ctx context.Context, sub events.Subscription, handle 
 	if err != nil {
 		return err
 	}
-	b.work.Add(1)
-	defer b.work.Done()
-	ctx, done := b.joined(ctx)
-	defer done()
+	ctx, leave := b.life.Join(ctx)
+	defer leave()
 	r := &reading{b: b, sub: sub, handle: handle}
 	since := time.Now()
 	for try := 0; ctx.Err() == nil; try++ {
@@ -56,7 +54,7 @@ func (b *Broker) Subscribe(ctx context.Context, sub events.Subscription, handle 
 		}
 		if err != nil && ctx.Err() == nil {
 			b.cfg.Logger.Warn("events cannot be received; trying again", "group", sub.Group, "error", err)
-			pause(ctx, again)
+			events.Pause(ctx, again)
 		}
 	}
 	return nil
@@ -309,7 +307,7 @@ func (r *reading) deliver(ctx context.Context, record *kgo.Record) bool {
 			return true
 		}
 		r.b.cfg.Logger.Warn("a dead letter cannot be kept; trying again", "group", r.sub.Group, "event_id", event.GetId(), "error", failed)
-		pause(ctx, again)
+		events.Pause(ctx, again)
 	}
 	return false
 }

@@ -66,9 +66,7 @@ type Broker struct {
 	cfg  Config
 	conn *nats.Conn
 	js   jetstream.JetStream
-	life context.Context // ends with Close
-	end  context.CancelFunc
-	work sync.WaitGroup
+	life *events.Life
 
 	letterIDs events.LetterIDs
 
@@ -101,15 +99,13 @@ func New(cfg Config) (*Broker, error) {
 		conn.Close()
 		return nil, fmt.Errorf("nats: %w", err)
 	}
-	b := &Broker{cfg: cfg, conn: conn, js: js}
-	b.life, b.end = context.WithCancel(context.Background())
+	b := &Broker{life: events.NewLife(), cfg: cfg, conn: conn, js: js}
 	return b, nil
 }
 
 // Close implements events.Broker.
 func (b *Broker) Close() error {
-	b.end()
-	b.work.Wait()
+	b.life.End()
 	b.conn.Close()
 	return nil
 }
@@ -193,20 +189,4 @@ func (b *Broker) send(ctx context.Context, subject, id string, body []byte) erro
 		return events.Reject(err)
 	}
 	return err
-}
-
-// joined is ctx that also ends with the broker; done must be called.
-func (b *Broker) joined(ctx context.Context) (both context.Context, done func()) {
-	both, cancel := context.WithCancel(ctx)
-	unhook := context.AfterFunc(b.life, cancel)
-	return both, func() { unhook(); cancel() }
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

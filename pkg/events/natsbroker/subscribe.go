@@ -20,13 +20,11 @@ func (b *Broker) Subscribe(ctx context.Context, sub events.Subscription, handle 
 	if err != nil {
 		return err
 	}
-	b.work.Add(1)
-	defer b.work.Done()
-	ctx, done := b.joined(ctx)
-	defer done()
+	ctx, leave := b.life.Join(ctx)
+	defer leave()
 	from := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy}
 	resolved := false
-	for ; ctx.Err() == nil; pause(ctx, again) {
+	for ; ctx.Err() == nil; events.Pause(ctx, again) {
 		var err error
 		if !resolved {
 			if from, err = b.start(ctx, sub.Start); errors.Is(err, events.ErrUnknownID) {
@@ -181,7 +179,7 @@ func (b *Broker) take(ctx context.Context, sub events.Subscription, m jetstream.
 		beaten := make(chan struct{})
 		go func() { // the message stays with this one however long it takes
 			defer close(beaten)
-			for pause(beating, ackWait/3); beating.Err() == nil; pause(beating, ackWait/3) {
+			for events.Pause(beating, ackWait/3); beating.Err() == nil; events.Pause(beating, ackWait/3) {
 				_ = m.InProgress()
 			}
 		}()
