@@ -21,7 +21,7 @@ test: build ## every test, on a throw-away PostgreSQL
 	go build -o $(BIN)/pgtestd ./pkg/pgtest/cmd/pgtestd
 	$(BIN)/pgtestd -- go test -race -vet=off $$(go list ./cmd/... ./gateway/... ./pkg/... ./services/... ./wire/... ./gen/... | grep -v '/classifier/learn$$')
 	go test -vet=off ./services/classifier/learn
-	go test -race -vet=off -run 'Concurrently|Swaps' ./services/classifier/learn
+	go test -race -vet=off -run Concurrently ./services/classifier/learn
 	$(BIN)/pgtestd -- go test -race -vet=off -tags meshclone ./gen/caller ./pkg/sqlite ./services/session ./services/response ./services/request ./services/gpt ./gateway/...
 	GPTMESH_BIN=$(BIN)/gptmesh $(BIN)/pgtestd -- go test -vet=off -count=1 -timeout 15m -parallel 4 ./tests/...
 

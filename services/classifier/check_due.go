@@ -55,11 +55,14 @@ func (l *Learning) check(ctx context.Context) error {
 			continue
 		}
 		_, err = l.begin(ctx, order{head: c.Head, minSamples: l.cfg.MinSamples, canary: int32(l.cfg.CanaryPercent), seed: 1, trigger: trigger})
-		if refused := fault.From(err); err != nil && refused.Reason != meshv1.ErrorReason_ERROR_REASON_TRAINING_RUNNING &&
-			refused.Reason != meshv1.ErrorReason_ERROR_REASON_TOO_FEW_SAMPLES {
+		switch refused := fault.From(err); {
+		case err == nil, refused.Reason == meshv1.ErrorReason_ERROR_REASON_TRAINING_RUNNING:
+			return nil
+		case refused.Reason == meshv1.ErrorReason_ERROR_REASON_TOO_FEW_SAMPLES:
+			continue // too few fit in MaxBytes: the next head need not wait for that
+		default:
 			return errors.Join(err, refused.Cause)
 		}
-		return nil
 	}
 	return nil
 }

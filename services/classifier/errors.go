@@ -49,9 +49,7 @@ func storeFault(err, found error) error {
 	case errors.Is(err, store.ErrNotFound) && found != nil:
 		return found
 	case errors.Is(err, store.ErrUnavailable):
-		f := fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE, "the classifier's store cannot serve now", "room", "classifier")
-		f.Cause = err
-		return f
+		return fault.StoreUnavailable("classifier", err)
 	}
 	return fault.From(err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
@@ -80,9 +81,17 @@ func feedbackOf(req *classifierv1.RecordFeedbackRequest) (*classifierv1.Feedback
 	if head == headRoute {
 		return nil, fault.InvalidField("head", "route learns from how models answered, not from labels")
 	}
-	for field, label := range map[string]string{"label": req.GetLabel(), "predicted": req.GetPredicted()} {
-		if label != "" && !labelFits(head, label) {
-			return nil, fault.InvalidField(field, fmt.Sprintf("%q is no label of the head %s", label, head))
+	for _, text := range []struct{ field, value string }{
+		{"feedback_id", req.GetFeedbackId()}, {"head", head}, {"text", req.GetText()}, {"group", req.GetGroup()},
+		{"label", req.GetLabel()}, {"predicted", req.GetPredicted()},
+	} {
+		if strings.IndexByte(text.value, 0) >= 0 { // not every store keeps it in a text
+			return nil, fault.InvalidField(text.field, "must not hold U+0000")
+		}
+	}
+	for _, label := range []struct{ field, value string }{{"label", req.GetLabel()}, {"predicted", req.GetPredicted()}} {
+		if label.value != "" && !labelFits(head, label.value) {
+			return nil, fault.InvalidField(label.field, fmt.Sprintf("%q is no label of the head %s", label.value, head))
 		}
 	}
 	label := req.GetLabel()

@@ -17,6 +17,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/page"
 	"github.com/gptmesh/gptmesh/pkg/pgtest"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
@@ -293,6 +294,8 @@ func TestFeedback(t *testing.T) {
 		{"nothing said", &classifierv1.RecordFeedbackRequest{Text: text, Predicted: "test"}, "label", ""},
 		{"helpful for what", &classifierv1.RecordFeedbackRequest{Text: text, Helpful: yes}, "predicted", ""},
 		{"a head without labels", &classifierv1.RecordFeedbackRequest{Text: text, Head: "route", Label: "weak"}, "head", ""},
+		{"no text of a store", &classifierv1.RecordFeedbackRequest{Text: text + "\x00", Label: "test"}, "text", ""},
+		{"no group of a store", &classifierv1.RecordFeedbackRequest{Text: text, Group: "\x00", Label: "test"}, "group", ""},
 	} {
 		resp, err := room.RecordFeedback(t.Context(), c.req)
 		if c.field != "" {
@@ -323,6 +326,9 @@ func TestFeedback(t *testing.T) {
 	if err != nil || len(list.GetSamples()) != 4 || list.GetSamples()[0].GetSourceId() != "feedback:local:mine" {
 		t.Fatalf("got %v, %v", list, err)
 	}
+	forged := page.Token(fmt.Sprintf("samples %q %q %q", "local", "", ""), "not a place")
+	_, err = room.ListTrainingSamples(t.Context(), &classifierv1.ListTrainingSamplesRequest{PageToken: forged})
+	same(t, reasonOf(err), meshv1.ErrorReason_ERROR_REASON_INVALID_PAGE_TOKEN)
 	rest, err := room.ListTrainingSamples(t.Context(), &classifierv1.ListTrainingSamplesRequest{PageSize: 4, PageToken: list.GetNextPageToken()})
 	if err != nil || len(rest.GetSamples()) != 2 || rest.GetNextPageToken() != "" {
 		t.Errorf("got %v, %v", rest, err)
@@ -386,10 +392,11 @@ func TestCompletedTask(t *testing.T) {
 		same(t, []any{got.GetHead(), got.GetText(), got.GetLabel(), got.GetOrigin(), got.GetSourceId()},
 			[]any{"task_type", "make the rockets fly again", "bug_fix", classifierv1.SampleOrigin_SAMPLE_ORIGIN_TASK, "task:t1"})
 		for name, bad := range map[string]*orchestrationv1.TaskCompleted{
-			"no id":     {Description: "make the rockets fly again", Type: "bug_fix"},
-			"no text":   {TaskId: "t2", Description: "short", Type: "bug_fix"},
-			"no type":   {TaskId: "t3", Description: "make the rockets fly again"},
-			"some type": {TaskId: "t4", Description: "make the rockets fly again", Type: "prose"},
+			"no id":              {Description: "make the rockets fly again", Type: "bug_fix"},
+			"no text":            {TaskId: "t2", Description: "short", Type: "bug_fix"},
+			"no type":            {TaskId: "t3", Description: "make the rockets fly again"},
+			"some type":          {TaskId: "t4", Description: "make the rockets fly again", Type: "prose"},
+			"no text of a store": {TaskId: "t5", Description: "make the rockets fly\x00again", Type: "bug_fix"},
 		} {
 			if err := b.handle(t.Context(), event("evt_3", bad)); !events.IsRejected(err) {
 				t.Errorf("%s: got %v", name, err)
@@ -509,6 +516,32 @@ func TestTrainByCount(t *testing.T) {
 	if err != nil || len(list.GetTrainings()) != 1 || list.GetTrainings()[0].GetTrigger() != "count" {
 		t.Errorf("got %v, %v", list, err)
 	}
+}
+
+// A head of whose samples too few fit in the bound of bytes keeps no other head
+// from its training.
+func TestOneHeadDoesNotHoldUpAnother(t *testing.T) {
+	t.Parallel()
+	room := enrol(t, stores(t)["sqlite"], func(cfg *classifier.Config, _ *classifier.Deps) {
+		cfg.Learning.MinSamples, cfg.Learning.NewSamples, cfg.Learning.CheckInterval = 100, 100, 10*time.Millisecond
+		cfg.Learning.MaxBytes = 100_000
+	})
+	for i := range 100 { // of a head that is looked at first
+		if _, err := room.RecordFeedback(t.Context(), &classifierv1.RecordFeedbackRequest{
+			Head: "a-head", Text: fmt.Sprint(i, " ", strings.Repeat("long ", 400)), Label: fmt.Sprint("label", i%2),
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	room.teach(t, 50, "test", "rockets", "boosters")
+	room.teach(t, 50, "refactor", "bells", "whistles")
+	until(t, "the other head is trained", func() bool {
+		list, err := room.ListTrainings(t.Context(), &classifierv1.ListTrainingsRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list.GetTrainings()) == 1 && list.GetTrainings()[0].GetHead() == "task_type"
+	})
 }
 
 // Feedback that denies what the model says trains before the count is reached.

@@ -43,6 +43,8 @@ func (l *Learning) learnFrom(ctx context.Context, event *events.Event) error {
 	switch n := utf8.RuneCountInString(text); {
 	case task.GetTaskId() == "":
 		return events.Reject(errors.New("task_id is empty"))
+	case strings.IndexByte(task.GetTaskId()+text, 0) >= 0:
+		return events.Reject(errors.New("task_id and description must not hold U+0000"))
 	case n < minText:
 		return events.Reject(fmt.Errorf("description must have at least %d characters, has %d", minText, n))
 	case n > maxText:

@@ -154,8 +154,8 @@ func (l *Learning) ImportModelVersion(ctx context.Context, req *classifierv1.Imp
 	if err != nil {
 		return nil, fault.InvalidField("file", "is no model of the classifier: "+err.Error())
 	}
-	if len(model.Metadata().Head) > 64 {
-		return nil, fault.InvalidField("file", "its head has a name of more than 64 bytes")
+	if head := model.Metadata().Head; len(head) > 64 || strings.IndexByte(head, 0) >= 0 {
+		return nil, fault.InvalidField("file", "its head has a name of more than 64 bytes, or one with U+0000")
 	}
 	v := versionOf(model, classifierv1.ModelVersion_ORIGIN_IMPORTED, l.now())
 	v.Note = req.GetNote()

@@ -27,8 +27,7 @@
 // [Load] checks a file and uses its bytes in place. A [Set] holds several
 // models; [Set.Classify] passes over the text once for all of them. Models and
 // sets are immutable and safe for concurrent use; what a call needs is pooled.
-// [Live] holds a set that is replaced under use. [Model.Evidence] names the
-// strongest features of one answer.
+// [Model.Evidence] names the strongest features of one answer.
 //
 // # Groups
 //

@@ -1,8 +1,6 @@
 package learn_test
 
 import (
-	"errors"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,39 +31,27 @@ func TestEvidenceIsTheStrongest(t *testing.T) {
 	}
 }
 
-func TestLiveSwapsUnderUse(t *testing.T) {
+func TestSetWithAndWithout(t *testing.T) {
 	t.Parallel()
-	var live learn.Live
-	if live.Set() == nil || len(live.Set().Classify(kilobyte, nil)) != 0 {
-		t.Fatal("the zero value is not an empty set")
-	}
 	one := train(t, labelled(1, 60, 0), learn.TrainConfig{Head: "one", Seed: 1})
 	two := train(t, labelled(1, 60, 0), learn.TrainConfig{Head: "two", Seed: 1})
-	with := func(m *learn.Model) func(*learn.Set) (*learn.Set, error) {
-		return func(s *learn.Set) (*learn.Set, error) { return s.With(m) }
-	}
-	var wg sync.WaitGroup
+	set := &learn.Set{}
 	for _, m := range []*learn.Model{one, two, one, two} {
-		wg.Go(func() {
-			if err := live.Update(with(m)); err != nil {
-				t.Error(err)
-			}
-			live.Set().Classify(kilobyte, nil)
-		})
+		before := len(set.Heads())
+		with, err := set.With(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(set.Heads()) != before {
+			t.Error("With changed its set")
+		}
+		set = with
 	}
-	wg.Wait()
-	if n := len(live.Set().Heads()); n != 2 {
-		t.Errorf("%d heads after four updates of two", n)
+	if d := cmp.Diff([]string{"one", "two"}, set.Heads()); d != "" {
+		t.Errorf("after four times With of two:\n%s", d)
 	}
-	if d := cmp.Diff([]string{"one"}, live.Set().Without("two").Heads()); d != "" {
+	if d := cmp.Diff([]string{"one"}, set.Without("two").Heads()); d != "" {
 		t.Errorf("without two:\n%s", d)
-	}
-	before := live.Set()
-	if err := live.Update(func(*learn.Set) (*learn.Set, error) { return nil, errors.New("no") }); err == nil || live.Set() != before {
-		t.Errorf("a failed update: %v", err)
-	}
-	if live.Swap(nil) != before || len(live.Set().Heads()) != 0 {
-		t.Error("swap did not return the set before")
 	}
 }
 

@@ -365,7 +365,7 @@ func (m *Model) prepare() string {
 	return ""
 }
 
-// WithCalibration returns a copy of the model with other calibration and
+// withCalibration returns a copy of the model with other calibration and
 // validation figures.
 func (m *Model) withCalibration(c Calibration, v Validation) (*Model, error) {
 	meta := m.meta

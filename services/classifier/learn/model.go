@@ -130,6 +130,7 @@ func (m *Model) Probabilities(d Document, dst []float64) []float64 {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	s.begin(d, m.scaling.families, m.scaling.pieces)
+	defer func() { s.doc = Document{} }() // before Put: the pool keeps no texts
 	z, known := m.scores(s)
 	if m.meta.Kind == KindRouting {
 		for o := range z[:probabilityOutputs] {
