@@ -106,18 +106,19 @@ func (t *Ticket) Done(outcome Outcome, reason string) {
 	case Failure:
 		b.failures++
 		b.reason = reason
-		if t.probe || (b.state == Closed && b.failures >= b.cfg.Failures) {
+		if t.probe && b.state == Probing || b.state == Closed && b.failures >= b.cfg.Failures {
 			b.state, b.openedAt = Open, b.cfg.Now()
 		}
 	case Neutral:
-		if t.probe {
+		if t.probe && b.state == Probing {
 			// The probe learnt nothing: the next call probes again at once.
 			b.state = Open
 		}
 	}
 }
 
-// Reset closes the breaker at once. Calls under way count as usual.
+// Reset closes the breaker at once. Calls under way count as usual, and so does a
+// probe: it decides nothing any more.
 func (b *Breaker) Reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

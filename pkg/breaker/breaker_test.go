@@ -88,6 +88,20 @@ func TestCancelledCallsDoNotCount(t *testing.T) {
 	call(t, b, breaker.Success)
 }
 
+func TestResetTakesTheProbesWord(t *testing.T) {
+	t.Parallel()
+	for _, outcome := range []breaker.Outcome{breaker.Failure, breaker.Neutral, breaker.Success} {
+		b, c := open(t)
+		c.now = c.now.Add(30 * time.Second)
+		probe, _ := b.Allow()
+		b.Reset()
+		probe.Done(outcome, "late")
+		if got := b.Snapshot(); got.State != breaker.Closed {
+			t.Errorf("outcome %v of a probe opened it again: %+v", outcome, got)
+		}
+	}
+}
+
 func TestLateSuccessDoesNotClose(t *testing.T) {
 	t.Parallel()
 	b, _ := rig()

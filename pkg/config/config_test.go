@@ -47,6 +47,19 @@ func TestLaterSourcesWin(t *testing.T) {
 	}
 }
 
+func TestOneDocument(t *testing.T) {
+	t.Parallel()
+	if _, err := load(t, "---\nhttp: file\n---\n", nil); err != nil {
+		t.Errorf("marks around one document: %v", err)
+	}
+	if c, err := load(t, "http: file\n---\non: true\n", nil); err == nil || !strings.Contains(err.Error(), "second document") {
+		t.Errorf("loaded %+v, %v", c, err)
+	}
+	if _, err := load(t, "http: file\n---\n\t- broken", nil); err == nil {
+		t.Error("a second document that is broken was passed over")
+	}
+}
+
 func TestUnknownKeySuggestsTheNearest(t *testing.T) {
 	t.Parallel()
 	_, err := load(t, "session:\n  idel_timeout: 5s\ntargets:\n  - limt: 1\n", nil)

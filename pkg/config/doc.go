@@ -8,6 +8,6 @@
 // it. A field with the tag secret:"true" is never printed.
 //
 // Values in the environment: text as it is, numbers and booleans in Go's form,
-// durations like "30s", lists with commas. Maps and lists of structs can be set
-// in the file only.
+// durations like "30s", lists with commas. An empty one is as none. Maps and lists
+// of structs can be set in the file only.
 package config

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"go.yaml.in/yaml/v3"
@@ -66,5 +67,18 @@ func Decode(target any, text []byte) error {
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
-	return decoder.Decode(target)
+	if err := decoder.Decode(target); err != nil {
+		return err
+	}
+	for {
+		var more yaml.Node
+		if err := decoder.Decode(&more); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if !more.IsZero() && !(len(more.Content) == 1 && more.Content[0].Tag == "!!null") {
+			return fmt.Errorf("line %d: a second document, of which nothing would be read", more.Line)
+		}
+	}
 }

@@ -71,7 +71,7 @@ func appendFields(out *yaml.Node, v reflect.Value) {
 		if !f.IsExported() || name == "-" {
 			continue
 		}
-		if options == "inline" {
+		if strings.Contains(options, "inline") {
 			appendFields(out, v.Field(i))
 			continue
 		}

@@ -3,8 +3,8 @@
 // acknowledged when it is durable, and the end of the turn may not be shown before
 // that, nor anything of it before they are written. Where the caller holds a [Group]
 // in its context, a store may return from a write as soon as the write is in order,
-// and leave the waiting to the group. Contexts do not cross a wire: a room of another process finds no group
-// and waits for itself.
+// and leave the waiting to the group. Contexts do not cross a wire: a room of another
+// process finds no group and waits for itself.
 package durable
 
 import (

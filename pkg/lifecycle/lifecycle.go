@@ -42,8 +42,9 @@ type Group struct {
 // Add puts a part at the end.
 func (g *Group) Add(c Component) { g.components = append(g.components, c) }
 
-// Start starts the parts in order. When one fails, those before it are closed
-// in reverse, and the error names the part.
+// Start starts the parts in order. When one fails, it and those before it are
+// closed in reverse, as are those that were open when they were added, and the
+// error names the part.
 func (g *Group) Start(ctx context.Context) error {
 	for i, c := range g.components {
 		g.started = i + 1

@@ -15,7 +15,8 @@ import (
 )
 
 // Local is what surrounds a call within a process: its metrics, and recovery
-// from panics. It is one, and allocates nothing, because every turn passes it several times.
+// from panics. It is one interceptor and allocates nothing: every turn passes it
+// several times.
 func (c *CallMetrics) Local(logger *slog.Logger) Interceptor {
 	begin := func(m *Method) *methodMetrics {
 		metrics := c.of("local", m)

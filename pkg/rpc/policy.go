@@ -110,7 +110,7 @@ func (p *Policies) Cover(server *grpc.Server) error {
 	return nil
 }
 
-// retriable lists the methods of a service that may be sent again.
+// retriable lists the methods that may be sent again without a key.
 func (p *Policies) retriable() []*Method {
 	var out []*Method
 	for _, m := range p.methods {

@@ -75,7 +75,9 @@ func (s *Service) ForkSession(ctx context.Context, req *sessionv1.ForkSessionReq
 	if err != nil {
 		return nil, failedFor(req.GetSessionId(), err)
 	}
-	if !taken {
+	if taken {
+		s.asOf(fork, now)
+	} else {
 		s.metrics.created.WithLabelValues("fork").Inc()
 	}
 	return &sessionv1.ForkSessionResponse{Session: view(fork, now)}, nil

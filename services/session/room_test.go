@@ -296,6 +296,34 @@ func TestWatchExpiry(t *testing.T) {
 	})
 }
 
+// TestSweepWhileTheClockIsSetBack: what was found to be due is written down, and
+// not found again for as long as the clock is behind.
+func TestSweepWhileTheClockIsSetBack(t *testing.T) {
+	t.Parallel()
+	r := onSQLite(t, config(), true)
+	const sessions = 120 // more than the sweeper takes at a time
+	for i := range sessions {
+		r.create(t, fmt.Sprint("s", i))
+	}
+	<-r.clock.Jump(31 * 24 * time.Hour) // by the sweeper: nobody else asks for the time
+	tick, late := time.NewTicker(5*time.Millisecond), time.After(time.Minute)
+	defer tick.Stop()
+	for {
+		resp, err := r.ListSessions(as(t, "me"), &sessionv1.ListSessionsRequest{PageSize: 1000, States: []sessionv1.Session_State{sessionv1.Session_STATE_EXPIRED}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(resp.GetSessions()) == sessions {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("%d of %d sessions were written down", len(resp.GetSessions()), sessions)
+		}
+	}
+}
+
 func TestWatcherLeaves(t *testing.T) {
 	t.Parallel()
 	each(t, false, func(t *testing.T, r *room) {

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/gptmesh/gptmesh/services/session/internal/store"
 )
@@ -19,7 +20,7 @@ func (s *Service) sweep(ctx context.Context) error {
 			return err
 		}
 		for _, key := range keys {
-			if err := s.expire(ctx, key); err != nil {
+			if err := s.expire(ctx, key, now); err != nil {
 				return err
 			}
 		}
@@ -31,10 +32,11 @@ func (s *Service) sweep(ctx context.Context) error {
 	return err
 }
 
-// expire writes down that a session has expired, if it has and nobody did so
-// before, and wakes its watchers.
-func (s *Service) expire(ctx context.Context, key int64) error {
-	now, written := s.now(), false
+// expire writes down that a session has expired, if it has by now and nobody did
+// so before, and wakes its watchers. now is the time by which it was found, so
+// that a clock that is set back meanwhile does not make it found again and again.
+func (s *Service) expire(ctx context.Context, key int64, now time.Time) error {
+	written := false
 	err := s.write(ctx, func(ctx context.Context, tx store.Tx) error {
 		written = false
 		held, err := tx.SessionByKey(ctx, key)

@@ -114,7 +114,7 @@ func (s *Service) deliver(ctx context.Context, id string, w *watcher, stream grp
 		switch {
 		case len(changes) == watchBatch:
 		case stored == store.Active && session.State == store.Expired:
-			if err := s.expire(ctx, w.key); err != nil {
+			if err := s.expire(ctx, w.key, now); err != nil {
 				return false, failed(err)
 			}
 		case stored != store.Active && w.version.Load() >= session.Version:
