@@ -53,6 +53,7 @@ func registerVFS(name, below string) error {
 	defer registering.Unlock()
 	tls := libc.NewTLS()
 	defer tls.Close()
+	useSlots(tls)
 	known, err := libc.CString(name) // kept by SQLite
 	if err != nil {
 		return err
