@@ -88,7 +88,7 @@ func wire(ctx context.Context, s *settings, h *host) error {
 	requests, err := room(h, "request", remoteRequests, func() (roomService, requestv1.RequestServiceCaller, error) {
 		sqlite, postgres := h.store("request")
 		svc, err := request.New(s.Request, request.Deps{
-			SQLite: sqlite, Postgres: postgres, Response: answers, ResponseApart: !h.runs("response"), Session: sessions, Classifier: labels, GPT: models,
+			SQLite: sqlite, Postgres: postgres, Response: answers, ResponseApart: !h.runs("response"), Session: sessions, Classifier: labels, ClassifierHere: h.runs("classifier"), GPT: models,
 			Events: h.events.recorder("request"), Subscriber: h.events.subscriber("request"),
 			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
 		})

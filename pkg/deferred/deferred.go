@@ -18,7 +18,7 @@ const (
 
 // Write is a write that happens after a delay, sooner where somebody asks for
 // it, or not at all. It is part of the struct that it belongs to, and is made by
-// one call of Now, Done or Queue.Later; from then on it is safe for concurrent
+// one call of Now, OnDemand, Done or Queue.Later; from then on it is safe for concurrent
 // use, and must not be copied.
 type Write struct {
 	mu    sync.Mutex
@@ -41,6 +41,12 @@ func InPlace(f func()) { f() }
 func (w *Write) Now(spawn func(func()), do func() error) {
 	w.state, w.do, w.spawn = waiting, do, spawn
 	w.Start()
+}
+
+// OnDemand makes it a write that begins when somebody asks for it. do is run by spawn,
+// once or not at all.
+func (w *Write) OnDemand(spawn func(func()), do func() error) {
+	w.state, w.do, w.spawn = waiting, do, spawn
 }
 
 // Done makes it a write that is over, with err.

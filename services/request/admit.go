@@ -99,10 +99,16 @@ func (s *Service) admitOnce(ctx context.Context, req *requestv1.SubmitRequest, d
 	r.observe()
 	r.flag(ctx, owner)
 	if key == nil {
-		accept := func() error { return r.accept(ctx, nil) }
+		accept := func() error {
+			r.flagging.look.Start()
+			return r.accept(ctx, nil)
+		}
 		switch deferring, defers := s.store.(store.Deferring); {
 		case s.rowWaits(r) && defers:
-			s.rows.Later(&r.accepting, deferred.InPlace, func() error { return r.acceptLater(ctx, deferring, r.admitted()) })
+			s.rows.Later(&r.accepting, deferred.InPlace, func() error {
+				r.flagging.look.Start()
+				return r.acceptLater(ctx, deferring, r.admitted())
+			})
 		case s.rowWaits(r):
 			s.rows.Later(&r.accepting, s.spawn, accept)
 		case defers:

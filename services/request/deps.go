@@ -33,6 +33,9 @@ type Deps struct {
 	Session sessionv1.SessionServiceCaller
 	// Classifier labels texts for model "auto"; nil means that there is none.
 	Classifier classifierv1.ClassifierServiceCaller
+	// ClassifierHere says that Classifier is of this process, so that a look at a short
+	// text takes microseconds.
+	ClassifierHere bool
 	// GPT knows the models that "auto" chooses among; nil leaves the choice to
 	// what the policies name.
 	GPT gptv1.GPTServiceCaller

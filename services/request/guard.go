@@ -1,7 +1,6 @@
 package request
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -35,11 +34,8 @@ const (
 	maxScreened  = 64
 	maxScreenLen = 200_000 // characters of one text; the ends of a longer one
 	maxFlagBody  = 1 << 20
+	mostInPlace  = 16 << 10 // bytes of a turn that is looked at in place
 )
-
-// guardGrace is how long the end of a request waits for a report that is still
-// being made. It is mostly there long before.
-const guardGrace = 5 * time.Millisecond
 
 // Guard says what happens to turns that seem to inject orders into a model, or
 // to talk it out of its rules.
@@ -220,6 +216,9 @@ func (s *Service) look(ctx context.Context, turn *conversationv1.Turn, key strin
 		req.Texts = append(req.Texts, one.text)
 	}
 	resp, err := s.deps.Classifier.Screen(ctx, req)
+	if err == nil && !s.screened.Load() {
+		s.screened.Store(true)
+	}
 	report.ElapsedMicros = time.Since(begin).Microseconds()
 	if err != nil || len(resp.GetRisks()) != len(list) {
 		s.deps.Logger.Debug("the guard got no answer", "error", err)
@@ -247,89 +246,4 @@ func (s *Service) look(ctx context.Context, turn *conversationv1.Turn, key strin
 		report.Action = conversationv1.GuardAction_GUARD_ACTION_FLAGGED
 	}
 	return report
-}
-
-// flag looks at the turn of a run while its answer is being made.
-func (r *run) flag(ctx context.Context, key string) {
-	s := r.s
-	if s.cfg.Guard.Mode != guardFlag || s.deps.Classifier == nil {
-		return
-	}
-	if !s.flagging.take(s.cfg.Guard.FlagRate, s.deps.Clock()) {
-		s.metrics.guard.WithLabelValues("skipped").Inc()
-		return
-	}
-	turn := glanceAt(r.submit.GetTurn())
-	reports := make(chan *conversationv1.GuardReport, 1)
-	r.guard = reports
-	s.work.Go(func() { reports <- s.flagged(ctx, turn, key) })
-}
-
-// glance is what of a turn is looked at beside its answer.
-type glance struct {
-	messages []*conversationv1.Message // of a typed turn
-	wire     conversationv1.Wire       // of a raw one
-	body     []byte
-}
-
-// glanceAt takes what may be looked at when the request is over: the memory of a raw
-// body may be the caller's then, unless the turn is a stream.
-func glanceAt(turn *conversationv1.Turn) glance {
-	g := glance{messages: turn.GetMessages()}
-	if raw := turn.GetRaw(); raw != nil && len(g.messages) == 0 {
-		g.wire, g.body = raw.GetWire(), raw.GetBody()
-		if !turn.GetStream() && len(g.body) <= maxFlagBody {
-			g.body = bytes.Clone(g.body)
-		}
-	}
-	return g
-}
-
-func (s *Service) flagged(ctx context.Context, g glance, key string) *conversationv1.GuardReport {
-	if len(g.body) > maxFlagBody {
-		return &conversationv1.GuardReport{Note: "the turn is too long to be looked at beside its answer"}
-	}
-	turn := &conversationv1.Turn{Messages: g.messages}
-	if g.body != nil {
-		decoded, err := s.decodeBody(g.wire, g.body)
-		if err != nil {
-			return &conversationv1.GuardReport{Note: "the turn could not be read"}
-		}
-		turn = decoded
-	}
-	bounded := scope.Lasting(ctx, s.cfg.Guard.Timeout)
-	defer bounded.Cancel(nil)
-	report := s.look(bounded, turn, key)
-	outcome := "passed"
-	switch {
-	case len(report.GetFindings()) > 0:
-		outcome = "flagged"
-	case report.GetNote() != "":
-		return report // counted already
-	}
-	s.metrics.guard.WithLabelValues(outcome).Inc()
-	return report
-}
-
-// noteGuard takes up a report that is there, or within grace.
-func (r *run) noteGuard(grace time.Duration) {
-	if r.guard == nil {
-		return
-	}
-	select {
-	case r.request.Guard = <-r.guard:
-		r.guard = nil
-		return
-	default:
-	}
-	if grace == 0 {
-		return
-	}
-	timer := time.NewTimer(grace)
-	defer timer.Stop()
-	select {
-	case r.request.Guard = <-r.guard:
-		r.guard = nil
-	case <-timer.C:
-	}
 }

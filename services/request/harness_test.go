@@ -104,6 +104,7 @@ type options struct {
 	store      func(store.Store) store.Store
 	caller     func(responsev1.ResponseServiceCaller) responsev1.ResponseServiceCaller
 	apart      bool
+	near       bool // the classifier
 }
 
 func open(t testing.TB, o options) *world {
@@ -148,7 +149,7 @@ func open(t testing.TB, o options) *world {
 	}
 	if w.Service, err = New(cfg, Deps{
 		SQLite: embedded, Postgres: shared, Clock: o.clock, Response: responses, ResponseApart: o.apart, Session: sessionv1.LocalSessionService(w.session, nil),
-		Classifier: o.classifier, GPT: o.gpt, Codec: codec, Seed: 1,
+		Classifier: o.classifier, ClassifierHere: o.near, GPT: o.gpt, Codec: codec, Seed: 1,
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ type run struct {
 
 	stream receiver // nil without a client
 
-	guard <-chan *conversationv1.GuardReport // of a look beside the answer; nil where there is none to come
+	flagging flagging
 
 	watched string    // the model whose answers are observed; empty where none
 	firstAt time.Time // when the first chunk came, where watched
@@ -227,7 +227,7 @@ func (r *run) take(ctx context.Context, chunk *conversationv1.Chunk) error {
 	}
 	r.note(chunk.GetEvents())
 	if first && last == nil {
-		r.noteGuard(0)
+		r.noteGuard(ctx, 0)
 	}
 	var request *requestv1.Request
 	if last != nil {

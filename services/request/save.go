@@ -34,7 +34,7 @@ func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *
 	if !legal(from, state) {
 		return fault.Internal(illegal(from, state))
 	}
-	r.noteGuard(guardGrace)
+	r.noteGuard(ctx, guardGrace)
 	r.end(state, failure)
 	end := unsavedEnd{r.request, answered, whole}
 	err := r.s.finish(ctx, end, &r.telling)

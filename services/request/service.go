@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
@@ -42,7 +43,8 @@ type Service struct {
 	stacks stacks.Pool     // for rows of streams
 
 	rows     *deferred.Queue // of requests that are written with their end
-	flagging allowance       // of turns that the guard looks at beside their answer
+	flags    allowance       // of turns that the guard looks at beside their answer
+	screened atomic.Bool     // the classifier has answered
 
 	ended   *endedSessions  // sessions
 	unsaved chan unsavedEnd // final states that could not be stored
