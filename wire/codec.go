@@ -120,6 +120,9 @@ type AnswerOptions struct {
 	// Echo is the text that a choice begins with, where the client wants its
 	// prompt back and the dialect can (legacy completions). Nil means none.
 	Echo func(choice int32) string
+	// TextTools says whether a name is that of a tool which takes plain text, and which
+	// the client wants to be called so. Nil means none.
+	TextTools func(name string) bool
 	// InputTokens is an estimate for dialects that must give the count of input
 	// tokens before the answer. 0 where unknown.
 	InputTokens int64

@@ -27,7 +27,7 @@ func (f *face) chat(x *edge.Exchange) {
 	}
 	x.SetModel(request.Turn.Model)
 	f.submitter.Answer(&answer.Turn{Exchange: x, Request: request, Options: func() wire.AnswerOptions {
-		return wire.AnswerOptions{IncludeUsage: usage.asked(), Now: x.Now}
+		return wire.AnswerOptions{IncludeUsage: usage.asked(), TextTools: wireopenai.TextTools(usage.turn), Now: x.Now}
 	}})
 }
 

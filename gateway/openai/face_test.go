@@ -75,7 +75,11 @@ const (
 	// Cursor's, with a tool in either shape.
 	askResponses = `{"model":"gpt-4.1","stream":true,"input":[{"role":"system","content":"s"},{"role":"user","content":[{"type":"input_text","text":"hi"}]}],` +
 		`"tools":[{"type":"function","name":"a","parameters":{"type":"object"}},{"type":"function","function":{"name":"b","parameters":{"type":"object"}}}],"tool_choice":"auto"}`
-	askUsage = `{"model":"gpt-4.1","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]}`
+	// With a tool that takes text.
+	custom          = `"tools":[{"type":"custom","custom":{"name":"weather"}},{"type":"function","function":{"name":"look"}}]}`
+	askCustom       = `{"model":"gpt-4.1","messages":[{"role":"user","content":"hi"}],` + custom
+	askCustomStream = `{"model":"gpt-4.1","stream":true,"messages":[{"role":"user","content":"hi"}],` + custom
+	askUsage        = `{"model":"gpt-4.1","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]}`
 )
 
 func refuse(err error) script {
@@ -95,6 +99,10 @@ func TestTranscripts(t *testing.T) {
 	tools := gatewaytest.Chunks(
 		gatewaytest.Chunk(gatewaytest.Started("gpt-4.1"), gatewaytest.Call(0, "call_a", "weather", `{"z":1,`), gatewaytest.Call(1, "call_b", "weather", `{}`), gatewaytest.Call(0, "", "", `"a":2}`)),
 		gatewaytest.Chunk(gatewaytest.ChoiceFinished(conversationv1.FinishReason_FINISH_REASON_TOOL_CALLS), gatewaytest.Usage(3, 2), gatewaytest.Finished()))
+	texts := gatewaytest.Chunks(
+		gatewaytest.Chunk(gatewaytest.Started("gpt-4.1"), gatewaytest.Call(0, "call_a", "weather", `{"inp`), gatewaytest.Call(1, "call_b", "look", `{"input":"stays"}`),
+			gatewaytest.Call(0, "", "", `ut":"in \"Paris`), gatewaytest.Call(0, "", "", `\"\n"}`), gatewaytest.Call(2, "call_c", "weather", `{"where":"Rome"}`)),
+		gatewaytest.Chunk(gatewaytest.ChoiceFinished(conversationv1.FinishReason_FINISH_REASON_TOOL_CALLS), gatewaytest.Usage(3, 2), gatewaytest.Finished()))
 	cut := fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_STREAM_TRUNCATED, "the provider cut its answer")
 	late := gatewaytest.Chunks(gatewaytest.Chunk(gatewaytest.Started("gpt-4.1"), gatewaytest.Text("Hel")), gatewaytest.Chunk(gatewaytest.Failed(cut)))
 	atOnce := gatewaytest.Chunks(gatewaytest.Chunk(gatewaytest.Started("gpt-4.1"), gatewaytest.Failed(cut)))
@@ -112,6 +120,7 @@ func TestTranscripts(t *testing.T) {
 		{"stream", "/v1/chat/completions", askStream, text},
 		{"stream_usage", "/chat/completions", askUsage, text},
 		{"stream_tools", "/v1/chat/completions", askStream, tools},
+		{"stream_custom_tools", "/v1/chat/completions", askCustomStream, texts},
 		{"stream_late_error", "/v1/chat/completions", askStream, late},
 		{"stream_error_in_first_chunk", "/v1/chat/completions", askStream, atOnce},
 		{"stream_error_after_chunks", "/v1/chat/completions", askStream, func(ctx context.Context, r *requestv1.SubmitRequest, sink func(*requestv1.SubmitResponse) error) error {
@@ -128,6 +137,7 @@ func TestTranscripts(t *testing.T) {
 			gatewaytest.Started("m"), gatewaytest.Usage(1, 1), gatewaytest.Finished()))},
 		{"whole", "/v1/chat/completions", ask, text},
 		{"whole_tools", "/v1/chat/completions", ask, tools},
+		{"whole_custom_tools", "/v1/chat/completions", askCustom, texts},
 		{"whole_late_error", "/v1/chat/completions", ask, late},
 		{"whole_raw", "/v1/chat/completions", ask, gatewaytest.Chunks(gatewaytest.Raw(own, whole, `{"id":"x", "odd":1.50,"choices":[]}`, headed, gatewaytest.Usage(1, 1), gatewaytest.Finished()))},
 		{"whole_raw_in_two", "/v1/chat/completions", ask, gatewaytest.Chunks(gatewaytest.Raw(own, whole, `{"id":"x"}`, gatewaytest.Started("m")), gatewaytest.Chunk(gatewaytest.Finished()))},

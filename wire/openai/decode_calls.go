@@ -6,6 +6,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 	"github.com/gptmesh/gptmesh/wire/internal/toolcalls"
 )
 
@@ -48,6 +49,7 @@ type openCall struct {
 	id, name string
 	index    int32 // ours, once begun
 	begun    bool
+	custom   bool   // of a custom tool, whose text becomes arguments
 	held     []byte // arguments that came before the name
 	shape    jsonShape
 	halves   jsonbody.Halves
@@ -75,6 +77,7 @@ var calledKeys = jsonscan.NewKeys("name", "arguments", "input")
 type fragment struct {
 	key       int64
 	id, name  string
+	custom    bool // of a custom tool
 	arguments jsonscan.Member
 }
 
@@ -120,7 +123,7 @@ func (f *fragment) read(body []byte, m jsonscan.Member) error {
 	}
 	called := found[atFunction]
 	if called.Kind != jsonscan.Object {
-		called = found[atCustom]
+		called, f.custom = found[atCustom], true
 	}
 	if called.Kind != jsonscan.Object {
 		return nil
@@ -172,7 +175,7 @@ func (d *callDecoder) add(dst []*conversationv1.Event, body []byte, f fragment) 
 		if len(d.calls) == maxCalls {
 			return dst, protocol("too many tool calls", nil)
 		}
-		call = &openCall{key: f.key}
+		call = &openCall{key: f.key, custom: f.custom}
 		d.calls = append(d.calls, call)
 	}
 	if call.id == "" {
@@ -185,7 +188,11 @@ func (d *callDecoder) add(dst []*conversationv1.Event, body []byte, f fragment) 
 	if err != nil {
 		return dst, err
 	}
-	call.shape.add(text)
+	if call.custom {
+		text = texttool.Escape(text)
+	} else {
+		call.shape.add(text)
+	}
 	if call.begun {
 		return d.more(dst, call, text), nil
 	}
@@ -196,7 +203,11 @@ func (d *callDecoder) add(dst []*conversationv1.Event, body []byte, f fragment) 
 		call.held = append(call.held, text...)
 		return dst, nil
 	}
-	return d.begin(dst, call, string(call.held)+text), nil
+	text = string(call.held) + text
+	if call.custom {
+		text = texttool.Opening + text
+	}
+	return d.begin(dst, call, text), nil
 }
 
 // find returns the call that a fragment goes on with, or nil where it begins
@@ -295,7 +306,11 @@ func (d *callDecoder) end(dst []*conversationv1.Event) ([]*conversationv1.Event,
 		if !call.begun {
 			return dst, protocol("a tool call has no name", nil)
 		}
-		dst = d.more(dst, call, call.halves.End())
+		rest := call.halves.End()
+		if call.custom {
+			rest = texttool.Escape(rest) + texttool.Closing
+		}
+		dst = d.more(dst, call, rest)
 	}
 	return dst, nil
 }

@@ -4,6 +4,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 )
 
 func (d *turnDecoder) decodeTools() error {
@@ -39,7 +40,7 @@ func (d *turnDecoder) decodeTools() error {
 func decodeTool(e *jsonbody.Value) (*conversationv1.Tool, error) {
 	tool := &conversationv1.Tool{}
 	kind := ""
-	var function *jsonbody.Value
+	var function, custom *jsonbody.Value
 	var outer, inner jsonbody.Extra
 	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
@@ -47,6 +48,9 @@ func decodeTool(e *jsonbody.Value) (*conversationv1.Tool, error) {
 			kind, err = m.String()
 		case name == "function" && !m.IsNull():
 			function = m
+		case name == texttool.WireType:
+			custom = m
+			outer.Add(m)
 		default:
 			outer.Add(m)
 		}
@@ -55,6 +59,8 @@ func decodeTool(e *jsonbody.Value) (*conversationv1.Tool, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case kind == texttool.WireType && custom != nil && custom.Kind == jsonscan.Object:
+		return decodeTextTool(e, custom)
 	case kind != "function" && kind != "":
 		return &conversationv1.Tool{WireType: kind, ExtraJson: e.JSON()}, nil
 	case function == nil:
@@ -66,6 +72,43 @@ func decodeTool(e *jsonbody.Value) (*conversationv1.Tool, error) {
 	outer.AddInner("function", &inner)
 	tool.ExtraJson = outer.Object()
 	return tool, nil
+}
+
+// decodeTextTool decodes a custom tool e, which holds custom, with the function that
+// stands for it where nobody knows such tools.
+func decodeTextTool(e, custom *jsonbody.Value) (*conversationv1.Tool, error) {
+	tool := &conversationv1.Tool{WireType: texttool.WireType, ExtraJson: e.JSON()}
+	syntax, definition := "", ""
+	grammar := func(name string, m *jsonbody.Value) (err error) {
+		switch name {
+		case "syntax":
+			syntax, err = m.StringOrNull()
+		case "definition":
+			definition, err = m.StringOrNull()
+		}
+		return err
+	}
+	err := custom.Members(func(name string, m *jsonbody.Value) (err error) {
+		switch {
+		case name == "name":
+			tool.Name, err = m.String()
+		case name == "description":
+			tool.Description, err = m.StringOrNull()
+		case name == "format" && m.Kind == jsonscan.Object:
+			err = m.Members(func(name string, m *jsonbody.Value) error {
+				if name == "grammar" && m.Kind == jsonscan.Object {
+					return m.Members(grammar)
+				}
+				return nil
+			})
+		}
+		return err
+	})
+	if err == nil && tool.GetName() == "" {
+		err = jsonbody.Malformed(custom.Path()+".name", "is required")
+	}
+	tool.Description, tool.ParametersJson = texttool.Description(tool.GetDescription(), syntax, definition), texttool.Parameters
+	return tool, err
 }
 
 func decodeFunction(e *jsonbody.Value, tool *conversationv1.Tool, inner *jsonbody.Extra) error {
@@ -143,8 +186,8 @@ func (d *turnDecoder) decodeToolChoice() error {
 	return nil
 }
 
-// decodeNamedChoice reads {"type":"function","function":{"name":…}}, or the
-// legacy {"name":…}, and reports whether that was all.
+// decodeNamedChoice reads {"type":"function","function":{"name":…}}, the same of a
+// custom tool, or the legacy {"name":…}, and reports whether that was all.
 func decodeNamedChoice(choice *jsonbody.Value, legacy bool) (named string, whole bool, err error) {
 	whole = true
 	nameOf := func(v *jsonbody.Value) error {
@@ -161,17 +204,18 @@ func decodeNamedChoice(choice *jsonbody.Value, legacy bool) (named string, whole
 		err = nameOf(choice)
 		return named, whole, err
 	}
-	err = choice.Members(func(name string, m *jsonbody.Value) error {
+	kind, held := "", ""
+	err = choice.Members(func(name string, m *jsonbody.Value) (err error) {
 		switch {
 		case name == "type":
-			kind, err := m.String()
-			whole = whole && kind == "function"
+			kind, err = m.String()
 			return err
-		case name == "function" && m.Kind == jsonscan.Object:
+		case (name == "function" || name == texttool.WireType) && m.Kind == jsonscan.Object && held == "":
+			held = name
 			return nameOf(m)
 		}
 		whole = false
 		return nil
 	})
-	return named, whole, err
+	return named, whole && kind == held, err
 }

@@ -6,6 +6,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 )
 
 // EncodeAnswer implements wire.Codec. An answer with a failure is returned as
@@ -17,7 +18,7 @@ func (chat) EncodeAnswer(answer *wire.Answer, options wire.AnswerOptions) ([]byt
 	w := writer{jsonbody.Writer{B: appendPrefix(make([]byte, 0, 1024), "chat.completion", answer.Started, options)}}
 	w.Open('[')
 	for i := range answer.Choices {
-		w.choice(&answer.Choices[i])
+		w.choice(&answer.Choices[i], options.TextTools)
 	}
 	w.Close(']')
 	if answer.Usage != nil {
@@ -28,7 +29,7 @@ func (chat) EncodeAnswer(answer *wire.Answer, options wire.AnswerOptions) ([]byt
 	return w.B, nil
 }
 
-func (w *writer) choice(c *wire.Choice) {
+func (w *writer) choice(c *wire.Choice, textTools func(string) bool) {
 	var text, refusal, thought strings.Builder
 	var calls []*conversationv1.ToolCall
 	var thoughts []*conversationv1.Reasoning
@@ -71,7 +72,9 @@ func (w *writer) choice(c *wire.Choice) {
 	w.StrOrNull("refusal", refusal.String())
 	if len(calls) > 0 {
 		w.Key("tool_calls")
-		jsonbody.List(&w.Writer, calls, w.toolCall)
+		jsonbody.List(&w.Writer, calls, func(call *conversationv1.ToolCall) {
+			w.toolCall(call, textTools != nil && textTools(call.GetName()))
+		})
 	}
 	w.Close('}')
 	w.Key("logprobs")
@@ -80,14 +83,18 @@ func (w *writer) choice(c *wire.Choice) {
 	w.Close('}')
 }
 
-func (w *writer) toolCall(call *conversationv1.ToolCall) {
+func (w *writer) toolCall(call *conversationv1.ToolCall, text bool) {
+	kind, member, arguments := "function", "arguments", call.GetArgumentsJson()
+	if text {
+		kind, member, arguments = texttool.WireType, "input", texttool.Unwrap(arguments)
+	}
 	w.Open('{')
 	w.StrField("id", call.GetId())
-	w.StrField("type", "function")
-	w.Key("function")
+	w.StrField("type", kind)
+	w.Key(kind)
 	w.Open('{')
 	w.StrField("name", call.GetName())
-	w.StrField("arguments", call.GetArgumentsJson())
+	w.StrField(member, arguments)
 	w.Close('}')
 	w.Close('}')
 }

@@ -182,7 +182,7 @@ func (e *turnEncoder) calls(parts []*conversationv1.ContentPart) error {
 	for _, part := range parts {
 		call := part.GetToolCall()
 		kind, member, arguments := "function", "arguments", call.GetArgumentsJson()
-		if call.GetWireType() == texttool.WireType && e.client == own {
+		if call.GetWireType() == texttool.WireType && e.client == own || e.texts(call.GetName()) {
 			kind, member, arguments = texttool.WireType, "input", texttool.Unwrap(arguments)
 		}
 		e.Open('{')

@@ -10,6 +10,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 )
 
 // NewStreamEncoder implements wire.Codec. The first chunk, with the role and no
@@ -32,8 +33,9 @@ type streamEncoder struct {
 type choiceEncoder struct {
 	opened, finished, refused bool
 	called                    bool
-	blocks                    int    // of reasoning that were ended
-	block                     []byte // the text of the present one
+	texts                     []*textCall // of custom tools
+	blocks                    int         // of reasoning that were ended
+	block                     []byte      // the text of the present one
 }
 
 // maxBlock bounds the text of a block that is given once more with its
@@ -204,18 +206,60 @@ func (e *streamEncoder) detail(dst []byte, index int32, r *conversationv1.Reason
 
 func (e *streamEncoder) toolCall(dst []byte, delta *conversationv1.ToolCallDelta) []byte {
 	index := delta.GetChoice()
+	kind, member, text := "function", "arguments", delta.GetArgumentsJson()
+	if call := e.textCall(delta); call != nil {
+		if kind, member, text = texttool.WireType, "input", call.reader.Add(text); text == "" && delta.GetName() == "" {
+			return dst
+		}
+	}
 	dst = e.open(e.role(dst, index), index)
 	e.choice(index).called = true
 	dst = strconv.AppendInt(append(dst, `"tool_calls":[{"index":`...), int64(delta.GetIndex()), 10)
 	if delta.GetName() != "" {
 		dst = jsonscan.AppendString(append(dst, `,"id":`...), delta.GetId())
-		dst = jsonscan.AppendString(append(dst, `,"type":"function","function":{"name":`...), delta.GetName())
-		dst = append(dst, `,"arguments":`...)
+		dst = append(append(append(dst, `,"type":"`...), kind...), `","`...)
+		dst = jsonscan.AppendString(append(append(dst, kind...), `":{"name":`...), delta.GetName())
+		dst = append(dst, ',')
 	} else {
-		dst = append(dst, `,"function":{"arguments":`...)
+		dst = append(append(append(dst, `,"`...), kind...), `":{`...)
 	}
-	dst = jsonscan.AppendString(dst, delta.GetArgumentsJson())
+	dst = append(append(append(dst, '"'), member...), `":`...)
+	dst = jsonscan.AppendString(dst, text)
 	return append(append(dst, `}}]`...), chunkEnd...)
+}
+
+// textCall is a call of a custom tool, whose text stands in its arguments.
+type textCall struct {
+	index  int32 // of the call
+	reader texttool.Reader
+}
+
+// textCall finds the call of a custom tool that a delta begins or goes on with, or nil.
+func (e *streamEncoder) textCall(delta *conversationv1.ToolCallDelta) *textCall {
+	choice := e.choice(delta.GetChoice())
+	if name := delta.GetName(); name != "" && e.options.TextTools != nil && e.options.TextTools(name) {
+		choice.texts = append(choice.texts, &textCall{index: delta.GetIndex()})
+	}
+	for _, call := range choice.texts {
+		if call.index == delta.GetIndex() {
+			return call
+		}
+	}
+	return nil
+}
+
+// textCalls writes what is left of the texts for custom tools.
+func (e *streamEncoder) textCalls(dst []byte, index int32) []byte {
+	choice := e.choice(index)
+	for _, call := range choice.texts {
+		if rest := call.reader.End(); rest != "" {
+			dst = strconv.AppendInt(append(e.open(dst, index), `"tool_calls":[{"index":`...), int64(call.index), 10)
+			dst = jsonscan.AppendString(append(dst, `,"custom":{"input":`...), rest)
+			dst = append(append(dst, `}}]`...), chunkEnd...)
+		}
+	}
+	choice.texts = nil
+	return dst
 }
 
 func (e *streamEncoder) finish(dst []byte, index int32, reason conversationv1.FinishReason) []byte {
@@ -225,6 +269,7 @@ func (e *streamEncoder) finish(dst []byte, index int32, reason conversationv1.Fi
 		return dst
 	}
 	choice.finished = true
+	dst = e.textCalls(dst, index)
 	dst = append(e.open(dst, index), `},"logprobs":null,"finish_reason":"`...)
 	dst = append(dst, finishWord(reason, choice.refused, choice.called)...)
 	return append(dst, `"}]}`+"\n\n"...)

@@ -46,6 +46,20 @@ func (e *turnEncoder) tools() error {
 	return nil
 }
 
+// texts says whether a name is that of a custom tool which the provider is told of as the
+// client told of it.
+func (e *turnEncoder) texts(name string) bool {
+	if e.client != own {
+		return false
+	}
+	for _, tool := range e.turn.GetTools() {
+		if tool.GetWireType() == texttool.WireType && tool.GetName() == name {
+			return true
+		}
+	}
+	return false
+}
+
 func (e *turnEncoder) tool(path string, tool *conversationv1.Tool) error {
 	e.Open('{')
 	e.StrField("type", "function")
@@ -80,10 +94,14 @@ func (e *turnEncoder) toolChoice() {
 	}
 	choice := e.turn.GetToolChoice()
 	if choice.GetMode() == conversationv1.ToolChoiceMode_TOOL_CHOICE_MODE_NAMED {
+		kind := "function"
+		if e.texts(choice.GetName()) {
+			kind = texttool.WireType
+		}
 		e.member("tool_choice")
 		e.Open('{')
-		e.StrField("type", "function")
-		e.Key("function")
+		e.StrField("type", kind)
+		e.Key(kind)
 		e.Open('{')
 		e.StrField("name", choice.GetName())
 		e.Close('}')
