@@ -16,7 +16,7 @@ func TestCorrelationOfADraft(t *testing.T) {
 		record := events.NewRecorder("session").Record(ctx,
 			events.Draft{Type: "session.ended", Key: "k", Correlation: said, Payload: &emptypb.Empty{}},
 			events.Draft{Type: "session.ended", Key: "k", Payload: &emptypb.Empty{}})
-		list, err := events.ReadRecord(record)
+		list, err := readRecord(record)
 		if err != nil || len(list) != 2 {
 			t.Fatal(list, err)
 		}

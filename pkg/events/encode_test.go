@@ -34,7 +34,7 @@ func TestEncode(t *testing.T) {
 		if err != nil {
 			t.Fatal(name, err)
 		}
-		list, err := events.ReadRecord(record)
+		list, err := readRecord(record)
 		if err != nil || len(list) != 1 {
 			t.Fatal(name, list, err)
 		}
@@ -80,7 +80,7 @@ func TestPacked(t *testing.T) {
 	}
 	// Others may stand before and behind it.
 	mixed := append(append(append([]byte(nil), plain...), packed...), plain...)
-	list, err := events.ReadRecord(mixed)
+	list, err := readRecord(mixed)
 	if err != nil || len(list) != 3*len(drafts) {
 		t.Fatal(len(list), err)
 	}

@@ -47,7 +47,7 @@ func TestRecord(t *testing.T) {
 	record := events.NewRecorder("session").Record(ctx,
 		events.Draft{Type: "session.created", Key: "s", Payload: &sessionv1.SessionCreated{SessionId: "s"}},
 		events.Draft{Type: "session.ended", Key: "s\xff", Owner: "you", Payload: &sessionv1.SessionEnded{SessionId: "s\xff"}})
-	list, err := events.ReadRecord(record)
+	list, err := readRecord(record)
 	if err != nil || len(list) != 2 {
 		t.Fatal(list, err)
 	}
@@ -60,7 +60,7 @@ func TestRecord(t *testing.T) {
 		t.Error(second)
 	}
 	for n := 1; n < len(record); n++ {
-		if _, err := events.ReadRecord(record[:n]); err == nil && n != len(events.AppendRecord(nil, first)) {
+		if _, err := readRecord(record[:n]); err == nil && n != len(events.AppendRecord(nil, first)) {
 			t.Fatalf("%d of %d bytes were taken for a record", n, len(record))
 		}
 	}

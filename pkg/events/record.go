@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -128,24 +127,3 @@ func AppendRecord(record []byte, event *Event) []byte {
 }
 
 var errRecord = errors.New("events: a record is cut short")
-
-// ReadRecord returns the events of a record, in order.
-func ReadRecord(record []byte) ([]*Event, error) {
-	record, err := Unpack(record)
-	if err != nil {
-		return nil, err
-	}
-	var list []*Event
-	for len(record) > 0 {
-		size, n := binary.Uvarint(record)
-		if n <= 0 || uint64(len(record)-n) < size {
-			return list, errRecord
-		}
-		event := new(Event)
-		if err := proto.Unmarshal(record[n:n+int(size)], event); err != nil {
-			return list, fmt.Errorf("events: a record: %w", err)
-		}
-		list, record = append(list, event), record[n+int(size):]
-	}
-	return list, nil
-}

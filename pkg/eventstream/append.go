@@ -24,25 +24,6 @@ func AppendEvent(dst []byte, name string, data []byte) []byte {
 // AppendID appends the id line of the event that is appended next. A line end or a NUL in id becomes a space.
 func AppendID(dst []byte, id string) []byte { return appendField(dst, "id: ", id) }
 
-// AppendComment appends a comment with a blank line behind it: bytes that keep a connection alive and that readers
-// pass over. A line end in text becomes a space.
-func AppendComment(dst []byte, text string) []byte {
-	return append(appendField(dst, ": ", text), '\n')
-}
-
-// AppendLine appends one line of NDJSON. JSON may hold line ends between its tokens and nowhere else: each becomes a
-// space, which means the same.
-func AppendLine(dst, json []byte) []byte {
-	from := len(dst)
-	dst = append(dst, json...)
-	for i, c := range dst[from:] {
-		if c == '\n' || c == '\r' {
-			dst[from+i] = ' '
-		}
-	}
-	return append(dst, '\n')
-}
-
 func appendField(dst []byte, field, value string) []byte {
 	dst = append(dst, field...)
 	from := len(dst)

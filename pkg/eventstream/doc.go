@@ -1,5 +1,5 @@
 // Package eventstream reads and writes bodies that are streamed event by event: server-sent events as the HTML standard
-// defines them ([NewSSEReader], [AppendEvent]) and lines of JSON ([NewLineReader], [AppendLine]).
+// defines them ([NewSSEReader], [AppendEvent]) and lines of JSON ([NewLineReader]).
 //
 // A reader returns a [Batch]: all events that are complete after one read of the source, as one run of bytes that can
 // be forwarded unchanged, with a view of each event. There are no timers: a fast source yields large batches, a slow

@@ -35,9 +35,6 @@ var load = sync.OnceValues(func() (*learn.Set, error) {
 // It is safe for concurrent use.
 func Load() (*learn.Set, error) { return load() }
 
-// Size is how many bytes the program carries for the default set.
-func Size() int { return len(packed) }
-
 // maxBytes bounds an unpacked set.
 const maxBytes = 64 << 20
 

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
-	"slices"
 	"strings"
 
 	"github.com/gptmesh/gptmesh/services/classifier/learn"
@@ -303,14 +302,4 @@ func (w *writer) shout(text string) string {
 		return w.fill(w.choose("before")) + " " + text
 	}
 	return text
-}
-
-// Labels returns the labels of rows, sorted.
-func Labels(rows []learn.Row) []string {
-	var out []string
-	for i := range rows {
-		out = append(out, rows[i].Label)
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
 }

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
-	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -36,12 +35,6 @@ func Beginning(texts ...string) (chunks []*conversationv1.Chunk) {
 	return chunks
 }
 
-// Raw adds a raw half to a chunk.
-func Raw(chunk *conversationv1.Chunk, w conversationv1.Wire, form conversationv1.RawForm, data string) *conversationv1.Chunk {
-	chunk.Raw = &conversationv1.RawChunk{Wire: w, Form: form, Data: []byte(data), EventCount: 1}
-	return chunk
-}
-
 // Started is the first event.
 func Started() *conversationv1.Event {
 	return &conversationv1.Event{Kind: &conversationv1.Event_Started{Started: &conversationv1.Started{
@@ -52,18 +45,6 @@ func Started() *conversationv1.Event {
 // Text adds text to choice 0.
 func Text(text string) *conversationv1.Event {
 	return &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{Text: text}}}
-}
-
-// Reasoning adds a thought to choice 0.
-func Reasoning(text string) *conversationv1.Event {
-	return &conversationv1.Event{Kind: &conversationv1.Event_Reasoning{Reasoning: &conversationv1.ReasoningDelta{Text: text}}}
-}
-
-// ToolCall is a whole tool call of choice 0.
-func ToolCall(index int32, id, name, arguments string) *conversationv1.Event {
-	return &conversationv1.Event{Kind: &conversationv1.Event_ToolCall{ToolCall: &conversationv1.ToolCallDelta{
-		Index: index, Id: id, Name: name, ArgumentsJson: arguments,
-	}}}
 }
 
 // Finish ends choice 0.
@@ -81,9 +62,4 @@ func Usage(input, output int64) *conversationv1.Event {
 // Finished ends an answer that is whole.
 func Finished() *conversationv1.Event {
 	return &conversationv1.Event{Kind: &conversationv1.Event_Finished{Finished: &conversationv1.Finished{FinishTime: timestamppb.New(at)}}}
-}
-
-// Failed ends an answer with an error.
-func Failed(err error) *conversationv1.Event {
-	return &conversationv1.Event{Kind: &conversationv1.Event_Failed{Failed: wire.Failure(err)}}
 }
