@@ -185,6 +185,37 @@ func TestQueueBeginsSeveralTogether(t *testing.T) {
 	})
 }
 
+// A write that is held up holds up no caller of another.
+func TestHeldUpInPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := NewQueue(time.Second)
+		release := make(chan struct{})
+		var held, next, last Write
+		q.Later(&held, InPlace, func() error { <-release; return nil })
+		q.Later(&next, InPlace, func() error { return errOwn })
+		time.Sleep(time.Minute)
+		q.Later(&last, InPlace, func() error { return nil })
+		time.Sleep(time.Minute)
+		if over, err := next.Wait(t.Context()); !over || !errors.Is(err, errOwn) {
+			t.Errorf("Wait: %v, %v", over, err)
+		}
+		if !last.Skip() {
+			t.Error("it began beside one that is held up")
+		}
+		close(release)
+		if over, err := held.Wait(t.Context()); !over || err != nil {
+			t.Errorf("Wait: %v, %v", over, err)
+		}
+		var again Write
+		q.Later(&again, InPlace, func() error { return nil })
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if again.Skip() {
+			t.Error("the queue stands still")
+		}
+	})
+}
+
 // What is skipped leaves the queue at once, wherever in it it stood.
 func TestSkippedLeavesTheQueue(t *testing.T) {
 	t.Parallel()

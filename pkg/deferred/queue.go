@@ -14,7 +14,7 @@ type Queue struct {
 	mu          sync.Mutex
 	first, last *Write // in the order of their time
 	timer       *time.Timer
-	runs        bool // the timer will ring
+	runs        bool // the timer will ring, or what it has begun is under way
 }
 
 // NewQueue returns a queue with a delay; without one writes begin at once.
@@ -80,7 +80,8 @@ func (q *Queue) wind(after time.Duration) {
 	q.timer.Reset(after)
 }
 
-// ring begins what is due. Those that were skipped before have left.
+// ring begins what is due. Those that were skipped before have left. While a write that
+// begins in place is held up, the others wait: each can still be skipped or asked for.
 func (q *Queue) ring() {
 	q.mu.Lock()
 	now := time.Now()
@@ -89,11 +90,13 @@ func (q *Queue) ring() {
 		due = append(due, q.first)
 		q.unlink(q.first)
 	}
-	if q.runs = q.first != nil; q.runs {
-		q.wind(max(q.first.due.Sub(now), q.delay/8, time.Millisecond))
-	}
 	q.mu.Unlock()
 	for _, w := range due {
 		w.Start()
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.runs = q.first != nil; q.runs {
+		q.wind(max(time.Until(q.first.due), q.delay/8, time.Millisecond))
 	}
 }
