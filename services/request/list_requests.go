@@ -8,7 +8,6 @@ import (
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
-	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/page"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -29,7 +28,7 @@ func (s *Service) ListRequests(ctx context.Context, req *requestv1.ListRequestsR
 	if cursor != "" {
 		var ok bool
 		if filter.Cursor, ok = store.ParseCursor(cursor); !ok {
-			return nil, fault.InvalidField("page_token", "is broken")
+			return nil, page.Invalid()
 		}
 	}
 	size := page.Size(req.GetPageSize(), 50, 1000)

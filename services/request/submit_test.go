@@ -17,6 +17,7 @@ import (
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/page"
 	"github.com/gptmesh/gptmesh/services/response/responsetest"
 	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/grpc/codes"
@@ -543,6 +544,10 @@ func TestListAndOwner(t *testing.T) {
 	equal(t, count(&requestv1.ListRequestsRequest{States: []requestv1.Request_State{failed}}), 0)
 	equal(t, count(&requestv1.ListRequestsRequest{Before: timestamppb.New(time.Now().Add(-time.Hour))}), 0)
 	you := callctx.With(t.Context(), callctx.Call{Principal: callctx.Principal{ID: "you"}})
-	_, err := w.caller.GetRequest(you, &requestv1.GetRequestRequest{RequestId: w.newest().GetId()})
+	none := time.Time{}.UnixNano()
+	forged := page.Token(fmt.Sprintf("requests %q %q %q %v %d %d", "local", "", "", []requestv1.Request_State(nil), none, none), "nowhere")
+	_, err := w.caller.ListRequests(t.Context(), &requestv1.ListRequestsRequest{PageToken: forged})
+	equal(t, reason(err), "INVALID_PAGE_TOKEN")
+	_, err = w.caller.GetRequest(you, &requestv1.GetRequestRequest{RequestId: w.newest().GetId()})
 	equal(t, reason(err), "REQUEST_NOT_FOUND")
 }

@@ -68,9 +68,6 @@ func (f *finishing) release() {
 // session, terminal chunk, in this order.
 func (r *run) finish(ctx context.Context, err error) error {
 	defer r.giveTurn()
-	lastingCtx := &r.lasting
-	lastingCtx.Start(ctx, r.s.cfg.StoreTimeout)
-	defer lastingCtx.Stop()
 	state, failure := r.ending(ctx, err)
 	var events []*conversationv1.Event
 	var raw *conversationv1.RawChunk
@@ -108,6 +105,9 @@ func (r *run) finish(ctx context.Context, err error) error {
 		r.response.Guard = r.guard(ctx)
 	}
 
+	lastingCtx := &r.lasting // only now: others have taken their time
+	lastingCtx.Start(ctx, r.s.cfg.StoreTimeout)
+	defer lastingCtx.Stop()
 	r.awaitTurn(lastingCtx)
 	r.save(lastingCtx, f)
 	r.giveTurn()

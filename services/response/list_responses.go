@@ -7,7 +7,6 @@ import (
 
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
-	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/page"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -27,7 +26,7 @@ func (s *Service) ListResponses(ctx context.Context, req *responsev1.ListRespons
 	if cursor != "" {
 		var ok bool
 		if filter.Cursor, ok = store.ParseCursor(cursor); !ok {
-			return nil, fault.InvalidField("page_token", "is broken")
+			return nil, page.Invalid()
 		}
 	}
 	size := page.Size(req.GetPageSize(), 50, 1000)

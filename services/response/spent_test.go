@@ -111,6 +111,7 @@ func TestUsageOfACancelledAnswer(t *testing.T) {
 			if err == nil {
 				t.Error("a cancelled answer has no error")
 			}
+			eventually(t, "its row has ended", func() bool { return w.get("resp_1").GetState() != responsev1.Response_STATE_RUNNING })
 			equal(t, used(w.get("resp_1")), c.want)
 		})
 	}

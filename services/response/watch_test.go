@@ -14,6 +14,7 @@ import (
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/page"
 	"github.com/gptmesh/gptmesh/pkg/pgtest"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
@@ -280,6 +281,10 @@ func TestListIsTheCallersOwn(t *testing.T) {
 	}
 	equal(t, strings.Join(ids, " "), "resp_4 resp_3 resp_2 resp_1 resp_0")
 	_, err := w.caller.ListResponses(t.Context(), &responsev1.ListResponsesRequest{PageToken: "x"})
+	equal(t, reason(err), "INVALID_PAGE_TOKEN")
+	none := time.Time{}.UnixNano()
+	forged := page.Token(fmt.Sprintf("responses %q %q %v %d %d", "local", "", []responsev1.Response_State(nil), none, none), "nowhere")
+	_, err = w.caller.ListResponses(t.Context(), &responsev1.ListResponsesRequest{PageToken: forged})
 	equal(t, reason(err), "INVALID_PAGE_TOKEN")
 	for _, id := range []string{"yours", "none"} {
 		_, err := w.caller.GetResponse(t.Context(), &responsev1.GetResponseRequest{ResponseId: id})
