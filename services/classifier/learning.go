@@ -21,7 +21,7 @@ type Learning struct {
 
 	cfg     LearningConfig
 	heads   *heads
-	store   store.Store
+	store   *store.Store
 	shared  bool // other processes use the store too
 	events  events.Subscriber
 	clock   func() time.Time

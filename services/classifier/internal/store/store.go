@@ -1,9 +1,13 @@
 // Package store keeps what the classifier learns from and what it learnt:
 // feedback, training samples, versions of models and the runs that made them.
-// Its comments are the specification that package storetest holds every
-// implementation to.
+// It is written in SQL that both databases read alike (numbers, texts and bytes
+// alone, placeholders written "?"); what differs is behind Engine, in packages
+// sqlite and postgres. The comments of Store are the specification that package
+// storetest holds it to on either.
 //
-// All times have microseconds and are UTC.
+// All times have microseconds and are UTC. A head has at most one active version
+// and one canary; a head without an active version is answered by the built-in
+// one, which is no row. What was active before is remembered in order.
 package store
 
 import (
@@ -12,6 +16,8 @@ import (
 	"time"
 
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 var (
@@ -27,46 +33,6 @@ var (
 	// reach or closed. It wraps the driver's error.
 	ErrUnavailable = errors.New("classifier store: unavailable")
 )
-
-// Store keeps it. It is safe for concurrent use. Errors are the above, an
-// error of the context, or unexpected. What a call returns may be changed.
-type Store interface {
-	Samples
-	Registry
-	Trainings
-
-	// Ping says whether the store can serve.
-	Ping(ctx context.Context) error
-}
-
-// Samples keeps feedback and training samples.
-type Samples interface {
-	// AddFeedback stores feedback and, where sample is not nil, the sample that
-	// was made of it, both or none. ErrExists where the owner has feedback of
-	// this id; nothing is stored then.
-	AddFeedback(ctx context.Context, f *classifierv1.Feedback, sample *Sample) error
-	// Feedback returns the owner's feedback of this id.
-	Feedback(ctx context.Context, owner, id string) (*classifierv1.Feedback, error)
-	// Judged looks at the newest limit feedback of a head at or after a time, and
-	// returns how many speak of a prediction, and of how many of them it was the
-	// right label.
-	Judged(ctx context.Context, head string, since time.Time, limit int) (judged, right int, err error)
-	// AddSamples stores samples, all or none, but passes over those whose head
-	// has one of the same source already. It returns how many were stored.
-	AddSamples(ctx context.Context, list []*Sample) (int, error)
-	// Samples returns samples, newest first; those stored at the same time by
-	// descending id.
-	Samples(ctx context.Context, q SampleQuery) ([]*Sample, error)
-	// Counts returns, for every head with samples or feedback, how many there
-	// are, by head.
-	Counts(ctx context.Context) ([]HeadCount, error)
-	// CountSince returns how many samples of a head were stored at or after a
-	// time.
-	CountSince(ctx context.Context, head string, since time.Time) (int64, error)
-	// Trim deletes all samples of a head but the newest keep, and returns how
-	// many it deleted.
-	Trim(ctx context.Context, head string, keep int) (int64, error)
-}
 
 // Sample is a training sample and who brought it.
 type Sample struct {
@@ -94,43 +60,6 @@ type HeadCount struct {
 	Labels []*classifierv1.LabelCount
 }
 
-// Registry keeps versions of models. A head has at most one active version and
-// one canary; a head without an active version is answered by the built-in one,
-// which is no row. What was active before is remembered in order.
-type Registry interface {
-	// AddVersion stores a version and its file as a candidate or rejected, with
-	// the next number of its head. Where the head has a version of the same
-	// file_digest, that one is returned and nothing is stored.
-	AddVersion(ctx context.Context, v *classifierv1.ModelVersion, file []byte) (*classifierv1.ModelVersion, error)
-	// Version returns a version.
-	Version(ctx context.Context, id string) (*classifierv1.ModelVersion, error)
-	// File returns a version's file.
-	File(ctx context.Context, id string) ([]byte, error)
-	// Versions returns versions by head, those of a head by descending number.
-	Versions(ctx context.Context, q VersionQuery) ([]*classifierv1.ModelVersion, error)
-	// Activate makes a version the active one of its head; the one before is
-	// retired and remembered. Id "" stands for the built-in version. Doing it
-	// again changes nothing. A canary that becomes active is no canary any more;
-	// another canary stays.
-	Activate(ctx context.Context, head, id string, at time.Time) error
-	// SetCanary makes a version the canary of its head; another one is retired.
-	// ErrExists where the version is the active one.
-	SetCanary(ctx context.Context, head, id string, percent int32) error
-	// EndCanary retires the canary of a head, if there is one.
-	EndCanary(ctx context.Context, head string) error
-	// Rollback makes active what was active before, retires the present version
-	// and the canary, and returns the id of the active one; "" is the built-in
-	// version, which was active before anything else. ErrNoPrevious where
-	// nothing was activated, or where only the built-in version is left and
-	// builtIn says that there is none.
-	Rollback(ctx context.Context, head string, builtIn bool, at time.Time) (string, error)
-	// Lineup returns all active versions and canaries, and the revision of the
-	// registry, which is another after every change of them.
-	Lineup(ctx context.Context) (revision int64, list []*classifierv1.ModelVersion, err error)
-	// Revision returns the revision alone.
-	Revision(ctx context.Context) (int64, error)
-}
-
 // VersionQuery selects versions.
 type VersionQuery struct {
 	// Head keeps those of one head; empty means all.
@@ -143,25 +72,103 @@ type VersionQuery struct {
 	Limit int
 }
 
-// Trainings keeps runs.
-type Trainings interface {
-	// BeginTraining stores a run that begins. Where one runs already it returns
-	// that one's id and ErrBusy. A run that has not been heard of since stale is
-	// taken for dead and ends as interrupted.
-	BeginTraining(ctx context.Context, t *classifierv1.Training, now, stale time.Time) (running string, err error)
-	// Beat says that a run goes on, and returns whether it is to be cancelled.
-	// ErrNotFound where it was taken for dead.
-	Beat(ctx context.Context, id string, now time.Time) (cancel bool, err error)
-	// AskCancel asks for a run to be cancelled; nothing where it has ended.
-	AskCancel(ctx context.Context, id string) error
-	// EndTraining stores how a run ended. ErrNotFound where it does not run.
-	EndTraining(ctx context.Context, t *classifierv1.Training) error
-	// Training returns a run.
-	Training(ctx context.Context, id string) (*classifierv1.Training, error)
-	// ListTrainings returns runs, newest first, those with ids below before
-	// alone where it is not empty. Head "" means all.
-	ListTrainings(ctx context.Context, head, before string, limit int) ([]*classifierv1.Training, error)
-	// LastTraining returns when the newest run of a head began, zero where there
-	// was none.
-	LastTraining(ctx context.Context, head string) (time.Time, error)
+// Rows are the rows of a query.
+type Rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close()
 }
+
+// Reader reads.
+type Reader interface {
+	Query(ctx context.Context, query string, args ...any) (Rows, error)
+}
+
+// Tx reads and writes in a transaction.
+type Tx interface {
+	Reader
+	// Exec returns how many rows it changed.
+	Exec(ctx context.Context, query string, args ...any) (int64, error)
+}
+
+// Engine is a database.
+type Engine interface {
+	Reader
+	// Write runs fn in a transaction; fn may run again.
+	Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
+	// Known gives the driver's errors the names of package
+	Known(err error) error
+	// Ping says whether the database can serve.
+	Ping(ctx context.Context) error
+}
+
+// Store keeps it over an engine. It is safe for concurrent use. Errors are those
+// above, an error of the context, or unexpected. What a call returns may be
+// changed.
+type Store struct{ db Engine }
+
+// New returns a store over db, which must have the migrations.
+func New(db Engine) *Store { return &Store{db: db} }
+
+// Ping says whether the store can serve.
+func (s *Store) Ping(ctx context.Context) error { return s.db.Known(s.db.Ping(ctx)) }
+
+// write runs fn in a transaction.
+func (s *Store) write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
+	return s.db.Known(s.db.Write(ctx, fn))
+}
+
+// one scans the only row of a query; ErrNotFound where there is none.
+func one(ctx context.Context, r Reader, query string, args []any, dest ...any) error {
+	rows, err := r.Query(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		return ErrNotFound
+	}
+	return rows.Scan(dest...)
+}
+
+// all scans every row of a query.
+func all[T any](ctx context.Context, r Reader, query string, args []any, scan func(Rows) (T, error)) ([]T, error) {
+	rows, err := r.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, rows.Err()
+}
+
+func micros(t *timestamppb.Timestamp) int64 {
+	if t == nil {
+		return 0
+	}
+	return t.AsTime().UnixMicro()
+}
+
+func stamp(micros int64) *timestamppb.Timestamp {
+	if micros == 0 {
+		return nil
+	}
+	return timestamppb.New(time.UnixMicro(micros).UTC())
+}
+
+func encode(m proto.Message) ([]byte, error) {
+	return proto.MarshalOptions{Deterministic: true}.Marshal(m)
+}
+
+func missing(err error) bool { return errors.Is(err, ErrNotFound) }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/services/classifier/internal/store"
-	"github.com/gptmesh/gptmesh/services/classifier/internal/store/tables"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -24,15 +23,15 @@ func Migrations() fs.FS { return migrations }
 
 // New returns a store over db, which must have the migrations and is not
 // closed by it.
-func New(db *postgres.DB) store.Store { return tables.New(engine{db}) }
+func New(db *postgres.DB) *store.Store { return store.New(engine{db}) }
 
 type engine struct{ db *postgres.DB }
 
-func (e engine) Query(ctx context.Context, query string, args ...any) (tables.Rows, error) {
+func (e engine) Query(ctx context.Context, query string, args ...any) (store.Rows, error) {
 	return e.db.Pool().Query(ctx, numbered(query), args...)
 }
 
-func (e engine) Write(ctx context.Context, fn func(ctx context.Context, tx tables.Tx) error) error {
+func (e engine) Write(ctx context.Context, fn func(ctx context.Context, tx store.Tx) error) error {
 	return e.db.Write(ctx, func(ctx context.Context, t pgx.Tx) error { return fn(ctx, tx{t}) })
 }
 
@@ -52,7 +51,7 @@ func (engine) Known(err error) error {
 
 type tx struct{ t pgx.Tx }
 
-func (x tx) Query(ctx context.Context, query string, args ...any) (tables.Rows, error) {
+func (x tx) Query(ctx context.Context, query string, args ...any) (store.Rows, error) {
 	return x.t.Query(ctx, numbered(query), args...)
 }
 

@@ -15,10 +15,10 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t testing.TB) (store.Store, func() store.Store) {
+	storetest.Run(t, func(t testing.TB) (*store.Store, func() *store.Store) {
 		url := pgtest.DB(t)
 		var db *postgres.DB
-		open := func() store.Store {
+		open := func() *store.Store {
 			var err error
 			if db, err = postgres.Open(t.Context(), postgres.Config{URL: url, Schema: "classifier"}); err != nil {
 				t.Fatal(err)
@@ -30,6 +30,6 @@ func TestStore(t *testing.T) {
 		}
 		first := open()
 		t.Cleanup(func() { db.Close() })
-		return first, func() store.Store { db.Close(); return open() }
+		return first, func() *store.Store { db.Close(); return open() }
 	})
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/groupcommit"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/classifier/internal/store"
-	"github.com/gptmesh/gptmesh/services/classifier/internal/store/tables"
 )
 
 //go:embed migrations
@@ -24,11 +23,11 @@ func Migrations() fs.FS { return migrations }
 
 // New returns a store over db, which must have the migrations and is not
 // closed by it.
-func New(db *sqlite.DB) store.Store { return tables.New(engine{db}) }
+func New(db *sqlite.DB) *store.Store { return store.New(engine{db}) }
 
 type engine struct{ db *sqlite.DB }
 
-func (e engine) Query(ctx context.Context, query string, args ...any) (tables.Rows, error) {
+func (e engine) Query(ctx context.Context, query string, args ...any) (store.Rows, error) {
 	rows, err := e.db.Query(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -36,7 +35,7 @@ func (e engine) Query(ctx context.Context, query string, args ...any) (tables.Ro
 	return closing{rows}, nil
 }
 
-func (e engine) Write(ctx context.Context, fn func(ctx context.Context, tx tables.Tx) error) error {
+func (e engine) Write(ctx context.Context, fn func(ctx context.Context, tx store.Tx) error) error {
 	return e.db.Write(ctx, func(ctx context.Context, t *sqlite.Tx) error { return fn(ctx, tx{t}) })
 }
 
@@ -59,7 +58,7 @@ func (engine) Known(err error) error {
 
 type tx struct{ t *sqlite.Tx }
 
-func (x tx) Query(ctx context.Context, query string, args ...any) (tables.Rows, error) {
+func (x tx) Query(ctx context.Context, query string, args ...any) (store.Rows, error) {
 	rows, err := x.t.Query(ctx, query, args...)
 	if err != nil {
 		return nil, err

@@ -15,10 +15,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t testing.TB) (store.Store, func() store.Store) {
+	storetest.Run(t, func(t testing.TB) (*store.Store, func() *store.Store) {
 		path := filepath.Join(t.TempDir(), "classifier.db")
 		var db *sqlite.DB
-		open := func() store.Store {
+		open := func() *store.Store {
 			var err error
 			if db, err = sqlite.Open(t.Context(), sqlite.Config{Path: path, Synchronous: sqlite.Off}); err != nil {
 				t.Fatal(err)
@@ -35,6 +35,6 @@ func TestStore(t *testing.T) {
 		}
 		first := open()
 		t.Cleanup(func() { closeDB() })
-		return first, func() store.Store { closeDB(); return open() }
+		return first, func() *store.Store { closeDB(); return open() }
 	})
 }

@@ -21,7 +21,7 @@ import (
 
 // Open returns a store that is empty and reopen, which closes it and opens it
 // again over the same data.
-type Open func(t testing.TB) (s store.Store, reopen func() store.Store)
+type Open func(t testing.TB) (s *store.Store, reopen func() *store.Store)
 
 // Run runs every test.
 func Run(t *testing.T, open Open) {
@@ -178,7 +178,7 @@ func version(id, head string) *classifierv1.ModelVersion {
 	}
 }
 
-func add(t testing.TB, s store.Store, id, head string) *classifierv1.ModelVersion {
+func add(t testing.TB, s *store.Store, id, head string) *classifierv1.ModelVersion {
 	t.Helper()
 	return must[*classifierv1.ModelVersion](t)(s.AddVersion(t.Context(), version(id, head), []byte("file of "+id)))
 }
@@ -214,7 +214,7 @@ func versions(t *testing.T, open Open) {
 }
 
 // lineup is the active versions and canaries of all heads.
-func lineup(t testing.TB, s store.Store) (revision int64, text string) {
+func lineup(t testing.TB, s *store.Store) (revision int64, text string) {
 	t.Helper()
 	revision, list, err := s.Lineup(t.Context())
 	ok(t, err)

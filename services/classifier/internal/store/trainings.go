@@ -1,18 +1,19 @@
-package tables
+package store
 
 import (
 	"context"
 	"time"
 
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
-	"github.com/gptmesh/gptmesh/services/classifier/internal/store"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 const running = int64(classifierv1.Training_STATE_RUNNING)
 
-// BeginTraining implements store.Trainings.
+// BeginTraining stores a run that begins. Where one runs already it returns
+// that one's id and ErrBusy. A run that has not been heard of since stale is
+// taken for dead and ends as interrupted.
 func (s *Store) BeginTraining(ctx context.Context, t *classifierv1.Training, now, stale time.Time) (id string, err error) {
 	body, err := encode(t)
 	if err != nil {
@@ -37,7 +38,7 @@ func (s *Store) BeginTraining(ctx context.Context, t *classifierv1.Training, now
 			}
 			if v.at >= stale.UnixMicro() {
 				id = other.GetId()
-				return store.ErrBusy
+				return ErrBusy
 			}
 			other.State, other.Message, other.FinishTime = classifierv1.Training_STATE_INTERRUPTED, "its process stopped", timestamppb.New(now)
 			if err := end(ctx, tx, other); err != nil {
@@ -63,12 +64,13 @@ func end(ctx context.Context, tx Tx, t *classifierv1.Training) error {
 	}
 	n, err := tx.Exec(ctx, `update trainings set state = ?, body = ? where id = ? and state = ?`, int64(t.GetState()), body, t.GetId(), running)
 	if err == nil && n == 0 {
-		return store.ErrNotFound
+		return ErrNotFound
 	}
 	return err
 }
 
-// Beat implements store.Trainings.
+// Beat says that a run goes on, and returns whether it is to be cancelled.
+// ErrNotFound where it was taken for dead.
 func (s *Store) Beat(ctx context.Context, id string, now time.Time) (cancel bool, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
 		n, err := tx.Exec(ctx, `update trainings set beat_micros = ? where id = ? and state = ?`, now.UnixMicro(), id, running)
@@ -76,7 +78,7 @@ func (s *Store) Beat(ctx context.Context, id string, now time.Time) (cancel bool
 			return err
 		}
 		if n == 0 {
-			return store.ErrNotFound
+			return ErrNotFound
 		}
 		var asked int64
 		err = one(ctx, tx, `select cancel_asked from trainings where id = ?`, []any{id}, &asked)
@@ -86,7 +88,7 @@ func (s *Store) Beat(ctx context.Context, id string, now time.Time) (cancel bool
 	return cancel, err
 }
 
-// AskCancel implements store.Trainings.
+// AskCancel asks for a run to be cancelled; nothing where it has ended.
 func (s *Store) AskCancel(ctx context.Context, id string) error {
 	return s.write(ctx, func(ctx context.Context, tx Tx) error {
 		_, err := tx.Exec(ctx, `update trainings set cancel_asked = 1 where id = ? and state = ?`, id, running)
@@ -94,7 +96,7 @@ func (s *Store) AskCancel(ctx context.Context, id string) error {
 	})
 }
 
-// EndTraining implements store.Trainings.
+// EndTraining stores how a run ended. ErrNotFound where it does not run.
 func (s *Store) EndTraining(ctx context.Context, t *classifierv1.Training) error {
 	return s.write(ctx, func(ctx context.Context, tx Tx) error { return end(ctx, tx, t) })
 }
@@ -108,19 +110,20 @@ func scanTraining(r Rows) (*classifierv1.Training, error) {
 	return t, proto.Unmarshal(body, t)
 }
 
-// Training implements store.Trainings.
+// Training returns a run.
 func (s *Store) Training(ctx context.Context, id string) (*classifierv1.Training, error) {
 	list, err := all(ctx, s.db, `select body from trainings where id = ?`, []any{id}, scanTraining)
 	switch {
 	case err != nil:
 		return nil, s.db.Known(err)
 	case len(list) == 0:
-		return nil, store.ErrNotFound
+		return nil, ErrNotFound
 	}
 	return list[0], nil
 }
 
-// ListTrainings implements store.Trainings.
+// ListTrainings returns runs, newest first, those with ids below before alone
+// where it is not empty. Head "" means all.
 func (s *Store) ListTrainings(ctx context.Context, head, before string, limit int) ([]*classifierv1.Training, error) {
 	query, args := `select body from trainings where 1 = 1`, []any{}
 	if head != "" {
@@ -135,7 +138,8 @@ func (s *Store) ListTrainings(ctx context.Context, head, before string, limit in
 	return list, s.db.Known(err)
 }
 
-// LastTraining implements store.Trainings.
+// LastTraining returns when the newest run of a head began, zero where there
+// was none.
 func (s *Store) LastTraining(ctx context.Context, head string) (time.Time, error) {
 	var at int64
 	err := one(ctx, s.db, `select coalesce(max(create_micros), 0) from trainings where head = ?`, []any{head}, &at)

@@ -1,11 +1,10 @@
-package tables
+package store
 
 import (
 	"context"
 	"time"
 
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
-	"github.com/gptmesh/gptmesh/services/classifier/internal/store"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -45,7 +44,9 @@ func scanVersion(r Rows) (*classifierv1.ModelVersion, error) {
 	return v, nil
 }
 
-// AddVersion implements store.Registry.
+// AddVersion stores a version and its file as a candidate or rejected, with the
+// next number of its head. Where the head has a version of the same
+// file_digest, that one is returned and nothing is stored.
 func (s *Store) AddVersion(ctx context.Context, v *classifierv1.ModelVersion, file []byte) (stored *classifierv1.ModelVersion, err error) {
 	err = s.change(ctx, func(ctx context.Context, tx Tx) error {
 		same, err := all(ctx, tx, `select `+versionColumns+` from model_versions where head = ? and file_digest = ?`,
@@ -72,7 +73,7 @@ func (s *Store) AddVersion(ctx context.Context, v *classifierv1.ModelVersion, fi
 	return stored, err
 }
 
-// Version implements store.Registry.
+// Version returns a version.
 func (s *Store) Version(ctx context.Context, id string) (*classifierv1.ModelVersion, error) {
 	return s.version(ctx, s.db, id)
 }
@@ -83,19 +84,19 @@ func (s *Store) version(ctx context.Context, r Reader, id string) (*classifierv1
 	case err != nil:
 		return nil, s.db.Known(err)
 	case len(list) == 0:
-		return nil, store.ErrNotFound
+		return nil, ErrNotFound
 	}
 	return list[0], nil
 }
 
-// File implements store.Registry.
+// File returns a version's file.
 func (s *Store) File(ctx context.Context, id string) (file []byte, err error) {
 	err = one(ctx, s.db, `select file from model_versions where id = ?`, []any{id}, &file)
 	return file, s.db.Known(err)
 }
 
-// Versions implements store.Registry.
-func (s *Store) Versions(ctx context.Context, q store.VersionQuery) ([]*classifierv1.ModelVersion, error) {
+// Versions returns versions by head, those of a head by descending number.
+func (s *Store) Versions(ctx context.Context, q VersionQuery) ([]*classifierv1.ModelVersion, error) {
 	query, args := `select `+versionColumns+` from model_versions where 1 = 1`, []any{}
 	if q.Head != "" {
 		query += ` and head = ?`
@@ -118,7 +119,10 @@ func present(ctx context.Context, r Reader, head string) (id string, err error) 
 	return id, err
 }
 
-// Activate implements store.Registry.
+// Activate makes a version the active one of its head; the one before is
+// retired and remembered. Id "" stands for the built-in version. Doing it again
+// changes nothing. A canary that becomes active is no canary any more; another
+// canary stays.
 func (s *Store) Activate(ctx context.Context, head, id string, at time.Time) error {
 	return s.change(ctx, func(ctx context.Context, tx Tx) error {
 		before, err := present(ctx, tx, head)
@@ -147,12 +151,13 @@ func put(ctx context.Context, tx Tx, head, id string, at time.Time) error {
 	}
 	n, err := tx.Exec(ctx, `update model_versions set state = ?, canary_percent = 0, activate_micros = ? where head = ? and id = ?`, active, at.UnixMicro(), head, id)
 	if err == nil && n == 0 {
-		return store.ErrNotFound
+		return ErrNotFound
 	}
 	return err
 }
 
-// SetCanary implements store.Registry.
+// SetCanary makes a version the canary of its head; another one is retired.
+// ErrExists where the version is the active one.
 func (s *Store) SetCanary(ctx context.Context, head, id string, percent int32) error {
 	return s.change(ctx, func(ctx context.Context, tx Tx) error {
 		before, err := present(ctx, tx, head)
@@ -160,20 +165,20 @@ func (s *Store) SetCanary(ctx context.Context, head, id string, percent int32) e
 			return err
 		}
 		if before == id {
-			return store.ErrExists
+			return ErrExists
 		}
 		if err := endCanary(ctx, tx, head); err != nil {
 			return err
 		}
 		n, err := tx.Exec(ctx, `update model_versions set state = ?, canary_percent = ? where head = ? and id = ?`, canary, int64(percent), head, id)
 		if err == nil && n == 0 {
-			return store.ErrNotFound
+			return ErrNotFound
 		}
 		return err
 	})
 }
 
-// EndCanary implements store.Registry.
+// EndCanary retires the canary of a head, if there is one.
 func (s *Store) EndCanary(ctx context.Context, head string) error {
 	return s.change(ctx, func(ctx context.Context, tx Tx) error { return endCanary(ctx, tx, head) })
 }
@@ -183,7 +188,11 @@ func endCanary(ctx context.Context, tx Tx, head string) error {
 	return err
 }
 
-// Rollback implements store.Registry.
+// Rollback makes active what was active before, retires the present version and
+// the canary, and returns the id of the active one; "" is the built-in version,
+// which was active before anything else. ErrNoPrevious where nothing was
+// activated, or where only the built-in version is left and builtIn says that
+// there is none.
 func (s *Store) Rollback(ctx context.Context, head string, builtIn bool, at time.Time) (id string, err error) {
 	err = s.change(ctx, func(ctx context.Context, tx Tx) error {
 		id = ""
@@ -200,12 +209,12 @@ func (s *Store) Rollback(ctx context.Context, head string, builtIn bool, at time
 		}
 		switch {
 		case len(history) == 0:
-			return store.ErrNoPrevious
+			return ErrNoPrevious
 		case len(history) == 2:
 			id = history[1].id
 		}
 		if id == "" && !builtIn {
-			return store.ErrNoPrevious
+			return ErrNoPrevious
 		}
 		if _, err := tx.Exec(ctx, `delete from model_activations where head = ? and position = ?`, head, history[0].position); err != nil {
 			return err
@@ -218,7 +227,8 @@ func (s *Store) Rollback(ctx context.Context, head string, builtIn bool, at time
 	return id, err
 }
 
-// Lineup implements store.Registry.
+// Lineup returns all active versions and canaries, and the revision of the
+// registry, which is another after every change of them.
 func (s *Store) Lineup(ctx context.Context) (int64, []*classifierv1.ModelVersion, error) {
 	// The revision is read first: what changes in between is seen again.
 	revision, err := s.Revision(ctx)
@@ -229,7 +239,7 @@ func (s *Store) Lineup(ctx context.Context) (int64, []*classifierv1.ModelVersion
 	return revision, list, s.db.Known(err)
 }
 
-// Revision implements store.Registry.
+// Revision returns the revision alone.
 func (s *Store) Revision(ctx context.Context) (revision int64, err error) {
 	err = one(ctx, s.db, `select revision from model_registry where id = 1`, nil, &revision)
 	return revision, s.db.Known(err)

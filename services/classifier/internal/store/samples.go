@@ -1,4 +1,4 @@
-package tables
+package store
 
 import (
 	"context"
@@ -6,12 +6,13 @@ import (
 	"time"
 
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
-	"github.com/gptmesh/gptmesh/services/classifier/internal/store"
 	"google.golang.org/protobuf/proto"
 )
 
-// AddFeedback implements store.Samples.
-func (s *Store) AddFeedback(ctx context.Context, f *classifierv1.Feedback, sample *store.Sample) error {
+// AddFeedback stores feedback and, where sample is not nil, the sample that was
+// made of it, both or none. ErrExists where the owner has feedback of this id;
+// nothing is stored then.
+func (s *Store) AddFeedback(ctx context.Context, f *classifierv1.Feedback, sample *Sample) error {
 	body, err := encode(f)
 	if err != nil {
 		return err
@@ -23,7 +24,7 @@ func (s *Store) AddFeedback(ctx context.Context, f *classifierv1.Feedback, sampl
 		case err != nil:
 			return err
 		case n == 0:
-			return store.ErrExists
+			return ErrExists
 		case sample == nil:
 			return nil
 		}
@@ -32,7 +33,7 @@ func (s *Store) AddFeedback(ctx context.Context, f *classifierv1.Feedback, sampl
 	})
 }
 
-// Feedback implements store.Samples.
+// Feedback returns the owner's feedback of this id.
 func (s *Store) Feedback(ctx context.Context, owner, id string) (*classifierv1.Feedback, error) {
 	var body []byte
 	if err := one(ctx, s.db, `select body from classification_feedback where owner = ? and id = ?`, []any{owner, id}, &body); err != nil {
@@ -42,7 +43,9 @@ func (s *Store) Feedback(ctx context.Context, owner, id string) (*classifierv1.F
 	return f, proto.Unmarshal(body, f)
 }
 
-// Judged implements store.Samples.
+// Judged looks at the newest limit feedback of a head at or after a time, and
+// returns how many speak of a prediction, and of how many of them it was the
+// right label.
 func (s *Store) Judged(ctx context.Context, head string, since time.Time, limit int) (judged, right int, err error) {
 	var from int64 // the zero time has no microseconds of its own
 	if !since.IsZero() {
@@ -69,8 +72,9 @@ func (s *Store) Judged(ctx context.Context, head string, since time.Time, limit 
 	return judged, right, s.db.Known(err)
 }
 
-// AddSamples implements store.Samples.
-func (s *Store) AddSamples(ctx context.Context, list []*store.Sample) (added int, err error) {
+// AddSamples stores samples, all or none, but passes over those whose head has
+// one of the same source already. It returns how many were stored.
+func (s *Store) AddSamples(ctx context.Context, list []*Sample) (added int, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
 		added = 0
 		for _, sample := range list {
@@ -85,15 +89,16 @@ func (s *Store) AddSamples(ctx context.Context, list []*store.Sample) (added int
 	return added, err
 }
 
-func add(ctx context.Context, tx Tx, s *store.Sample) (int, error) {
+func add(ctx context.Context, tx Tx, s *Sample) (int, error) {
 	n, err := tx.Exec(ctx, `insert into training_samples (id, head, owner, text, group_name, label, origin, source_id, create_micros)
 		values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`, s.GetId(), s.GetHead(), s.Owner, s.GetText(), s.GetGroup(),
 		s.GetLabel(), int64(s.GetOrigin()), s.GetSourceId(), micros(s.GetCreateTime()))
 	return int(n), err
 }
 
-// Samples implements store.Samples.
-func (s *Store) Samples(ctx context.Context, q store.SampleQuery) ([]*store.Sample, error) {
+// Samples returns samples, newest first; those stored at the same time by
+// descending id.
+func (s *Store) Samples(ctx context.Context, q SampleQuery) ([]*Sample, error) {
 	query := `select id, head, owner, text, group_name, label, origin, source_id, create_micros from training_samples where create_micros <= ?`
 	at := int64(math.MaxInt64)
 	if q.Before != nil {
@@ -111,8 +116,8 @@ func (s *Store) Samples(ctx context.Context, q store.SampleQuery) ([]*store.Samp
 		args = append(args, at, q.Before.GetId())
 	}
 	query += ` order by create_micros desc, id desc limit ?`
-	list, err := all(ctx, s.db, query, append(args, int64(q.Limit)), func(r Rows) (*store.Sample, error) {
-		sample := &store.Sample{TrainingSample: &classifierv1.TrainingSample{}}
+	list, err := all(ctx, s.db, query, append(args, int64(q.Limit)), func(r Rows) (*Sample, error) {
+		sample := &Sample{TrainingSample: &classifierv1.TrainingSample{}}
 		var origin, created int64
 		err := r.Scan(&sample.Id, &sample.Head, &sample.Owner, &sample.Text, &sample.Group, &sample.Label, &origin, &sample.SourceId, &created)
 		sample.Origin, sample.CreateTime = classifierv1.SampleOrigin(origin), stamp(created)
@@ -121,8 +126,9 @@ func (s *Store) Samples(ctx context.Context, q store.SampleQuery) ([]*store.Samp
 	return list, s.db.Known(err)
 }
 
-// Counts implements store.Samples.
-func (s *Store) Counts(ctx context.Context) ([]store.HeadCount, error) {
+// Counts returns, for every head with samples or feedback, how many there are,
+// by head.
+func (s *Store) Counts(ctx context.Context) ([]HeadCount, error) {
 	type row struct {
 		head, label       string
 		samples, feedback int64
@@ -135,10 +141,10 @@ func (s *Store) Counts(ctx context.Context) ([]store.HeadCount, error) {
 	if err != nil {
 		return nil, s.db.Known(err)
 	}
-	var counts []store.HeadCount
+	var counts []HeadCount
 	for _, v := range list {
 		if len(counts) == 0 || counts[len(counts)-1].Head != v.head {
-			counts = append(counts, store.HeadCount{Head: v.head})
+			counts = append(counts, HeadCount{Head: v.head})
 		}
 		c := &counts[len(counts)-1]
 		c.Samples += v.samples
@@ -150,13 +156,14 @@ func (s *Store) Counts(ctx context.Context) ([]store.HeadCount, error) {
 	return counts, nil
 }
 
-// CountSince implements store.Samples.
+// CountSince returns how many samples of a head were stored at or after a time.
 func (s *Store) CountSince(ctx context.Context, head string, since time.Time) (n int64, err error) {
 	err = one(ctx, s.db, `select count(*) from training_samples where head = ? and create_micros >= ?`, []any{head, since.UnixMicro()}, &n)
 	return n, s.db.Known(err)
 }
 
-// Trim implements store.Samples.
+// Trim deletes all samples of a head but the newest keep, and returns how many
+// it deleted.
 func (s *Store) Trim(ctx context.Context, head string, keep int) (n int64, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
 		n, err = tx.Exec(ctx, `delete from training_samples where head = ? and id not in
