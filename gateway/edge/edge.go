@@ -230,6 +230,9 @@ func (e *Edge) admit(x *Exchange, found methods, pathKey string, running int64) 
 			x.WriteHeader(http.StatusNoContent)
 			return nil
 		}
+		if webSocket(r) {
+			return noWebSocket(h, x.path)
+		}
 		return WithStatus(http.StatusMethodNotAllowed, fault.New(codes.Unimplemented, meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED,
 			quotePath(x.path)+" takes no "+quotePath(r.Method)+"; it takes "+found.allow()))
 	}

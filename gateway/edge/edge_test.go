@@ -83,6 +83,20 @@ func do(t *testing.T, h http.Handler, method, target, body string, headers ...st
 	return w
 }
 
+// A client that would rather have a websocket is sent back to HTTP, in the face's
+// own words, with the status at which it does not try again.
+func TestWebSocketsAreSentBackToHTTP(t *testing.T) {
+	t.Parallel()
+	e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace(edge.Route{Method: "POST", Pattern: "/v1/echo", Handle: echo})}}, nil)
+	w := do(t, e, "GET", "/v1/echo", "", "Upgrade", "WebSocket", "Connection", "Upgrade")
+	if w.Code != 426 || w.Header().Get("Upgrade") != "HTTP/1.1" || !strings.Contains(w.Body.String(), "/v1/echo is not served over websockets; send POST over HTTP") {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	if w := do(t, e, "POST", "/v1/echo", "hi", "Upgrade", "websocket", "Connection", "Upgrade"); w.Code != 200 {
+		t.Errorf("a call that could do without: %d %s", w.Code, w.Body)
+	}
+}
+
 func TestRoutes(t *testing.T) {
 	t.Parallel()
 	e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace(
