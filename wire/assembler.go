@@ -114,7 +114,7 @@ func (a *Assembler) add(event *conversationv1.Event) error {
 	case *conversationv1.Event_Usage:
 		a.answer.Usage = CopyUsage(kind.Usage)
 	case *conversationv1.Event_Finished:
-		a.answer.Finished = true
+		a.answer.Finished, a.answer.FinishedAt = true, kind.Finished.GetFinishTime().GetSeconds()
 	case *conversationv1.Event_Failed:
 		a.answer.Failure = proto.CloneOf(kind.Failed)
 	}

@@ -150,6 +150,8 @@ type Answer struct {
 	Failure *conversationv1.Failure
 	// Finished says that a terminal event finished was seen.
 	Finished bool
+	// FinishedAt is when that was, in seconds since 1970; 0 where nobody said.
+	FinishedAt int64
 }
 
 // Choice is one of the answers to a turn.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 )
@@ -31,7 +32,11 @@ func EventsOf(answer *Answer) []*conversationv1.Event {
 	case answer.Failure != nil:
 		events = append(events, &conversationv1.Event{Kind: &conversationv1.Event_Failed{Failed: proto.CloneOf(answer.Failure)}})
 	case answer.Finished:
-		events = append(events, &conversationv1.Event{Kind: &conversationv1.Event_Finished{Finished: &conversationv1.Finished{}}})
+		finished := &conversationv1.Finished{}
+		if answer.FinishedAt != 0 {
+			finished.FinishTime = &timestamppb.Timestamp{Seconds: answer.FinishedAt}
+		}
+		events = append(events, &conversationv1.Event{Kind: &conversationv1.Event_Finished{Finished: finished}})
 	}
 	return events
 }

@@ -60,20 +60,21 @@ func New(config Config, deps Deps) (edge.Face, error) {
 func (f *face) routes() []edge.Route {
 	const gpt, api = meshv1.RateClass_RATE_CLASS_GPT, meshv1.RateClass_RATE_CLASS_API
 	const azure = "/openai/deployments/{model}"
+	bases := []string{"", "/v1", "/openai/v1", "/openai"} // Azure's with and without a version
 	routes := []edge.Route{
 		{Method: http.MethodPost, Pattern: azure + "/chat/completions", Class: gpt, Handle: f.chat},
 		{Method: http.MethodPost, Pattern: azure + "/completions", Class: gpt, Handle: f.completions},
 		{Method: http.MethodPost, Pattern: azure + "/embeddings", Class: gpt, Handle: f.embeddings},
 	}
 	for _, passed := range forwarded {
-		for _, base := range []string{"", "/v1", "/openai/v1", azure} {
+		for _, base := range append(bases, azure) {
 			routes = append(routes, edge.Route{Method: http.MethodPost, Pattern: base + passed.path, Class: gpt, Handle: f.forward(passed.operation)})
 		}
 	}
-	for _, base := range []string{"", "/v1", "/openai/v1", azure} {
+	for _, base := range append(bases, azure) {
 		routes = append(routes, edge.Route{Method: http.MethodPost, Pattern: base + "/moderations", Class: gpt, Handle: f.moderations})
 	}
-	for _, base := range []string{"", "/v1", "/openai/v1"} {
+	for _, base := range bases {
 		routes = append(routes,
 			edge.Route{Method: http.MethodPost, Pattern: base + "/chat/completions", Class: gpt, Handle: f.chat},
 			edge.Route{Method: http.MethodPost, Pattern: base + "/completions", Class: gpt, Handle: f.completions},

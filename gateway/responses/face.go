@@ -53,7 +53,7 @@ func New(config Config, deps Deps) (edge.Face, error) {
 	return out, nil
 }
 
-var bases = []string{"", "/v1", "/openai/v1"}
+var bases = []string{"", "/v1", "/openai/v1", "/openai"}
 
 func (f *face) routes() []edge.Route {
 	const gpt, api = meshv1.RateClass_RATE_CLASS_GPT, meshv1.RateClass_RATE_CLASS_API

@@ -171,7 +171,7 @@ func TestCreateIsWhatGetSays(t *testing.T) {
 		!cmp.Equal(got["metadata"], object{"k": "v"}) || !cmp.Equal(got["reasoning"], object{"effort": "low", "summary": nil}) {
 		t.Errorf("%s", created)
 	}
-	for _, base := range []string{"", "/v1", "/openai/v1"} {
+	for _, base := range []string{"", "/v1", "/openai/v1", "/openai"} {
 		if status, again := m.raw("GET", base+"/responses/"+id, ""); status != 200 || !bytes.Equal(again, created) {
 			t.Errorf("%d\n%s\n%s", status, again, created)
 		}

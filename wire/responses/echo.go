@@ -12,11 +12,13 @@ import (
 const (
 	echoBackground = iota
 	echoConversation
+	echoFrequencyPenalty
 	echoInstructions
 	echoMaxOutputTokens
 	echoMaxToolCalls
 	echoMetadata
 	echoParallelToolCalls
+	echoPresencePenalty
 	echoPreviousResponse
 	echoPromptCacheKey
 	echoReasoning
@@ -35,8 +37,8 @@ const (
 )
 
 var echoKeys = jsonscan.NewKeys(
-	"background", "conversation", "instructions", "max_output_tokens", "max_tool_calls", "metadata", "parallel_tool_calls",
-	"previous_response_id", "prompt_cache_key", "reasoning", "safety_identifier", "service_tier", "store", "temperature", "text",
+	"background", "conversation", "frequency_penalty", "instructions", "max_output_tokens", "max_tool_calls", "metadata", "parallel_tool_calls",
+	"presence_penalty", "previous_response_id", "prompt_cache_key", "reasoning", "safety_identifier", "service_tier", "store", "temperature", "text",
 	"tool_choice", "tools", "top_logprobs", "top_p", "truncation", "user",
 )
 

@@ -33,7 +33,7 @@ func EncodeQueued(echo *Echo, options wire.AnswerOptions) []byte {
 }
 
 func encode(answer *wire.Answer, echo *Echo, options wire.AnswerOptions) ([]byte, error) {
-	o := object{echo: echo, usage: answer.Usage, status: inProgress, open: incomplete}
+	o := object{echo: echo, usage: answer.Usage, status: inProgress, open: incomplete, finished: answer.FinishedAt}
 	o.identify(answer.Started, options)
 	out := output{id: o.id, echo: echo}
 	var reason conversationv1.FinishReason

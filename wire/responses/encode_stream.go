@@ -79,6 +79,7 @@ func (e *streamEncoder) event(w *writer, event *conversationv1.Event) error {
 		e.object.usage = wire.CopyUsage(kind.Usage)
 		return nil
 	case *conversationv1.Event_Finished:
+		e.object.finished = kind.Finished.GetFinishTime().GetSeconds()
 		e.finishItems(w)
 		e.ended = true
 		e.lifecycle(w, "response."+e.object.status)

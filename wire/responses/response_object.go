@@ -23,6 +23,7 @@ const (
 type object struct {
 	id, model string
 	created   int64
+	finished  int64 // 0 where nobody said when
 	status    string
 	reason    string // why it is incomplete
 	failure   *conversationv1.Failure
@@ -100,6 +101,12 @@ func (o *object) write(w *writer) {
 	w.StrField("id", o.id)
 	w.StrField("object", "response")
 	w.IntField("created_at", o.created)
+	w.Key("completed_at")
+	if o.status == completed {
+		w.Int(max(o.finished, o.created))
+	} else {
+		w.Raw("null")
+	}
 	w.StrField("status", o.status)
 	w.RawField("background", e.or(echoBackground, "false"))
 	if conversation := e.or(echoConversation, ""); conversation != "" {
@@ -123,6 +130,7 @@ func (o *object) write(w *writer) {
 	} else {
 		w.Raw("null")
 	}
+	w.RawField("frequency_penalty", e.or(echoFrequencyPenalty, "0"))
 	w.RawField("instructions", e.or(echoInstructions, "null"))
 	w.RawField("max_output_tokens", e.or(echoMaxOutputTokens, "null"))
 	w.RawField("max_tool_calls", e.or(echoMaxToolCalls, "null"))
@@ -138,6 +146,7 @@ func (o *object) write(w *writer) {
 	}
 	w.Close(']')
 	w.RawField("parallel_tool_calls", e.or(echoParallelToolCalls, "true"))
+	w.RawField("presence_penalty", e.or(echoPresencePenalty, "0"))
 	w.RawField("previous_response_id", e.or(echoPreviousResponse, "null"))
 	w.RawField("prompt_cache_key", e.or(echoPromptCacheKey, "null"))
 	w.RawField("reasoning", e.with(echoReasoning, [2]string{"effort", "null"}, [2]string{"summary", "null"}))

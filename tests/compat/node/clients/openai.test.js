@@ -230,6 +230,17 @@ suite({
         assert.equal(got.output.at(-1).content[0].text, text);
       },
     },
+    'Azure path': {
+      async run({ url, model }) {
+        const { AzureOpenAI } = await import('openai');
+        const sdk = new AzureOpenAI({ endpoint: url, apiKey: 'any', apiVersion: '2025-03-01-preview', maxRetries: 0 });
+        const answer = await sdk.responses.create({ model: model('text'), input: question });
+        assert.equal(answer.output_text, text);
+        assert.ok(answer.completed_at >= answer.created_at, `${answer.completed_at} and ${answer.created_at}`);
+        assert.equal((await sdk.responses.retrieve(answer.id)).completed_at, answer.completed_at);
+        assert.ok((await sdk.models.list()).data.length > 0);
+      },
+    },
     'helper: parse()': {
       async run({ client, model }) {
         const { z } = await import('zod');
