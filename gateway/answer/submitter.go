@@ -90,9 +90,8 @@ func (w *writer) finish(err error) {
 	case w.broken != nil:
 		w.x.SetFailure(w.broken)
 		return
-	case w.x.ClientGone():
-		w.x.SetFailure(fault.From(w.x.Context().Err()))
-		return
+	case w.x.ClientGone(): // Perhaps it closed its sending half alone.
+		err = fault.From(w.x.Context().Err())
 	case err == nil:
 		err = fault.Internal(errNoEnd)
 	}

@@ -9,7 +9,6 @@ import (
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
-	"google.golang.org/grpc/codes"
 )
 
 // Values of headers. Shared between requests: nobody may change them.
@@ -182,11 +181,10 @@ func (x *Exchange) Fail(err error) {
 	if x.status != 0 {
 		return
 	}
-	f := fault.From(x.cause(err))
-	if f.Code == codes.Canceled && x.r.Context().Err() != nil {
-		return // nobody is there to read it
-	}
+	// A client that left is answered too: one that only closed its sending half
+	// looks the same, and would take silence for an empty answer.
 	err = x.cause(err)
+	f := fault.From(err)
 	status, body := x.face.wording(err)
 	h := x.Header()
 	if h["Retry-After"] == nil && asksToWait(status, f) {

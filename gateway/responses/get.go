@@ -97,9 +97,8 @@ func (f *face) replay(x *edge.Exchange, s *stored, after int64) {
 	case broken != nil:
 		x.SetFailure(broken)
 		return
-	case x.ClientGone():
-		x.SetFailure(fault.From(x.Context().Err()))
-		return
+	case x.ClientGone(): // Perhaps it closed its sending half alone.
+		err = fault.From(x.Context().Err())
 	case err == nil:
 		err = fault.Internal(errNoEnd)
 	}
