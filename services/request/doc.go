@@ -75,6 +75,9 @@
 //	FAILED       the answer failed, and failure says why
 //	INTERRUPTED  a process of the mesh that was at work on it stopped
 //
+// Where a client has left and the response room of another process knows of no answer,
+// it is told to keep it as cancelled: none can come any more that says otherwise.
+//
 // Where the response room cannot be asked the row stays open, and is finished
 // as soon as it can. At a start, and on PostgreSQL when another process falls
 // silent, this happens to requests that nobody handles any more.

@@ -405,6 +405,7 @@ func (r *run) conclude(ctx, runCtx context.Context, err error) error {
 		wanted: errors.Is(cause, errCancelled) || r.gone || errors.Is(ctx.Err(), context.Canceled),
 		untold: untold,
 	}
+	end.left = (end.wanted || end.late) && !r.stays()
 	if r.broken == nil && r.asked && (end.wanted || end.late || r.lost || unkept(failure)) {
 		// The answer may have come to its end for all that: its row says so.
 		saveErr = r.settleNow(ctx, end)

@@ -33,6 +33,9 @@ type openEnd struct {
 	late bool
 	// untold says that the response room may not be done with the answer.
 	untold bool
+	// left says that nobody waits for the answer, and that it should have ended with its
+	// call: one that is not there yet need not come.
+	left bool
 	// doubtful says that the request's own row may come yet.
 	doubtful bool
 	// patience is until when an answer or a row that is not there may come yet.
@@ -62,6 +65,9 @@ func (s *Service) settle(ctx context.Context, end openEnd) (bool, error) {
 		return false, nil // its answer is no news before its row
 	}
 	answer, known := s.lookUp(ctx, request)
+	if known && answer == nil && early && end.left {
+		answer, known = s.forestall(ctx, request)
+	}
 	if !known || answer == nil && early {
 		return false, nil
 	}
@@ -79,14 +85,33 @@ func (s *Service) settle(ctx context.Context, end openEnd) (bool, error) {
 	return true, nil
 }
 
-// lookUp asks for a request's answer. It is known where it is final, or where
-// the response room has none: then it is nil.
-func (s *Service) lookUp(ctx context.Context, request *requestv1.Request) (answer *responsev1.Response, known bool) {
-	owned := callctx.With(ctx, callctx.Call{
+// forestall has an answer kept as cancelled that the response room does not know of, so
+// that it does not come any more; it says what lookUp does.
+func (s *Service) forestall(ctx context.Context, request *requestv1.Request) (answer *responsev1.Response, known bool) {
+	bounded, cancel := context.WithTimeout(owned(ctx, request), s.cfg.SessionTimeout)
+	defer cancel()
+	resp, err := s.deps.Response.CancelResponse(bounded, &responsev1.CancelResponseRequest{
+		ResponseId: request.GetResponseId(), RequestId: request.GetId(),
+	})
+	if err != nil {
+		s.deps.Logger.Warn("an answer cannot be forestalled", "request_id", request.GetId(), "error", err)
+		return nil, false
+	}
+	return resp.GetResponse(), resp.GetResponse().GetState() != responsev1.Response_STATE_RUNNING
+}
+
+// owned is ctx for calls on behalf of a request's owner.
+func owned(ctx context.Context, request *requestv1.Request) context.Context {
+	return callctx.With(ctx, callctx.Call{
 		RequestID: request.GetId(),
 		Principal: callctx.Principal{ID: request.GetOwner(), Kind: callctx.Room, Internal: true},
 	})
-	bounded, cancel := context.WithTimeout(owned, s.cfg.SessionTimeout)
+}
+
+// lookUp asks for a request's answer. It is known where it is final, or where
+// the response room has none: then it is nil.
+func (s *Service) lookUp(ctx context.Context, request *requestv1.Request) (answer *responsev1.Response, known bool) {
+	bounded, cancel := context.WithTimeout(owned(ctx, request), s.cfg.SessionTimeout)
 	defer cancel()
 	resp, err := s.deps.Response.GetResponse(bounded, &responsev1.GetResponseRequest{ResponseId: request.GetResponseId()})
 	switch {

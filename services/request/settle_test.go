@@ -104,17 +104,33 @@ type apart struct {
 	asked  chan struct{}
 	hidden atomic.Int32 // how often the row is not there yet
 	ended  chan error
+	over   chan struct{} // closed when the answer has ended
+	lost   bool          // no call comes through
 }
 
 func (a *apart) Generate(ctx context.Context, req *responsev1.GenerateRequest, _ func(*responsev1.GenerateResponse) error) error {
 	req = proto.CloneOf(req)
 	req.OnDisconnect = responsev1.DisconnectPolicy_DISCONNECT_POLICY_DETACH // it is too far to be ended
+	if a.lost {
+		close(a.asked)
+		<-ctx.Done()
+		return status.FromContextError(ctx.Err()).Err()
+	}
 	go func() {
+		defer close(a.over)
 		a.ended <- a.ResponseServiceCaller.Generate(context.WithoutCancel(ctx), req, func(*responsev1.GenerateResponse) error { return nil })
 	}()
 	close(a.asked)
 	<-ctx.Done()
 	return status.FromContextError(ctx.Err()).Err()
+}
+
+// CancelResponse is as slow as the end of the answer.
+func (a *apart) CancelResponse(ctx context.Context, req *responsev1.CancelResponseRequest) (*responsev1.CancelResponseResponse, error) {
+	if !a.lost {
+		<-a.over
+	}
+	return a.ResponseServiceCaller.CancelResponse(ctx, req)
 }
 
 func (a *apart) GetResponse(ctx context.Context, req *responsev1.GetResponseRequest) (*responsev1.GetResponseResponse, error) {
@@ -129,7 +145,7 @@ func (a *apart) GetResponse(ctx context.Context, req *responsev1.GetResponseRequ
 func TestAnswerEndsAfterItsCall(t *testing.T) {
 	t.Parallel()
 	for _, looks := range []int32{0, 1, 20} {
-		far := &apart{asked: make(chan struct{}), ended: make(chan error, 1)}
+		far := &apart{asked: make(chan struct{}), ended: make(chan error, 1), over: make(chan struct{})}
 		far.hidden.Store(looks)
 		w := open(t, options{
 			apart: true,
@@ -148,6 +164,28 @@ func TestAnswerEndsAfterItsCall(t *testing.T) {
 		eventually(t, "the row is final", func() bool { return final(w.newest().GetState()) })
 		equal(t, w.newest().GetState(), completed)
 	}
+}
+
+// TestAnswerThatNeverCame: a client leaves before its call has come to the response room.
+// The request ends soon, and the answer, which may be under way there, with it.
+func TestAnswerThatNeverCame(t *testing.T) {
+	t.Parallel()
+	far := &apart{asked: make(chan struct{}), lost: true}
+	w := open(t, options{
+		apart: true,
+		caller: func(c responsev1.ResponseServiceCaller) responsev1.ResponseServiceCaller {
+			far.ResponseServiceCaller = c
+			return far
+		},
+		config: func(cfg *Config) { cfg.RetryInterval, cfg.StoreTimeout = 2*time.Millisecond, time.Hour },
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	go func() { <-far.asked; leave() }()
+	w.submit(ctx, ask("hi"))
+	eventually(t, "the row is final", func() bool { return final(w.newest().GetState()) })
+	equal(t, w.newest().GetState(), cancelled)
+	err := far.ResponseServiceCaller.Generate(t.Context(), &responsev1.GenerateRequest{ResponseId: w.newest().GetResponseId()}, func(*responsev1.GenerateResponse) error { return nil })
+	equal(t, reason(err), "ALREADY_EXISTS")
 }
 
 // TestLostRoom loses the response room for longer than the client waits: the

@@ -301,6 +301,15 @@ func (f *Fake) ListResponses(_ context.Context, req *responsev1.ListResponsesReq
 func (f *Fake) CancelResponse(_ context.Context, req *responsev1.CancelResponseRequest) (*responsev1.CancelResponseResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if req.GetRequestId() != "" && f.answers[req.GetResponseId()] == nil {
+		f.answers[req.GetResponseId()] = &answer{
+			response: &responsev1.Response{
+				Id: req.GetResponseId(), RequestId: req.GetRequestId(), State: responsev1.Response_STATE_CANCELLED,
+				CreateTime: timestamppb.Now(), FinishTime: timestamppb.Now(),
+			},
+			changed: make(chan struct{}), cancel: func() {},
+		}
+	}
 	a, err := f.find(req.GetResponseId())
 	if err != nil {
 		return nil, err

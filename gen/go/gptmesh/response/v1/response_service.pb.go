@@ -537,7 +537,11 @@ func (x *WatchResponseResponse) GetChunk() *v1.Chunk {
 type CancelResponseRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// response_id is the answer.
-	ResponseId    string `protobuf:"bytes,1,opt,name=response_id,json=responseId,proto3" json:"response_id,omitempty"`
+	ResponseId string `protobuf:"bytes,1,opt,name=response_id,json=responseId,proto3" json:"response_id,omitempty"`
+	// request_id is the request that it answers, where an answer that is not there
+	// should be kept as cancelled: none begins under its id any more. Empty makes
+	// that RESPONSE_NOT_FOUND.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -575,6 +579,13 @@ func (*CancelResponseRequest) Descriptor() ([]byte, []int) {
 func (x *CancelResponseRequest) GetResponseId() string {
 	if x != nil {
 		return x.ResponseId
+	}
+	return ""
+}
+
+func (x *CancelResponseRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
 	}
 	return ""
 }
@@ -752,10 +763,12 @@ const file_gptmesh_response_v1_response_service_proto_rawDesc = "" +
 	"\vaccept_wire\x18\x03 \x01(\x0e2\x1d.gptmesh.conversation.v1.WireR\n" +
 	"acceptWire\"M\n" +
 	"\x15WatchResponseResponse\x124\n" +
-	"\x05chunk\x18\x01 \x01(\v2\x1e.gptmesh.conversation.v1.ChunkR\x05chunk\"A\n" +
+	"\x05chunk\x18\x01 \x01(\v2\x1e.gptmesh.conversation.v1.ChunkR\x05chunk\"`\n" +
 	"\x15CancelResponseRequest\x12(\n" +
 	"\vresponse_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\n" +
-	"responseId\"S\n" +
+	"responseId\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"S\n" +
 	"\x16CancelResponseResponse\x129\n" +
 	"\bresponse\x18\x01 \x01(\v2\x1d.gptmesh.response.v1.ResponseR\bresponse\"A\n" +
 	"\x15DeleteResponseRequest\x12(\n" +

@@ -493,6 +493,9 @@ func (x *CancelResponseRequest) PackedSize() int {
 	if x.ResponseId != "" {
 		n += 1 + packing.SizeBytes(len(x.ResponseId))
 	}
+	if x.RequestId != "" {
+		n += 1 + packing.SizeBytes(len(x.RequestId))
+	}
 	return n
 }
 
@@ -502,6 +505,9 @@ func (x *CancelResponseRequest) Pack(w *packing.Writer) {
 		return
 	}
 	w.Raw(x.unknownFields)
+	if x.RequestId != "" {
+		w.String(18, x.RequestId)
+	}
 	if x.ResponseId != "" {
 		w.String(10, x.ResponseId)
 	}
@@ -514,6 +520,8 @@ func (x *CancelResponseRequest) Unpack(data []byte, within packing.Within) error
 		switch r.Key {
 		case 10: // response_id
 			x.ResponseId = r.String()
+		case 18: // request_id
+			x.RequestId = r.String()
 		default:
 			x.unknownFields = r.Unknown(x.unknownFields)
 		}
