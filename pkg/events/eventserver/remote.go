@@ -6,6 +6,7 @@ import (
 	"time"
 
 	eventv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/event/v1"
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/pkg/fault"
@@ -56,6 +57,8 @@ func (r *Remote) Subscribe(ctx context.Context, sub events.Subscription, handle 
 		}
 		switch {
 		case err == nil: // it ended its stream
+		case fault.Is(err, meshv1.ErrorReason_ERROR_REASON_CONSUMER_TAKEN):
+			wait = lastReconnect // another of the group has it
 		case fault.From(err).Code == codes.InvalidArgument:
 			// What is left of the place belongs to a log that is no more.
 			r.Logger.Warn("events of another process: the place is not known any more", "error", err)

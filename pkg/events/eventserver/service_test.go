@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	eventv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/event/v1"
@@ -331,4 +332,38 @@ func TestRemote(t *testing.T) {
 	if err != nil || len(list.GetDeadLetters()) != 1 {
 		t.Errorf("dead letters %v, %v", list, err)
 	}
+}
+
+// Of two that read as one group elsewhere, the one that is ended leaves it to the
+// other, and comes back in time.
+func TestRemoteLeavesItToAnother(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var calls []time.Time
+		taken := fault.New(codes.Aborted, meshv1.ErrorReason_ERROR_REASON_CONSUMER_TAKEN, "taken", "consumer", "g")
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		r := &Remote{Room: "request", Logger: slog.New(slog.DiscardHandler), Service: subscribing{subscribe: func() error {
+			if calls = append(calls, time.Now()); len(calls) == 3 {
+				cancel()
+			}
+			return taken
+		}}}
+		if err := r.Subscribe(ctx, events.Subscription{Group: "g"}, func(context.Context, *events.Event) error { return nil }); err != nil {
+			t.Error(err)
+		}
+		if len(calls) != 3 || calls[1].Sub(calls[0]) != lastReconnect || calls[2].Sub(calls[1]) != lastReconnect {
+			t.Errorf("called at %v", calls)
+		}
+	})
+}
+
+// subscribing is another process's service that is subscribed to and nothing else.
+type subscribing struct {
+	eventv1.EventServiceCaller
+	subscribe func() error
+}
+
+func (s subscribing) Subscribe(context.Context, *eventv1.SubscribeRequest, func(*eventv1.SubscribeResponse) error) error {
+	return s.subscribe()
 }
