@@ -32,7 +32,7 @@ func (c *chatCommand) Run() error {
 		return err
 	}
 	defer conn.Close()
-	chat := &conversation{flags: c, requests: requestv1.RemoteRequestService(conn), session: c.Session, out: os.Stdout}
+	chat := &conversation{flags: c, requests: requestv1.RemoteRequestService(conn), session: c.Session, out: os.Stdout, typed: terminal(os.Stdin)}
 	if chat.session == "" {
 		chat.session = "new"
 	}
@@ -48,18 +48,30 @@ type conversation struct {
 	requests requestv1.RequestServiceCaller
 	session  string
 	out      io.Writer
+	typed    bool // somebody types, and is shown a prompt
 	told     bool // the system message has been sent
+	begun    bool // something of the answer has been printed
+}
+
+// terminal says whether a file is one.
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // lines reads what to say until the input ends or says /bye.
 func (c *conversation) lines(in io.Reader) error {
 	reader := bufio.NewReader(in)
 	for {
-		fmt.Fprint(c.out, ">>> ")
+		if c.typed {
+			fmt.Fprint(c.out, ">>> ")
+		}
 		line, err := reader.ReadString('\n')
 		line = strings.TrimSpace(line)
 		if line == "/bye" || line == "" && err != nil {
-			fmt.Fprintf(c.out, "\nGo on later with: gptmesh chat --session %s\n", c.session)
+			if c.typed {
+				fmt.Fprintf(c.out, "\nGo on later with: gptmesh chat --session %s\n", c.session)
+			}
 			return nil
 		}
 		if line == "" {
@@ -84,8 +96,11 @@ func (c *conversation) turn(text string) error {
 		turn.Messages = append(turn.Messages, message(conversationv1.Role_ROLE_SYSTEM, c.flags.System))
 	}
 	turn.Messages = append(turn.Messages, message(conversationv1.Role_ROLE_USER, text))
+	c.begun = false
 	err := c.requests.Submit(ctx, &requestv1.SubmitRequest{Turn: turn, SessionId: c.session}, c.print)
-	fmt.Fprintln(c.out)
+	if c.begun || err == nil {
+		fmt.Fprintln(c.out)
+	}
 	if fault.From(err) != nil && fault.From(err).Code == codes.Canceled {
 		fmt.Fprintln(c.out, "(cancelled)")
 		return nil
@@ -105,6 +120,10 @@ func (c *conversation) print(step *requestv1.SubmitResponse) error {
 		c.session = id
 	}
 	for _, event := range step.GetChunk().GetEvents() {
+		switch event.GetKind().(type) {
+		case *conversationv1.Event_Text, *conversationv1.Event_Reasoning, *conversationv1.Event_ToolCall:
+			c.begun = true
+		}
 		switch kind := event.GetKind().(type) {
 		case *conversationv1.Event_Text:
 			fmt.Fprint(c.out, kind.Text.GetText())
