@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"syscall"
 	"time"
 
 	"github.com/gptmesh/gptmesh/gateway/edge"
@@ -30,6 +31,18 @@ const closeTimeout = 3 * time.Second
 // healthInterval is how often the health service looks at the rooms.
 const healthInterval = time.Second
 
+// listen opens a listener; the error says which setting to change.
+func listen(name, address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s: something listens at %s already: stop it, or choose another address with --%s", name, address, name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return listener, nil
+}
+
 // serveGRPC listens for native clients and other processes.
 func (h *host) serveGRPC(address string) error {
 	checker := health.NewServer()
@@ -38,9 +51,9 @@ func (h *host) serveGRPC(address string) error {
 	if err := h.policies.Cover(h.server); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := listen("grpc", address)
 	if err != nil {
-		return fmt.Errorf("grpc: %w", err)
+		return err
 	}
 	h.settings.GRPC = listener.Addr().String()
 	listeners := append(rpc.ListenNear(listener.Addr()), listener)
@@ -102,9 +115,9 @@ func (h *host) reportHealth(ctx context.Context, checker *health.Server) {
 
 // serveHTTP listens for the faces' clients.
 func (h *host) serveHTTP(address string, e *edge.Edge) error {
-	listener, err := net.Listen("tcp", address)
+	listener, err := listen("http", address)
 	if err != nil {
-		return fmt.Errorf("http: %w", err)
+		return err
 	}
 	h.settings.HTTP = listener.Addr().String()
 	component := httpComponent("http", e.Server(), socket.Listener(listener))
@@ -142,9 +155,9 @@ func (h *host) serveAdmin(address string) error {
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", h.ready)
-	listener, err := net.Listen("tcp", address)
+	listener, err := listen("admin", address)
 	if err != nil {
-		return fmt.Errorf("admin: %w", err)
+		return err
 	}
 	h.settings.Admin = listener.Addr().String()
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -120,6 +121,30 @@ func TestSecondProcessOnOneFolderIsRefused(t *testing.T) {
 		t.Fatal("a second process got the same folder")
 	} else if !strings.Contains(err.Error(), first.Data) {
 		t.Errorf("the error does not name the folder: %v", err)
+	}
+}
+
+func TestATakenAddressIsNamedWithItsFlag(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for flag, change := range map[string]func(*settings, string){
+		"--http":  func(s *settings, a string) { s.HTTP = a },
+		"--grpc":  func(s *settings, a string) { s.GRPC = a },
+		"--admin": func(s *settings, a string) { s.Admin = a },
+	} {
+		s := testSettings(t)
+		change(&s, taken.Addr().String())
+		h, err := start(t.Context(), &s, allRooms)
+		if err == nil {
+			h.group.Shutdown(t.Context())
+		}
+		if err == nil || !strings.Contains(err.Error(), flag) || !strings.Contains(err.Error(), taken.Addr().String()) {
+			t.Errorf("%s: %v", flag, err)
+		}
 	}
 }
 
