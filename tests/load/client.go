@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +27,7 @@ type scenario struct {
 	tokens      int    // events with text that each stream must have
 	rate        int    // requests per second, of all connections; 0 means as many as can be
 	sessions    bool   // keep each turn in a session
+	face        face   // of the mesh that is asked
 	// What follows is for a mesh that has grown; the zero values are one model, one
 	// key, no session and one message.
 	model   string
@@ -73,16 +73,11 @@ func (r *result) rate() float64 { return float64(r.requests.Load()) / r.elapsed.
 
 // requests makes the scenario's requests by their number. They share one body.
 func (s scenario) requests(target upstream.Target) func(turn int) *upstream.Request {
-	usage := ""
-	if s.stream {
-		usage = `"stream_options":{"include_usage":true},`
-	}
 	var earlier strings.Builder
 	for i := range s.history {
 		fmt.Fprintf(&earlier, `{"role":%q,"content":"%d %s"},`, [2]string{"user", "assistant"}[i%2], i, strings.Repeat("z", historyBytes))
 	}
-	body := fmt.Appendf(nil, `{"model":%q,"user":%q,"stream":%t,%s"messages":[%s{"role":"user","content":"%s"}]}`,
-		cmp.Or(s.model, "mock"), s.script, s.stream, usage, earlier.String(), strings.Repeat("y", s.promptBytes))
+	body := s.face.body(s, earlier.String())
 	return func(turn int) *upstream.Request {
 		key := benchKey
 		if s.key != nil {
@@ -109,7 +104,10 @@ func load(ctx context.Context, s scenario, p *process) (*result, error) {
 		return nil, err
 	}
 	defer client.Close()
-	target, err := upstream.ParseTarget("http://" + p.address + "/v1/chat/completions")
+	if p.admin == "" || s.face.path == "" { // it translates nothing, or nothing is to be
+		s.face = chat
+	}
+	target, err := upstream.ParseTarget("http://" + p.address + s.face.path)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +162,7 @@ func once(ctx context.Context, client upstream.Doer, request *upstream.Request, 
 	if s.stream {
 		err = readStream(resp.Body, s, begin, r)
 	} else {
-		err = readWhole(resp.Body, begin, r)
+		err = readWhole(resp.Body, s, begin, r)
 	}
 	if err != nil {
 		return err
@@ -174,13 +172,13 @@ func once(ctx context.Context, client upstream.Doer, request *upstream.Request, 
 	return nil
 }
 
-func readWhole(body io.Reader, begin time.Time, r *result) error {
+func readWhole(body io.Reader, s scenario, begin time.Time, r *result) error {
 	text, err := io.ReadAll(body)
 	if err != nil {
 		return err
 	}
 	r.first.add(time.Since(begin))
-	if !bytes.Contains(text, []byte(`"finish_reason":"stop"`)) || text[len(bytes.TrimSpace(text))-1] != '}' {
+	if !s.face.isWhole(text) {
 		return fmt.Errorf("a broken answer: %.200s", text)
 	}
 	return nil
@@ -199,7 +197,7 @@ func readStream(body io.Reader, s scenario, begin time.Time, r *result) error {
 			if r.events.Add(1); tokens == 0 {
 				r.first.add(now.Sub(begin))
 			}
-			done = done || string(event.Data) == "[DONE]"
+			done = done || bytes.Contains(event.Data, []byte(s.face.last))
 			if at := bytes.Index(event.Data, []byte(marker)); at > 19 {
 				made, parseErr := strconv.ParseInt(string(event.Data[at-19:at]), 10, 64)
 				if parseErr == nil {

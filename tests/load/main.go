@@ -45,6 +45,7 @@ func run(args []string) error {
 	thin := flags.Bool("thin", false, "with a split shape: one processor for each process without the gateway")
 	database := flags.String("database", "", "a PostgreSQL to keep rows in; empty means the embedded stores")
 	sessions := flags.Bool("sessions", false, "keep each turn in a session")
+	face := flags.String("face", "chat", "how the mesh is asked: chat, or messages, which it translates into the provider's wire and back")
 	soaking := flags.Duration("soak", 0, "put mixed load on the mesh for so long and look at its memory, and measure nothing else")
 	growing := flags.String("growth", "", "print how the cost of a turn grows with these, with commas between, and measure nothing else: all, cores, sessions, rows, keys, providers")
 	most := flags.Int("rows", 1_000_000, "with -growth rows: the largest tables")
@@ -58,6 +59,10 @@ func run(args []string) error {
 		binary: *binary, before: *before, rounds: *rounds, length: *length, only: *only, profiles: *profiles,
 		all: *all, shape: *shape, thin: *thin, database: *database, sessions: *sessions,
 		vitals: *vital, config: *file,
+	}
+	var err error
+	if p.face, err = faceOf(*face); err != nil {
+		return err
 	}
 	if *durable {
 		// As a server is set up by itself, but for its cache.
@@ -90,6 +95,7 @@ type plan struct {
 	thin     bool   // GOMAXPROCS=1 for processes without the gateway
 	database string // empty means the embedded stores
 	sessions bool
+	face     face
 	vitals   bool // print what the program takes before it has done anything
 
 	environment []string // more variables of the mesh
@@ -101,13 +107,13 @@ func scenarios(p plan) []scenario {
 	json := func(kilobytes, connections int) scenario {
 		return scenario{
 			name: fmt.Sprintf("json %dKB x%d", kilobytes, connections), connections: connections, duration: p.length,
-			promptBytes: kilobytes << 10, script: "?size=1300", sessions: p.sessions,
+			promptBytes: kilobytes << 10, script: "?size=1300", sessions: p.sessions, face: p.face,
 		}
 	}
 	sse := func(name, gap string, connections int) scenario {
 		return scenario{
 			name: fmt.Sprintf("sse %s x%d", name, connections), stream: true, connections: connections, duration: p.length, promptBytes: 1 << 10,
-			script: "?tokens=200&gap=" + gap, tokens: 200, sessions: p.sessions,
+			script: "?tokens=200&gap=" + gap, tokens: 200, sessions: p.sessions, face: p.face,
 		}
 	}
 	// Longer than a row may wait for its turn's end: see docs/adr/0008.
