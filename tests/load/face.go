@@ -27,12 +27,16 @@ var chat = face{path: "/v1/chat/completions", whole: `"finish_reason":"stop"`, l
 		cmp.Or(s.model, "mock"), s.script, s.stream, usage, earlier, strings.Repeat("y", s.promptBytes))
 }}
 
+// prose is a prompt whose tokens are counted, as they are for streams of this face: one
+// long word is no measure for that.
+const prose = "Say in a few words what the weather of the coast is like in spring, and why. "
+
 // faces are those that -face may name.
 var faces = map[string]face{
 	"chat": chat,
 	"messages": {path: "/v1/messages", whole: `"stop_reason":"end_turn"`, last: `"message_stop"`, body: func(s scenario, earlier string) []byte {
 		return fmt.Appendf(nil, `{"model":%q,"max_tokens":1000,"metadata":{"user_id":%q},"stream":%t,"messages":[%s{"role":"user","content":"%s"}]}`,
-			cmp.Or(s.model, "mock"), s.script, s.stream, earlier, strings.Repeat("y", s.promptBytes))
+			cmp.Or(s.model, "mock"), s.script, s.stream, earlier, strings.Repeat(prose, s.promptBytes/len(prose)+1)[:s.promptBytes])
 	}},
 }
 

@@ -1,6 +1,7 @@
 package openai_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -105,6 +106,20 @@ func BenchmarkStreamDecode(b *testing.B) {
 	for b.Loop() {
 		var err error
 		if events, err = decoder.Decode(events[:0], []byte(contentEvent)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// A read that brought eight events.
+func BenchmarkStreamDecodeBurst(b *testing.B) {
+	decoder := openai.Chat().NewStreamDecoder()
+	data := bytes.Repeat([]byte(contentEvent), 8)
+	var events []*conversationv1.Event
+	b.ReportAllocs()
+	for b.Loop() {
+		var err error
+		if events, err = decoder.Decode(events[:0], data); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -28,7 +28,10 @@ type streamDecoder struct {
 	of   *choiceDecoder // whose text is held
 	text *[]byte        // of texts: that of deltas that follow each other; nil for none
 	room []byte         // for a text that is unescaped
+	ends []int          // of the texts in room
 	twin twin           // the last event, where it held nothing but such a text
+
+	lessons int // how often an event was kept to know others by it, since one was known
 }
 
 // Join makes the decoder give out the text of deltas that follow each other as
@@ -40,7 +43,7 @@ func (d *streamDecoder) Join() { d.join = true }
 // gave out stays.
 func (d *streamDecoder) Release() {
 	d.drop()
-	*d = streamDecoder{room: d.room[:0], twin: twin{before: d.twin.before[:0], after: d.twin.after[:0]}}
+	*d = streamDecoder{room: d.room[:0], ends: d.ends[:0], twin: twin{before: d.twin.before[:0], after: d.twin.after[:0]}}
 	decoders.Put(d)
 }
 
@@ -109,6 +112,8 @@ func (d *streamDecoder) Decode(dst []*conversationv1.Event, data []byte) ([]*con
 	for !d.failed && !d.done {
 		if d.join {
 			data = d.twin.take(d.held(), data)
+		} else if d.twin.known {
+			dst, data = d.alike(dst, data)
 		}
 		if len(data) == 0 {
 			break
@@ -244,8 +249,8 @@ func (d *streamDecoder) delta(dst []*conversationv1.Event, s *choiceDecoder, at,
 		return dst, protocol("a delta cannot be read", err)
 	}
 	var err error
+	only := (d.join || d.lessons < maxLessons) && onlyText(body, s, &room, logprobs)
 	if d.join {
-		only := onlyText(body, s, &room, logprobs)
 		if !only || d.of != s {
 			dst, d.of = d.joined(dst), s
 		}
@@ -276,6 +281,11 @@ func (d *streamDecoder) delta(dst []*conversationv1.Event, s *choiceDecoder, at,
 	}
 	if text != "" || len(ofContent) > 0 {
 		dst = append(dst, s.made.textEvent(s.index, text, ofContent))
+	}
+	if only {
+		d.lessons, d.of = d.lessons+1, s
+		d.twin.learn(body, room[atContent].Value.Start+1, room[atContent].Value.End-1)
+		return dst, nil
 	}
 	if text, err = optionalText(&s.refusal, body, room[atRefusal]); err != nil {
 		return dst, err

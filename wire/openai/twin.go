@@ -104,6 +104,33 @@ func (t *twin) take(dst *[]byte, data []byte) (rest []byte) {
 	return data
 }
 
+// alike decodes the events at the beginning of data that are the last one again but for
+// their texts, and returns the rest of data. Their texts are parts of one string, and the
+// events lie side by side: whoever keeps one keeps those that came with it.
+func (d *streamDecoder) alike(dst []*conversationv1.Event, data []byte) (_ []*conversationv1.Event, rest []byte) {
+	d.room, d.ends = d.room[:0], d.ends[:0]
+	for {
+		text, ascii, n := d.twin.next(data)
+		if n == 0 || !ascii && !utf8.Valid(text) {
+			break
+		}
+		if data = data[n:]; len(text) > 0 {
+			d.room = append(d.room, text...)
+			d.ends = append(d.ends, len(d.room))
+		}
+	}
+	if len(d.ends) == 0 {
+		return dst, data
+	}
+	d.lessons = 0
+	texts, parts, start := string(d.room), make([]textParts, len(d.ends)), 0
+	for i, end := range d.ends {
+		dst = append(dst, parts[i].make(d.of.index, texts[start:end], nil))
+		start = end
+	}
+	return dst, data
+}
+
 // is says that the event is known whose text stands between before and after.
 func (t *twin) is(before, after []byte) bool {
 	return t.known && len(before) == len(twinLead)+len(t.before) && string(before[:len(twinLead)]) == twinLead && bytes.Equal(before[len(twinLead):], t.before) &&

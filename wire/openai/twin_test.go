@@ -31,9 +31,9 @@ func scanAll(s *rawScanner, data []byte, size int) (pass []byte, count int, foun
 	return pass, count, found, err
 }
 
-// FuzzScanAlike holds that events that are passed over by their likeness are
-// passed on, counted and understood as if each were looked at.
-func FuzzScanAlike(f *testing.F) {
+// addAlike adds streams of events that are alike, and then not.
+func addAlike(f *testing.F) {
+	f.Helper()
 	event := func(text, more string) string {
 		return `data: {"id":"1","choices":[{"index":0,"delta":{"content":"` + text + `"},"finish_reason":null}]` + more + "}\n\n"
 	}
@@ -44,6 +44,52 @@ func FuzzScanAlike(f *testing.F) {
 	f.Add([]byte(stream.String()+event("a", `,"usage":{"prompt_tokens":1,"completion_tokens":2}`)+"data: [DONE]\n\n"), 100)
 	f.Add([]byte(stream.String()+event(`a \"b\" \n`, "")+event("usage", "")+event("error", "")+": ping\n\n"+event("\xffé", "")+"data: {\"error\":{\"message\":\"m\"}}\n\n"), 1000)
 	f.Add([]byte(stream.String()+event("cut", "")[:60]+"\n\n"+event("a\nb", "")+event("c", "")+"data: [DONE]"), 1)
+	f.Add([]byte(stream.String()+event(`half \ud83d`, "")+event(`\ude00 whole`, "")+event("", "")+event("c", "")+strings.ReplaceAll(stream.String(), `"index":0`, `"index":1`)+"data: [DONE]\n\n"), 1<<15)
+}
+
+// decodePieces decodes data in pieces as scanAll does.
+func decodePieces(d *streamDecoder, data []byte, size int) (found []*conversationv1.Event, err error) {
+	for len(data) > 0 && err == nil {
+		piece := data
+		if at := bytes.Index(data[min(size, len(data)):], []byte("\n\n")); at >= 0 {
+			piece = data[:min(size, len(data))+at+2]
+		}
+		data = data[len(piece):]
+		own := bytes.Clone(piece)
+		found, err = d.Decode(found, own)
+		clear(own) // the caller's again
+	}
+	if err == nil {
+		found, err = d.End(found)
+	}
+	return found, err
+}
+
+// FuzzDecodeAlike holds that events that are known by their likeness are understood as if
+// each were read.
+func FuzzDecodeAlike(f *testing.F) {
+	addAlike(f)
+	f.Fuzz(func(t *testing.T, data []byte, size int) {
+		if size < 0 || len(data) > 1<<16 {
+			return
+		}
+		found, err := decodePieces(new(streamDecoder), data, size)
+		want, wantErr := decodePieces(&streamDecoder{lessons: maxLessons}, data, size)
+		if (err == nil) != (wantErr == nil) || len(found) != len(want) {
+			t.Fatalf("%d events, %v; want %d, %v", len(found), err, len(want), wantErr)
+		}
+		for i := range found {
+			if !proto.Equal(found[i], want[i]) {
+				t.Fatalf("%v\n%v", found[i], want[i])
+			}
+		}
+	})
+}
+
+// FuzzScanAlike holds that events that are passed over by their likeness are
+// passed on, counted and understood as if each were looked at.
+func FuzzScanAlike(f *testing.F) {
+	addAlike(f)
 	f.Fuzz(func(t *testing.T, data []byte, size int) {
 		if size < 0 || len(data) > 1<<16 {
 			return
