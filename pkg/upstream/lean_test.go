@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -431,7 +432,9 @@ func TestReuseAfterLargeRequests(t *testing.T) {
 		}
 		last = body
 	}
-	if last != "0" {
+	// One whose writing is not seen to have ended within a moment is not used again: that
+	// of a process that stood still.
+	if n, err := strconv.Atoi(last); err != nil || n > 10 {
 		t.Errorf("the last request used connection %s", last)
 	}
 }

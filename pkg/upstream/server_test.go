@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -93,9 +94,15 @@ func target(t testing.TB, raw string) upstream.Target {
 	return at
 }
 
-// client returns a client that is closed behind the test.
+// client returns a client that is closed behind the test. Times that the test does not set
+// are longer than a process stands still.
 func client(t testing.TB, cfg upstream.Config) upstream.Doer {
 	t.Helper()
+	for _, d := range []*time.Duration{&cfg.DialTimeout, &cfg.TLSTimeout, &cfg.IdleConnTimeout} {
+		if *d == 0 {
+			*d = time.Hour
+		}
+	}
 	if cfg.Transport == "" {
 		cfg.Transport = upstream.TransportLean
 	}
