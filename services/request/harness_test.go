@@ -137,6 +137,7 @@ func open(t testing.TB, o options) *world {
 	}
 	cfg := DefaultConfig()
 	cfg.PollInterval = 2 * time.Millisecond
+	cfg.ClassifierTimeout = time.Minute // longer than a process stands still
 	if o.url != "" {
 		cfg.HeartbeatInterval, cfg.DeadAfter = 100*time.Millisecond, time.Minute
 	}

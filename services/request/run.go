@@ -410,6 +410,9 @@ func (r *run) conclude(ctx, runCtx context.Context, err error) error {
 		// The answer may have come to its end for all that: its row says so.
 		saveErr = r.settleNow(ctx, end)
 	} else {
+		if outcome := f.Metadata["outcome"]; outcome == fault.OutcomeUnknown || outcome == fault.OutcomePartial {
+			r.lookUpUsage(ctx)
+		}
 		saveErr = r.save(ctx, stateOf(failure), failure)
 	}
 	if saveErr != nil {

@@ -233,6 +233,15 @@ func (r *run) settleNow(ctx context.Context, end openEnd) error {
 	return nil
 }
 
+// lookUpUsage takes what an answer has used of which no chunk came.
+func (r *run) lookUpUsage(ctx context.Context) {
+	ctx, cancel := callctx.Lasting(ctx, r.s.cfg.SessionTimeout)
+	defer cancel()
+	if answer, _ := r.s.lookUp(ctx, r.request); answer.GetUsage() != nil {
+		r.request.Usage = answer.GetUsage()
+	}
+}
+
 // patience is until when a write that is under way somewhere may take effect.
 func (s *Service) patience() time.Time { return s.deps.Clock().Add(2 * s.cfg.StoreTimeout) }
 

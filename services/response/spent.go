@@ -11,7 +11,6 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire"
-	"google.golang.org/grpc/codes"
 )
 
 const (
@@ -30,8 +29,7 @@ func (r *run) account(ctx context.Context, err error, state responsev1.Response_
 	switch {
 	case r.kept != nil || r.req.GetRequestId() == "" || state == responsev1.Response_STATE_COMPLETED:
 		return
-	case state == responsev1.Response_STATE_FAILED && !r.said && r.sequence == 0 && r.broken == nil &&
-		failure.Code != codes.DeadlineExceeded && failure.Metadata["outcome"] != fault.OutcomeUnknown:
+	case state == responsev1.Response_STATE_FAILED && !r.said && r.sequence == 0 && failure.Metadata["outcome"] != fault.OutcomeUnknown:
 		return // nothing was made
 	case r.held != nil && r.response.GetUsage().GetSource() == conversationv1.UsageSource_USAGE_SOURCE_PARTIAL:
 		return // the gpt room has told what it settled
