@@ -4,6 +4,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/alike"
 )
 
 // maxBlocks is how many blocks an answer may have.
@@ -15,7 +16,14 @@ type streamDecoder struct {
 	blocks map[int64]*block
 	calls  int32
 	parts  [5]jsonscan.Member
+
+	twin    alike.Event // the last event, where it added to a text
+	like    alike.Texts // of those that were like it
+	lessons int         // how often one was kept since another was like it
 }
+
+// deltaLead is what the API sends before the data of a delta.
+const deltaLead = "event: content_block_delta\ndata: "
 
 // block is one that has begun and not ended.
 type block struct {
@@ -35,7 +43,16 @@ var (
 // passed over, as is what follows message_stop, unless it tells of an error.
 func (d *streamDecoder) Decode(dst []*conversationv1.Event, data []byte) ([]*conversationv1.Event, error) {
 	var err error
-	for len(data) > 0 && !d.failed && err == nil {
+	for !d.failed && err == nil {
+		if d.twin.Known {
+			count := 0
+			if dst, data, count = d.like.Decode(dst, &d.twin, 0, data); count > 0 {
+				d.lessons = 0
+			}
+		}
+		if len(data) == 0 {
+			break
+		}
 		var event wire.ServerEvent
 		if event, data = wire.NextServerEvent(data); len(event.Data) > 0 {
 			dst, err = d.decodeEvent(dst, event.Data)
@@ -50,6 +67,7 @@ func (d *streamDecoder) End(dst []*conversationv1.Event) ([]*conversationv1.Even
 }
 
 func (d *streamDecoder) decodeEvent(dst []*conversationv1.Event, data []byte) ([]*conversationv1.Event, error) {
+	d.twin.Known = false
 	kind, err := d.scan(data)
 	if err != nil {
 		return dst, err
@@ -183,6 +201,10 @@ func (d *streamDecoder) blockDelta(dst []*conversationv1.Event, data []byte) ([]
 	case text == "":
 	case field == 1:
 		dst = append(dst, textEvent(text))
+		if d.lessons < alike.MaxLessons {
+			d.lessons++
+			d.twin.Learn(deltaLead, data, at[1].Value.Start+1, at[1].Value.End-1)
+		}
 	case field == 2:
 		dst = append(dst, reasoningEvent(text))
 	case b == nil:

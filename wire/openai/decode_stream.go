@@ -6,6 +6,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/alike"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
@@ -28,8 +29,8 @@ type streamDecoder struct {
 	of   *choiceDecoder // whose text is held
 	text *[]byte        // of texts: that of deltas that follow each other; nil for none
 	room []byte         // for a text that is unescaped
-	ends []int          // of the texts in room
-	twin twin           // the last event, where it held nothing but such a text
+	twin alike.Event    // the last event, where it held nothing but such a text
+	like alike.Texts    // of those that were like it
 
 	lessons int // how often an event was kept to know others by it, since one was known
 }
@@ -43,7 +44,8 @@ func (d *streamDecoder) Join() { d.join = true }
 // gave out stays.
 func (d *streamDecoder) Release() {
 	d.drop()
-	*d = streamDecoder{room: d.room[:0], ends: d.ends[:0], twin: twin{before: d.twin.before[:0], after: d.twin.after[:0]}}
+	d.twin.Forget()
+	*d = streamDecoder{room: d.room[:0], twin: d.twin, like: d.like}
 	decoders.Put(d)
 }
 
@@ -111,9 +113,12 @@ type choiceDecoder struct {
 func (d *streamDecoder) Decode(dst []*conversationv1.Event, data []byte) ([]*conversationv1.Event, error) {
 	for !d.failed && !d.done {
 		if d.join {
-			data = d.twin.take(d.held(), data)
-		} else if d.twin.known {
-			dst, data = d.alike(dst, data)
+			data = d.twin.Take(d.held(), data)
+		} else if d.twin.Known {
+			count := 0
+			if dst, data, count = d.like.Decode(dst, &d.twin, d.of.index, data); count > 0 {
+				d.lessons = 0
+			}
 		}
 		if len(data) == 0 {
 			break
@@ -136,7 +141,7 @@ func (d *streamDecoder) event(dst []*conversationv1.Event, event wire.ServerEven
 		d.done = true
 		return dst, nil
 	}
-	d.twin.known = false
+	d.twin.Known = false
 	if err := d.chunk.scan(event.Data); err != nil {
 		return dst, err
 	}
@@ -195,7 +200,7 @@ func (d *streamDecoder) choice(dst []*conversationv1.Event, m jsonscan.Member) (
 		}
 	}
 	ending, ends := c.ending()
-	d.twin.known = d.twin.known && !ends && d.lone(c)
+	d.twin.Known = d.twin.Known && !ends && d.lone(c)
 	switch {
 	case !ends:
 		return dst, nil
@@ -249,7 +254,7 @@ func (d *streamDecoder) delta(dst []*conversationv1.Event, s *choiceDecoder, at,
 		return dst, protocol("a delta cannot be read", err)
 	}
 	var err error
-	only := (d.join || d.lessons < maxLessons) && onlyText(body, s, &room, logprobs)
+	only := (d.join || d.lessons < alike.MaxLessons) && onlyText(body, s, &room, logprobs)
 	if d.join {
 		if !only || d.of != s {
 			dst, d.of = d.joined(dst), s
@@ -258,7 +263,7 @@ func (d *streamDecoder) delta(dst []*conversationv1.Event, s *choiceDecoder, at,
 			d.room, err = room[atContent].AppendText(d.room[:0], body)
 			text := d.held()
 			*text = append(*text, d.room...)
-			d.twin.learn(body, room[atContent].Value.Start+1, room[atContent].Value.End-1)
+			d.twin.Learn(twinLead, body, room[atContent].Value.Start+1, room[atContent].Value.End-1)
 			return dst, err
 		}
 	}
@@ -284,7 +289,7 @@ func (d *streamDecoder) delta(dst []*conversationv1.Event, s *choiceDecoder, at,
 	}
 	if only {
 		d.lessons, d.of = d.lessons+1, s
-		d.twin.learn(body, room[atContent].Value.Start+1, room[atContent].Value.End-1)
+		d.twin.Learn(twinLead, body, room[atContent].Value.Start+1, room[atContent].Value.End-1)
 		return dst, nil
 	}
 	if text, err = optionalText(&s.refusal, body, room[atRefusal]); err != nil {

@@ -7,6 +7,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/alike"
 )
 
 // NewRawScanner implements wire.Codec. Beside usage nobody asked for, an event
@@ -29,7 +30,8 @@ var scanners = sync.Pool{New: func() any { return new(rawScanner) }}
 // Release gives the scanner's memory to others: it must not be used any more. What it
 // gave out stays.
 func (s *rawScanner) Release() {
-	*s = rawScanner{prefix: s.prefix[:0], twin: twin{before: s.twin.before[:0], after: s.twin.after[:0]}}
+	s.twin.Forget()
+	*s = rawScanner{prefix: s.prefix[:0], twin: s.twin}
 	scanners.Put(s)
 }
 
@@ -40,8 +42,8 @@ type rawScanner struct {
 	// prefix is what the last decoded event had before its choices. Most events
 	// begin with it, and nothing in it need be looked at again.
 	prefix  []byte
-	twin    twin // an event that held nothing but a text
-	lessons int  // how often another one was looked for
+	twin    alike.Event // an event that held nothing but a text
+	lessons int         // how often another one was looked for
 }
 
 // maxPrefix bounds the prefix that is kept.
@@ -51,7 +53,7 @@ const maxPrefix = 4096
 func (s *rawScanner) Scan(data []byte, events []*conversationv1.Event) (pass []byte, count int, found []*conversationv1.Event, err error) {
 	run := kept{data: data}
 	for rest := data; !s.failed; {
-		if size, alike := s.twin.pass(rest); alike > 0 {
+		if size, alike := s.twin.Pass(rest); alike > 0 {
 			run.keep(rest[:size])
 			rest, count = rest[size:], count+alike
 		}
@@ -82,14 +84,10 @@ func (s *rawScanner) Scan(data []byte, events []*conversationv1.Event) (pass []b
 	return run.bytes(), count, s.giveUsage(events), nil
 }
 
-// maxLessons bounds how often an event that nothing follows from is read to know
-// the next ones by it.
-const maxLessons = 8
-
 // learn reads an event that does not matter: those that differ from it in their
 // text alone do not either.
 func (s *rawScanner) learn(event wire.ServerEvent) {
-	if s.lessons >= maxLessons || s.twin.known && bytes.HasPrefix(event.Data, s.twin.before) {
+	if s.lessons >= alike.MaxLessons || s.twin.HasPrefix(event.Data) {
 		return
 	}
 	s.lessons++
@@ -105,7 +103,7 @@ func (s *rawScanner) learn(event wire.ServerEvent) {
 		return choices < 2
 	})
 	if err == nil && choices == 1 && text.Kind == jsonscan.String {
-		s.twin.learn(c.body, text.Value.Start+1, text.Value.End-1)
+		s.twin.Learn(twinLead, c.body, text.Value.Start+1, text.Value.End-1)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/alike"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -74,7 +75,7 @@ func FuzzDecodeAlike(f *testing.F) {
 			return
 		}
 		found, err := decodePieces(new(streamDecoder), data, size)
-		want, wantErr := decodePieces(&streamDecoder{lessons: maxLessons}, data, size)
+		want, wantErr := decodePieces(&streamDecoder{lessons: alike.MaxLessons}, data, size)
 		if (err == nil) != (wantErr == nil) || len(found) != len(want) {
 			t.Fatalf("%d events, %v; want %d, %v", len(found), err, len(want), wantErr)
 		}
@@ -94,7 +95,7 @@ func FuzzScanAlike(f *testing.F) {
 		if size < 0 || len(data) > 1<<16 {
 			return
 		}
-		quick, slow := &rawScanner{options: wire.ScanOptions{DropUsage: true}}, &rawScanner{options: wire.ScanOptions{DropUsage: true}, lessons: maxLessons}
+		quick, slow := &rawScanner{options: wire.ScanOptions{DropUsage: true}}, &rawScanner{options: wire.ScanOptions{DropUsage: true}, lessons: alike.MaxLessons}
 		pass, count, found, err := scanAll(quick, data, size)
 		wantPass, wantCount, wantFound, wantErr := scanAll(slow, data, size)
 		if (err == nil) != (wantErr == nil) || count != wantCount || !bytes.Equal(pass, wantPass) || len(found) != len(wantFound) {
@@ -118,7 +119,7 @@ func TestTwinPasses(t *testing.T) {
 	if _, _, _, err := s.Scan(event, nil); err != nil {
 		t.Fatal(err)
 	}
-	if size, count := s.twin.pass(bytes.Repeat(event, 3)); count != 3 || size != 3*len(event) {
+	if size, count := s.twin.Pass(bytes.Repeat(event, 3)); count != 3 || size != 3*len(event) {
 		t.Fatalf("%d events of %d bytes are passed over", count, size)
 	}
 }

@@ -19,6 +19,25 @@ func Text(choice int32, text string) *conversationv1.Event {
 	return &e.event
 }
 
+// Texts appends events that add to a choice one behind the other: a text up to each of
+// ends, which are positions in it. They are made in one allocation.
+func Texts(dst []*conversationv1.Event, choice int32, text string, ends []int) []*conversationv1.Event {
+	list := make([]struct {
+		event conversationv1.Event
+		kind  conversationv1.Event_Text
+		delta conversationv1.TextDelta
+	}, len(ends))
+	start := 0
+	for i, end := range ends {
+		e := &list[i]
+		e.delta.Choice, e.delta.Text = choice, text[start:end]
+		e.kind.Text = &e.delta
+		e.event.Kind = &e.kind
+		dst, start = append(dst, &e.event), end
+	}
+	return dst
+}
+
 // Reasoning adds to a choice's block of reasoning.
 func Reasoning(choice int32, text string) *conversationv1.Event {
 	e := &struct {

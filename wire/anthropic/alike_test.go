@@ -1,0 +1,67 @@
+package anthropic
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"testing"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/wire/internal/alike"
+	"google.golang.org/protobuf/proto"
+)
+
+// decodePieces decodes data in pieces that end at a blank line, size bytes each at the
+// least.
+func decodePieces(d *streamDecoder, data []byte, size int) (found []*conversationv1.Event, err error) {
+	for len(data) > 0 && err == nil {
+		piece := data
+		if at := bytes.Index(data[min(size, len(data)):], []byte("\n\n")); at >= 0 {
+			piece = data[:min(size, len(data))+at+2]
+		}
+		data = data[len(piece):]
+		own := bytes.Clone(piece)
+		found, err = d.Decode(found, own)
+		clear(own) // the caller's again
+	}
+	if err == nil {
+		found, err = d.End(found)
+	}
+	return found, err
+}
+
+// FuzzDecodeAlike holds that events that are known by their likeness are understood as if
+// each were read.
+func FuzzDecodeAlike(f *testing.F) {
+	event := func(name, data string) string {
+		return "event: " + name + "\ndata: {\"type\":\"" + name + "\"," + data + "}\n\n"
+	}
+	text := func(block int, text string) string {
+		return event("content_block_delta", `"index":`+strconv.Itoa(block)+`,"delta":{"type":"text_delta","text":"`+text+`"}`)
+	}
+	begin := event("message_start", `"message":{"id":"m","model":"c","usage":{"input_tokens":1,"output_tokens":1}}`) +
+		event("content_block_start", `"index":0,"content_block":{"type":"text","text":""}`)
+	end := event("content_block_stop", `"index":0`) + event("message_delta", `"delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":9}`) + event("message_stop", `"x":1`)
+	var stream strings.Builder
+	for i := range 20 {
+		stream.WriteString(text(0, " word"+strconv.Itoa(i)))
+	}
+	f.Add([]byte(begin+stream.String()+end+stream.String()), 1)
+	f.Add([]byte(begin+stream.String()+text(0, `a \"b\" \n`)+text(0, "")+text(0, "\xffé")+text(0, "é")+"event: ping\ndata: {\"type\":\"ping\"}\n\n"+stream.String()+end), 1000)
+	f.Add([]byte(begin+stream.String()+text(1, "another")+event("error", `"error":{"type":"overloaded_error","message":"m"}`)+stream.String()), 1<<15)
+	f.Fuzz(func(t *testing.T, data []byte, size int) {
+		if size < 0 || len(data) > 1<<16 {
+			return
+		}
+		found, err := decodePieces(new(streamDecoder), data, size)
+		want, wantErr := decodePieces(&streamDecoder{lessons: alike.MaxLessons}, data, size)
+		if (err == nil) != (wantErr == nil) || len(found) != len(want) {
+			t.Fatalf("%d events, %v; want %d, %v", len(found), err, len(want), wantErr)
+		}
+		for i := range found {
+			if !proto.Equal(found[i], want[i]) {
+				t.Fatalf("%v\n%v", found[i], want[i])
+			}
+		}
+	})
+}
