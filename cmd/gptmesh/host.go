@@ -68,23 +68,32 @@ func newHost(ctx context.Context, s *settings, rooms []string) (*host, error) {
 	h := &host{settings: s, rooms: rooms, instance: ids.New("ins"), registry: prometheus.NewRegistry(), conns: map[string]*grpc.ClientConn{}}
 	h.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	h.events = newEventHub(h)
+	if err := h.share(ctx); err != nil {
+		return nil, errors.Join(err, h.group.Abandon())
+	}
+	return h, nil
+}
+
+// share makes what newHost promises. After an error the group has what is to be closed.
+func (h *host) share(ctx context.Context) error {
+	s := h.settings
 	var err error
 	if h.log, err = telemetry.OpenLog(s.Log, os.Stderr); err != nil {
-		return nil, err
+		return err
 	}
 	h.logger = h.log.Logger
 	h.group.Add(lifecycle.Component{Name: "log", Close: h.log.Close})
 	if h.authenticator, err = auth.New(s.Auth); err != nil {
-		return nil, err
+		return err
 	}
 	if h.policies, err = rpc.LoadPolicies(); err != nil {
-		return nil, err
+		return err
 	}
 	if h.validator, err = protovalidate.New(); err != nil {
-		return nil, err
+		return err
 	}
-	if h.tracing, err = telemetry.NewTracing(ctx, s.Traces, "gptmesh-"+strings.Join(rooms, "-"), version); err != nil {
-		return nil, err
+	if h.tracing, err = telemetry.NewTracing(ctx, s.Traces, "gptmesh-"+strings.Join(h.rooms, "-"), version); err != nil {
+		return err
 	}
 	h.group.Add(lifecycle.Component{Name: "traces", Close: func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
@@ -94,18 +103,18 @@ func newHost(ctx context.Context, s *settings, rooms []string) (*host, error) {
 	h.limiter = ratelimit.New(s.RateLimits, nil)
 	if s.Database.URL == "" && h.keeps() {
 		if h.lock, err = datadir.Acquire(s.Data); err != nil {
-			return nil, err
+			return err
 		}
 		h.group.Add(lifecycle.Component{Name: "data directory", Close: h.lock.Release, Ready: func(context.Context) error { return roomIn(s.Data) }})
 		if h.journal, err = s.openJournal(); err != nil {
-			return nil, errors.Join(err, h.group.Abandon())
+			return err
 		}
 		h.group.Add(lifecycle.Component{Name: "journal", Close: h.journal.Close})
 		if err := h.countRecords(); err != nil {
-			return nil, errors.Join(err, h.group.Abandon())
+			return err
 		}
 	}
-	return h, h.chains()
+	return h.chains()
 }
 
 // leastRoomOnDisk is what a data folder must have left for a process to be ready:
@@ -137,8 +146,15 @@ func (h *host) chains() error {
 	if h.local, err = rpc.NewChain(h.policies, local...); err != nil {
 		return err
 	}
-	h.server, err = rpc.NewServer(rpc.ServerConfig{TLS: h.settings.TLS, DemandCertificate: h.authenticator.Open(), Chain: wire})
-	return err
+	if h.server, err = rpc.NewServer(rpc.ServerConfig{TLS: h.settings.TLS, DemandCertificate: h.authenticator.Open(), Chain: wire}); err != nil {
+		return err
+	}
+	// Who serves it stops it before; where nobody does it has workers all the same.
+	h.group.Add(lifecycle.Component{Name: "calls", Close: func() error {
+		h.server.Stop()
+		return nil
+	}})
+	return nil
 }
 
 func (h *host) runs(room string) bool { return slices.Contains(h.rooms, room) }
