@@ -97,7 +97,8 @@ func (r *run) guard(ctx context.Context) *conversationv1.GuardReport {
 			text += part.GetText() // one, as a rule
 		}
 		if strings.TrimSpace(text) != "" && len(req.GetTexts()) < 64 {
-			req.Texts = append(req.Texts, strings.ToValidUTF8(text[:min(len(text), maxScreenLen)], ""))
+			// A copy: the answer's text is not kept.
+			req.Texts = append(req.Texts, strings.Clone(strings.ToValidUTF8(text[:min(len(text), maxScreenLen)], "")))
 		}
 	}
 	if len(req.GetTexts()) == 0 {

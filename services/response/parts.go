@@ -44,6 +44,7 @@ type endParts struct {
 	heldEvents [6]*conversationv1.Event
 	endEvents  endEvents
 	heldData   *[]byte // what heldRaw's bytes lie in, where they are a copy
+	text       *[]byte // of answerTexts: what the answer's text lies in; nil for none
 
 	finished timestamppb.Timestamp
 	choice   responsev1.Choice
@@ -81,6 +82,10 @@ func (r *run) release() {
 	p := r.parts
 	if p.heldData != nil && cap(*p.heldData) <= maxLent {
 		logs.Put(p.heldData)
+	}
+	if p.text != nil && cap(*p.text) <= maxLent {
+		poison(*p.text)
+		answerTexts.Put(p.text)
 	}
 	r.parts, r.response, r.held = nil, nil, nil
 	p.release()

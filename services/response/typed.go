@@ -1,6 +1,8 @@
 package response
 
 import (
+	"sync"
+
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/response/internal/answerlog"
@@ -14,11 +16,14 @@ type typer struct {
 	decoder wire.StreamDecoder
 	decoded *wire.Decoded // nil where nobody decoded before
 	join    bool          // the pieces do not matter, only what they make together
+	room    *[]byte       // for a text of pieces that are joined; nil for none
 }
 
 // joiner is a decoder that can join pieces.
 type joiner interface {
 	Join()
+	// Lend makes the first text lie in *room.
+	Lend(room *[]byte)
 	// Texts decodes events that stand between before and after each, apart from their
 	// texts, as these came, one behind the other. It is false where they must be decoded
 	// one by one, behind the events that are returned.
@@ -97,6 +102,7 @@ func (t *typer) decode(raw *conversationv1.RawChunk, last bool) ([]*conversation
 		t.decoder = codec.NewStreamDecoder()
 		if d, ok := t.decoder.(joiner); ok && t.join {
 			d.Join()
+			d.Lend(t.room)
 		}
 	}
 	events, err := t.decoder.Decode(nil, raw.GetData())
@@ -117,6 +123,9 @@ func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.Ra
 	}
 	// What is held to be joined comes out at the end: one that broke off has none.
 	t := &typer{codec: r.s.deps.Codec, decoded: &r.decoded, join: whole}
+	if whole {
+		t.room = r.textRoom()
+	}
 	defer t.release()
 	var view answerlog.View
 	var failed error
@@ -155,6 +164,21 @@ func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.Ra
 		return err
 	}
 	return r.parts.assembler.Add(typed...)
+}
+
+// answerTexts are rooms for the texts of answers.
+var answerTexts = sync.Pool{New: func() any { return new([]byte) }}
+
+// textRoom is room for the answer's text, which lies in it until the run is released; nil
+// where it stays for longer, as in a session or in the cache.
+func (r *run) textRoom() *[]byte {
+	if r.ttl > 0 || r.req.GetSessionId() != "" {
+		return nil
+	}
+	if r.parts.text == nil {
+		r.parts.text = answerTexts.Get().(*[]byte)
+	}
+	return r.parts.text
 }
 
 // assembleDecoded makes the answer of what its body was decoded to. Of start,

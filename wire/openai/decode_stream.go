@@ -2,6 +2,7 @@ package openai
 
 import (
 	"sync"
+	"unsafe"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
@@ -27,7 +28,8 @@ type streamDecoder struct {
 
 	join bool           // see Join
 	of   *choiceDecoder // whose text is held
-	text *[]byte        // of texts: that of deltas that follow each other; nil for none
+	text *[]byte        // of texts, or lent: that of deltas that follow each other; nil for none
+	lent *[]byte        // see Lend; nil for none, and once a text that was given out lies in it
 	room []byte         // for a text that is unescaped
 	twin alike.Event    // the last event, where it held nothing but such a text
 	like alike.Texts    // of those that were like it
@@ -40,6 +42,10 @@ type streamDecoder struct {
 // and not its pieces. It must be called before Decode.
 func (d *streamDecoder) Join() { d.join = true }
 
+// Lend makes the first text that is given out lie in *room, which grows where it must: the
+// text is good until somebody else uses that. It must be called before Decode.
+func (d *streamDecoder) Lend(room *[]byte) { d.lent = room }
+
 // Release gives the decoder's memory to others: it must not be used any more. What it
 // gave out stays.
 func (d *streamDecoder) Release() {
@@ -51,7 +57,7 @@ func (d *streamDecoder) Release() {
 
 // drop lets go of the text that is held.
 func (d *streamDecoder) drop() {
-	if d.text != nil && cap(*d.text) <= maxText {
+	if d.text != nil && d.text != d.lent && cap(*d.text) <= maxText {
 		*d.text = (*d.text)[:0]
 		texts.Put(d.text)
 	}
@@ -66,6 +72,10 @@ const maxText = 256 << 10
 
 // held is the text that is held, to be added to.
 func (d *streamDecoder) held() *[]byte {
+	if d.text == nil && d.lent != nil {
+		*d.lent = (*d.lent)[:0]
+		d.text = d.lent
+	}
 	if d.text == nil {
 		d.text = texts.Get().(*[]byte)
 	}
@@ -74,12 +84,17 @@ func (d *streamDecoder) held() *[]byte {
 
 // joined appends the text that is held.
 func (d *streamDecoder) joined(dst []*conversationv1.Event) []*conversationv1.Event {
-	if d.text == nil {
+	if d.text == nil || len(*d.text) == 0 {
+		d.drop()
 		return dst
 	}
-	text := string(*d.text)
-	if d.drop(); text == "" {
-		return dst
+	var text string
+	if d.text == d.lent {
+		text = unsafe.String(unsafe.SliceData(*d.text), len(*d.text))
+		d.text, d.lent = nil, nil
+	} else {
+		text = string(*d.text)
+		d.drop()
 	}
 	return append(dst, &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{Choice: d.of.index, Text: text}}})
 }

@@ -14,9 +14,16 @@ import (
 
 // whole decodes a stream handed over line by line and assembles the answer.
 func whole(data []byte, join bool) (answer *wire.Answer, events []*conversationv1.Event, err error) {
+	return lent(data, join, nil)
+}
+
+// lent is whole with room for the first text.
+func lent(data []byte, join bool, room *[]byte) (answer *wire.Answer, events []*conversationv1.Event, err error) {
 	decoder := openai.Chat().NewStreamDecoder()
+	defer wire.Release(decoder)
 	if join {
 		decoder.(interface{ Join() }).Join()
+		decoder.(interface{ Lend(*[]byte) }).Lend(room)
 	}
 	for len(data) > 0 && err == nil {
 		piece := data
@@ -50,6 +57,12 @@ func FuzzJoin(f *testing.F) {
 		"data: {\"choices\":[{\"index\":1,\"delta\":{\"refusal\":\"no\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		apart, _, err := whole(data, false)
+		room := []byte("what was there before")
+		if answer, _, lentErr := lent(data, true, &room); (err == nil) != (lentErr == nil) {
+			t.Fatalf("apart %v, in memory that was lent %v", err, lentErr)
+		} else if diff := cmp.Diff(apart, answer, protocmp.Transform()); err == nil && diff != "" {
+			t.Fatalf("another answer in memory that was lent: %s", diff)
+		}
 		joined, _, joinedErr := whole(data, true)
 		if (err == nil) != (joinedErr == nil) {
 			t.Fatalf("apart %v, joined %v", err, joinedErr)
@@ -78,6 +91,34 @@ func BenchmarkStreamDecodeJoined(b *testing.B) {
 		if events, err = decoder.Decode(events[:0], []byte(contentEvent)); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestFirstTextIsLent(t *testing.T) {
+	t.Parallel()
+	stream := func(text string) []byte {
+		return []byte(`data: {"id":"1","choices":[{"index":0,"delta":{"content":"` + text + `"}}]}` + "\n\n" +
+			`data: {"choices":[{"index":1,"delta":{"content":"other"}}]}` + "\n\n" +
+			"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n")
+	}
+	texts := func(answer *wire.Answer) (all string) {
+		for _, choice := range answer.Choices {
+			for _, part := range choice.Message.GetParts() {
+				all += part.GetText() + ";"
+			}
+		}
+		return all
+	}
+	var room []byte
+	first, _, err := lent(stream("first"), true, &room)
+	if err != nil || texts(first) != "first;other;" || string(room) != "first" {
+		t.Fatalf("%q, %v, in the room %q", texts(first), err, room)
+	}
+	if second, _, err := lent(stream("again"), true, &room); err != nil || texts(second) != "again;other;" {
+		t.Fatalf("%q, %v", texts(second), err)
+	}
+	if got := texts(first); got != "again;other;" {
+		t.Errorf("%q: the first text was copied, or the second one is no copy", got)
 	}
 }
 
