@@ -31,6 +31,7 @@ type Store struct {
 
 	mu       sync.Mutex
 	reserved map[string]reservation // by id: rows that only this store can settle
+	used     progress
 }
 
 // claims knows of ids that no row can have.
@@ -40,6 +41,7 @@ type claims interface{ Claim(id string) bool }
 type reservation struct {
 	later    *sqlite.Later
 	kept     sqlite.Values
+	apart    bool // kept lies in memory of its size
 	instance string
 }
 
@@ -184,23 +186,6 @@ func (s *Store) take(id string) (reservation, bool) {
 	r, ok := s.reserved[id]
 	delete(s.reserved, id)
 	return r, ok
-}
-
-const checkpointSQL = `UPDATE attempts SET input_tokens = ?, output_tokens = ?, cost_nanos = ? WHERE id = ? AND state = 1`
-
-// Checkpoint implements store.Store. Of an attempt the last one counts, and none
-// once it is settled, so that they are held in the journal.
-func (s *Store) Checkpoint(ctx context.Context, progress []store.Progress) error {
-	statements, args := make([]sqlite.Stmt, len(progress)), make([]any, 0, 4*len(progress))
-	for i, p := range progress {
-		args = append(args, p.InputTokens, p.OutputTokens, p.CostNanos, p.ID)
-		statements[i] = sqlite.Stmt{Query: checkpointSQL, Args: args[len(args)-4 : len(args) : len(args)], Key: p.ID}
-	}
-	later, err := s.db.Later(ctx, statements...)
-	if err == nil {
-		err = later.Wait(ctx)
-	}
-	return wrap(err)
 }
 
 var dialect = store.Dialect{
