@@ -26,7 +26,7 @@ import (
 var ErrTooLarge = errors.New("answer log: limit of bytes reached")
 
 const (
-	leastSegment = 512
+	leastSegment = 128
 	firstSegment = 2 << 10
 	nextSegment  = 4 << 10
 	mostPacked   = 16 << 10 // of a segment that will be packed, and of an open run

@@ -7,7 +7,7 @@ import (
 
 // Segments of the usual sizes are used again: a turn's log is most of what it
 // would leave to the collector.
-const classes = 14 // leastSegment to 96 times as much, two for each doubling
+const classes = 18 // leastSegment to 384 times as much, two for each doubling
 
 var kept [classes]sync.Pool
 
