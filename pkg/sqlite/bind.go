@@ -18,7 +18,7 @@ type arena struct {
 
 const (
 	// minArena is what is asked for at first, maxArena the largest that is kept.
-	minArena, maxArena = 4 << 10, 1 << 20
+	minArena, maxArena = 4 << 10, 256 << 10
 )
 
 // begin makes room for size bytes and forgets those of before.
