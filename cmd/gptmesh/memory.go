@@ -30,8 +30,8 @@ const collectAt = 150
 const (
 	smallHeap            = 24 << 20
 	roomFor              = 500 * time.Millisecond
-	leastRoom, mostRoom  = 16 << 20, 64 << 20
-	collectLeast         = 20
+	leastRoom, mostRoom  = 12 << 20, 64 << 20
+	collectLeast         = 16
 	leastStep, stepLeast = 16 << 20, 8
 )
 

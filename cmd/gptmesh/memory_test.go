@@ -67,7 +67,7 @@ func TestGrowth(t *testing.T) {
 		{40 * mega, 20 * mega, 0, 0, 34},          // 20 MB to the edge
 		{80 * mega, 0, 64 * mega, 200 * mega, 40}, // what it takes in half a second
 		{80 * mega, 20 * mega, 1000 * mega, 200 * mega, 64},
-		{80 * mega, 0, mega, 200 * mega, 20},
+		{80 * mega, 0, mega, 200 * mega, collectLeast},
 		{4096 * mega, 0, 1000 * mega, 8192 * mega, collectLeast},
 		{80 * mega, 0, 1000 * mega, 110 * mega, 38},           // as large as it was
 		{80 * mega, 20 * mega, 1000 * mega, 84 * mega, 16},    // a step more
