@@ -146,7 +146,16 @@ func TestLostCommit(t *testing.T) {
 // refusingStore refuses the first rows that are begun or added.
 type refusingStore struct {
 	store.Store
-	writes atomic.Int32 // how many
+	writes atomic.Int32  // how many
+	looked chan struct{} // gets a signal when what was left is looked for
+}
+
+func (s *refusingStore) Pending(ctx context.Context, before time.Time, limit int) ([]store.Intent, error) {
+	select {
+	case s.looked <- struct{}{}:
+	default:
+	}
+	return s.Store.Pending(ctx, before, limit)
 }
 
 func (s *refusingStore) Begin(ctx context.Context, r *responsev1.Response, instance string) error {
@@ -168,24 +177,30 @@ func (s *refusingStore) Add(ctx context.Context, f store.Final, instance string)
 func TestUnsureEndOfAnother(t *testing.T) {
 	t.Parallel()
 	w := configure(t, t.TempDir()+"/response.db", newSessions(), func(c *Config) { c.RetryInterval = time.Hour })
-	refusing := &refusingStore{Store: w.Service.store}
+	refusing := &refusingStore{Store: w.Service.store, looked: make(chan struct{}, 1)}
 	refusing.writes.Store(1)
 	w.Service.store = refusing // before Start: nothing else uses it yet
 	if err := w.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	<-refusing.looked // else the first round could store the end
 	chunks, err := w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_1"})
 	equal(t, show(chunks)+reason(err), "STORE_UNAVAILABLE")
 
 	step := make(chan struct{})
 	w.model.plays(steps(step))
-	over := make(chan string)
+	over := make(chan string, 1)
 	go func() {
 		chunks, err := w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_1"})
 		over <- show(chunks) + reason(err)
 	}()
-	step <- struct{}{}
-	step <- struct{}{} // its first chunk has gone out: its row is there
+	for range 2 { // once the second is taken its first chunk has gone out: its row is there
+		select {
+		case step <- struct{}{}:
+		case got := <-over:
+			t.Fatal("it has ended:", got)
+		}
+	}
 	w.saveLeft()
 	equal(t, w.get("resp_1").GetState().String(), "STATE_RUNNING")
 	close(step)
