@@ -1,34 +1,13 @@
 package anthropic
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 	"testing"
 
-	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/wire/internal/alike"
-	"google.golang.org/protobuf/proto"
+	"github.com/gptmesh/gptmesh/wire/wiretest"
 )
-
-// decodePieces decodes data in pieces that end at a blank line, size bytes each at the
-// least.
-func decodePieces(d *streamDecoder, data []byte, size int) (found []*conversationv1.Event, err error) {
-	for len(data) > 0 && err == nil {
-		piece := data
-		if at := bytes.Index(data[min(size, len(data)):], []byte("\n\n")); at >= 0 {
-			piece = data[:min(size, len(data))+at+2]
-		}
-		data = data[len(piece):]
-		own := bytes.Clone(piece)
-		found, err = d.Decode(found, own)
-		clear(own) // the caller's again
-	}
-	if err == nil {
-		found, err = d.End(found)
-	}
-	return found, err
-}
 
 // FuzzDecodeAlike holds that events that are known by their likeness are understood as if
 // each were read.
@@ -53,15 +32,6 @@ func FuzzDecodeAlike(f *testing.F) {
 		if size < 0 || len(data) > 1<<16 {
 			return
 		}
-		found, err := decodePieces(new(streamDecoder), data, size)
-		want, wantErr := decodePieces(&streamDecoder{lessons: alike.MaxLessons}, data, size)
-		if (err == nil) != (wantErr == nil) || len(found) != len(want) {
-			t.Fatalf("%d events, %v; want %d, %v", len(found), err, len(want), wantErr)
-		}
-		for i := range found {
-			if !proto.Equal(found[i], want[i]) {
-				t.Fatalf("%v\n%v", found[i], want[i])
-			}
-		}
+		wiretest.DecodeAlike(t, new(streamDecoder), &streamDecoder{lessons: alike.MaxLessons}, data, size)
 	})
 }

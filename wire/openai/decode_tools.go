@@ -60,7 +60,7 @@ func decodeTool(e *jsonbody.Value) (*conversationv1.Tool, error) {
 	case err != nil:
 		return nil, err
 	case kind == texttool.WireType && custom != nil && custom.Kind == jsonscan.Object:
-		return decodeTextTool(e, custom)
+		return texttool.Decode(e, custom)
 	case kind != "function" && kind != "":
 		return &conversationv1.Tool{WireType: kind, ExtraJson: e.JSON()}, nil
 	case function == nil:
@@ -72,43 +72,6 @@ func decodeTool(e *jsonbody.Value) (*conversationv1.Tool, error) {
 	outer.AddInner("function", &inner)
 	tool.ExtraJson = outer.Object()
 	return tool, nil
-}
-
-// decodeTextTool decodes a custom tool e, which holds custom, with the function that
-// stands for it where nobody knows such tools.
-func decodeTextTool(e, custom *jsonbody.Value) (*conversationv1.Tool, error) {
-	tool := &conversationv1.Tool{WireType: texttool.WireType, ExtraJson: e.JSON()}
-	syntax, definition := "", ""
-	grammar := func(name string, m *jsonbody.Value) (err error) {
-		switch name {
-		case "syntax":
-			syntax, err = m.StringOrNull()
-		case "definition":
-			definition, err = m.StringOrNull()
-		}
-		return err
-	}
-	err := custom.Members(func(name string, m *jsonbody.Value) (err error) {
-		switch {
-		case name == "name":
-			tool.Name, err = m.String()
-		case name == "description":
-			tool.Description, err = m.StringOrNull()
-		case name == "format" && m.Kind == jsonscan.Object:
-			err = m.Members(func(name string, m *jsonbody.Value) error {
-				if name == "grammar" && m.Kind == jsonscan.Object {
-					return m.Members(grammar)
-				}
-				return nil
-			})
-		}
-		return err
-	})
-	if err == nil && tool.GetName() == "" {
-		err = jsonbody.Malformed(custom.Path()+".name", "is required")
-	}
-	tool.Description, tool.ParametersJson = texttool.Description(tool.GetDescription(), syntax, definition), texttool.Parameters
-	return tool, err
 }
 
 func decodeFunction(e *jsonbody.Value, tool *conversationv1.Tool, inner *jsonbody.Extra) error {

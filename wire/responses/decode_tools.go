@@ -49,7 +49,7 @@ func decodeTool(e *jsonbody.Value) (*conversationv1.Tool, error) {
 	case "":
 		return nil, jsonbody.Malformed(e.Path()+".type", "is required")
 	case texttool.WireType:
-		return decodeTextTool(e)
+		return texttool.Decode(e, e)
 	default:
 		return &conversationv1.Tool{WireType: kind, ExtraJson: e.JSON()}, nil
 	}
@@ -84,38 +84,6 @@ func decodeTool(e *jsonbody.Value) (*conversationv1.Tool, error) {
 		err = jsonbody.Malformed(e.Path()+".name", "is required")
 	}
 	tool.ExtraJson = extra.Object()
-	return tool, err
-}
-
-// decodeTextTool decodes a custom tool, with the function that stands for it
-// where nobody knows such tools.
-func decodeTextTool(e *jsonbody.Value) (*conversationv1.Tool, error) {
-	tool := &conversationv1.Tool{WireType: texttool.WireType, ParametersJson: texttool.Parameters, ExtraJson: e.JSON()}
-	syntax, definition := "", ""
-	format := func(name string, m *jsonbody.Value) (err error) {
-		switch name {
-		case "syntax":
-			syntax, err = m.StringOrNull()
-		case "definition":
-			definition, err = m.StringOrNull()
-		}
-		return err
-	}
-	err := e.Members(func(name string, m *jsonbody.Value) (err error) {
-		switch {
-		case name == "name":
-			tool.Name, err = m.String()
-		case name == "description":
-			tool.Description, err = m.StringOrNull()
-		case name == "format" && m.Kind == jsonscan.Object:
-			err = m.Members(format)
-		}
-		return err
-	})
-	if err == nil && tool.GetName() == "" {
-		err = jsonbody.Malformed(e.Path()+".name", "is required")
-	}
-	tool.Description = texttool.Description(tool.GetDescription(), syntax, definition)
 	return tool, err
 }
 

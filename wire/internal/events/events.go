@@ -6,34 +6,29 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 )
 
-// Text adds text to a choice.
-func Text(choice int32, text string) *conversationv1.Event {
-	e := &struct {
-		event conversationv1.Event
-		kind  conversationv1.Event_Text
-		delta conversationv1.TextDelta
-	}{}
+// text is an event that adds text: three objects, of which none outlives the others.
+type text struct {
+	event conversationv1.Event
+	kind  conversationv1.Event_Text
+	delta conversationv1.TextDelta
+}
+
+func (e *text) make(choice int32, text string) *conversationv1.Event {
 	e.delta.Choice, e.delta.Text = choice, text
 	e.kind.Text = &e.delta
 	e.event.Kind = &e.kind
 	return &e.event
 }
 
+// Text adds text to a choice.
+func Text(choice int32, added string) *conversationv1.Event { return new(text).make(choice, added) }
+
 // Texts appends events that add to a choice one behind the other: a text up to each of
 // ends, which are positions in it. They are made in one allocation.
-func Texts(dst []*conversationv1.Event, choice int32, text string, ends []int) []*conversationv1.Event {
-	list := make([]struct {
-		event conversationv1.Event
-		kind  conversationv1.Event_Text
-		delta conversationv1.TextDelta
-	}, len(ends))
-	start := 0
+func Texts(dst []*conversationv1.Event, choice int32, whole string, ends []int) []*conversationv1.Event {
+	list, start := make([]text, len(ends)), 0
 	for i, end := range ends {
-		e := &list[i]
-		e.delta.Choice, e.delta.Text = choice, text[start:end]
-		e.kind.Text = &e.delta
-		e.event.Kind = &e.kind
-		dst, start = append(dst, &e.event), end
+		dst, start = append(dst, list[i].make(choice, whole[start:end])), end
 	}
 	return dst
 }

@@ -16,7 +16,7 @@ import (
 // behindJournal opens the ledger in a folder.
 func behindJournal(t *testing.T, dir string) *Store {
 	t.Helper()
-	j, err := journal.Open(journal.Config{Dir: filepath.Join(dir, "journal"), NoSync: true})
+	j, err := journal.Open(journal.Config{Dir: filepath.Join(dir, "journal"), NoSync: true, Segment: 64 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,28 +28,7 @@ func (s *seen) Claim(id string) bool {
 func TestStoreBehindJournal(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Rig {
-		dir := t.TempDir()
-		j, err := journal.Open(journal.Config{Dir: filepath.Join(dir, "journal"), NoSync: true, Segment: 64 << 10})
-		if err != nil {
-			t.Fatal(err)
-		}
-		db, err := kit.Open(t.Context(), kit.Config{Path: filepath.Join(dir, "gpt.db"), Synchronous: kit.Off, Journal: j, Name: "gpt"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if db.Lost() > 0 {
-				t.Error("rows were lost")
-			}
-			db.Close()
-			j.Close()
-		})
-		if _, err := db.Migrate(t.Context(), Migrations()); err != nil {
-			t.Fatal(err)
-		}
-		s := New(db)
-		s.fresh = &seen{}
-		return storetest.Rig{Store: s}
+		return storetest.Rig{Store: behindJournal(t, t.TempDir())}
 	})
 }
 

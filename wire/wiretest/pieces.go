@@ -1,0 +1,48 @@
+package wiretest
+
+import (
+	"bytes"
+	"testing"
+
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/wire"
+	"google.golang.org/protobuf/proto"
+)
+
+// Pieces cuts a stream behind blank lines, into pieces of at least size bytes.
+func Pieces(data []byte, size int) (list [][]byte) {
+	for len(data) > 0 {
+		piece := data
+		if at := bytes.Index(data[min(size, len(data)):], []byte("\n\n")); at >= 0 {
+			piece = data[:min(size, len(data))+at+2]
+		}
+		list, data = append(list, piece), data[len(piece):]
+	}
+	return list
+}
+
+// DecodeAlike holds that two decoders of a wire understand a stream that comes in pieces
+// in the same way. The memory of a piece is changed as soon as it was decoded.
+func DecodeAlike(t *testing.T, got, want wire.StreamDecoder, data []byte, size int) {
+	t.Helper()
+	decode := func(d wire.StreamDecoder) (found []*conversationv1.Event, err error) {
+		for _, piece := range Pieces(data, size) {
+			own := bytes.Clone(piece)
+			found, err = d.Decode(found, own)
+			if clear(own); err != nil {
+				return found, err
+			}
+		}
+		return d.End(found)
+	}
+	found, err := decode(got)
+	others, otherErr := decode(want)
+	if (err == nil) != (otherErr == nil) || len(found) != len(others) {
+		t.Fatalf("%d events, %v; want %d, %v", len(found), err, len(others), otherErr)
+	}
+	for i := range found {
+		if !proto.Equal(found[i], others[i]) {
+			t.Fatalf("%v\n%v", found[i], others[i])
+		}
+	}
+}
