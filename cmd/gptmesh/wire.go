@@ -60,7 +60,8 @@ func wire(ctx context.Context, s *settings, h *host) error {
 	labels, err := room(h, "classifier", classifierv1.RemoteClassifierService, func() (roomService, classifierv1.ClassifierServiceCaller, error) {
 		sqlite, postgres := h.store("classifier")
 		svc, err := classifier.New(s.Classifier, classifier.Deps{
-			SQLite: sqlite, Postgres: postgres, GPT: models, Events: h.events.subscriber("classifier"),
+			SQLite: sqlite, Postgres: postgres, GPT: models,
+			Events: h.events.recorder("classifier"), Subscriber: h.events.subscriber("classifier"),
 			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
 		})
 		return svc, classifierv1.LocalClassifierService(svc, h.local), err

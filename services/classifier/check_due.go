@@ -7,16 +7,34 @@ import (
 
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/services/classifier/internal/store"
 )
 
-// check trains the first head that is due by count, by schedule or by what
-// feedback says of its predictions. There is one training at a time: another
-// head waits for the next look.
+// check deletes what is more than is kept of a head, and trains one that is due.
 func (l *Learning) check(ctx context.Context) error {
 	counts, err := l.store.Counts(ctx)
 	if err != nil {
 		return err
 	}
+	for _, c := range counts {
+		if c.Samples > int64(l.cfg.MaxSamples) {
+			if _, err := l.store.TrimSamples(ctx, c.Head, l.cfg.MaxSamples); err != nil {
+				return err
+			}
+		}
+		if c.Feedback > int64(l.cfg.MaxSamples) {
+			if _, err := l.store.TrimFeedback(ctx, c.Head, l.cfg.MaxSamples); err != nil {
+				return err
+			}
+		}
+	}
+	return l.trainDue(ctx, counts)
+}
+
+// trainDue trains the first head that is due by count, by schedule or by what
+// feedback says of its predictions. There is one training at a time: another
+// head waits for the next look.
+func (l *Learning) trainDue(ctx context.Context, counts []store.HeadCount) error {
 	for _, c := range counts {
 		last, err := l.store.LastTraining(ctx, c.Head)
 		if err != nil {

@@ -45,7 +45,7 @@ type LearningConfig struct {
 	// MinSamples is how many samples a head needs, where a call says nothing
 	// else: 100 to 100,000.
 	MinSamples int `yaml:"min_samples"`
-	// MaxSamples is how many are kept of a head, the newest.
+	// MaxSamples is how many are kept of a head, the newest; of feedback as many.
 	MaxSamples int `yaml:"max_samples"`
 	// MaxBytes bounds the texts that one training works from, the newest.
 	MaxBytes int `yaml:"max_bytes"`
@@ -68,7 +68,8 @@ type LearningConfig struct {
 	// CanaryPercent makes a version of these trainings the canary for so many of
 	// a hundred keys; 0 makes it active.
 	CanaryPercent int `yaml:"canary_percent"`
-	// CheckInterval is the pause between looks whether a head is due.
+	// CheckInterval is the pause between looks whether a head is due, or has more
+	// than is kept.
 	CheckInterval time.Duration `yaml:"check_interval"`
 	// RefreshInterval is how long another process may go on with a version that
 	// was replaced. PostgreSQL only.

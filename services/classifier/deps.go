@@ -19,8 +19,10 @@ type Deps struct {
 	// LearningService is not served.
 	SQLite   *sqlite.DB
 	Postgres *postgres.DB
-	// Events brings completed tasks. Nil means that none come.
-	Events events.Subscriber
+	// Events makes the records of what is told. Nil tells nothing.
+	Events *events.Recorder
+	// Subscriber brings completed tasks. Nil means that none come.
+	Subscriber events.Subscriber
 	// GPT calls the language model of the last tier. Required where one is
 	// configured.
 	GPT gptv1.GPTServiceCaller

@@ -10,8 +10,10 @@ import (
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/ids"
+	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/gptmesh/gptmesh/services/classifier/internal/store"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -40,7 +42,7 @@ func (l *Learning) RecordFeedback(ctx context.Context, req *classifierv1.RecordF
 		}}
 		f.SampleId = sample.GetId()
 	}
-	err = l.store.AddFeedback(ctx, f, sample)
+	err = l.store.AddFeedback(outbox.With(ctx, l.received(ctx, f)), f, sample)
 	if errors.Is(err, store.ErrExists) {
 		return l.again(ctx, f)
 	}
@@ -52,6 +54,20 @@ func (l *Learning) RecordFeedback(ctx context.Context, req *classifierv1.RecordF
 		l.metrics.samples.WithLabelValues(headName(f.GetHead()), "feedback").Inc()
 	}
 	return &classifierv1.RecordFeedbackResponse{Feedback: f}, nil
+}
+
+// received is the record of what is told of feedback.
+func (l *Learning) received(ctx context.Context, f *classifierv1.Feedback) []byte {
+	key := f.GetRequestId()
+	if key == "" {
+		key = f.GetId()
+	}
+	return l.events.Record(ctx, events.Draft{
+		Type: "classifier.feedback_received", Owner: f.GetOwner(), Key: key, Time: f.GetCreateTime().AsTime(),
+		Payload: &classifierv1.FeedbackReceived{
+			FeedbackId: f.GetId(), Head: f.GetHead(), Label: f.GetLabel(), Predicted: f.GetPredicted(), Source: "user",
+		},
+	})
 }
 
 // again answers feedback whose id is taken: with what is stored where that says

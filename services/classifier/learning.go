@@ -22,14 +22,17 @@ type Learning struct {
 	cfg     LearningConfig
 	heads   *heads
 	store   *store.Store
-	shared  bool // other processes use the store too
-	events  events.Subscriber
+	shared  bool              // other processes use the store too
+	events  *events.Recorder  // nil tells nothing
+	tasks   events.Subscriber // nil where none come
 	clock   func() time.Time
 	log     *slog.Logger
 	metrics *learningMetrics
 
 	reloading sync.Mutex // one reload at a time
 	revision  int64      // of the lineup that answers; guarded by reloading
+
+	begins chan struct{} // held by the call that reads what a training works from
 
 	mu       sync.Mutex
 	training *training // the run of this process, nil without
@@ -45,7 +48,10 @@ var _ classifierv1.LearningServiceServer = (*Learning)(nil)
 // newLearning makes the half of the room that learns; nil where there is no
 // store.
 func newLearning(cfg LearningConfig, deps Deps, h *heads, clock func() time.Time, log *slog.Logger) (*Learning, error) {
-	l := &Learning{cfg: cfg, heads: h, events: deps.Events, clock: clock, log: log}
+	l := &Learning{
+		cfg: cfg, heads: h, events: deps.Events, tasks: deps.Subscriber, clock: clock, log: log,
+		begins: make(chan struct{}, 1),
+	}
 	switch {
 	case deps.SQLite != nil && deps.Postgres != nil:
 		return nil, errors.New("classifier: at most one of the stores SQLite and Postgres may be given")
@@ -72,10 +78,8 @@ func (l *Learning) start(ctx context.Context) error {
 	if l.shared {
 		l.work.Go(func() { l.every(l.cfg.RefreshInterval, "refresh", l.refresh) })
 	}
-	if l.cfg.NewSamples > 0 || l.cfg.Every > 0 || l.cfg.MinPrecision > 0 {
-		l.work.Go(func() { l.every(l.cfg.CheckInterval, "check", l.check) })
-	}
-	if l.events != nil && l.cfg.TaskEvents {
+	l.work.Go(func() { l.every(l.cfg.CheckInterval, "check", l.check) })
+	if l.tasks != nil && l.cfg.TaskEvents {
 		l.work.Go(l.consume)
 	}
 	return nil

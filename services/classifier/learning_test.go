@@ -368,7 +368,7 @@ func TestCompletedTask(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, store func(*classifier.Deps)) {
 		b := &bus{ready: make(chan struct{})}
-		room := enrol(t, store, func(_ *classifier.Config, d *classifier.Deps) { d.Events = b })
+		room := enrol(t, store, func(_ *classifier.Config, d *classifier.Deps) { d.Subscriber = b })
 		<-b.ready
 		same(t, b.subject, "orchestration.task_completed")
 		event := func(id string, task *orchestrationv1.TaskCompleted) *events.Event {

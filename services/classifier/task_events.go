@@ -24,7 +24,7 @@ const (
 
 // consume makes samples of completed tasks until the room closes.
 func (l *Learning) consume() {
-	err := l.events.Subscribe(l.life, events.Subscription{
+	err := l.tasks.Subscribe(l.life, events.Subscription{
 		Group: taskGroup, Subjects: []string{taskCompleted}, Start: events.Start{Earliest: true},
 	}, l.learnFrom)
 	if err != nil && l.life.Err() == nil {

@@ -53,10 +53,22 @@ var (
 )
 
 // begin starts a run that lives until its end or the room's. What it works from
-// is read before it returns, so that too few samples are the caller's error.
+// is read before it returns, so that too few samples are the caller's error; one
+// call reads at a time, and none while a run of this process has what it read.
 func (l *Learning) begin(ctx context.Context, o order) (*classifierv1.Training, error) {
+	select {
+	case l.begins <- struct{}{}:
+		defer func() { <-l.begins }()
+	case <-l.life.Done():
+		return nil, shuttingDown()
+	case <-ctx.Done():
+		return nil, fault.From(ctx.Err())
+	}
 	if l.life.Err() != nil {
 		return nil, shuttingDown()
+	}
+	if id := l.runs(ctx); id != "" {
+		return nil, trainingRuns(id)
 	}
 	rows, err := l.rows(ctx, o.head)
 	if err != nil {
@@ -94,6 +106,21 @@ func (l *Learning) begin(ctx context.Context, o order) (*classifierv1.Training, 
 		l.run(life, t)
 	})
 	return row, nil
+}
+
+// runs is the id of a run of this process, as the store knows it; empty without.
+func (l *Learning) runs(ctx context.Context) string {
+	l.mu.Lock()
+	own := l.training
+	l.mu.Unlock()
+	if own == nil {
+		return ""
+	}
+	id := own.row.GetId()
+	if row, err := l.store.Training(ctx, id); err != nil || row.GetState() != classifierv1.Training_STATE_RUNNING {
+		return ""
+	}
+	return id
 }
 
 // rows reads the newest samples of a head, up to the configured bounds.
@@ -196,9 +223,6 @@ func (t *training) say(message string) { t.message.Store(&message) }
 // make trains a version, compares it with the active one on the rows that were
 // kept out, and activates it where it is not worse.
 func (l *Learning) make(ctx context.Context, t *training) error {
-	if _, err := l.store.Trim(ctx, t.head, l.cfg.MaxSamples); err != nil {
-		return err
-	}
 	train, kept := split(t.rows, l.cfg.Holdout, t.seed)
 	t.rows = nil
 	if len(kept) == 0 || len(train) == 0 {

@@ -162,12 +162,24 @@ func (s *Store) CountSince(ctx context.Context, head string, since time.Time) (n
 	return n, s.db.Known(err)
 }
 
-// Trim deletes all samples of a head but the newest keep, and returns how many
-// it deleted.
-func (s *Store) Trim(ctx context.Context, head string, keep int) (n int64, err error) {
+// TrimSamples deletes all samples of a head but the newest keep, and returns how
+// many it deleted.
+func (s *Store) TrimSamples(ctx context.Context, head string, keep int) (n int64, err error) {
+	return s.trim(ctx, `delete from training_samples where head = ? and (create_micros, id) <=
+		(select create_micros, id from training_samples where head = ? order by create_micros desc, id desc limit 1 offset ?)`, head, keep)
+}
+
+// TrimFeedback deletes all feedback of a head but the newest keep, and returns
+// how many it deleted. Samples that were made of it stay.
+func (s *Store) TrimFeedback(ctx context.Context, head string, keep int) (n int64, err error) {
+	return s.trim(ctx, `delete from classification_feedback where head = ? and (create_micros, owner, id) <=
+		(select create_micros, owner, id from classification_feedback where head = ? order by create_micros desc, owner desc, id desc limit 1 offset ?)`,
+		head, keep)
+}
+
+func (s *Store) trim(ctx context.Context, query, head string, keep int) (n int64, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
-		n, err = tx.Exec(ctx, `delete from training_samples where head = ? and id not in
-			(select id from training_samples where head = ? order by create_micros desc, id desc limit ?)`, head, head, int64(keep))
+		n, err = tx.Exec(ctx, query, head, head, int64(keep))
 		return err
 	})
 	return n, err

@@ -21,8 +21,9 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ClassificationMade is the payload of "classifier.classification_made". No room
-// tells it yet.
+// ClassificationMade is the payload of "classifier.classification_made". Nobody
+// tells it: a classification is answered and not kept, so there is no commit to
+// tell it with.
 type ClassificationMade struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// classification_id names it, for feedback. Empty where none was kept.
@@ -133,7 +134,9 @@ func (x *ClassificationMade) GetText() string {
 }
 
 // FeedbackReceived is the payload of "classifier.feedback_received": somebody
-// said what a classification should have been. No room tells it yet.
+// said of a classification what it should have been, or whether it was right. The
+// classifier room tells it with the commit of the feedback, once for each. Its
+// key is the request that it is about, or else the feedback.
 type FeedbackReceived struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// feedback_id names the feedback.
@@ -142,11 +145,12 @@ type FeedbackReceived struct {
 	ClassificationId string `protobuf:"bytes,2,opt,name=classification_id,json=classificationId,proto3" json:"classification_id,omitempty"`
 	// head is the head that it is about.
 	Head string `protobuf:"bytes,3,opt,name=head,proto3" json:"head,omitempty"`
-	// label is what was said to be right.
+	// label is what was said to be right. Empty where predicted was only said to be
+	// wrong.
 	Label string `protobuf:"bytes,4,opt,name=label,proto3" json:"label,omitempty"`
 	// predicted is what the classifier had said. Empty where that is not known.
 	Predicted string `protobuf:"bytes,5,opt,name=predicted,proto3" json:"predicted,omitempty"`
-	// source is where it came from: "user", "task", "llm" ….
+	// source is where it came from: "user" for what RecordFeedback was given.
 	Source        string `protobuf:"bytes,6,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -15,7 +15,8 @@ type LearningServiceCaller interface {
 	// RecordFeedback keeps what somebody says of a label. Where it names the right
 	// label, or confirms the predicted one, it becomes one training sample of the
 	// head; the next model learns from it. The same feedback_id again returns what
-	// was stored; with other content it is ALREADY_EXISTS.
+	// was stored; with other content it is ALREADY_EXISTS. The newest of a head are
+	// kept, as many as samples (classifier.learning.max_samples).
 	RecordFeedback(ctx context.Context, req *RecordFeedbackRequest) (*RecordFeedbackResponse, error)
 	// ListTrainingSamples lists the caller's samples, newest first.
 	ListTrainingSamples(ctx context.Context, req *ListTrainingSamplesRequest) (*ListTrainingSamplesResponse, error)

@@ -5,6 +5,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -26,7 +27,7 @@ type Open func(t testing.TB) (s *store.Store, reopen func() *store.Store)
 // Run runs every test.
 func Run(t *testing.T, open Open) {
 	for name, test := range map[string]func(*testing.T, Open){
-		"Feedback": feedback, "Samples": samples, "Trim": trim, "OneSource": oneSource,
+		"Feedback": feedback, "Samples": samples, "TrimSamples": trimSamples, "TrimFeedback": trimFeedback, "OneSource": oneSource,
 		"Versions": versions, "Activate": activate, "Canary": canary, "Rollback": rollback, "OneActive": oneActive,
 		"Trainings": trainings, "DeadTraining": deadTraining, "OneTraining": oneTraining, "Reopen": reopened,
 	} {
@@ -137,20 +138,43 @@ func samples(t *testing.T, open Open) {
 	})
 }
 
-func trim(t *testing.T, open Open) {
+func trimSamples(t *testing.T, open Open) {
 	s, _ := open(t)
 	ctx := t.Context()
 	for n := range 6 {
 		must[int](t)(s.AddSamples(ctx, []*store.Sample{sample(n, "h", fmt.Sprint(n)), sample(n+10, "i", fmt.Sprint(n))}))
 	}
-	same(t, must[int64](t)(s.Trim(ctx, "h", 2)), int64(4))
-	same(t, must[int64](t)(s.Trim(ctx, "h", 2)), int64(0))
+	same(t, must[int64](t)(s.TrimSamples(ctx, "h", 2)), int64(4))
+	same(t, must[int64](t)(s.TrimSamples(ctx, "h", 2)), int64(0))
 	var kept []string
 	for _, got := range must[[]*store.Sample](t)(s.Samples(ctx, store.SampleQuery{Head: "h", Limit: 10})) {
 		kept = append(kept, got.GetSourceId())
 	}
 	same(t, kept, []string{"5", "4"})
 	same(t, len(must[[]*store.Sample](t)(s.Samples(ctx, store.SampleQuery{Head: "i", Limit: 10}))), 6)
+}
+
+func trimFeedback(t *testing.T, open Open) {
+	s, _ := open(t)
+	ctx := t.Context()
+	for n, place := range []string{"o 1", "o 2", "p 0", "p 2"} { // the last three at one time
+		owner, id, _ := strings.Cut(place, " ")
+		for _, head := range []string{"h", "i"} {
+			ok(t, s.AddFeedback(ctx, &classifierv1.Feedback{
+				Id: head + id, Owner: owner, Head: head, Text: "x", Label: "a", CreateTime: at(min(n, 1)),
+			}, sample(n, head, head+place)))
+		}
+	}
+	same(t, must[int64](t)(s.TrimFeedback(ctx, "h", 4)), int64(0))
+	same(t, must[int64](t)(s.TrimFeedback(ctx, "h", 2)), int64(2))
+	same(t, must[int64](t)(s.TrimFeedback(ctx, "h", 2)), int64(0))
+	for place, want := range map[string]error{"o h1": store.ErrNotFound, "o h2": store.ErrNotFound, "p h0": nil, "p h2": nil, "o i1": nil} {
+		owner, id, _ := strings.Cut(place, " ")
+		_, err := s.Feedback(ctx, owner, id)
+		same(t, err, want)
+	}
+	counts := must[[]store.HeadCount](t)(s.Counts(ctx))
+	same(t, []int64{counts[0].Feedback, counts[0].Samples, counts[1].Feedback}, []int64{2, 4, 4})
 }
 
 // Many that bring the same source at once store it once.
