@@ -69,14 +69,17 @@ type EventServiceClient interface {
 	// Replay delivers events of the log once more: to a consumer, which is moved
 	// back to the start, or as copies under another type.
 	Replay(ctx context.Context, in *ReplayRequest, opts ...grpc.CallOption) (*ReplayResponse, error)
-	// ListDeadLetters lists dead letters, the oldest first. Where rooms subscribe
-	// to another broker than the log, those of their groups come after those of
-	// clients' consumers.
+	// ListDeadLetters lists dead letters, the oldest first: those of the caller's
+	// own events, whichever consumer or room gave them up; a room is shown all.
+	// Where rooms subscribe to another broker than the log, those of their groups
+	// come after those of clients' consumers.
 	ListDeadLetters(ctx context.Context, in *ListDeadLettersRequest, opts ...grpc.CallOption) (*ListDeadLettersResponse, error)
 	// RequeueDeadLetters delivers dead letters to their consumers again, and
-	// takes them off the list. Those not there are passed over.
+	// takes them off the list. Those not there, or not of the caller's own events,
+	// are passed over.
 	RequeueDeadLetters(ctx context.Context, in *RequeueDeadLettersRequest, opts ...grpc.CallOption) (*RequeueDeadLettersResponse, error)
-	// DiscardDeadLetters removes dead letters for good.
+	// DiscardDeadLetters removes dead letters for good. Those not there, or not of
+	// the caller's own events, are passed over.
 	DiscardDeadLetters(ctx context.Context, in *DiscardDeadLettersRequest, opts ...grpc.CallOption) (*DiscardDeadLettersResponse, error)
 }
 
@@ -235,14 +238,17 @@ type EventServiceServer interface {
 	// Replay delivers events of the log once more: to a consumer, which is moved
 	// back to the start, or as copies under another type.
 	Replay(context.Context, *ReplayRequest) (*ReplayResponse, error)
-	// ListDeadLetters lists dead letters, the oldest first. Where rooms subscribe
-	// to another broker than the log, those of their groups come after those of
-	// clients' consumers.
+	// ListDeadLetters lists dead letters, the oldest first: those of the caller's
+	// own events, whichever consumer or room gave them up; a room is shown all.
+	// Where rooms subscribe to another broker than the log, those of their groups
+	// come after those of clients' consumers.
 	ListDeadLetters(context.Context, *ListDeadLettersRequest) (*ListDeadLettersResponse, error)
 	// RequeueDeadLetters delivers dead letters to their consumers again, and
-	// takes them off the list. Those not there are passed over.
+	// takes them off the list. Those not there, or not of the caller's own events,
+	// are passed over.
 	RequeueDeadLetters(context.Context, *RequeueDeadLettersRequest) (*RequeueDeadLettersResponse, error)
-	// DiscardDeadLetters removes dead letters for good.
+	// DiscardDeadLetters removes dead letters for good. Those not there, or not of
+	// the caller's own events, are passed over.
 	DiscardDeadLetters(context.Context, *DiscardDeadLettersRequest) (*DiscardDeadLettersResponse, error)
 	mustEmbedUnimplementedEventServiceServer()
 }

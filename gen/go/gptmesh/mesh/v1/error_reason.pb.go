@@ -25,7 +25,9 @@ const (
 // mesh carries a google.rpc.ErrorInfo whose domain is "gptmesh" and whose
 // reason is the name of one of these values without the prefix ERROR_REASON_;
 // clients switch on the reason, never on the text. The examples show the
-// ErrorInfo in JSON; metadata keys named in them are always present.
+// ErrorInfo in JSON. The metadata keys named in them are there, except where the
+// status came without an ErrorInfo (from gRPC itself, or a proxy between two
+// rooms): its reason is read off its code, and nothing else is known.
 type ErrorReason int32
 
 const (
