@@ -132,7 +132,10 @@ func roomIn(folder string) error {
 
 // chains makes what calls pass through on a wire, and in this process.
 func (h *host) chains() error {
-	metrics := rpc.NewCallMetrics(h.registry)
+	metrics, err := rpc.NewCallMetrics(h.registry)
+	if err != nil {
+		return err
+	}
 	wire, err := rpc.NewChain(h.policies, rpc.Wire{
 		Logger: h.logger, Metrics: metrics, Tracer: h.tracing.Tracer, Authenticator: h.authenticator, Limiter: h.limiter, Validator: h.validator,
 	}.Interceptor())

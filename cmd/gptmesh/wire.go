@@ -89,7 +89,8 @@ func wire(ctx context.Context, s *settings, h *host) error {
 	requests, err := room(h, "request", remoteRequests, func() (roomService, requestv1.RequestServiceCaller, error) {
 		sqlite, postgres := h.store("request")
 		svc, err := request.New(s.Request, request.Deps{
-			SQLite: sqlite, Postgres: postgres, Response: answers, ResponseApart: !h.runs("response"), Session: sessions, Classifier: labels, ClassifierHere: h.runs("classifier"), GPT: models,
+			SQLite: sqlite, Postgres: postgres, Response: answers, ResponseApart: !h.runs("response"), Session: sessions, GPT: models,
+			Classifier: labels, ClassifierHere: h.runs("classifier"),
 			Events: h.events.recorder("request"), Subscriber: h.events.subscriber("request"),
 			Logger: h.logger, Metrics: h.registry, Instance: h.instance,
 		})
@@ -104,7 +105,8 @@ func wire(ctx context.Context, s *settings, h *host) error {
 	}
 	return h.listen(func() (*edge.Edge, error) {
 		return gateway.New(s.Gateway, gateway.Deps{
-			Request: requests, Response: answers, Session: sessions, GPT: models, Routing: routing, GRPC: h.server, Auth: h.authenticator, Limiter: h.limiter, Ready: h.roomsReady, Build: version,
+			Request: requests, Response: answers, Session: sessions, GPT: models, Routing: routing,
+			GRPC: h.server, Auth: h.authenticator, Limiter: h.limiter, Ready: h.roomsReady, Build: version,
 			REST: rest.Deps{
 				Session: h.rest, Request: h.rest, Response: h.rest, GPT: h.rest, Classifier: h.rest, Event: h.rest, OpenAPI: gen.OpenAPI,
 			},

@@ -67,9 +67,13 @@ func BenchmarkWireChain(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
+			metrics, err := NewCallMetrics(prometheus.NewRegistry())
+			if err != nil {
+				b.Fatal(err)
+			}
 			logger := slog.New(slog.DiscardHandler)
 			chain, err := NewChain(policies, Wire{
-				Logger: logger, Metrics: NewCallMetrics(prometheus.NewRegistry()), Authenticator: known,
+				Logger: logger, Metrics: metrics, Authenticator: known,
 				Limiter: ratelimit.New(ratelimit.Config{API: 1 << 40, Window: 1 << 40}, nil), Validator: validator,
 			}.Interceptor())
 			if err != nil {

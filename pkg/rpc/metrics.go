@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"fmt"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,8 +17,9 @@ type CallMetrics struct {
 	wire, local sync.Map // of *Method to *methodMetrics: looked up once per method, not per call
 }
 
-// NewCallMetrics registers the metrics.
-func NewCallMetrics(registry prometheus.Registerer) *CallMetrics {
+// NewCallMetrics registers the metrics. It fails where the registry has others of
+// their names.
+func NewCallMetrics(registry prometheus.Registerer) (*CallMetrics, error) {
 	m := &CallMetrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gptmesh_calls_total", Help: "Calls of rooms, by transport, method and code.",
@@ -30,8 +32,12 @@ func NewCallMetrics(registry prometheus.Registerer) *CallMetrics {
 			Name: "gptmesh_calls_running", Help: "Calls of rooms under way.",
 		}, []string{"transport", "method"}),
 	}
-	registry.MustRegister(m.calls, m.duration, m.running)
-	return m
+	for _, c := range []prometheus.Collector{m.calls, m.duration, m.running} {
+		if err := registry.Register(c); err != nil {
+			return nil, fmt.Errorf("rpc: metrics: %w", err)
+		}
+	}
+	return m, nil
 }
 
 // of are a method's metrics over one transport: "wire" or "local".
