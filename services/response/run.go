@@ -228,6 +228,11 @@ func (r *run) pass(ctx context.Context, events []*conversationv1.Event, raw *con
 				return err
 			}
 			events, raw = nil, rest
+		} else if raw == nil && len(events) > textsAtOnce && answerlog.Texts(events[1:]) == len(events)-1 { // behind started
+			if err := r.add(events[:1], nil, true); err != nil {
+				return err
+			}
+			events = events[1:]
 		}
 	}
 	return r.add(events, raw, false)
@@ -236,6 +241,10 @@ func (r *run) pass(ctx context.Context, events []*conversationv1.Event, raw *con
 // atOnce is how long the first chunk of an answer is, at least, that is split where its
 // events become alike: so the log keeps their texts alone.
 const atOnce = 2 << 10
+
+// textsAtOnce is how many deltas of text have to stand behind the start in an answer's first
+// chunk, at least, for the same in a typed one.
+const textsAtOnce = 8
 
 // split makes two of the raw half of an answer's first chunk; nil where it stays one.
 func (r *run) split(events []*conversationv1.Event, raw *conversationv1.RawChunk) (first, rest *conversationv1.RawChunk) {

@@ -120,7 +120,7 @@ func (r *run) frame(f *finishing) error {
 			return nil
 		}
 	}
-	if r.raw && r.ttl == 0 {
+	if r.ttl == 0 {
 		room := runLogs.Get().(*[]byte)
 		var err error
 		if f.end, f.runs, err = r.log.End(store.Runs((*room)[:0]), f.terminal); err != nil {
@@ -128,6 +128,7 @@ func (r *run) frame(f *finishing) error {
 		}
 		if f.runs {
 			f.final.Texts, f.final.TextsEnd = f.end.Texts, f.end.TextsEnd
+			f.final.Verbatim = f.end.Verbatim
 			if f.final.Stored = f.end.Runs; len(f.end.Runs) <= maxRuns {
 				*room, r.runs, f.final.Borrowed = f.end.Runs, room, true
 			}

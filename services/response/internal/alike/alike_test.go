@@ -26,6 +26,7 @@ func FuzzAlike(f *testing.F) {
 	packed, _ := Append(nil, chunks(f, 3))
 	f.Add(packed)
 	f.Add(textRunOf(f, 3))
+	f.Add([]byte("\x00\x00\x24\x00\x00\x02\x02\x00\x04\x0a\x05\x02\x05Hello, world"))
 	f.Add([]byte("data: a\n\n\n\ndata: a\n\nrest"))
 	f.Fuzz(func(t *testing.T, frames []byte) {
 		_, _ = Parse(nil, frames)

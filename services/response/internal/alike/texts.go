@@ -11,6 +11,10 @@ import (
 // the length of sizes, and these; and the texts, one behind the other. Each event is the
 // shape with its text in the split. Of each chunk sizes hold twice the length of its only
 // text, or twice the number of its events and one, and the length of each text.
+//
+// Where the shape is empty, the chunks are typed ones of deltas that add text and nothing
+// else: the kind of delta stands in the place of the wire, the choice in that of the form, and
+// the texts are no strings of JSON but what these say.
 
 // Chunk is one of nothing but a sequence number and a provider's events as they came.
 type Chunk struct {
@@ -22,6 +26,8 @@ const (
 	maxShape   = 4 << 10
 	maxLessons = 16 // how often a shape is looked for
 	textsRoom  = 48 // takes what stands before a run's shape and sizes
+
+	maxSequence = 1 << 62 // of a chunk
 
 	// Room for texts: the first piece, and all others. They are not moved when there are more.
 	firstTexts, moreTexts = 512, 1 << 10
@@ -36,6 +42,7 @@ type Texts struct {
 	split              int
 	first, wire, form  uint64
 	chunks, size       int
+	typed              bool // the chunks are: wire is the kind of delta then, and form the choice
 
 	last    []byte // the last event, while the shape is not known
 	lessons int
@@ -50,8 +57,8 @@ func (t *Texts) Size() int { return t.size }
 // Add adds a chunk; false where it is of another shape or does not follow. grow makes
 // room for so many bytes more.
 func (t *Texts) Add(c Chunk, grow func([]byte, int) []byte) bool {
-	if len(t.shape) == 0 || c.Count == 0 || len(c.Data) == 0 || c.Wire >= 0x80 || c.Form >= 0x80 ||
-		t.chunks > 0 && (c.Sequence != t.first+uint64(t.chunks) || c.Wire != t.wire || c.Form != t.form) {
+	if len(t.shape) == 0 || c.Sequence > maxSequence || c.Count == 0 || len(c.Data) == 0 || c.Wire >= 0x80 || c.Form >= 0x80 ||
+		t.chunks > 0 && (t.typed || c.Sequence != t.first+uint64(t.chunks) || c.Wire != t.wire || c.Form != t.form) {
 		return false
 	}
 	before, after := t.shape[:t.split], t.shape[t.split:]
@@ -90,7 +97,7 @@ func (t *Texts) Add(c Chunk, grow func([]byte, int) []byte) bool {
 		return false
 	}
 	if t.chunks == 0 {
-		t.first, t.wire, t.form = c.Sequence, c.Wire, c.Form
+		t.first, t.wire, t.form, t.typed = c.Sequence, c.Wire, c.Form, false
 	}
 	head, entry := frameSizes(c.Sequence, c.Wire, c.Form, c.Count, uint64(len(c.Data)))
 	t.sizes, t.text, t.chunks, t.size = sizes, text, t.chunks+1, t.size+head+entry
@@ -186,9 +193,10 @@ func (t *Texts) PackedSize() int {
 // AppendRun appends the chunks as a run that Parse reads, whose length is RunSize and
 // whose end are the texts.
 func (t *Texts) AppendRun(dst []byte) []byte {
+	r := t.run()
 	dst = binary.AppendUvarint(append(dst, 0, 0), uint64(t.size))
-	dst = binary.AppendUvarint(dst, uint64(len(t.shape)))
-	dst = append(binary.AppendUvarint(dst, uint64(t.split)), t.shape...)
+	dst = binary.AppendUvarint(dst, uint64(len(r.shape)))
+	dst = append(binary.AppendUvarint(dst, uint64(r.split)), r.shape...)
 	dst = append(binary.AppendUvarint(dst, t.first), byte(t.wire), byte(t.form))
 	dst = append(binary.AppendUvarint(dst, uint64(len(t.sizes))), t.sizes...)
 	return t.appendTexts(dst)
@@ -196,7 +204,8 @@ func (t *Texts) AppendRun(dst []byte) []byte {
 
 // RunSize is the length of what AppendRun appends.
 func (t *Texts) RunSize() int {
-	return 2 + varint(uint64(t.size)) + varint(uint64(len(t.shape))) + varint(uint64(t.split)) + len(t.shape) +
+	r := t.run()
+	return 2 + varint(uint64(t.size)) + varint(uint64(len(r.shape))) + varint(uint64(r.split)) + len(r.shape) +
 		varint(t.first) + 2 + varint(uint64(len(t.sizes))) + len(t.sizes) + t.TextsSize()
 }
 
@@ -254,7 +263,13 @@ func (t *Texts) Strings(room *[]byte) (before, after, texts []byte) {
 	return before, after, texts
 }
 
+// Typed says that the chunks are typed ones.
+func (t *Texts) Typed() bool { return t.typed && t.chunks > 0 }
+
 func (t *Texts) run() textRun {
+	if t.typed {
+		return textRun{typed: true, sizes: t.sizes, full: t.full, text: t.text, first: t.first, wire: t.wire, form: t.form}
+	}
 	return textRun{shape: t.shape, sizes: t.sizes, full: t.full, text: t.text, split: t.split, first: t.first, wire: t.wire, form: t.form}
 }
 
@@ -264,6 +279,7 @@ type textRun struct {
 	full               [][]byte // what texts are before text
 	split              int
 	first, wire, form  uint64
+	typed              bool
 }
 
 func (r textRun) strings() (before, after, texts []byte) {
@@ -273,7 +289,8 @@ func (r textRun) strings() (before, after, texts []byte) {
 // IsTexts says that a run is one of texts.
 func IsTexts(packed []byte) bool { return len(packed) > 2 && packed[0] == 0 && packed[1] == 0 }
 
-// Strings are those of a run of texts: see Texts. The texts are the run's end.
+// Strings are those of a run of texts: see Texts. The texts are the run's end. Nothing is
+// before and after those of a typed run, which are no strings of JSON.
 func Strings(packed []byte) (before, after, texts []byte, err error) {
 	r, _, err := parseTexts(packed)
 	if err != nil {
@@ -318,14 +335,15 @@ func parseTexts(packed []byte) (r textRun, size int, err error) {
 	shape := number(maxShape)
 	r.split = int(number(shape))
 	r.shape = bytes(shape)
-	r.first = number(1 << 62)
+	r.first = number(maxSequence)
 	if len(packed) < 2 || packed[0] >= 0x80 || packed[1] >= 0x80 {
 		return r, 0, errBroken
 	}
 	r.wire, r.form, packed = uint64(packed[0]), uint64(packed[1]), packed[2:]
 	r.sizes = bytes(number(MaxSize))
 	r.text = packed
-	if !ok {
+	r.typed = shape == 0
+	if !ok || r.typed && r.wire != kindText && r.wire != kindReasoning && r.wire != kindRefusal {
 		return r, 0, errBroken
 	}
 	return r, size, nil
@@ -366,8 +384,15 @@ func (r textRun) appendFrom(dst []byte, from, most, size int) (frames []byte, co
 		whole := only >> 1
 		if only&1 == 1 {
 			whole = 0
+		}
+		deltas := uint64(0) // the size of typed events
+		if only&1 == 0 {
+			deltas = uint64(eventSize(r.form, whole))
+		} else {
 			for range events {
-				whole += min(number(), MaxSize)
+				n := min(number(), MaxSize)
+				whole += n
+				deltas += uint64(eventSize(r.form, n))
 			}
 		}
 		if len(text) == 0 && whole > 0 && r.full != nil {
@@ -386,10 +411,18 @@ func (r textRun) appendFrom(dst []byte, from, most, size int) (frames []byte, co
 		}
 		data := whole + events*uint64(len(r.shape))
 		head, entry := frameSizes(sequence, r.wire, r.form, events, data)
+		if r.typed {
+			entry = fieldSize(sequence) + int(deltas)
+			head = varint(uint64(entry))
+		}
 		if len(frames)+head+entry > limit {
 			return dst, 0, errBroken
 		}
-		frames = appendHead(frames, sequence, r.wire, r.form, events, data, uint64(entry))
+		if r.typed {
+			frames = appendField(binary.AppendUvarint(frames, uint64(entry)), tagSequence, sequence)
+		} else {
+			frames = appendHead(frames, sequence, r.wire, r.form, events, data, uint64(entry))
+		}
 		for range events {
 			n := whole
 			if only&1 == 1 {
@@ -397,10 +430,16 @@ func (r textRun) appendFrom(dst []byte, from, most, size int) (frames []byte, co
 				n, read = binary.Uvarint(each)
 				each = each[read:]
 			}
-			frames = append(append(append(frames, before...), text[:n]...), after...)
+			if r.typed {
+				frames = appendEvent(frames, r.wire, r.form, text[:n])
+			} else {
+				frames = append(append(append(frames, before...), text[:n]...), after...)
+			}
 			text = text[n:]
 		}
-		frames = appendField(frames, tagCount, events)
+		if !r.typed {
+			frames = appendField(frames, tagCount, events)
+		}
 		sequence, count = sequence+1, count+1
 	}
 	return frames, count, nil

@@ -59,6 +59,7 @@ type block struct {
 	first  int  // the number of the first one, from 0
 	packed bool // by likeness
 	texts  bool // packed as texts, in a segment
+	typed  bool // texts of typed chunks
 	bare   bool // one chunk, not framed
 	data   []byte
 }
@@ -126,7 +127,7 @@ func (l *Log) append(chunk *conversationv1.Chunk, force bool) error {
 	if !force && l.size+size > l.limit {
 		return ErrTooLarge
 	}
-	if m.plain && l.takeTexts(&m) {
+	if (m.plain || m.typed) && l.takeTexts(&m) {
 		l.wake()
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 type measured struct {
 	chunk *conversationv1.Chunk
 	plain bool // nothing but a sequence and a raw half, as most of a stream
+	typed bool // no raw half
 	raw   int  // size of the raw half
 	size  int
 }
@@ -21,7 +22,7 @@ func measure(chunk *conversationv1.Chunk) measured {
 	m := measured{chunk: chunk}
 	raw := chunk.GetRaw()
 	if raw == nil || len(chunk.GetEvents()) > 0 || chunk.GetMore() || len(raw.ProtoReflect().GetUnknown()) > 0 || len(chunk.ProtoReflect().GetUnknown()) > 0 {
-		m.size = chunk.PackedSize()
+		m.size, m.typed = chunk.PackedSize(), raw == nil
 		return m
 	}
 	m.plain = true

@@ -13,8 +13,10 @@ type End struct {
 	// Runs are the log's runs, with the terminal chunk: see alike.ParseRuns.
 	Runs []byte
 	// Texts and TextsEnd are where in Runs texts of events stand one behind the other, as
-	// these came: the most that do. They are the same where none do.
+	// these came: the most that do. They are the same where none do. Verbatim says that they are
+	// those of typed events, and no strings of JSON.
 	Texts, TextsEnd int
+	Verbatim        bool
 
 	frame int // size of the terminal chunk's frame, which lies behind the tail
 	size  int // of the chunk
@@ -79,14 +81,14 @@ func (l *Log) End(dst []byte, terminal *conversationv1.Chunk) (end End, ok bool,
 				return End{}, false, err
 			}
 			if len(texts) > end.TextsEnd-end.Texts {
-				end.Texts, end.TextsEnd = len(dst)-len(texts), len(dst)
+				end.Texts, end.TextsEnd, end.Verbatim = len(dst)-len(texts), len(dst), l.blocks[i].typed
 			}
 		}
 	}
 	if l.texts.Len() > 0 {
 		dst = l.texts.AppendRun(binary.AppendUvarint(dst, uint64(l.texts.RunSize())))
 		if texts := l.texts.TextsSize(); texts > end.TextsEnd-end.Texts {
-			end.Texts, end.TextsEnd = len(dst)-texts, len(dst)
+			end.Texts, end.TextsEnd, end.Verbatim = len(dst)-texts, len(dst), l.texts.Typed()
 		}
 	}
 	end.Runs = append(binary.AppendUvarint(dst, uint64(last)), packed[:last]...)

@@ -3,6 +3,7 @@ package answerlog
 import (
 	"slices"
 
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/services/response/internal/alike"
 )
 
@@ -15,16 +16,11 @@ func (l *Log) takeTexts(m *measured) bool {
 	if l.strikes >= maxStrikes {
 		return false
 	}
-	raw := m.chunk.GetRaw()
-	c := alike.Chunk{
-		Sequence: uint64(m.chunk.GetSequence()), Wire: uint64(raw.GetWire()), Form: uint64(raw.GetForm()),
-		Count: uint64(raw.GetEventCount()), Data: raw.GetData(),
-	}
 	begun := l.texts.Len() > 0
-	if !l.texts.Add(c, extend) {
+	if !l.addTexts(m) {
 		l.closeTexts()
 		begun = false
-		if !l.texts.Learn(c.Data, extend) || !l.texts.Add(c, extend) {
+		if !l.learnTexts(m) || !l.addTexts(m) {
 			return false
 		}
 	}
@@ -48,6 +44,27 @@ func (l *Log) takeTexts(m *measured) bool {
 	}
 	return true
 }
+
+// addTexts adds a chunk to the texts, where it is of their kind.
+func (l *Log) addTexts(m *measured) bool {
+	if m.typed {
+		return l.texts.AddTyped(alike.Typed{Sequence: uint64(m.chunk.GetSequence()), Events: m.chunk.GetEvents(), Size: m.size}, extend)
+	}
+	raw := m.chunk.GetRaw()
+	return l.texts.Add(alike.Chunk{
+		Sequence: uint64(m.chunk.GetSequence()), Wire: uint64(raw.GetWire()), Form: uint64(raw.GetForm()),
+		Count: uint64(raw.GetEventCount()), Data: raw.GetData(),
+	}, extend)
+}
+
+// learnTexts learns of a chunk what others are to be alike in; false where that is nothing.
+func (l *Log) learnTexts(m *measured) bool {
+	return m.typed || l.texts.Learn(m.chunk.GetRaw().GetData(), extend)
+}
+
+// Texts is how many of events, from the first on, do nothing but to add text to one choice in
+// one way, which a log keeps by their texts where they are a chunk of their own.
+func Texts(events []*conversationv1.Event) int { return alike.TypedLead(events) }
 
 // Lead is the length of the provider's events that data begins with and that differ from
 // others of the log in their text alone, and how many they are.
@@ -74,16 +91,21 @@ func (l *Log) closeTexts() {
 	if l.texts.Len() == 0 {
 		return
 	}
-	if l.texts.PackedSize() > l.texts.Size()/4 {
+	typed := l.texts.Typed()
+	worth := l.texts.Size() / 4
+	if typed { // which are never packed otherwise
+		worth = l.texts.Size()
+	}
+	if l.texts.PackedSize() > worth {
 		l.strikes++
 	}
 	data := l.texts.AppendTo(newSegment(l.texts.PackedSize()), recycle)
-	l.addBlock(block{first: l.first, packed: true, texts: true, data: data})
+	l.addBlock(block{first: l.first, packed: true, texts: true, typed: typed, data: data})
 	l.first = l.count
 }
 
-// WalkTexts is Walk, but that texts are given to fn where it takes them: those of events
-// that stand between before and after, one behind the other as they came. fn must not
+// WalkTexts is Walk, but that texts are given to fn where it takes them: those of a provider's
+// events that stand between before and after, one behind the other as they came. fn must not
 // keep them.
 func (l *Log) WalkTexts(entry func([]byte) error, texts func(before, after, texts []byte) bool) error {
 	buffer := buffers.Get().(*[]byte)
@@ -92,7 +114,7 @@ func (l *Log) WalkTexts(entry func([]byte) error, texts func(before, after, text
 	defer l.mu.Unlock()
 	for i := range l.blocks {
 		b := &l.blocks[i]
-		if b.texts && texts != nil {
+		if b.texts && !b.typed && texts != nil {
 			before, after, all, err := alike.Strings(b.data)
 			if err != nil {
 				return err
@@ -113,7 +135,7 @@ func (l *Log) WalkTexts(entry func([]byte) error, texts func(before, after, text
 			return err
 		}
 	}
-	if l.texts.Len() > 0 && texts != nil {
+	if l.texts.Len() > 0 && !l.texts.Typed() && texts != nil {
 		before, after, all := l.texts.Strings(buffer)
 		if texts(before, after, all) {
 			return walk(l.tail, entry)

@@ -36,7 +36,7 @@ func TestTexts(t *testing.T) {
 			entries = append(entries, entry)
 			return c
 		}
-		usual, sequence := 3+random.IntN(100), int64(0)
+		usual, sequence, typed := 3+random.IntN(100), int64(0), 150*int(seed%2)
 		for range 150 {
 			var data strings.Builder
 			shape := shapes[0]
@@ -71,6 +71,12 @@ func TestTexts(t *testing.T) {
 				c.Events = []*conversationv1.Event{{Kind: &conversationv1.Event_Usage{Usage: &conversationv1.Usage{OutputTokens: 3}}}}
 			case 2:
 				c.Raw.Form = 0
+			case 3:
+				typed = 1 + random.IntN(40)
+			}
+			if typed > 0 { // an answer of two providers, such as one that is continued
+				typed--
+				c.Raw, c.Events = nil, typedEvents(random, texts)
 			}
 			if err := log.Append(add(c)); err != nil {
 				t.Fatal(err)
@@ -112,6 +118,24 @@ func TestTexts(t *testing.T) {
 		check()
 		log.Recycle()
 	}
+}
+
+// typedEvents are some that add text, as a rule all in one way.
+func typedEvents(random *rand.Rand, texts []string) (events []*conversationv1.Event) {
+	for range 1 + random.IntN(8)*random.IntN(2) {
+		delta := &conversationv1.TextDelta{Text: strings.ToValidUTF8(texts[random.IntN(len(texts))], "")}
+		event := &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: delta}}
+		switch random.IntN(60) {
+		case 0:
+			delta.Choice = 1
+		case 1:
+			event.Kind = &conversationv1.Event_Refusal{Refusal: delta}
+		case 2:
+			event.Kind = &conversationv1.Event_Reasoning{Reasoning: &conversationv1.ReasoningDelta{Text: delta.GetText(), Signature: "s"}}
+		}
+		events = append(events, event)
+	}
+	return events
 }
 
 // TestTextsOfTwoShapes: a run of texts follows another one at once, the first chunk's or a
@@ -180,6 +204,64 @@ func TestTextsAreKeptAlone(t *testing.T) {
 	end, ok, err := log.End(nil, chunk(301, "data: [DONE]\n\n"))
 	if err != nil || !ok || len(end.Runs) > text.Len()+300+1000 {
 		t.Errorf("%d bytes stored of a text of %d, %v %v", len(end.Runs), text.Len(), ok, err)
+	}
+}
+
+// TestTypedTextsAreKeptAlone: of a typed stream that is one text the log holds little more than
+// that, and tells where it stands.
+func TestTypedTextsAreKeptAlone(t *testing.T) {
+	t.Parallel()
+	log := New(32 << 20)
+	var text strings.Builder
+	add := func(sequence int64, events ...*conversationv1.Event) {
+		if err := log.Append(&conversationv1.Chunk{Sequence: sequence, Events: events}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(1, &conversationv1.Event{Kind: &conversationv1.Event_Started{Started: &conversationv1.Started{Model: "m"}}})
+	for i := range 300 {
+		word := fmt.Sprintf(" word%d\\n", i)
+		text.WriteString(word)
+		add(int64(i+2), &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{Text: word}}})
+	}
+	end, ok, err := log.End(nil, &conversationv1.Chunk{Sequence: 302, Events: []*conversationv1.Event{
+		{Kind: &conversationv1.Event_Finished{Finished: &conversationv1.Finished{}}},
+	}})
+	if err != nil || !ok || len(end.Runs) > text.Len()+300+100 || !end.Verbatim {
+		t.Fatalf("%d bytes stored of a text of %d, %v %v", len(end.Runs), text.Len(), ok, err)
+	}
+	if got := string(end.Runs[end.Texts:end.TextsEnd]); got != text.String() {
+		t.Errorf("%q", got)
+	}
+	log.SealEnd(end)
+	log.Recycle()
+}
+
+// BenchmarkAppendTyped is what a stream of typed events costs that come in two pieces, with what
+// it is stored as.
+func BenchmarkAppendTyped(b *testing.B) {
+	var pieces [2]conversationv1.Chunk
+	for i := range 200 {
+		c := &pieces[min(i/8, 1)]
+		c.Sequence = int64(1 + min(i/8, 1))
+		c.Events = append(c.Events, &conversationv1.Event{Kind: &conversationv1.Event_Text{Text: &conversationv1.TextDelta{
+			Text: fmt.Sprintf("%d@", 1760000000000000000+i*1000),
+		}}})
+	}
+	terminal := &conversationv1.Chunk{Sequence: 3, Events: []*conversationv1.Event{{Kind: &conversationv1.Event_Finished{Finished: &conversationv1.Finished{}}}}}
+	var room []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		log := New(1 << 20)
+		if log.Append(&pieces[0]) != nil || log.Append(&pieces[1]) != nil {
+			b.Fatal("not appended")
+		}
+		end, ok, err := log.End(room[:0], terminal)
+		if !ok || err != nil {
+			b.Fatal("not stored")
+		}
+		room = end.Runs
+		log.Recycle()
 	}
 }
 

@@ -19,12 +19,14 @@ import (
 // quotedMessages a length and bytes, then as often as needed the place and the
 // length of what is to be unescaped of the log, a length and bytes. A stream's log may
 // have its texts one behind the other, see alike.Texts: after quotedStored the places are
-// those of the log as it is stored.
+// those of the log as it is stored. Typed events have their texts as they are: after
+// quotedVerbatim nothing is to be unescaped, and the places are those of the stored log, too.
 
 // The first bytes of quoted messages. No marshalled message begins with one of them.
 const (
 	quotedMessages = 0
 	quotedStored   = 1
+	quotedVerbatim = 2
 )
 
 const (
@@ -39,14 +41,15 @@ const (
 // messages, hold where frames, its log, has them. It returns messages themselves
 // where it has none.
 func Quote(r *responsev1.Response, messages, frames []byte) []byte {
-	if out, ok := appendQuoted(nil, r, messages, frames); ok {
+	if out, ok := appendQuoted(nil, quotedMessages, r, messages, frames); ok {
 		return out
 	}
 	return messages
 }
 
-// appendQuoted appends what Quote makes; false where that would be the messages.
-func appendQuoted(out []byte, r *responsev1.Response, messages, frames []byte) ([]byte, bool) {
+// appendQuoted appends what Quote makes, or what quotedVerbatim stands before where mark is
+// that; false where that would be the messages.
+func appendQuoted(out []byte, mark byte, r *responsev1.Response, messages, frames []byte) ([]byte, bool) {
 	quotes := 0
 	from := 0 // of messages, in out already
 	var needle [maxNeedle + 1]byte
@@ -56,8 +59,14 @@ func appendQuoted(out []byte, r *responsev1.Response, messages, frames []byte) (
 			if len(text) < quoteFrom {
 				continue
 			}
-			start := append(append(needle[:0], '"'), text[:plain(text)]...)
-			place, size, ok := findQuoted(frames, start, text)
+			place, size, ok := 0, len(text), false
+			if mark == quotedVerbatim {
+				place = find(frames, append(needle[:0], text[:maxNeedle]...), text)
+				ok = place >= 0
+			} else {
+				start := append(append(needle[:0], '"'), text[:plain(text)]...)
+				place, size, ok = findQuoted(frames, start, text)
+			}
 			if !ok {
 				continue
 			}
@@ -66,7 +75,7 @@ func appendQuoted(out []byte, r *responsev1.Response, messages, frames []byte) (
 				continue
 			}
 			if quotes++; quotes == 1 {
-				out = append(slices.Grow(out, len(messages)-len(text)+16), quotedMessages)
+				out = append(slices.Grow(out, len(messages)-len(text)+16), mark)
 			}
 			out = binary.AppendUvarint(out, uint64(at))
 			out = append(out, messages[from:from+at]...)
@@ -84,10 +93,13 @@ func appendQuoted(out []byte, r *responsev1.Response, messages, frames []byte) (
 
 // appendStored appends messages with a place in the stored log in the place of the texts
 // that stand there from from to to, where they are part of a text of r; false where they are
-// not.
-func appendStored(out []byte, r *responsev1.Response, messages, stored []byte, from, to int) ([]byte, bool) {
+// not. mark is quotedStored or quotedVerbatim.
+func appendStored(out []byte, mark byte, r *responsev1.Response, messages, stored []byte, from, to int) ([]byte, bool) {
 	texts := stored[from:to]
-	start := texts[:plain(texts[:min(len(texts), maxNeedle)])]
+	start := texts[:min(len(texts), maxNeedle)]
+	if mark == quotedStored {
+		start = start[:plain(start)]
+	}
 	if len(texts) < quoteFrom || len(start) < minNeedle {
 		return out, false
 	}
@@ -97,7 +109,12 @@ func appendStored(out []byte, r *responsev1.Response, messages, stored []byte, f
 			if len(text) < quoteFrom {
 				continue
 			}
-			at, size := findTexts(text, string(start), texts)
+			at, size := 0, 0
+			if mark == quotedStored {
+				at, size = findTexts(text, string(start), texts)
+			} else if at = findWhole(text, string(start), texts); at >= 0 {
+				size = len(texts)
+			}
 			if size == 0 {
 				continue
 			}
@@ -107,7 +124,7 @@ func appendStored(out []byte, r *responsev1.Response, messages, stored []byte, f
 				continue
 			}
 			place += at
-			out = append(slices.Grow(out, len(messages)-size+32), quotedStored)
+			out = append(slices.Grow(out, len(messages)-size+32), mark)
 			out = append(binary.AppendUvarint(out, uint64(place)), messages[:place]...)
 			out = binary.AppendUvarint(binary.AppendUvarint(out, uint64(from)), uint64(to-from))
 			messages = messages[place+size:]
@@ -115,6 +132,24 @@ func appendStored(out []byte, r *responsev1.Response, messages, stored []byte, f
 		}
 	}
 	return out, false
+}
+
+// findWhole is the place of texts, which begin with start, in text; -1 where it is not soon
+// found.
+func findWhole(text, start string, texts []byte) int {
+	at := 0
+	for range maxTries {
+		next := strings.Index(text[at:], start)
+		if next < 0 || len(text)-at-next < len(texts) {
+			return -1
+		}
+		at += next
+		if text[at:at+len(texts)] == string(texts) {
+			return at
+		}
+		at++
+	}
+	return -1
 }
 
 // findTexts looks in text for what quoted, which begins with start, makes when it is
@@ -281,12 +316,12 @@ var errQuoted = errors.New("stored messages: broken")
 
 // IsQuoted says whether stored messages need the log to be read.
 func IsQuoted(messages []byte) bool {
-	return len(messages) > 0 && (messages[0] == quotedMessages || messages[0] == quotedStored)
+	return len(messages) > 0 && messages[0] <= quotedVerbatim
 }
 
 // UnquoteStored undoes what ToQuoted made of messages; log is the log as it is stored.
 func UnquoteStored(messages, log []byte) ([]byte, error) {
-	if !IsQuoted(messages) || messages[0] == quotedStored {
+	if !IsQuoted(messages) || messages[0] != quotedMessages {
 		return Unquote(messages, log)
 	}
 	frames, err := UnpackLog(log)
@@ -302,6 +337,7 @@ func Unquote(stored, frames []byte) ([]byte, error) {
 	if !IsQuoted(stored) {
 		return stored, nil
 	}
+	verbatim := stored[0] == quotedVerbatim
 	stored = stored[1:]
 	number := func() (int, bool) {
 		n, size := binary.Uvarint(stored)
@@ -328,7 +364,7 @@ func Unquote(stored, frames []byte) ([]byte, error) {
 		}
 		for quoted := frames[place : place+length]; len(quoted) > 0; {
 			run := len(quoted)
-			if at := bytes.IndexByte(quoted, '\\'); at >= 0 {
+			if at := bytes.IndexByte(quoted, '\\'); at >= 0 && !verbatim {
 				run = at
 			}
 			out, quoted = append(out, quoted[:run]...), quoted[run:]

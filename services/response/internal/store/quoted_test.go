@@ -132,6 +132,57 @@ func TestQuoteStored(t *testing.T) {
 	}
 }
 
+// TestQuoteVerbatim: texts of typed events are quoted as they are, of runs and of logs that are
+// one chunk.
+func TestQuoteVerbatim(t *testing.T) {
+	t.Parallel()
+	long := "\n" + strings.Repeat(`All work \n and "no play". `, 20)
+	for name, test := range map[string]struct {
+		texts  []string
+		stored string // between signs of this kind: §
+		shrink bool
+	}{
+		"whole":           {[]string{long}, "x§" + long + "§y", true},
+		"part":            {[]string{"before " + long + " behind"}, "x§" + long + "§", true},
+		"second text":     {[]string{"x", long}, "§" + long + "§y", true},
+		"second place":    {[]string{long[:40] + long}, "x§" + long + "§y", true},
+		"one chunk":       {[]string{long}, "x" + long + "y", true},
+		"several":         {[]string{long + "a", "x", long + "b"}, "x" + long + "b" + long + "ay", true},
+		"something else":  {[]string{long}, "x§" + long + "more§y", false},
+		"another chunk":   {[]string{long}, "x" + long[1:] + "y", false},
+		"short":           {[]string{"All work"}, "x§All work§", false},
+		"nothing":         {[]string{long}, "x§§", false},
+		"no text":         {nil, "§" + long + "§", false},
+		"longer than all": {[]string{long[:100]}, "§" + long + "§", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := answer(test.texts...)
+			f := Final{Response: r, Stored: PlainLog(nil, len(test.stored))}
+			lead, rest, runs := strings.Cut(test.stored, "§")
+			if runs {
+				f.Stored, f.Verbatim = Runs(nil), true
+			}
+			texts, end, _ := strings.Cut(rest, "§")
+			f.Stored = append(f.Stored, lead...)
+			f.Texts, f.TextsEnd = len(f.Stored), len(f.Stored)+len(texts)
+			f.Stored = append(append(f.Stored, texts...), end...)
+			c, log, err := f.ToQuoted()
+			if err != nil {
+				t.Fatal(err)
+			}
+			messages := marshalled(t, r)
+			if shrunk := len(c.Messages) < len(messages); shrunk != test.shrink || IsQuoted(c.Messages) != test.shrink {
+				t.Errorf("%d bytes became %d, quoted %v", len(messages), len(c.Messages), IsQuoted(c.Messages))
+			}
+			back, err := UnquoteStored(c.Messages, log)
+			if err != nil || !bytes.Equal(back, messages) {
+				t.Errorf("got %q, %v\nwant %q", back, err, messages)
+			}
+		})
+	}
+}
+
 // FuzzQuote: whatever text and log are, the messages come back.
 func FuzzQuote(f *testing.F) {
 	long := strings.Repeat("word ", 20)
@@ -149,6 +200,19 @@ func FuzzQuote(f *testing.F) {
 		if err != nil || !bytes.Equal(back, messages) {
 			t.Errorf("%v: got %q, want %q", err, back, messages)
 		}
+		runs := append(Runs(nil), log...)
+		for _, final := range []Final{
+			{Stored: append(PlainLog(nil, len(log)), log...)}, {Stored: runs, TextsEnd: len(runs), Verbatim: true}, {Stored: runs, Texts: len(runs) / 2, TextsEnd: len(runs)},
+		} {
+			final.Response = r
+			c, stored, err := final.ToQuoted()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if back, err := UnquoteStored(c.Messages, stored); err != nil || !bytes.Equal(back, messages) {
+				t.Errorf("%v: got %q, want %q", err, back, messages)
+			}
+		}
 	})
 }
 
@@ -156,6 +220,7 @@ func FuzzQuote(f *testing.F) {
 func FuzzUnquote(f *testing.F) {
 	f.Add([]byte("\x00\x01a\x00\x02\x00"), []byte("xy"))
 	f.Add([]byte("\x00\x01a\x00\x02\x00"), []byte(`\q`))
+	f.Add([]byte("\x02\x01a\x00\x02\x00"), []byte(`\q`))
 	f.Fuzz(func(t *testing.T, stored, frames []byte) {
 		if back, err := Unquote(stored, frames); err == nil && !IsQuoted(stored) && !bytes.Equal(back, stored) {
 			t.Errorf("got %q of %q", back, stored)

@@ -229,10 +229,15 @@ func (f *Final) ToQuoted() (c Columns, log []byte, err error) {
 	c.room.messages, c.Messages = messages, messages
 	var quoted []byte
 	var ok bool
-	if f.TextsEnd > f.Texts {
-		quoted, ok = appendStored(c.room.quoted[:0], f.Response, messages, log, f.Texts, f.TextsEnd)
-	} else {
-		quoted, ok = appendQuoted(c.room.quoted[:0], f.Response, messages, frames)
+	switch {
+	case f.TextsEnd > f.Texts && f.Verbatim:
+		quoted, ok = appendStored(c.room.quoted[:0], quotedVerbatim, f.Response, messages, log, f.Texts, f.TextsEnd)
+	case f.TextsEnd > f.Texts:
+		quoted, ok = appendStored(c.room.quoted[:0], quotedStored, f.Response, messages, log, f.Texts, f.TextsEnd)
+	default:
+		if quoted, ok = appendQuoted(c.room.quoted[:0], quotedMessages, f.Response, messages, frames); !ok && len(log) > 0 && log[0] == plainLog {
+			quoted, ok = appendQuoted(c.room.quoted[:0], quotedVerbatim, f.Response, messages, log)
+		}
 	}
 	if ok {
 		c.room.quoted, c.Messages = quoted, quoted

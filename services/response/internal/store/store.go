@@ -133,8 +133,10 @@ type Final struct {
 	// Runs. The store keeps it, unless it is borrowed.
 	Stored []byte
 	// Texts and TextsEnd are where in Stored the texts of events stand one behind the
-	// other, as these have them; the same for nowhere.
+	// other, as these have them; the same for nowhere. Verbatim says that they are what the
+	// events say, and no strings of JSON.
 	Texts, TextsEnd int
+	Verbatim        bool
 	// Borrowed says that Stored may change when the store has said that it is kept.
 	Borrowed bool
 	// Intent is the marshalled AppendMessagesRequest to the session. Empty

@@ -14,7 +14,7 @@ import (
 func (s *Store) Get(ctx context.Context, owner, id string) (store.Record, error) {
 	var head, messages, log []byte
 	var record store.Record
-	err := s.db.QueryRow(ctx, `select head, messages, instance, session_note, case when substr(messages, 1, 1) in (x'00', x'01') then log end
+	err := s.db.QueryRow(ctx, `select head, messages, instance, session_note, case when substr(messages, 1, 1) in (x'00', x'01', x'02') then log end
 		from responses where id = ? and owner = ?`, id, owner).
 		Scan(&head, &messages, &record.Instance, &record.SessionNote, &log)
 	if errors.Is(err, sql.ErrNoRows) {
