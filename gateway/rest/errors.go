@@ -83,11 +83,21 @@ func faultOf(err error) *fault.Fault {
 			return fault.InvalidField(name, "there is no such field")
 		}
 		// What the translation says of a query: parsing field "page_size": …
-		if rest, found := strings.CutPrefix(s.Message(), `parsing field "`); found {
-			name, _, _ := strings.Cut(rest, `"`)
-			return fault.InvalidField(name, "it is not of the field's type")
+		for _, prefix := range []string{`parsing field "`, `parsing list "`} {
+			if rest, found := strings.CutPrefix(s.Message(), prefix); found {
+				name, _, _ := strings.Cut(rest, `"`)
+				return fault.InvalidField(name, "it is not of the field's type")
+			}
 		}
-		return fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_MALFORMED_BODY, s.Message())
+		f := fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_MALFORMED_BODY, s.Message())
+		// What it says of a body: … invalid value for string field user_id: 7
+		if _, rest, found := strings.Cut(s.Message(), "invalid value for "); found {
+			if _, rest, found = strings.Cut(rest, " field "); found {
+				name, _, _ := strings.Cut(rest, ":")
+				f.Metadata = map[string]string{"field": name}
+			}
+		}
+		return f
 	}
 	return fault.From(err)
 }

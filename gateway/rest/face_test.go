@@ -93,6 +93,15 @@ func (gpt) GetModel(_ context.Context, in *gptv1.GetModelRequest) (*gptv1.GetMod
 	return &gptv1.GetModelResponse{Model: &gptv1.Model{Id: in.GetModel()}}, nil
 }
 
+// routing answers with the name of the experiment that it was given.
+type routing struct {
+	requestv1.UnimplementedRoutingServiceServer
+}
+
+func (routing) CreateExperiment(_ context.Context, in *requestv1.CreateExperimentRequest) (*requestv1.CreateExperimentResponse, error) {
+	return &requestv1.CreateExperimentResponse{Experiment: &requestv1.Experiment{Name: "made of " + in.GetExperiment().GetName()}}, nil
+}
+
 func serve(t *testing.T, deps edge.Deps) (*rooms, string) {
 	t.Helper()
 	r := &rooms{left: make(chan error, 1), entered: make(chan struct{})}
@@ -100,6 +109,7 @@ func serve(t *testing.T, deps edge.Deps) (*rooms, string) {
 	sessionv1.RegisterSessionServiceServer(server, r)
 	requestv1.RegisterRequestServiceServer(server, r)
 	responsev1.RegisterResponseServiceServer(server, r)
+	requestv1.RegisterRoutingServiceServer(server, routing{})
 	gptv1.RegisterGPTServiceServer(server, gpt{})
 	listener := bufconn.Listen(1 << 16)
 	served := make(chan error, 1)
@@ -275,5 +285,62 @@ func TestErrorsHaveOneShape(t *testing.T) {
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil || out.Error.Code != 401 || out.Error.Status != "UNAUTHENTICATED" || out.Error.Reason != "UNAUTHENTICATED" {
 		t.Errorf("%+v %v", out, err)
+	}
+}
+
+// TestWhatIsWrongIsNamed sends what no field can hold: the answer says 400 and
+// where it is.
+func TestWhatIsWrongIsNamed(t *testing.T) {
+	t.Parallel()
+	_, url := serve(t, edge.Deps{})
+	for _, c := range []struct{ method, path, body, want string }{
+		{"GET", "/mesh/v1/sessions/%ff", "", "400 INVALID_FIELD path"},
+		{"GET", "/mesh/v1/sessions?user_id=%ff", "", "400 INVALID_FIELD user_id"},
+		{"GET", "/mesh/v1/sessions?states=STATE_HAPPY", "", "400 INVALID_FIELD states"},
+		{"POST", "/mesh/v1/sessions", `{"user_id":7}`, "400 MALFORMED_BODY userId"},
+		{"POST", "/mesh/v1/sessions", "{\"user_id\":\"\xff\"}", "400 MALFORMED_BODY "},
+	} {
+		req, err := http.NewRequest(c.method, url+c.path, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := gatewaytest.Client(t).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out struct {
+			Error struct {
+				Reason   string
+				Metadata map[string]string
+			}
+		}
+		err = json.NewDecoder(resp.Body).Decode(&out)
+		resp.Body.Close()
+		if got := fmt.Sprint(resp.StatusCode, " ", out.Error.Reason, " ", out.Error.Metadata["field"]); err != nil || got != c.want {
+			t.Errorf("%s %s %s: got %q (%v), want %q", c.method, c.path, c.body, got, err, c.want)
+		}
+	}
+}
+
+// TestBodyOfOneField makes an experiment, whose contract names a field as the
+// body.
+func TestBodyOfOneField(t *testing.T) {
+	t.Parallel()
+	_, url := serve(t, edge.Deps{})
+	for body, want := range map[string]string{
+		`{"name":"cheaper"}`:      `200 {"experiment":{"name":"made of cheaper"`,
+		`{"experiment":{}}`:       `400 {"error":{"code":400,"status":"INVALID_ARGUMENT","reason":"INVALID_FIELD","message":"experiment: there is no such field"`,
+		`{"name":"cheaper"} more`: `400 {"error":{"code":400,"status":"INVALID_ARGUMENT","reason":"MALFORMED_BODY"`,
+	} {
+		resp, err := gatewaytest.Client(t).Post(url+"/mesh/v1/routing/experiments", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		got := fmt.Sprint(resp.StatusCode, " ", strings.NewReplacer(`": `, `":`).Replace(string(data)))
+		if err != nil || !strings.HasPrefix(got, want) {
+			t.Errorf("%s: got %s (%v), want %s", body, got, err, want)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package rest
 import (
 	"errors"
 	"io"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -94,8 +95,15 @@ func (m *marshaler) ContentType(any) string { return "application/json" }
 func (m *marshaler) StreamContentType(any) string { return m.stream }
 
 // Unmarshal implements runtime.Marshaler. A field that is not known is refused.
+// Where a contract names one field as the body, v points to that field.
 func (m *marshaler) Unmarshal(data []byte, v any) error {
 	message, ok := v.(proto.Message)
+	if field := reflect.ValueOf(v); !ok && field.Kind() == reflect.Pointer && field.Elem().Kind() == reflect.Pointer {
+		made := reflect.New(field.Type().Elem().Elem())
+		if message, ok = made.Interface().(proto.Message); ok {
+			field.Elem().Set(made)
+		}
+	}
 	if !ok {
 		return errNoMessage
 	}

@@ -6,8 +6,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
+	eventv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/event/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
@@ -40,6 +42,7 @@ func loadRules() (rules, error) {
 		responsev1.File_gptmesh_response_v1_response_service_proto, gptv1.File_gptmesh_gpt_v1_gpt_service_proto,
 		classifierv1.File_gptmesh_classifier_v1_classifier_service_proto, classifierv1.File_gptmesh_classifier_v1_learning_service_proto,
 		requestv1.File_gptmesh_request_v1_routing_service_proto, gptv1.File_gptmesh_gpt_v1_usage_service_proto,
+		eventv1.File_gptmesh_event_v1_event_service_proto,
 	} {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()
@@ -146,15 +149,23 @@ func (all rules) class(method, path string) meshv1.RateClass {
 	return class
 }
 
-// checkQuery refuses parameters that no field of the method's message has; the
-// translation would pass over them.
-func (all rules) checkQuery(method, path, query string) error {
+// checkURL refuses what no message can carry, and parameters that no field of the
+// method's message has; the translation would pass over them.
+func (all rules) checkURL(method, path, query string) error {
+	if !utf8.ValidString(path) {
+		return fault.InvalidField("path", "must be UTF-8")
+	}
 	if query == "" {
 		return nil
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return fault.InvalidField("query", "it is not well-formed")
+	}
+	for key, given := range values {
+		if !utf8.ValidString(key) || !utf8.ValidString(strings.Join(given, "")) {
+			return fault.InvalidField(strings.ToValidUTF8(key, "\uFFFD"), "must be UTF-8")
+		}
 	}
 	all.of(path, func(r *rule) {
 		if r.method != method || r.body || err != nil {

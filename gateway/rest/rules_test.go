@@ -26,6 +26,7 @@ func TestRules(t *testing.T) {
 		{"GET", "/mesh/v1/models/a/b/c", api, "GET, OPTIONS"},
 		{"PATCH", "/mesh/v1/sessions/ses_1", api, "DELETE, GET, OPTIONS, PATCH"},
 		{"GET", "/mesh/v1/sessions/ses_1/messages", api, "GET, OPTIONS, POST"},
+		{"GET", "/mesh/v1/events/consumers", api, "GET, OPTIONS"},
 		{"GET", "/mesh/v1/sessions//messages", api, "OPTIONS"},
 		{"GET", "/mesh/v1/nothing", api, "OPTIONS"},
 	} {
