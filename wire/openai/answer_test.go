@@ -160,6 +160,9 @@ func content(text string) string {
 	return event(`{"id":"c","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"` + text + `"},"finish_reason":null}]}`)
 }
 
+// with is an event with another last member.
+func with(event, member string) string { return strings.TrimSuffix(event, "}\n\n") + member + "}\n\n" }
+
 const (
 	stop      = `data: {"id":"c","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\n"
 	usageOnly = `data: {"id":"c","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}` + "\n\n"
@@ -183,6 +186,10 @@ func TestRawScanDrops(t *testing.T) {
 		{"an error and what follows", content("a") + event(`{"error":{"message":"secret"}}`) + done, content("a"), false, 1, 2},
 		{"giving up", content("a") + event(`{"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}`) + done, content("a"), false, 1, 2},
 		{"words that look like marks", content(`\"error\":1,\"usage\":{},\"finish_reason\":\"stop\"`), content(`\"error\":1,\"usage\":{},\"finish_reason\":\"stop\"`), false, 1, 1},
+		{"nulls in place of usage", with(content("a"), `,"usage":null`) + with(content("b"), `,"usage":null`) + usageOnly + done, content("a") + content("b") + done, false, 3, 2},
+		{"nulls as Python writes them", with(content("a"), `, "usage": null`) + with(content("b"), `, "usage": null`), content("a") + content("b"), false, 2, 1},
+		{"nulls that were asked for", with(content("a"), `,"usage":null`), with(content("a"), `,"usage":null`), true, 1, 1},
+		{"words that look like a null", with(content("a"), `,"usage":null`) + content(`,\"usage\":null`), content("a") + content(`,\"usage\":null`), false, 2, 1},
 		{"usage beside a choice", event(`{"choices":[{"index":0,"delta":{"content":"x"}}],"usage":{"prompt_tokens":1}}`), event(`{"choices":[{"index":0,"delta":{"content":"x"}}],"usage":{"prompt_tokens":1}}`), false, 1, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -10,9 +10,10 @@ import (
 	"github.com/gptmesh/gptmesh/wire/internal/alike"
 )
 
-// NewRawScanner implements wire.Codec. Beside usage nobody asked for, an event
-// that tells of an error is taken out, with all that follows it: its text is
-// the provider's, and the failure that is found says what a client may see.
+// NewRawScanner implements wire.Codec. Beside usage nobody asked for, and the
+// "usage":null of all other chunks that comes with it, an event that tells of an
+// error is taken out, with all that follows it: its text is the provider's, and
+// the failure that is found says what a client may see.
 // Events without data (comments) are passed and not counted.
 func (chat) NewRawScanner(options wire.ScanOptions) wire.RawScanner {
 	return newRawScanner(options)
@@ -44,6 +45,7 @@ type rawScanner struct {
 	prefix  []byte
 	twin    alike.Event // an event that held nothing but a text
 	lessons int         // how often another one was looked for
+	nulls   bool        // chunks say that they have no usage
 }
 
 // maxPrefix bounds the prefix that is kept.
@@ -81,7 +83,25 @@ func (s *rawScanner) Scan(data []byte, events []*conversationv1.Event) (pass []b
 			run.drop(event.Raw)
 		}
 	}
-	return run.bytes(), count, s.giveUsage(events), nil
+	pass = run.bytes()
+	if s.nulls {
+		pass = withoutNulls(pass)
+	}
+	return pass, count, s.giveUsage(events), nil
+}
+
+// The null that chunks have where usage was asked for, as Go and JavaScript write it
+// and as Python does. In a JSON string its quotes would be escaped.
+var nullUsages = [...][]byte{[]byte(`,"usage":null`), []byte(`, "usage": null`)}
+
+// withoutNulls is a copy of data without the nulls, or data itself where there are none.
+func withoutNulls(data []byte) []byte {
+	for _, null := range nullUsages {
+		if bytes.Contains(data, null) {
+			data = bytes.ReplaceAll(data, null, nil)
+		}
+	}
+	return data
 }
 
 // learn reads an event that does not matter: those that differ from it in their
@@ -182,6 +202,7 @@ func (s *rawScanner) look(events []*conversationv1.Event, event wire.ServerEvent
 		s.prefix = append(s.prefix[:0], c.body[:at.Value.Start+1]...)
 	}
 	failed := c.fails() || string(event.Name) == "error"
+	s.nulls = s.nulls || s.options.DropUsage && c.members[atUsage].Kind == jsonscan.Null
 	if !s.started {
 		if !failed && !c.begins() {
 			return events, true, nil

@@ -43,6 +43,7 @@ func addAlike(f *testing.F) {
 	}
 	f.Add([]byte(stream.String()+event("a", `,"usage":{"prompt_tokens":1,"completion_tokens":2}`)+"data: [DONE]\n\n"), 100)
 	f.Add([]byte(stream.String()+event(`a \"b\" \n`, "")+event("usage", "")+event("error", "")+": ping\n\n"+event("\xffé", "")+"data: {\"error\":{\"message\":\"m\"}}\n\n"), 1000)
+	f.Add([]byte(strings.ReplaceAll(stream.String(), "}\n\n", `,"usage":null}`+"\n\n")+event("a", `,"usage":{"prompt_tokens":1}`)+stream.String()), 700)
 	f.Add([]byte(stream.String()+event("cut", "")[:60]+"\n\n"+event("a\nb", "")+event("c", "")+"data: [DONE]"), 1)
 	f.Add([]byte(stream.String()+event(`half \ud83d`, "")+event(`\ude00 whole`, "")+event("", "")+event("c", "")+strings.ReplaceAll(stream.String(), `"index":0`, `"index":1`)+"data: [DONE]\n\n"), 1<<15)
 }

@@ -205,7 +205,7 @@ func checkRawScan(t *testing.T, codec wire.Codec, data []byte, events []*convers
 			switch {
 			case !dropUsage && !failed && ending == (Ending{}) && !bytes.Equal(passed, data):
 				t.Fatalf("the raw answer was changed:\n%q\n%q", data, passed)
-			case dropUsage && !failed && ending == (Ending{}) && !isSubsequence(passed, data):
+			case dropUsage && !failed && ending == (Ending{}) && !isSubsequence(passed, bytes.ReplaceAll(data, nullUsage, nil)) && !isSubsequence(passed, data):
 				t.Fatal("what was passed is not a part of the raw answer")
 			}
 		}
@@ -256,6 +256,9 @@ func scan(t *testing.T, codec wire.Codec, source io.Reader, options wire.ScanOpt
 	}
 	return passed, found, Ending{}
 }
+
+// nullUsage stands in the chunks of an answer whose usage was asked for.
+var nullUsage = []byte(`,"usage":null`)
 
 // isSubsequence says whether part is whole with lines taken out.
 func isSubsequence(part, whole []byte) bool {
