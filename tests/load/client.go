@@ -26,8 +26,12 @@ type scenario struct {
 	script      string // what the provider is to do
 	tokens      int    // events with text that each stream must have
 	rate        int    // requests per second, of all connections; 0 means as many as can be
-	sessions    bool   // keep each turn in a session
-	face        face   // of the mesh that is asked
+	// Connections begin one after the other over so long, and go on as they end.
+	// What is measured begins when all have and lasts until duration: no crowd
+	// begins or ends at once. 0: all begin at once, and all of it is measured.
+	spread   time.Duration
+	sessions bool // keep each turn in a session
+	face     face // of the mesh that is asked
 	// What follows is for a mesh that has grown; the zero values are one model, one
 	// key, no session and one message.
 	model   string
@@ -45,6 +49,7 @@ const historyBytes = 400
 
 // result is what one round of a scenario gave.
 type result struct {
+	from, until      time.Time // only what comes between counts; zero means all
 	requests, events atomic.Int64
 	elapsed          time.Duration
 	cpu              time.Duration
@@ -60,6 +65,11 @@ func newResult() *result {
 }
 
 func (r *result) perRequest() time.Duration { return r.cpu / time.Duration(max(r.requests.Load(), 1)) }
+
+// countsAt tells whether what comes now is measured.
+func (r *result) countsAt(now time.Time) bool {
+	return r.from.IsZero() || now.After(r.from) && now.Before(r.until)
+}
 
 // perEvent is 0 where there are no events.
 func (r *result) perEvent() time.Duration {
@@ -120,15 +130,26 @@ func load(ctx context.Context, s scenario, p *process) (*result, error) {
 	var wg sync.WaitGroup
 	counts := p.counts()
 	start, cpu := time.Now(), p.cpu()
+	if s.spread > 0 {
+		out.from, out.until = start.Add(s.spread), start.Add(s.duration)
+		wg.Go(func() {
+			if wait(ctx, out.from) {
+				counts, cpu = p.counts(), p.cpu()
+				wait(ctx, out.until)
+				out.measured(p, out.from, cpu, counts)
+			}
+		})
+	}
 	for i := range s.connections {
 		wg.Go(func() {
+			if s.spread > 0 {
+				wait(ctx, start.Add(s.spread*time.Duration(i)/time.Duration(s.connections)))
+			}
 			for turn := i; ctx.Err() == nil && (s.turns == 0 || turn < s.turns); turn += s.connections {
 				begin := time.Now()
 				if s.rate > 0 {
 					begin = start.Add(time.Duration(turn) * time.Second / time.Duration(s.rate))
-					select {
-					case <-time.After(time.Until(begin)):
-					case <-ctx.Done():
+					if !wait(ctx, begin) {
 						continue
 					}
 				}
@@ -144,9 +165,26 @@ func load(ctx context.Context, s scenario, p *process) (*result, error) {
 		})
 	}
 	wg.Wait()
-	out.elapsed, out.cpu, out.memory = time.Since(start), p.cpu()-cpu, p.memory()
-	out.counts = p.counts().minus(counts)
+	if s.spread == 0 {
+		out.measured(p, start, cpu, counts)
+	}
 	return out, failed
+}
+
+// wait waits until a time, or tells that ctx ended before.
+func wait(ctx context.Context, until time.Time) bool {
+	select {
+	case <-time.After(time.Until(until)):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// measured keeps what the program has used since a time.
+func (r *result) measured(p *process, since time.Time, cpu time.Duration, counts counters) {
+	r.elapsed, r.cpu, r.memory = time.Since(since), p.cpu()-cpu, p.memory()
+	r.counts = p.counts().minus(counts)
 }
 
 func once(ctx context.Context, client upstream.Doer, request *upstream.Request, s scenario, begin time.Time, r *result) error {
@@ -167,8 +205,10 @@ func once(ctx context.Context, client upstream.Doer, request *upstream.Request, 
 	if err != nil {
 		return err
 	}
-	r.requests.Add(1)
-	r.total.add(time.Since(begin))
+	if now := time.Now(); r.countsAt(now) {
+		r.requests.Add(1)
+		r.total.add(now.Sub(begin))
+	}
 	return nil
 }
 
@@ -186,23 +226,30 @@ func readWhole(body io.Reader, s scenario, begin time.Time, r *result) error {
 
 func readStream(body io.Reader, s scenario, begin time.Time, r *result) error {
 	reader := eventstream.NewSSEReader(body, eventstream.Limits{})
-	tokens, done := 0, false
+	tokens, done, begun := 0, false, false
 	for {
 		batch, err := reader.Next()
 		now := time.Now()
+		counts := r.countsAt(now)
 		for _, event := range batch.Events {
 			if event.Data == nil {
 				continue
 			}
-			if r.events.Add(1); tokens == 0 {
-				r.first.add(now.Sub(begin))
+			if counts {
+				r.events.Add(1)
+				if !begun {
+					r.first.add(now.Sub(begin))
+				}
 			}
+			begun = true
 			done = done || bytes.Contains(event.Data, []byte(s.face.last))
 			if at := bytes.Index(event.Data, []byte(marker)); at > 19 {
 				made, parseErr := strconv.ParseInt(string(event.Data[at-19:at]), 10, 64)
 				if parseErr == nil {
 					tokens++
-					r.event.add(now.Sub(time.Unix(0, made)))
+					if counts {
+						r.event.add(now.Sub(time.Unix(0, made)))
+					}
 				}
 			}
 		}

@@ -116,6 +116,13 @@ func scenarios(p plan) []scenario {
 			script: "?tokens=200&gap=" + gap, tokens: 200, sessions: p.sessions, face: p.face,
 		}
 	}
+	// A service at work: as many streams as ever, of which some begin and some end.
+	spread := func(s scenario, tokens int, each time.Duration) scenario {
+		s.name, s.tokens, s.spread = s.name+" spread", tokens, each
+		s.script = strings.Replace(s.script, "tokens=200", fmt.Sprintf("tokens=%d", tokens), 1)
+		s.duration = s.spread + max(p.length, each)
+		return s
+	}
 	// Longer than a row may wait for its turn's end: see docs/adr/0008.
 	slow := json(4, 64)
 	slow.name, slow.script = "json 4KB slow x64", slow.script+"&first=200ms"
@@ -125,6 +132,7 @@ func scenarios(p plan) []scenario {
 	list := []scenario{
 		json(1, 1), json(4, 1), json(4, 64), json(64, 32), slow, constant,
 		sse("burst", "0s", 32), sse("5ms", "5ms", 32), sse("20ms", "20ms", 256),
+		spread(sse("20ms", "20ms", 256), 200, 4*time.Second),
 	}
 	if !p.all {
 		return list
@@ -136,7 +144,8 @@ func scenarios(p plan) []scenario {
 			}
 		}
 	}
-	return append(list, sse("burst", "0s", 256), sse("20ms", "20ms", 32), sse("100ms", "100ms", 2000))
+	return append(list, sse("burst", "0s", 256), sse("20ms", "20ms", 32), sse("100ms", "100ms", 2000),
+		spread(sse("100ms", "100ms", 2000), 100, 10*time.Second))
 }
 
 func measure(p plan) error {
