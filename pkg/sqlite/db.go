@@ -119,13 +119,13 @@ func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, 
 // QueryRow is Query for at most one row; its error comes with Scan.
 func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
 	if err := db.settle(ctx); err != nil {
-		// A sql.Row cannot be made with an error: this makes one, unless ctx has
-		// ended, which is one.
-		return db.read.QueryRowContext(ctx, "select rows_of_the_journal_cannot_be_stored")
+		return rowOf(err)
 	}
 	stmt, err := db.cached.get(ctx, query)
-	if err != nil || stmt == nil {
-		// A sql.Row cannot be made with an error; asking again makes one.
+	if err != nil {
+		return rowOf(err)
+	}
+	if stmt == nil {
 		return db.read.QueryRowContext(ctx, query, args...)
 	}
 	return stmt.QueryRowContext(ctx, args...)

@@ -1,9 +1,12 @@
 package sqlite
 
 import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
 
-	driver "modernc.org/sqlite"
+	modernc "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
 )
 
@@ -12,6 +15,21 @@ var errTxOver = errors.New("sqlite: transaction used after its function returned
 
 // errNoRow answers a Scan where there is no row.
 var errNoRow = errors.New("sqlite: no row to scan")
+
+// rowOf makes a row whose Scan returns err: database/sql alone can make rows, and
+// gives them the error of a connection that cannot be made.
+func rowOf(err error) *sql.Row {
+	nowhere := sql.OpenDB(unreachable{err})
+	defer nowhere.Close()
+	return nowhere.QueryRowContext(context.Background(), "")
+}
+
+// unreachable is a driver.Connector that has no connections to give.
+type unreachable struct{ err error }
+
+func (u unreachable) Connect(context.Context) (driver.Conn, error) { return nil, u.err }
+
+func (unreachable) Driver() driver.Driver { return nil }
 
 // code returns SQLite's extended result code, 0 for other errors.
 func code(err error) int {
@@ -22,7 +40,7 @@ func code(err error) int {
 	if errors.As(err, &f) {
 		return f.code
 	}
-	var e *driver.Error // of a reader
+	var e *modernc.Error // of a reader
 	if errors.As(err, &e) {
 		return e.Code()
 	}

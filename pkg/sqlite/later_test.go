@@ -201,6 +201,34 @@ func TestJournalAway(t *testing.T) {
 	}
 }
 
+// TestReadersOfAFullDatabase reads where rows of the journal have no room in the
+// tables: each way of reading says so, and all come back once there is room.
+func TestReadersOfAFullDatabase(t *testing.T) {
+	t.Parallel()
+	db := journaled(t, t.TempDir())
+	if _, err := db.Exec(t.Context(), "pragma max_page_count = 1"); err != nil {
+		t.Fatal(err)
+	}
+	later(t, db, Stmt{Query: "insert into rows (id, name, body) values (1, '1', zeroblob(1000000))"})
+	const query = "select name from rows where id = 1"
+	var name string
+	if err := db.QueryRow(t.Context(), query).Scan(&name); !IsFull(err) {
+		t.Errorf("QueryRow: %v", err)
+	}
+	if _, err := db.Query(t.Context(), query); !IsFull(err) {
+		t.Errorf("Query: %v", err)
+	}
+	if _, err := db.Select(t.Context(), query); !IsFull(err) {
+		t.Errorf("Select: %v", err)
+	}
+	if _, err := db.exec(t.Context(), Stmt{Query: "pragma max_page_count = 100000"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.QueryRow(t.Context(), query).Scan(&name); err != nil || name != "1" {
+		t.Errorf("with room: %q, %v", name, err)
+	}
+}
+
 func TestGroupWaitsOnce(t *testing.T) {
 	t.Parallel()
 	db := journaled(t, t.TempDir())
