@@ -30,7 +30,7 @@ func newRoutes(h *host) (*routes, error) {
 	}
 	listener := bufconn.Listen(1 << 20)
 	conn, err := rpc.Dial(rpc.ClientConfig{
-		Room: "local", Address: "passthrough:///local", TLS: h.settings.TLS, Secret: h.authenticator.MeshSecret(), Policies: h.policies,
+		Room: "local", Address: "passthrough:///local", TLS: h.settings.TLS, Secret: h.authenticator.OwnSecret(), Policies: h.policies,
 		Dialer: func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) },
 	})
 	if err != nil {

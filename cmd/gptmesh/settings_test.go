@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gptmesh/gptmesh/pkg/config"
 	"github.com/gptmesh/gptmesh/pkg/rpc"
@@ -157,5 +159,39 @@ func TestMissingAddressIsNamed(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(s.Data, "request.db")); err == nil {
 		t.Error("a store was made for a process that did not start")
+	}
+}
+
+// TestACallCountsOnce uses up a limit over REST, whose calls go on to the rooms
+// over a connection of the process's own.
+func TestACallCountsOnce(t *testing.T) {
+	t.Parallel()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for _, keys := range [][]string{nil, {"k"}} {
+		s := testSettings(t)
+		s.Auth.APIKeys = keys
+		s.RateLimits.API, s.RateLimits.Window = 3, 100_000*time.Hour
+		h, err := start(t.Context(), &s, allRooms)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.group.Shutdown(t.Context())
+		var codes []int
+		for range 4 {
+			req, err := http.NewRequest(http.MethodGet, "http://"+s.HTTP+"/mesh/v1/sessions", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", "Bearer k")
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			codes = append(codes, resp.StatusCode)
+		}
+		if want := []int{200, 200, 200, 429}; !slices.Equal(codes, want) {
+			t.Errorf("keys %v: got %v, want %v", keys, codes, want)
+		}
 	}
 }

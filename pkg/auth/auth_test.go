@@ -43,6 +43,13 @@ func TestOpenTakesAnyKey(t *testing.T) {
 	if a.Room("") {
 		t.Error("Room(\"\") = true without a secret")
 	}
+	other, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !a.Room(a.MeshSecret()) || a.Room(other.OwnSecret()) {
+		t.Error("a process does not know itself alone")
+	}
 }
 
 func TestMeshSecretIsSharedByEqualKeys(t *testing.T) {
