@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -32,6 +33,7 @@ type Assembler struct {
 	answer  Answer
 	choices []*assembly
 	bytes   int
+	lent    *[]byte // see Lend; nil for none, and once a piece has it
 
 	// Most answers are one choice.
 	first assembly
@@ -57,7 +59,8 @@ type assembly struct {
 type piece struct {
 	kind   pieceKind
 	whole  string          // its text, until there is more of it
-	text   strings.Builder // all of it from then on
+	text   strings.Builder // all of it from then on, where it does not lie in lent
+	lent   *[]byte         // nil for none
 	closed bool            // nothing may be added
 	// The rest of a reasoning block or a tool call.
 	signature, redacted string
@@ -78,6 +81,10 @@ type call struct {
 	index int32
 	piece *piece
 }
+
+// Lend makes the first text that comes in several events lie in *room, which grows where it
+// must: an Answer with it is good until somebody else uses that. It must be called before Add.
+func (a *Assembler) Lend(room *[]byte) { a.lent = room }
 
 // Add adds events, in order. The error is a fault: TOO_LARGE when the answer
 // outgrows MaxBytes, PROVIDER_PROTOCOL for a choice that no turn can ask for.
@@ -191,7 +198,7 @@ func (a *Assembler) addToolCall(delta *conversationv1.ToolCallDelta) error {
 		choice.parts = append(choice.parts, at)
 		choice.calls = append(choice.calls, call{delta.GetIndex(), at})
 	}
-	at.add(delta.GetArgumentsJson())
+	at.add(delta.GetArgumentsJson(), nil)
 	return nil
 }
 
@@ -213,22 +220,32 @@ func (a *Assembler) write(at *piece, choice *assembly, kind pieceKind, text stri
 		at.kind = kind
 		choice.parts = append(choice.parts, at)
 	}
-	at.add(text)
+	if at.add(text, a.lent) {
+		a.lent = nil
+	}
 	return nil
 }
 
-// add adds text. An answer that is one body has one text, which is not copied.
-func (p *piece) add(text string) {
+// add adds text, which may lie in lent from now on, where that is not nil: took says so. An
+// answer that is one body has one text, which is not copied.
+func (p *piece) add(text string, lent *[]byte) (took bool) {
 	switch {
+	case p.lent != nil:
+		*p.lent = append(*p.lent, text...)
 	case p.text.Len() > 0:
 		p.text.WriteString(text)
 	case p.whole == "":
 		p.whole = text
+	case text != "" && lent != nil:
+		*lent = append(append((*lent)[:0], p.whole...), text...)
+		p.lent, p.whole = lent, ""
+		return true
 	case text != "":
 		p.text.WriteString(p.whole)
 		p.text.WriteString(text)
 		p.whole = ""
 	}
+	return false
 }
 
 // last is the newest piece where that is of the kind and may grow, else nil.
@@ -325,6 +342,9 @@ func (c *assembly) message() *conversationv1.Message {
 
 // all is the piece's whole text.
 func (p *piece) all() string {
+	if p.lent != nil {
+		return unsafe.String(unsafe.SliceData(*p.lent), len(*p.lent))
+	}
 	if p.text.Len() > 0 {
 		return p.text.String()
 	}

@@ -86,6 +86,14 @@ type StreamDecoder interface {
 	End(dst []*conversationv1.Event) ([]*conversationv1.Event, error)
 }
 
+// Lender is a StreamDecoder that can lend what it gives out.
+type Lender interface {
+	// LendEvents makes events of deltas, but not their strings, good until the next Decode,
+	// until Release or for ever: for whoever hands them on at once and keeps none. It must be
+	// called before Decode.
+	LendEvents()
+}
+
 // ScanOptions says how a raw answer is passed on.
 type ScanOptions struct {
 	// DropUsage takes out the usage that was asked for by the mesh and not by

@@ -3,7 +3,8 @@ package gpt
 import (
 	"errors"
 	"math"
-	"strings"
+	"sync"
+	"unsafe"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
@@ -22,7 +23,7 @@ const maxCounted = 1 << 20
 // meter watches an answer go by, for the ledger.
 type meter struct {
 	usage     *conversationv1.Usage // the provider's last count
-	text      strings.Builder       // of the typed half, up to maxMetered
+	text      *[]byte               // of the typed half, up to maxMetered, lent; nil for none
 	bytes     int                   // of the typed half
 	rawEvents int                   // of the raw half
 	body      []byte                // of an answer that is one body; not copied
@@ -57,8 +58,26 @@ func (m *meter) add(chunk *conversationv1.Chunk) {
 
 func (m *meter) note(text string) {
 	m.bytes += len(text)
-	if room := maxMetered - m.text.Len(); room > 0 {
-		m.text.WriteString(text[:min(room, len(text))])
+	if len(text) == 0 {
+		return
+	}
+	if m.text == nil {
+		m.text = metered.Get().(*[]byte)
+	}
+	if room := maxMetered - len(*m.text); room > 0 {
+		*m.text = append(*m.text, text[:min(room, len(text))]...)
+	}
+}
+
+// metered are buffers for texts that are counted.
+var metered = sync.Pool{New: func() any { return new([]byte) }}
+
+// release gives the text's memory back.
+func (m *meter) release() {
+	if m.text != nil {
+		*m.text = (*m.text)[:0]
+		metered.Put(m.text)
+		m.text = nil
 	}
 }
 
@@ -101,6 +120,7 @@ func (s *Service) measure(a *attempt) {
 			Source: conversationv1.UsageSource_USAGE_SOURCE_PARTIAL,
 		}
 	}
+	m.release() // this is the last count
 	price(row, a.way.option.Target.Model)
 	s.metrics.settled(a.way.option.Target, row)
 }
@@ -143,9 +163,9 @@ func (s *Service) outputTokens(a *attempt, exactly bool) int64 {
 	if m.bytes == 0 {
 		return 0
 	}
-	if exactly {
-		if count, err := s.tokens.Text(a.row.GetModel(), m.text.String()); err == nil {
-			return int64(math.Ceil(float64(count.Tokens) * float64(m.bytes) / float64(m.text.Len())))
+	if exactly && m.text != nil {
+		if count, err := s.tokens.Text(a.row.GetModel(), unsafe.String(unsafe.SliceData(*m.text), len(*m.text))); err == nil {
+			return int64(math.Ceil(float64(count.Tokens) * float64(m.bytes) / float64(len(*m.text))))
 		}
 	}
 	return tokens.Estimate(m.bytes)

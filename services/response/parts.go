@@ -32,6 +32,7 @@ type parts struct {
 	*endParts
 
 	assembler wire.Assembler
+	text      *[]byte        // of answerTexts: what the answer's text lies in; nil for none
 	made      [1]wire.Choice // by it
 	answer    []wire.Choice  // likewise; nil until it is whole
 }
@@ -44,7 +45,6 @@ type endParts struct {
 	heldEvents [6]*conversationv1.Event
 	endEvents  endEvents
 	heldData   *[]byte // what heldRaw's bytes lie in, where they are a copy
-	text       *[]byte // of answerTexts: what the answer's text lies in; nil for none
 
 	finished timestamppb.Timestamp
 	choice   responsev1.Choice

@@ -275,6 +275,9 @@ func (r *run) add(events []*conversationv1.Event, raw *conversationv1.RawChunk, 
 	if raw != nil {
 		r.raw = true
 	} else if !r.raw {
+		if r.sequence == 1 {
+			r.lendText()
+		}
 		if err := r.parts.assembler.Add(events...); err != nil {
 			return r.stop(err)
 		}

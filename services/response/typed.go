@@ -169,6 +169,13 @@ func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.Ra
 // answerTexts are rooms for the texts of answers.
 var answerTexts = sync.Pool{New: func() any { return new([]byte) }}
 
+// lendText makes the text of an answer that comes in typed events lie in memory that is lent.
+func (r *run) lendText() {
+	if room := r.textRoom(); room != nil {
+		r.parts.assembler.Lend(room)
+	}
+}
+
 // textRoom is room for the answer's text, which lies in it until the run is released; nil
 // where it stays for longer, as in a session or in the cache.
 func (r *run) textRoom() *[]byte {

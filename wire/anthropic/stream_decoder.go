@@ -43,6 +43,7 @@ var (
 // passed over, as is what follows message_stop, unless it tells of an error.
 func (d *streamDecoder) Decode(dst []*conversationv1.Event, data []byte) ([]*conversationv1.Event, error) {
 	var err error
+	d.like.Back()
 	for !d.failed && err == nil {
 		if d.twin.Known {
 			count := 0
@@ -60,6 +61,9 @@ func (d *streamDecoder) Decode(dst []*conversationv1.Event, data []byte) ([]*con
 	}
 	return dst, err
 }
+
+// LendEvents implements wire.Lender.
+func (d *streamDecoder) LendEvents() { d.like.Lend() }
 
 // End implements wire.StreamDecoder.
 func (d *streamDecoder) End(dst []*conversationv1.Event) ([]*conversationv1.Event, error) {

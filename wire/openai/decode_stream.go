@@ -46,11 +46,15 @@ func (d *streamDecoder) Join() { d.join = true }
 // text is good until somebody else uses that. It must be called before Decode.
 func (d *streamDecoder) Lend(room *[]byte) { d.lent = room }
 
+// LendEvents implements wire.Lender.
+func (d *streamDecoder) LendEvents() { d.like.Lend() }
+
 // Release gives the decoder's memory to others: it must not be used any more. What it
 // gave out stays.
 func (d *streamDecoder) Release() {
 	d.drop()
 	d.twin.Forget()
+	d.like.Forget()
 	*d = streamDecoder{room: d.room[:0], twin: d.twin, like: d.like}
 	decoders.Put(d)
 }
@@ -126,6 +130,7 @@ type choiceDecoder struct {
 
 // Decode implements wire.StreamDecoder.
 func (d *streamDecoder) Decode(dst []*conversationv1.Event, data []byte) ([]*conversationv1.Event, error) {
+	d.like.Back()
 	for !d.failed && !d.done {
 		if d.join {
 			data = d.twin.Take(d.held(), data)

@@ -127,14 +127,32 @@ func (e *Event) HasPrefix(data []byte) bool { return e.Known && bytes.HasPrefix(
 
 // Texts is memory for the texts of several events. The zero value is ready.
 type Texts struct {
-	room []byte
-	ends []int
+	room  []byte
+	ends  []int
+	lends bool
+	lent  events.Lent
+}
+
+// Lend makes the events of Decode good until Back, which takes them back.
+func (t *Texts) Lend() { t.lends = true }
+
+// Back takes back the events that are lent: they must not be used any more.
+func (t *Texts) Back() {
+	if t.lends {
+		t.lent.Back()
+	}
+}
+
+// Forget is Back and the zero value with the same memory.
+func (t *Texts) Forget() {
+	t.Back()
+	t.lends = false
 }
 
 // Decode appends the events at the beginning of data that are alike, of a choice, and
 // returns the rest of data and how many they were. Their texts are parts of one string,
-// and the events lie side by side: whoever keeps one keeps those that came with it. Events
-// without text give none.
+// and the events lie side by side: whoever keeps one keeps those that came with it, see also
+// Lend. Events without text give none.
 func (t *Texts) Decode(dst []*conversationv1.Event, e *Event, choice int32, data []byte) (_ []*conversationv1.Event, rest []byte, count int) {
 	t.room, t.ends = t.room[:0], t.ends[:0]
 	for e.Known {
@@ -150,6 +168,9 @@ func (t *Texts) Decode(dst []*conversationv1.Event, e *Event, choice int32, data
 	}
 	if len(t.ends) == 0 {
 		return dst, data, count
+	}
+	if t.lends {
+		return t.lent.Texts(dst, choice, string(t.room), t.ends), data, count
 	}
 	return events.Texts(dst, choice, string(t.room), t.ends), data, count
 }

@@ -24,6 +24,20 @@ func TestDecode(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 	}
+	texts.Lend()
+	lent, _, _ := texts.Decode(nil, &e, 3, []byte(event("one")+event("two")))
+	lent, _, _ = texts.Decode(lent, &e, 3, []byte(event("three")))
+	if len(lent) != 3 || lent[0].GetText().GetText() != "one" || lent[2].GetText().GetText() != "three" {
+		t.Errorf("lent: %v", lent)
+	}
+	texts.Back()
+	again, _, _ := texts.Decode(nil, &e, 2, []byte(event("four")))
+	if len(again) != 1 || again[0].GetText().GetText() != "four" || again[0].GetText().GetChoice() != 2 {
+		t.Errorf("lent again: %v", again)
+	}
+	if texts.Forget(); again[0].GetText().GetText() == "four" {
+		t.Error("what was taken back is there still")
+	}
 	for name, other := range map[string]string{
 		"lead": `data:  {"n":1,"text":"a"}` + "\n\n", "before": `data: {"n":2,"text":"a"}` + "\n\n", "after": `data: {"n":1,"text":"a","m":2}` + "\n\n",
 		"cut": event("a")[:10], "ending": event("a")[:len(event("a"))-1], "not UTF-8": event("\xff"),

@@ -33,6 +33,49 @@ func Texts(dst []*conversationv1.Event, choice int32, whole string, ends []int) 
 	return dst
 }
 
+// Lent is memory for events that are good until it is used again. The zero value is ready.
+type Lent struct {
+	room []text
+	used int
+}
+
+// maxLent is how many events memory is kept for, leastLent how many it is made for at least,
+// where there was some before.
+const (
+	maxLent   = 512
+	leastLent = 16
+)
+
+// Texts is the function Texts in lent memory.
+func (l *Lent) Texts(dst []*conversationv1.Event, choice int32, whole string, ends []int) []*conversationv1.Event {
+	if len(l.room)-l.used < len(ends) {
+		size := len(ends)
+		if len(l.room) > 0 { // what is given out of it stays there
+			size = max(size, min(2*len(l.room), maxLent), leastLent)
+		}
+		l.room, l.used = make([]text, size), 0
+	}
+	start := 0
+	for _, end := range ends {
+		dst, start = append(dst, l.room[l.used].make(choice, whole[start:end])), end
+		l.used++
+	}
+	return dst
+}
+
+// Back takes back all events that were made: they must not be used any more.
+func (l *Lent) Back() {
+	if l.used == 0 {
+		return
+	}
+	spoil(l.room[:l.used])
+	if spoils || len(l.room) > maxLent {
+		l.room = nil
+	}
+	clear(l.room[:min(l.used, len(l.room))])
+	l.used = 0
+}
+
 // Reasoning adds to a choice's block of reasoning.
 func Reasoning(choice int32, text string) *conversationv1.Event {
 	e := &struct {

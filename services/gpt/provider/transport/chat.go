@@ -188,12 +188,26 @@ type answer struct {
 	bytes   conversationv1.RawChunk
 	events  []*conversationv1.Event
 	kept    [4]*conversationv1.Event // room for those that stand beside a raw body, and one of the gpt room's
+	list    []*conversationv1.Event  // what those of a stream lie in
 	prefix  []byte
 	started bool
 	ended   bool
 }
 
 var answers = sync.Pool{New: func() any { return new(answer) }}
+
+// maxEvents is how many events of a chunk there is room for in memory that is kept.
+const maxEvents = 512
+
+// forgotten is an empty list of events in the memory of one that is no longer used.
+func forgotten(events []*conversationv1.Event) []*conversationv1.Event {
+	if cap(events) > maxEvents {
+		return nil
+	}
+	events = events[:cap(events)]
+	clear(events)
+	return events[:0]
+}
 
 // whole passes on an answer that is one JSON body.
 func (a *answer) whole(ctx context.Context, resp *upstream.Response, streamed bool) error {
@@ -265,7 +279,11 @@ func (a *answer) streaming() *streaming {
 	if a.raw {
 		s.translate = &rawTranslator{scanner: a.chat.Codec.NewRawScanner(wire.ScanOptions{DropUsage: a.chat.DropUsage})}
 	} else {
-		s.translate = &typedTranslator{decoder: a.chat.Codec.NewStreamDecoder()}
+		decoder := a.chat.Codec.NewStreamDecoder()
+		if lender, ok := decoder.(wire.Lender); ok {
+			lender.LendEvents() // a chunk is lent
+		}
+		s.translate = &typedTranslator{decoder: decoder}
 	}
 	s.sink = s.take
 	return s
@@ -370,8 +388,8 @@ func pour(body io.Reader, w io.Writer) error {
 
 // batch passes on the events of one read.
 func (a *answer) batch(translate translator, raw []byte, last *eventstream.Event) error {
-	pass, count, events, err := translate.translate(a.events[:0], raw)
-	a.events = events
+	pass, count, events, err := translate.translate(a.list[:0], raw)
+	a.events, a.list = events, events
 	if err != nil {
 		if !a.raw && len(events) > 0 {
 			// What stood before the fault in the same read is as good as if it

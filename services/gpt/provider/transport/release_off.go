@@ -4,7 +4,7 @@ package transport
 
 // release gives an answer back that has come to its end.
 func (a *answer) release() {
-	*a = answer{}
+	*a = answer{list: forgotten(a.list)}
 	answers.Put(a)
 }
 
