@@ -357,3 +357,29 @@ func TestPiecesAreTidied(t *testing.T) {
 	}
 	eventually(t, "the piece is removed", func() bool { return racing.tidied.Load() == 1 })
 }
+
+// TestJournalPause: many answers are journaled less often each, so that no more
+// pieces are written in a second than journal_rate says.
+func TestJournalPause(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		shared        bool
+		rate, running int
+		want          time.Duration
+	}{
+		{false, 0, 1, 100 * time.Millisecond},
+		{false, 0, 800, 100 * time.Millisecond},
+		{false, 0, 2000, 250 * time.Millisecond},
+		{true, 0, 100, 100 * time.Millisecond},
+		{true, 0, 256, 256 * time.Millisecond},
+		{true, 0, 10_000, 10 * time.Second},
+		{true, 20_000, 10_000, 500 * time.Millisecond},
+		{false, 10, 1, 100 * time.Millisecond},
+		{false, 10, 5, 500 * time.Millisecond},
+	} {
+		s := Service{shared: test.shared, cfg: Config{JournalInterval: 100 * time.Millisecond, JournalRate: test.rate}}
+		if got := s.journalPause(test.running); got != test.want {
+			t.Errorf("%+v: %v", test, got)
+		}
+	}
+}
