@@ -13,6 +13,10 @@ import (
 // buffer grows with it, and is new each time.
 const sendSize = 16 << 10
 
+// keptRoom is how much memory for arguments is kept from one statement to the next:
+// that of one whose arguments are lists of many long values.
+const keptRoom = 512 << 10
+
 // What send says where no single statement failed.
 const (
 	notRun  = -1 // nothing was run: a statement cannot be prepared, or its arguments not packed
@@ -129,7 +133,7 @@ type packed struct {
 
 func (a *packed) pack(types *pgtype.Map, statement *pgconn.StatementDescription, args []any) error {
 	a.values, a.formats, a.room = a.values[:0], a.formats[:0], a.room[:0]
-	if cap(a.room) > 4*sendSize {
+	if cap(a.room) > keptRoom {
 		a.room = nil
 	}
 	if len(args) != len(statement.ParamOIDs) {
