@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
@@ -223,6 +224,9 @@ func (e *Edge) admit(x *Exchange, found methods, pathKey string, running int64) 
 	}
 	if found == nil {
 		return x.face.missing(r.Method, x.path)
+	}
+	if !utf8.ValidString(x.param) { // no message can carry it
+		return fault.InvalidField("path", "must be UTF-8")
 	}
 	if x.route == nil {
 		h["Allow"] = []string{found.allow()}

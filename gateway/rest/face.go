@@ -114,7 +114,7 @@ func (f *face) handle(x *edge.Exchange) {
 	}
 	given := x.Request()
 	query := resumed(x.Path(), given)
-	if err := f.rules.checkURL(given.Method, x.Path(), query); err != nil {
+	if err := f.rules.checkQuery(given.Method, x.Path(), query); err != nil {
 		x.Fail(err)
 		return
 	}

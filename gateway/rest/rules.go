@@ -149,12 +149,9 @@ func (all rules) class(method, path string) meshv1.RateClass {
 	return class
 }
 
-// checkURL refuses what no message can carry, and parameters that no field of the
-// method's message has; the translation would pass over them.
-func (all rules) checkURL(method, path, query string) error {
-	if !utf8.ValidString(path) {
-		return fault.InvalidField("path", "must be UTF-8")
-	}
+// checkQuery refuses what no message can carry, and parameters that no field of
+// the method's message has; the translation would pass over them.
+func (all rules) checkQuery(method, path, query string) error {
 	if query == "" {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -70,6 +71,17 @@ func InvalidField(field, description string) *Fault {
 	f := New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_INVALID_FIELD, field+": "+description, "field", field)
 	f.Fields = []FieldViolation{{Field: field, Description: description}}
 	return f
+}
+
+// CheckTexts refuses texts that not every store can keep or look for. It takes
+// names of fields, each with its value behind it.
+func CheckTexts(fields ...string) error {
+	for i := 1; i < len(fields); i += 2 {
+		if strings.IndexByte(fields[i], 0) >= 0 || !utf8.ValidString(fields[i]) {
+			return InvalidField(fields[i-1], "must be UTF-8 without U+0000")
+		}
+	}
+	return nil
 }
 
 // Internal makes the fault for an error that clients must not see.

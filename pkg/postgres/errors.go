@@ -18,6 +18,7 @@ const (
 	codeDeadlockDetected     = "40P01"
 	codeDuplicateSchema      = "42P06"
 	codeDivisionByZero       = "22012"
+	codeNotInRepertoire      = "22021"
 	codeLockNotAvailable     = "55P03"
 	codeTooManyConnections   = "53300"
 	codeDiskFull             = "53100"
@@ -72,6 +73,10 @@ func IsConflict(err error) bool {
 	}
 	return false
 }
+
+// IsUnfitText tells whether err means that a text cannot be kept, nor be there: it
+// holds U+0000, or is not UTF-8.
+func IsUnfitText(err error) bool { return code(err) == codeNotInRepertoire }
 
 // IsFull tells whether err means that the server's disk is used up.
 func IsFull(err error) bool { return code(err) == codeDiskFull }

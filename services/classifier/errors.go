@@ -7,6 +7,7 @@ import (
 
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/services/classifier/internal/store"
 	"google.golang.org/grpc/codes"
 )
@@ -46,7 +47,7 @@ func storeFault(err, found error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, store.ErrNotFound) && found != nil:
+	case (errors.Is(err, store.ErrNotFound) || postgres.IsUnfitText(err)) && found != nil:
 		return found
 	case errors.Is(err, store.ErrUnavailable):
 		return fault.StoreUnavailable("classifier", err)

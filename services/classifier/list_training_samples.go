@@ -21,6 +21,9 @@ type samplePlace struct {
 
 // ListTrainingSamples lists the caller's samples; see the contract.
 func (l *Learning) ListTrainingSamples(ctx context.Context, req *classifierv1.ListTrainingSamplesRequest) (*classifierv1.ListTrainingSamplesResponse, error) {
+	if err := fault.CheckTexts("head", req.GetHead(), "source_id", req.GetSourceId()); err != nil {
+		return nil, err
+	}
 	owner := callctx.Owner(ctx)
 	filter := samplesFilter(owner, req)
 	cursor, err := page.Cursor(filter, req.GetPageToken())

@@ -10,6 +10,9 @@ import (
 
 // Retrain begins a training; see the contract.
 func (l *Learning) Retrain(ctx context.Context, req *classifierv1.RetrainRequest) (*classifierv1.RetrainResponse, error) {
+	if err := fault.CheckTexts("head", req.GetHead()); err != nil {
+		return nil, err
+	}
 	o := order{head: req.GetHead(), minSamples: int(req.GetMinSamples()), canary: req.GetCanaryPercent(), seed: req.GetSeed(), trigger: "call"}
 	if o.head == "" {
 		o.head = headTaskType

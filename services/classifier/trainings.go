@@ -4,6 +4,7 @@ import (
 	"context"
 
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/page"
 )
 
@@ -37,6 +38,9 @@ func (l *Learning) present(t *classifierv1.Training) {
 
 // ListTrainings lists runs; see the contract.
 func (l *Learning) ListTrainings(ctx context.Context, req *classifierv1.ListTrainingsRequest) (*classifierv1.ListTrainingsResponse, error) {
+	if err := fault.CheckTexts("head", req.GetHead()); err != nil {
+		return nil, err
+	}
 	filter := "trainings " + req.GetHead()
 	before, err := page.Cursor(filter, req.GetPageToken())
 	if err != nil {
@@ -62,7 +66,7 @@ func (l *Learning) ListTrainings(ctx context.Context, req *classifierv1.ListTrai
 // with its next sign of life.
 func (l *Learning) CancelTraining(ctx context.Context, req *classifierv1.CancelTrainingRequest) (*classifierv1.CancelTrainingResponse, error) {
 	if err := l.store.AskCancel(ctx, req.GetTrainingId()); err != nil {
-		return nil, storeFault(err, nil)
+		return nil, storeFault(err, noTraining(req.GetTrainingId()))
 	}
 	l.mu.Lock()
 	if l.training != nil && l.training.row.GetId() == req.GetTrainingId() {

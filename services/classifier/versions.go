@@ -25,6 +25,9 @@ type place struct {
 
 // ListModelVersions lists versions; see the contract.
 func (l *Learning) ListModelVersions(ctx context.Context, req *classifierv1.ListModelVersionsRequest) (*classifierv1.ListModelVersionsResponse, error) {
+	if err := fault.CheckTexts("head", req.GetHead()); err != nil {
+		return nil, err
+	}
 	filter := "versions " + req.GetHead()
 	cursor, err := page.Cursor(filter, req.GetPageToken())
 	if err != nil {
@@ -220,6 +223,9 @@ func (l *Learning) activate(ctx context.Context, v *classifierv1.ModelVersion, c
 
 // RollbackModel makes the version before active; see the contract.
 func (l *Learning) RollbackModel(ctx context.Context, req *classifierv1.RollbackModelRequest) (*classifierv1.RollbackModelResponse, error) {
+	if err := fault.CheckTexts("head", req.GetHead()); err != nil {
+		return nil, err
+	}
 	set, err := l.heads.builtIn()
 	if err != nil {
 		return nil, fault.Internal(err)
@@ -247,6 +253,9 @@ func (l *Learning) RollbackModel(ctx context.Context, req *classifierv1.Rollback
 
 // EndCanary ends the canary of a head; see the contract.
 func (l *Learning) EndCanary(ctx context.Context, req *classifierv1.EndCanaryRequest) (*classifierv1.EndCanaryResponse, error) {
+	if err := fault.CheckTexts("head", req.GetHead()); err != nil {
+		return nil, err
+	}
 	if err := l.store.EndCanary(ctx, req.GetHead()); err != nil {
 		return nil, storeFault(err, nil)
 	}

@@ -23,6 +23,9 @@ func (s *Service) ListAttempts(ctx context.Context, req *gptv1.ListAttemptsReque
 	if err != nil {
 		return nil, err
 	}
+	if err := fault.CheckTexts("request_id", req.GetRequestId(), "session_id", req.GetSessionId()); err != nil {
+		return nil, err
+	}
 	owner := callctx.Owner(ctx)
 	bound := fmt.Sprintf("attempts/%q/%q/%q/%d/%d", owner, req.GetRequestId(), req.GetSessionId(), after.UnixMicro(), before.UnixMicro())
 	cursor, err := page.Cursor(bound, req.GetPageToken())

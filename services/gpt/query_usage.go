@@ -25,6 +25,10 @@ func (s *Service) QueryUsage(ctx context.Context, req *gptv1.QueryUsageRequest) 
 	if !before.IsZero() && before.Before(after) {
 		return nil, fault.InvalidField("before", "must not be earlier than after")
 	}
+	if err := fault.CheckTexts("user_id", req.GetUserId(), "session_id", req.GetSessionId(), "provider", req.GetProvider(),
+		"model", req.GetModel()); err != nil {
+		return nil, err
+	}
 	owner := callctx.Owner(ctx)
 	bound := fmt.Sprintf("usage/%q/%v/%d/%d/%q/%q/%q/%q", owner, req.GetGroupBy(), after.UnixMicro(), before.UnixMicro(),
 		req.GetUserId(), req.GetSessionId(), req.GetProvider(), req.GetModel())

@@ -88,7 +88,7 @@ func storeFault(err error, id string) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound), postgres.IsUnfitText(err): // no id is like that
 		return notFound(id)
 	case errors.Is(err, context.Canceled):
 		return fault.From(err)

@@ -8,6 +8,7 @@ import (
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/page"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -15,6 +16,9 @@ import (
 
 // ListRequests implements the RPC.
 func (s *Service) ListRequests(ctx context.Context, req *requestv1.ListRequestsRequest) (*requestv1.ListRequestsResponse, error) {
+	if err := fault.CheckTexts("user_id", req.GetUserId(), "session_id", req.GetSessionId()); err != nil {
+		return nil, err
+	}
 	filter := store.Filter{
 		Owner: callctx.Owner(ctx), UserID: req.GetUserId(), SessionID: req.GetSessionId(), States: req.GetStates(),
 		After: timeOf(req.GetAfter()), Before: timeOf(req.GetBefore()),

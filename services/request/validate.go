@@ -32,6 +32,14 @@ func (s *Service) validate(req *requestv1.SubmitRequest) (warnings []string, err
 	if t := req.GetTimeout(); t != nil && (t.AsDuration() <= 0 || t.AsDuration() > s.cfg.MaxTimeout) {
 		return nil, fault.InvalidField("timeout", "must be more than 0 and at most "+s.cfg.MaxTimeout.String())
 	}
+	user := "turn.user"
+	if req.GetWireBounds() != conversationv1.Wire_WIRE_UNSPECIFIED {
+		user = "user" // as the wires have it
+	}
+	if err := fault.CheckTexts(user, turn.GetUser(), "user_id", req.GetUserId(), "session_id", req.GetSessionId(),
+		"idempotency_key", req.GetIdempotencyKey()); err != nil {
+		return nil, err
+	}
 	if err := validateMessages(turn.GetMessages()); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/page"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -14,6 +15,9 @@ import (
 
 // ListResponses implements the RPC.
 func (s *Service) ListResponses(ctx context.Context, req *responsev1.ListResponsesRequest) (*responsev1.ListResponsesResponse, error) {
+	if err := fault.CheckTexts("session_id", req.GetSessionId()); err != nil {
+		return nil, err
+	}
 	filter := store.Filter{
 		Owner: callctx.Owner(ctx), SessionID: req.GetSessionId(), States: req.GetStates(),
 		After: timeOf(req.GetAfter()), Before: timeOf(req.GetBefore()),

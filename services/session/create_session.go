@@ -24,7 +24,7 @@ func (s *Service) CreateSession(ctx context.Context, req *sessionv1.CreateSessio
 	if userID == "" {
 		userID = defaultUser
 	}
-	if err := checkText("user_id", userID); err != nil {
+	if err := fault.CheckTexts("user_id", userID); err != nil {
 		return nil, err
 	}
 	if req.GetSession() != nil {

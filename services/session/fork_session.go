@@ -19,10 +19,10 @@ import (
 // returns the fork as it is, whatever became of the source.
 func (s *Service) ForkSession(ctx context.Context, req *sessionv1.ForkSessionRequest) (*sessionv1.ForkSessionResponse, error) {
 	now, id := s.now(), req.GetNewSessionId()
-	if err := checkText("title", req.GetTitle()); err != nil {
+	if err := fault.CheckTexts("title", req.GetTitle()); err != nil {
 		return nil, err
 	}
-	if err := checkText("message_id", req.GetMessageId()); err != nil {
+	if err := fault.CheckTexts("message_id", req.GetMessageId()); err != nil {
 		return nil, err
 	}
 	var mark []byte

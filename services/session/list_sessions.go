@@ -10,6 +10,7 @@ import (
 
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
+	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/page"
 	"github.com/gptmesh/gptmesh/services/session/internal/store"
 )
@@ -23,7 +24,7 @@ const (
 // used while a list is being read moves to its front, and is not on later
 // pages.
 func (s *Service) ListSessions(ctx context.Context, req *sessionv1.ListSessionsRequest) (*sessionv1.ListSessionsResponse, error) {
-	if err := checkText("user_id", req.GetUserId()); err != nil {
+	if err := fault.CheckTexts("user_id", req.GetUserId()); err != nil {
 		return nil, err
 	}
 	owner := callctx.Owner(ctx)

@@ -2,9 +2,7 @@ package session
 
 import (
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
@@ -51,7 +49,7 @@ func (s *Service) prepare(messages []*conversationv1.Message, now time.Time) ([]
 // checkFields checks what clients may set of a session and is not for the
 // contract's own rules. Fields not set are fine.
 func (s *Service) checkFields(fields *sessionv1.Session, now time.Time) error {
-	if err := checkText("session.title", fields.GetTitle()); err != nil {
+	if err := fault.CheckTexts("session.title", fields.GetTitle()); err != nil {
 		return err
 	}
 	for key, value := range fields.GetPreferences().GetFields() {
@@ -96,14 +94,6 @@ func checkExpireTime(t *timestamppb.Timestamp, now time.Time) error {
 	}
 	if t.CheckValid() != nil || !t.AsTime().Truncate(time.Microsecond).After(now) {
 		return fault.InvalidField("session.expire_time", "must lie in the future")
-	}
-	return nil
-}
-
-// checkText refuses what not every store can keep as text.
-func checkText(field, text string) error {
-	if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
-		return fault.InvalidField(field, "must be UTF-8 without U+0000")
 	}
 	return nil
 }

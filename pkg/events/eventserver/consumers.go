@@ -5,11 +5,15 @@ import (
 	"errors"
 
 	eventv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/event/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // Acknowledge implements the RPC.
 func (s *Service) Acknowledge(ctx context.Context, req *eventv1.AcknowledgeRequest) (*eventv1.AcknowledgeResponse, error) {
+	if err := fault.CheckTexts("consumer", req.GetConsumer()); err != nil {
+		return nil, err
+	}
 	owner, all := caller(ctx)
 	if err := s.log.Acknowledge(ctx, owner, all, req.GetConsumer(), req.GetCursor()); err != nil {
 		return nil, failed(ctx, err)
@@ -19,6 +23,9 @@ func (s *Service) Acknowledge(ctx context.Context, req *eventv1.AcknowledgeReque
 
 // Reject implements the RPC.
 func (s *Service) Reject(ctx context.Context, req *eventv1.RejectRequest) (*eventv1.RejectResponse, error) {
+	if err := fault.CheckTexts("consumer", req.GetConsumer()); err != nil {
+		return nil, err
+	}
 	owner, all := caller(ctx)
 	id, err := s.log.RejectAt(ctx, owner, all, req.GetConsumer(), req.GetCursor(), errors.New(req.GetError()))
 	if err != nil {
@@ -43,6 +50,9 @@ func (s *Service) ListConsumers(ctx context.Context, _ *eventv1.ListConsumersReq
 
 // DeleteConsumer implements the RPC.
 func (s *Service) DeleteConsumer(ctx context.Context, req *eventv1.DeleteConsumerRequest) (*eventv1.DeleteConsumerResponse, error) {
+	if err := fault.CheckTexts("consumer", req.GetConsumer()); err != nil {
+		return nil, err
+	}
 	owner, _ := caller(ctx)
 	if err := s.log.DeleteConsumer(ctx, owner, req.GetConsumer()); err != nil {
 		return nil, failed(ctx, err)

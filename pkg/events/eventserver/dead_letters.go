@@ -7,6 +7,7 @@ import (
 
 	eventv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/event/v1"
 	"github.com/gptmesh/gptmesh/pkg/events"
+	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/page"
 )
 
@@ -46,6 +47,9 @@ func (s *Service) place(cursor string) (letterPlace, error) {
 
 // ListDeadLetters implements the RPC.
 func (s *Service) ListDeadLetters(ctx context.Context, req *eventv1.ListDeadLettersRequest) (*eventv1.ListDeadLettersResponse, error) {
+	if err := fault.CheckTexts("consumer", req.GetConsumer()); err != nil {
+		return nil, err
+	}
 	cursor, err := page.Cursor(req.GetConsumer(), req.GetPageToken())
 	if err != nil {
 		return nil, err

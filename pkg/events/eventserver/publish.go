@@ -42,6 +42,9 @@ func (s *Service) Publish(ctx context.Context, req *eventv1.PublishRequest) (*ev
 		case given.GetTime() != nil && !given.GetTime().IsValid():
 			return nil, fault.InvalidField(field+"time", "is not a time")
 		}
+		if err := fault.CheckTexts(field+"id", given.GetId(), field+"type", given.GetType(), field+"key", given.GetKey()); err != nil {
+			return nil, err
+		}
 		event := complete(ctx, given)
 		list = append(list, event)
 		out.EventIds = append(out.EventIds, event.GetId())

@@ -29,6 +29,9 @@ func (s *Service) Replay(ctx context.Context, req *eventv1.ReplayRequest) (*even
 	if req.GetStart().GetAt() == nil {
 		return nil, fault.InvalidField("start", "must say where to begin: earliest, time, after_id or after_cursor")
 	}
+	if err := fault.CheckTexts("consumer", req.GetConsumer()); err != nil {
+		return nil, err
+	}
 	if name := req.GetConsumer(); name != "" {
 		if err := s.log.Seek(ctx, owner, name, start, after); err != nil {
 			return nil, failed(ctx, err)

@@ -16,6 +16,9 @@ func (s *Service) Subscribe(req *eventv1.SubscribeRequest, stream grpc.ServerStr
 	if err := checkSubjects(req.GetSubjects()); err != nil {
 		return err
 	}
+	if err := fault.CheckTexts("consumer", req.GetConsumer(), "key", req.GetKey()); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
 	unhook := context.AfterFunc(s.life, cancel)
