@@ -125,6 +125,12 @@ type AnswerOptions struct {
 	Created time.Time
 	// IncludeUsage says that the client asked for usage in a streamed answer.
 	IncludeUsage bool
+	// UsageBeside says that the client wants usage in a streamed answer beside the end of
+	// the last choice, asked for or not (chat completions, as Mistral has it).
+	UsageBeside bool
+	// WholeCalls says that the client takes each call of a tool in one piece only (streamed
+	// chat completions, as Mistral and xAI have them).
+	WholeCalls bool
 	// Echo is the text that a choice begins with, where the client wants its
 	// prompt back and the dialect can (legacy completions). Nil means none.
 	Echo func(choice int32) string

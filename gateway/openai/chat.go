@@ -26,8 +26,17 @@ func (f *face) chat(x *edge.Exchange) {
 		request.Turn.Model = deployment
 	}
 	x.SetModel(request.Turn.Model)
+	var client client
+	if request.Turn.GetStream() {
+		if client = clientOf(x.Request().Header); client.strange() {
+			// What OpenAI's own servers send does not suit it either.
+			request.Turn.AcceptWire = conversationv1.Wire_WIRE_UNSPECIFIED
+		}
+	}
 	f.submitter.Answer(&answer.Turn{Exchange: x, Request: request, Options: func() wire.AnswerOptions {
-		return wire.AnswerOptions{IncludeUsage: usage.asked(), TextTools: wireopenai.TextTools(usage.turn), Now: x.Now}
+		return wire.AnswerOptions{
+			IncludeUsage: usage.asked(), UsageBeside: client.usage, WholeCalls: client.wholeCalls, TextTools: wireopenai.TextTools(usage.turn), Now: x.Now,
+		}
 	}})
 }
 

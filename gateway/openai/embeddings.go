@@ -36,5 +36,9 @@ func (f *face) embeddings(x *edge.Exchange) {
 		return
 	}
 	answer.NameProvider(x.Header(), resp)
-	_ = x.JSON(http.StatusOK, wireopenai.EncodeEmbeddingAnswer(answer.Vectors(resp), format, resp.GetModel()))
+	id := ""
+	if clientOf(x.Request().Header).mistral {
+		id = x.RequestID()
+	}
+	_ = x.JSON(http.StatusOK, wireopenai.EncodeEmbeddingAnswer(answer.Vectors(resp), format, resp.GetModel(), id))
 }

@@ -20,6 +20,11 @@ func (f *face) models(x *edge.Exchange) {
 		x.Fail(err)
 		return
 	}
+	if clientOf(x.Request().Header).mistral {
+		for i := range list {
+			list[i].Mistral = true
+		}
+	}
 	_ = x.JSON(http.StatusOK, wireopenai.EncodeModels(list))
 }
 
@@ -50,7 +55,9 @@ func (f *face) model(x *edge.Exchange) {
 		x.Fail(err)
 		return
 	}
-	_ = x.JSON(http.StatusOK, wireopenai.EncodeModel(entry(resp.GetModel(), x.Param())))
+	model := entry(resp.GetModel(), x.Param())
+	model.Mistral = clientOf(x.Request().Header).mistral
+	_ = x.JSON(http.StatusOK, wireopenai.EncodeModel(model))
 }
 
 func entry(m *gptv1.Model, id string) wireopenai.Model {
@@ -58,7 +65,7 @@ func entry(m *gptv1.Model, id string) wireopenai.Model {
 	out := wireopenai.Model{
 		ID: id, OwnedBy: m.GetOwnedBy(), Name: m.GetDisplayName(), ContextLength: m.GetContextLength(), MaxOutputTokens: m.GetMaxOutputTokens(),
 		ToolCalling: can(gptv1.Capability_CAPABILITY_TOOLS), Vision: can(gptv1.Capability_CAPABILITY_VISION),
-		Thinking: can(gptv1.Capability_CAPABILITY_REASONING),
+		Thinking: can(gptv1.Capability_CAPABILITY_REASONING), FillsGaps: can(gptv1.Capability_CAPABILITY_FILL_IN_MIDDLE),
 	}
 	if out.OwnedBy == "" {
 		out.OwnedBy = m.GetProvider()

@@ -327,14 +327,18 @@ func decodeVector(body []byte, m jsonscan.Member) ([]float32, error) {
 }
 
 // EncodeEmbeddingAnswer makes the answer for a client. Model is the name that
-// the client sees; empty means the answer's own. What a number cannot show
-// (NaN, infinities) is 0 with VectorFloat.
-func EncodeEmbeddingAnswer(answer *wire.EmbeddingAnswer, format VectorFormat, model string) []byte {
+// the client sees; empty means the answer's own. OpenAI's answers have no id;
+// empty means none. What a number cannot show (NaN, infinities) is 0 with
+// VectorFloat.
+func EncodeEmbeddingAnswer(answer *wire.EmbeddingAnswer, format VectorFormat, model, id string) []byte {
 	if model == "" {
 		model = answer.Model
 	}
 	w := writer{}
 	w.Open('{')
+	if id != "" {
+		w.StrField("id", id)
+	}
 	w.StrField("object", "list")
 	w.Key("data")
 	w.Open('[')

@@ -96,7 +96,7 @@ func TestVectors(t *testing.T) {
 		}
 	}
 	for _, format := range []openai.VectorFormat{openai.VectorFloat, openai.VectorBase64} {
-		body := openai.EncodeEmbeddingAnswer(want, format, "")
+		body := openai.EncodeEmbeddingAnswer(want, format, "", "")
 		if !json.Valid(body) || (format == openai.VectorBase64) != strings.Contains(string(body), `"AACAPwAAAL/NzMw9"`) {
 			t.Errorf("have %s", body)
 		}
@@ -109,7 +109,7 @@ func TestVectors(t *testing.T) {
 		}
 	}
 	odd := &wire.EmbeddingAnswer{Vectors: [][]float32{{float32(math.NaN()), float32(math.Inf(1))}}}
-	if body := openai.EncodeEmbeddingAnswer(odd, openai.VectorFloat, "m"); !strings.Contains(string(body), `"embedding":[0,0]`) || !strings.Contains(string(body), `"model":"m"`) {
+	if body := openai.EncodeEmbeddingAnswer(odd, openai.VectorFloat, "m", ""); !strings.Contains(string(body), `"embedding":[0,0]`) || !strings.Contains(string(body), `"model":"m"`) {
 		t.Errorf("have %s", body)
 	}
 	for _, body := range []string{
@@ -134,6 +134,10 @@ func TestModels(t *testing.T) {
 	}
 	if got := string(openai.EncodeModels(list)); got != want {
 		t.Errorf("have %s", got)
+	}
+	card := openai.EncodeModel(openai.Model{ID: "m", ContextLength: 100, FillsGaps: true, Mistral: true})
+	if !strings.HasSuffix(string(card), `,"type":"base","max_context_length":100,"capabilities":{"completion_chat":true,"function_calling":false,"completion_fim":true,"vision":false,"reasoning":false,"fine_tuning":false}}`) {
+		t.Errorf("Mistral's: have %s", card)
 	}
 	if got := string(openai.EncodeModels(nil)); got != `{"object":"list","data":[]}` {
 		t.Errorf("have %s", got)

@@ -25,6 +25,7 @@ func (chat) EncodeAnswer(answer *wire.Answer, options wire.AnswerOptions) ([]byt
 		w.Key("usage")
 		w.B = appendUsage(w.B, answer.Usage)
 	}
+	w.RawField("system_fingerprint", "null") // the mesh has none, and OpenRouter's library wants the member
 	w.Close('}')
 	return w.B, nil
 }

@@ -16,7 +16,7 @@ import (
 // NewStreamEncoder implements wire.Codec. The first chunk, with the role and no
 // text, is written for started, so that a client knows at once that its answer
 // begins. A count of tokens is written once, last, and only where
-// IncludeUsage is set. Failed writes an error event and no [DONE].
+// IncludeUsage or UsageBeside is set. Failed writes an error event and no [DONE].
 func (chat) NewStreamEncoder(options wire.AnswerOptions) wire.StreamEncoder {
 	return &streamEncoder{options: options}
 }
@@ -26,6 +26,7 @@ type streamEncoder struct {
 	prefix  []byte // of every chunk, up to its choices
 	usage   *conversationv1.Usage
 	choices []choiceEncoder
+	last    []byte // the end of a choice that waits for usage, up to its last brace
 	ended   bool
 }
 
@@ -34,8 +35,9 @@ type choiceEncoder struct {
 	opened, finished, refused bool
 	called                    bool
 	texts                     []*textCall // of custom tools
-	blocks                    int         // of reasoning that were ended
-	block                     []byte      // the text of the present one
+	calls                     []*wholeCall
+	blocks                    int    // of reasoning that were ended
+	block                     []byte // the text of the present one
 }
 
 // maxBlock bounds the text of a block that is given once more with its
@@ -77,6 +79,7 @@ func (e *streamEncoder) event(dst []byte, event *conversationv1.Event) []byte {
 		return e.end(dst)
 	case *conversationv1.Event_Failed:
 		e.ended = true
+		dst = e.release(dst)
 		f := wire.Fault(kind.Failed)
 		return append(appendError(append(dst, "data: "...), f, shapeOf(f)), "\n\n"...)
 	}
@@ -212,6 +215,16 @@ func (e *streamEncoder) toolCall(dst []byte, delta *conversationv1.ToolCallDelta
 			return dst
 		}
 	}
+	if e.options.WholeCalls && kind == "function" {
+		e.choice(index).gather(delta)
+		return dst
+	}
+	return e.piece(dst, delta, kind, member, text)
+}
+
+// piece writes a piece of a call.
+func (e *streamEncoder) piece(dst []byte, delta *conversationv1.ToolCallDelta, kind, member, text string) []byte {
+	index := delta.GetChoice()
 	dst = e.open(e.role(dst, index), index)
 	e.choice(index).called = true
 	dst = strconv.AppendInt(append(dst, `"tool_calls":[{"index":`...), int64(delta.GetIndex()), 10)
@@ -270,9 +283,25 @@ func (e *streamEncoder) finish(dst []byte, index int32, reason conversationv1.Fi
 	}
 	choice.finished = true
 	dst = e.textCalls(dst, index)
+	dst = e.wholeCalls(dst, index)
+	if e.options.UsageBeside {
+		dst = e.release(dst)
+		e.last = append(append(e.open(e.last, index), `},"logprobs":null,"finish_reason":"`...), finishWord(reason, choice.refused, choice.called)...)
+		e.last = append(e.last, `"}]`...)
+		return dst
+	}
 	dst = append(e.open(dst, index), `},"logprobs":null,"finish_reason":"`...)
 	dst = append(dst, finishWord(reason, choice.refused, choice.called)...)
 	return append(dst, `"}]}`+"\n\n"...)
+}
+
+// release writes the end of a choice that waited for usage, without it.
+func (e *streamEncoder) release(dst []byte) []byte {
+	if len(e.last) > 0 {
+		dst = append(append(dst, e.last...), "}\n\n"...)
+		e.last = e.last[:0]
+	}
+	return dst
 }
 
 // finishWord is OpenAI's word for a reason. It has none for a refusal: where
@@ -305,7 +334,13 @@ func (e *streamEncoder) end(dst []byte) []byte {
 			dst = e.finish(dst, int32(i), conversationv1.FinishReason_FINISH_REASON_UNSPECIFIED)
 		}
 	}
-	if e.options.IncludeUsage && e.usage != nil {
+	switch {
+	case e.usage == nil:
+		dst = e.release(dst)
+	case len(e.last) > 0:
+		dst = appendUsage(append(append(dst, e.last...), `,"usage":`...), e.usage)
+		dst = append(dst, "}\n\n"...)
+	case e.options.IncludeUsage:
 		dst = append(append(append(dst, "data: "...), e.prefix...), `[],"usage":`...)
 		dst = append(appendUsage(dst, e.usage), "}\n\n"...)
 	}

@@ -199,7 +199,7 @@ func FuzzOthers(f *testing.F) {
 		}
 		if answer, err := openai.DecodeEmbeddingAnswer(data); err != nil {
 			isFault(t, err)
-		} else if body := openai.EncodeEmbeddingAnswer(answer, openai.VectorFloat, ""); !json.Valid(body) {
+		} else if body := openai.EncodeEmbeddingAnswer(answer, openai.VectorFloat, "", ""); !json.Valid(body) {
 			t.Fatalf("not JSON: %s", body)
 		}
 		if models, err := openai.DecodeModels(data); err != nil {

@@ -26,6 +26,10 @@ type Model struct {
 	MaxOutputTokens int64
 	// ToolCalling, Vision and Thinking are what it can do.
 	ToolCalling, Vision, Thinking bool
+	// FillsGaps is whether it can fill in the middle. Only Mistral's members say so.
+	FillsGaps bool
+	// Mistral adds the members that Mistral's own libraries know a model by.
+	Mistral bool
 	// ReasoningEfforts are the values of reasoning_effort that it takes. Nil
 	// where it takes none, or where that is unknown.
 	ReasoningEfforts []string
@@ -90,6 +94,21 @@ func (w *writer) model(m Model) {
 		w.Key("supportsReasoningEffort")
 		w.Strings(m.ReasoningEfforts)
 		w.StrField("reasoningEffortFormat", "chat-completions")
+	}
+	if m.Mistral {
+		w.StrField("type", "base")
+		if m.ContextLength > 0 {
+			w.IntField("max_context_length", m.ContextLength)
+		}
+		w.Key("capabilities")
+		w.Open('{')
+		w.TruthField("completion_chat", true)
+		w.TruthField("function_calling", m.ToolCalling)
+		w.TruthField("completion_fim", m.FillsGaps)
+		w.TruthField("vision", m.Vision)
+		w.TruthField("reasoning", m.Thinking)
+		w.TruthField("fine_tuning", false)
+		w.Close('}')
 	}
 	w.Close('}')
 }
