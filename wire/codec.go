@@ -137,6 +137,9 @@ type AnswerOptions struct {
 	// TextTools says whether a name is that of a tool which takes plain text, and which
 	// the client wants to be called so. Nil means none.
 	TextTools func(name string) bool
+	// RequestID is the id of the client's request, for dialects whose errors name
+	// it in mid-stream, too. Empty leaves it out.
+	RequestID string
 	// InputTokens is an estimate for dialects that must give the count of input
 	// tokens before the answer. 0 where unknown.
 	InputTokens int64

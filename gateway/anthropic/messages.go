@@ -19,7 +19,7 @@ func (f *face) messages(x *edge.Exchange) {
 	f.submitter.Answer(&answer.Turn{
 		Exchange: x, Request: request,
 		Options: func() wire.AnswerOptions {
-			return wire.AnswerOptions{InputTokens: count.take(), Now: x.Now}
+			return wire.AnswerOptions{InputTokens: count.take(), RequestID: x.RequestID(), Now: x.Now}
 		},
 		Rewrite: func(_, data []byte, _ string) []byte {
 			count.spare()

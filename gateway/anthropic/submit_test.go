@@ -146,7 +146,7 @@ func TestHeartbeat(t *testing.T) {
 		code  int
 	}{
 		"then an answer": {15 * time.Second, nil, ping + ping + rawStart + ping + ping + rawRest, 200},
-		"then an error":  {15 * time.Second, gatewaytest.NoModel("m"), ping + ping + "event: error\ndata: " + notFound + "}\n\n", 200},
+		"then an error":  {15 * time.Second, gatewaytest.NoModel("m"), ping + ping + "event: error\ndata: " + notFound + `,"request_id":"rid_1"}` + "\n\n", 200},
 		"off":            {0, gatewaytest.NoModel("m"), notFound + `,"request_id":"rid_1"}`, 404},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -102,8 +102,12 @@ func (e *streamEncoder) encode(dst []byte, event *conversationv1.Event) ([]byte,
 		return e.stop(e.flush(dst)), nil
 	case *conversationv1.Event_Failed:
 		e.ended = true
-		dst = append(dst, "event: error\ndata: "...)
-		return append(appendError(dst, wire.Fault(kind.Failed)), "\n\n"...), nil
+		dst = appendError(append(dst, "event: error\ndata: "...), wire.Fault(kind.Failed))
+		if id := e.options.RequestID; id != "" {
+			dst = append(dst[:len(dst)-len("}")], `,"request_id":`...)
+			dst = append(jsonscan.AppendString(dst, id), '}')
+		}
+		return append(dst, "\n\n"...), nil
 	}
 	return dst, nil
 }
