@@ -15,6 +15,7 @@ type Decoded struct {
 	place  scope.Valued
 	body   []byte
 	events []*conversationv1.Event
+	handed []*conversationv1.Event
 }
 
 // Keep notes what a body was decoded to; both must not change any more.
@@ -22,6 +23,19 @@ func (d *Decoded) Keep(body []byte, events []*conversationv1.Event) {
 	if d != nil {
 		d.body, d.events = body, events
 	}
+}
+
+// KeepEvents notes the events of an answer that is handed on without its body; they must not
+// change any more once they were handed on.
+func (d *Decoded) KeepEvents(events []*conversationv1.Event) {
+	if d != nil {
+		d.handed = events
+	}
+}
+
+// OwnsEvents says that events are the very ones that were kept: they do not change any more.
+func (d *Decoded) OwnsEvents(events []*conversationv1.Event) bool {
+	return d != nil && len(events) > 0 && len(events) == len(d.handed) && &events[0] == &d.handed[0]
 }
 
 // Owns says that body is the very one that was kept: it does not change any more.

@@ -148,6 +148,14 @@ func (r *run) hold(chunk *conversationv1.Chunk) {
 		return
 	}
 	raw := chunk.GetRaw()
+	if raw == nil && r.decoded.OwnsEvents(chunk.GetEvents()) && len(chunk.ProtoReflect().GetUnknown()) == 0 {
+		p := r.parts
+		p.ending()
+		p.held.Events = append(p.heldEvents[:0], chunk.GetEvents()...)
+		p.held.Sequence = chunk.GetSequence()
+		r.held = &p.held
+		return
+	}
 	if raw == nil || len(raw.ProtoReflect().GetUnknown()) > 0 {
 		r.held = proto.CloneOf(chunk)
 		return

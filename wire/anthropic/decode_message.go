@@ -1,6 +1,8 @@
 package anthropic
 
 import (
+	"slices"
+
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
@@ -35,14 +37,7 @@ func (d *turnDecoder) message(e *jsonbody.Value) error {
 	case "system":
 		add(conversationv1.Role_ROLE_SYSTEM, parts)
 	case "user":
-		var results, others []*conversationv1.ContentPart
-		for _, part := range parts {
-			if part.GetToolResult() != nil {
-				results = append(results, part)
-			} else {
-				others = append(others, part)
-			}
-		}
+		results, others := apart(parts)
 		if len(results) > 0 {
 			add(conversationv1.Role_ROLE_TOOL, results)
 		}
@@ -54,6 +49,21 @@ func (d *turnDecoder) message(e *jsonbody.Value) error {
 	}
 	d.turn.Messages[len(d.turn.Messages)-1].ExtraJson = rest.Object()
 	return nil
+}
+
+// apart are the tool results among parts, and the others.
+func apart(parts []*conversationv1.ContentPart) (results, others []*conversationv1.ContentPart) {
+	if !slices.ContainsFunc(parts, func(part *conversationv1.ContentPart) bool { return part.GetToolResult() != nil }) {
+		return nil, parts
+	}
+	for _, part := range parts {
+		if part.GetToolResult() != nil {
+			results = append(results, part)
+		} else {
+			others = append(others, part)
+		}
+	}
+	return results, others
 }
 
 // content decodes a text or a list of blocks.

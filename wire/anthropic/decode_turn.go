@@ -55,7 +55,7 @@ func (h *head) decode(body []byte) (*conversationv1.Turn, error) {
 		system := &conversationv1.Message{Role: conversationv1.Role_ROLE_SYSTEM, Parts: d.system}
 		d.turn.Messages = append([]*conversationv1.Message{system}, d.turn.Messages...)
 	}
-	if proto.Size(&d.sampling) > 0 {
+	if d.sampling.PackedSize() > 0 {
 		d.turn.Sampling = &d.sampling
 	}
 	d.turn.ExtraJson = d.rest.Object()

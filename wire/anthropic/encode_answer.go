@@ -22,7 +22,12 @@ func (codec) EncodeAnswer(answer *wire.Answer, options wire.AnswerOptions) ([]by
 	if usage == nil {
 		usage = &conversationv1.Usage{InputTokens: options.InputTokens}
 	}
-	w := writer{jsonbody.Writer{B: []byte{'{'}}}
+	size := 512
+	for _, part := range choice.Message.GetParts() {
+		size += 128 + len(part.GetText()) + len(part.GetReasoning().GetText()) + len(part.GetReasoning().GetSignature()) +
+			len(part.GetReasoning().GetRedacted()) + len(part.GetToolCall().GetArgumentsJson())
+	}
+	w := writer{jsonbody.Writer{B: append(make([]byte, 0, size+size/16), '{')}}
 	w.writeIdentity(answer.Started, options)
 	w.Key("content")
 	w.Open('[')

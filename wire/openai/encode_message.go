@@ -120,6 +120,11 @@ func (e *turnEncoder) content(role conversationv1.Role, parts []*conversationv1.
 		e.RawField("content", "null")
 		return nil
 	case plain && !several:
+		if len(parts) == 1 {
+			e.dropExtra(parts[0])
+			e.StrField("content", parts[0].GetText())
+			return nil
+		}
 		texts := make([]string, len(parts))
 		for i, part := range parts {
 			texts[i] = part.GetText()

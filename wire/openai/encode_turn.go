@@ -88,6 +88,7 @@ type turnEncoder struct {
 	wire    conversationv1.Wire
 	dropped dropped.List
 	written []string // top-level members
+	room    [12]string
 	// images of tool results wait for the next message.
 	images []toolImages
 }
@@ -103,7 +104,10 @@ func (e *turnEncoder) member(name string) {
 }
 
 func (e *turnEncoder) encode() error {
-	e.B = make([]byte, 0, sizeHint(e.turn))
+	if e.B = e.options.Room[:0]; cap(e.B) < sizeHint(e.turn) {
+		e.B = make([]byte, 0, sizeHint(e.turn))
+	}
+	e.written = e.room[:0]
 	e.Open('{')
 	e.member("model")
 	e.Str(e.options.Model)

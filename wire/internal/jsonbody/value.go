@@ -70,6 +70,32 @@ func (v *Value) path() (path string, bracketed bool) {
 // Name is the member's key.
 func (v *Value) Name() string { return string(v.AppendName(nil, v.body)) }
 
+// known is Name, without memory of its own where the key is one of those that turns have.
+func (v *Value) known() string {
+	if v.Key.End-v.Key.Start >= 2 {
+		if name, ok := names[string(v.body[v.Key.Start+1:v.Key.End-1])]; ok {
+			return name
+		}
+	}
+	return v.Name()
+}
+
+// names are keys that most turns have.
+var names = func() map[string]string {
+	known := make(map[string]string)
+	for _, name := range [...]string{
+		"model", "stream", "messages", "role", "content", "type", "text", "name", "id", "input", "tools", "tool_choice", "max_tokens", "metadata", "user_id",
+		"system", "temperature", "top_p", "top_k", "stop", "stop_sequences", "thinking", "signature", "data", "cache_control", "ttl", "source", "media_type",
+		"tool_use_id", "is_error", "input_schema", "description", "budget_tokens", "function", "arguments", "parameters", "strict", "tool_calls", "tool_call_id",
+		"index", "image_url", "url", "detail", "max_completion_tokens", "user", "n", "seed", "response_format", "stream_options", "include_usage", "reasoning_effort",
+		"parallel_tool_calls", "options", "format", "keep_alive", "think", "images", "contents", "parts", "functionCall", "args", "generationConfig", "properties",
+		"required", "schema", "refusal", "logprobs", "call_id", "output", "instructions", "reasoning", "effort", "summary", "store",
+	} {
+		known[name] = name
+	}
+	return known
+}()
+
 // Malformed is the fault of a value of the wrong kind.
 func (v *Value) Malformed(want string) *fault.Fault {
 	return Malformed(v.Path(), "want "+want+", have "+v.Kind.String())
@@ -84,9 +110,11 @@ func (v *Value) Members(fn func(name string, m *Value) error) error {
 		return v.Malformed("an object")
 	}
 	var failed error
+	var room values
 	err := jsonscan.ForEachMember(v.body, v.Member.Value, func(m jsonscan.Member) bool {
-		child := v.Child(m)
-		failed = fn(child.Name(), child)
+		child := room.next()
+		child.Member, child.body, child.parent = m, v.body, v
+		failed = fn(child.known(), child)
 		return failed == nil
 	})
 	if failed != nil {
@@ -101,9 +129,12 @@ func (v *Value) Elements(fn func(i int, e *Value) error) error {
 		return v.Malformed("an array")
 	}
 	var failed error
+	var room values
 	i := 0
 	err := jsonscan.ForEachElement(v.body, v.Member.Value, func(m jsonscan.Member) bool {
-		failed = fn(i, &Value{Member: m, body: v.body, parent: v, index: i})
+		child := room.next()
+		child.Member, child.body, child.parent, child.index = m, v.body, v, i
+		failed = fn(i, child)
 		i++
 		return failed == nil
 	})
@@ -111,6 +142,20 @@ func (v *Value) Elements(fn func(i int, e *Value) error) error {
 		return failed
 	}
 	return ScanFault(err)
+}
+
+// values makes values of one parent some at a time.
+type values struct{ room []Value }
+
+// mostValues is how many are made at once, at the most.
+const mostValues = 16
+
+func (r *values) next() *Value {
+	if len(r.room) == cap(r.room) {
+		r.room = make([]Value, 0, min(max(2, 2*cap(r.room)), mostValues))
+	}
+	r.room = r.room[:len(r.room)+1]
+	return &r.room[len(r.room)-1]
 }
 
 // JSON is the value's text as it stands.

@@ -224,6 +224,7 @@ func (a *answer) whole(ctx context.Context, resp *upstream.Response, streamed bo
 		a.events = heads(a.kept[:0], events)
 		return a.push(body, 1, conversationv1.RawForm_RAW_FORM_JSON)
 	}
+	a.decoded.KeepEvents(events)
 	a.events = events
 	return a.push(nil, 0, 0)
 }
