@@ -42,6 +42,7 @@ type setup struct {
 	db     *sqlite.DB
 	pg     *postgres.DB
 	tracer trace.Tracer
+	clock  func() time.Time // nil is time.Now
 }
 
 func start(t *testing.T, s setup) *rig {
@@ -58,7 +59,7 @@ func start(t *testing.T, s setup) *rig {
 	}
 	var err error
 	r.room, err = gpt.New(cfg, gpt.Deps{
-		SQLite: r.db, Postgres: s.pg, Metrics: r.metrics, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Instance: "test", Tracer: s.tracer,
+		SQLite: r.db, Postgres: s.pg, Metrics: r.metrics, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Instance: "test", Tracer: s.tracer, Clock: s.clock,
 		Getenv: func(name string) string { return s.env[name] },
 	})
 	if err != nil {

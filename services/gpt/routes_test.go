@@ -278,18 +278,21 @@ func TestStrategies(t *testing.T) {
 		t.Errorf("weighted 9 to 1: %d and %d calls", a.calls(), b.calls())
 	}
 
+	var passed atomic.Int64 // by the room's clock
 	slow := newPlace(t, script(func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(100 * time.Millisecond)
+		passed.Add(int64(100 * time.Millisecond))
 		whole(w, r)
 	}))
-	quick := newPlace(t, script(whole))
-	r = routed(t, gpt.RouteConfig{Strategy: "latency"}, slow, quick)
+	quick, began := newPlace(t, script(whole)), time.Now()
+	r = start(t, setup{clock: func() time.Time { return began.Add(time.Duration(passed.Load())) }, config: func(c *gpt.Config) {
+		c.Providers = map[string]gpt.ProviderConfig{"a": {BaseURL: slow.url}, "b": {BaseURL: quick.url}}
+		c.Routes = map[string]gpt.RouteConfig{"r": {Strategy: "latency", Targets: []gpt.TargetConfig{{Model: "a/m"}, {Model: "b/m"}}}}
+	}})
 	for range 40 {
 		r.generate(t.Context(), ask("r"))
 	}
-	// On a busy machine the quick one is slow now and then.
-	if slow.calls() > 13 {
-		t.Errorf("latency: the slow target has %d of 40 calls", slow.calls())
+	if slow.calls() > 1 || slow.calls()+quick.calls() != 40 {
+		t.Errorf("latency: the slow target has %d calls, the quick one %d", slow.calls(), quick.calls())
 	}
 
 	dear, cheap := newPlace(t, script(whole)), newPlace(t, script(whole))

@@ -152,15 +152,52 @@ func (i *inbox) numbers() []int {
 // await waits until n events were handled.
 func (i *inbox) await(t *testing.T, n int) []*events.Event {
 	t.Helper()
+	return i.until(t, fmt.Sprint(n, " events"), func(list []*events.Event) bool { return len(list) >= n })
+}
+
+// awaitOf waits until n events of a key were handled, and returns their numbers.
+func (i *inbox) awaitOf(t *testing.T, key string, n int) (numbers []int) {
+	t.Helper()
+	i.until(t, fmt.Sprint(n, " events of ", key), func(list []*events.Event) bool {
+		numbers = nil
+		for _, e := range list {
+			if e.GetKey() == key {
+				numbers = append(numbers, number(e))
+			}
+		}
+		return len(numbers) >= n
+	})
+	return numbers
+}
+
+// until waits until what was handled is enough.
+func (i *inbox) until(t *testing.T, what string, enough func([]*events.Event) bool) []*events.Event {
+	t.Helper()
 	deadline := time.After(patience)
 	for {
-		if list := i.got(); len(list) >= n {
+		if list := i.got(); enough(list) {
 			return list
 		}
 		select {
 		case <-i.changed:
 		case <-deadline:
-			t.Fatalf("%d of %d events came: %v", len(i.got()), n, i.numbers())
+			t.Fatalf("waited for %s, got %v", what, i.numbers())
+		}
+	}
+}
+
+// coax publishes until something came: a subscription that begins with what is
+// new has no way to say that it stands.
+func (i *inbox) coax(t *testing.T, b events.Broker, key string, from int) {
+	t.Helper()
+	for n := from; len(i.got()) == 0; n++ {
+		if n > from+1000 {
+			t.Fatal("nothing comes")
+		}
+		publish(t, b, Event("session.updated", key, n))
+		select {
+		case <-i.changed:
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }

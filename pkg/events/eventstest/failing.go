@@ -66,20 +66,12 @@ func consumerCrash(t *testing.T, h Harness) {
 	leave()
 	second := newInbox()
 	subscribe(t, b, events.Subscription{Group: "readers", Start: earliest}, second.handle)
-	deadline := time.Now().Add(patience)
-	for {
-		list := second.got()
-		if len(list) > 0 && number(list[len(list)-1]) == 8 {
-			inOrder(t, list)
-			if from := number(list[0]); from > 4 {
-				t.Errorf("the second consumer began at %d: the fourth was lost", from)
-			}
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the second consumer got %v", second.numbers())
-		}
-		time.Sleep(quick)
+	list := second.until(t, "the eighth event", func(list []*events.Event) bool {
+		return len(list) > 0 && number(list[len(list)-1]) == 8
+	})
+	inOrder(t, list)
+	if from := number(list[0]); from > 4 {
+		t.Errorf("the second consumer began at %d: the fourth was lost", from)
 	}
 }
 

@@ -13,9 +13,9 @@ func replay(t *testing.T, h Harness) {
 	b := h.Open(t)
 	early := series("a", 1, 3)
 	publish(t, b, early...)
-	time.Sleep(20 * time.Millisecond) // servers keep time in milliseconds
+	nextMillisecond() // servers keep time in milliseconds
 	between := time.Now()
-	time.Sleep(20 * time.Millisecond)
+	nextMillisecond()
 	publish(t, b, series("a", 4, 6)...)
 
 	for name, test := range map[string]struct {
@@ -39,6 +39,9 @@ func replay(t *testing.T, h Harness) {
 		t.Errorf("an unknown id: %v", err)
 	}
 }
+
+// nextMillisecond returns when the present millisecond is over.
+func nextMillisecond() { <-time.After(2 * time.Millisecond) }
 
 func share(t *testing.T, h Harness) {
 	one, two := h.Open(t), h.Open(t)
@@ -64,31 +67,11 @@ func broadcast(t *testing.T, h Harness) {
 	one, two := newInbox(), newInbox()
 	subscribe(t, b, events.Subscription{}, one.handle)
 	subscribe(t, h.Open(t), events.Subscription{}, two.handle)
-	// A subscription without a group has no way to say that it stands.
-	for n := 100; len(one.got()) == 0 || len(two.got()) == 0; n++ {
-		if n > 1000 {
-			t.Fatal("nothing comes")
-		}
-		publish(t, b, Event("session.updated", "b", n))
-		time.Sleep(20 * time.Millisecond)
-	}
+	one.coax(t, b, "b", 100)
+	two.coax(t, b, "b", 2000)
 	publish(t, b, series("a", 4, 6)...)
 	for _, in := range []*inbox{one, two} {
-		for deadline := time.Now().Add(patience); ; time.Sleep(quick) {
-			var numbers []int
-			for _, e := range in.got() {
-				if e.GetKey() == "a" {
-					numbers = append(numbers, number(e))
-				}
-			}
-			if len(numbers) == 3 {
-				want(t, numbers, []int{4, 5, 6})
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("got %v", numbers)
-			}
-		}
+		want(t, in.awaitOf(t, "a", 3), []int{4, 5, 6})
 	}
 }
 
@@ -115,33 +98,12 @@ func fromNowOn(t *testing.T, h Harness) {
 	in := newInbox()
 	sub := events.Subscription{Group: "readers"}
 	leave := subscribe(t, b, sub, in.handle)
-	// That it stands is seen by what comes; other groups tell nothing of it.
-	for n := 10; len(in.got()) == 0; n++ {
-		if n > 1000 {
-			t.Fatal("nothing comes")
-		}
-		publish(t, b, Event("session.updated", "a", n))
-		time.Sleep(20 * time.Millisecond)
-	}
+	in.coax(t, b, "a", 10)
 	leave()
 	publish(t, b, series("b", 2001, 2003)...)
 	later := newInbox()
 	subscribe(t, b, sub, later.handle)
-	for deadline := time.Now().Add(patience); ; time.Sleep(quick) {
-		var numbers []int
-		for _, e := range later.got() {
-			if e.GetKey() == "b" {
-				numbers = append(numbers, number(e))
-			}
-		}
-		if len(numbers) == 3 {
-			want(t, numbers, []int{2001, 2002, 2003})
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("got %v", later.numbers())
-		}
-	}
+	want(t, later.awaitOf(t, "b", 3), []int{2001, 2002, 2003})
 	for _, n := range in.numbers() {
 		if n < 10 {
 			t.Errorf("got %d, which is older", n)
