@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gptmesh/gptmesh/gen/scope"
+	"github.com/gptmesh/gptmesh/pkg/slab"
 	"github.com/gptmesh/gptmesh/pkg/socket"
 )
 
@@ -58,7 +59,7 @@ type conn struct {
 	body     []byte          // its body, of full length; nil for none
 	filled   int             // how much of it has come
 	lends    bool            // the body lies in the room, where it came
-	slab     *slab           // what it lies in where it is longer; nil for memory of its own
+	slab     *slab.Slab      // what it lies in where it is longer; nil for memory of its own
 	due      time.Time       // when waiting ends; zero where it never was set
 	writeBy  time.Time       // the deadline of writes that stands; zero for none
 	awaited  part            // what is waited for until then
@@ -282,8 +283,8 @@ func (c *conn) next() bool {
 		c.lends, c.filled = true, int(c.head.length)
 		c.body = came[:c.filled:c.filled]
 	default:
-		if c.slab = lendSlab(c.head.length); c.slab != nil {
-			c.body = c.slab.bytes[:c.head.length:c.head.length]
+		if c.slab = slab.Lend(int(c.head.length)); c.slab != nil {
+			c.body = c.slab.Bytes[:c.head.length:c.head.length]
 		} else {
 			c.body = make([]byte, c.head.length)
 		}
@@ -336,7 +337,7 @@ func (c *conn) after(e *exchange, lent []byte, keep bool) {
 		c.slab = nil
 		poison(lent)
 		if keep {
-			s.giveBack()
+			s.Return()
 		}
 	}
 	if keep {

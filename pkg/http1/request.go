@@ -228,7 +228,7 @@ func (b *Body) Take() []byte {
 		if s := c.slab; s != nil {
 			c.slab = nil
 			poison(lent)
-			s.giveBack()
+			s.Return()
 		}
 		c.release()
 	}

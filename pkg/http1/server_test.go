@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gptmesh/gptmesh/pkg/slab"
 )
 
 func sorted(names []string) []string {
@@ -579,7 +581,7 @@ func TestLend(t *testing.T) {
 	c := dial(t, address)
 	var want []string
 	// The sizes end before, at and behind the end of the room.
-	for _, size := range []int{1, 300, 4800, roomSize - 100, roomSize, 2 * roomSize, 2*roomSize + 1, 70_000, maxSlab, maxSlab + 1} {
+	for _, size := range []int{1, 300, 4800, roomSize - 100, roomSize, 2 * roomSize, 2*roomSize + 1, 70_000, slab.Most, slab.Most + 1} {
 		for _, path := range []string{"/lend", "/take"} {
 			body := strings.Repeat(string(rune('a'+len(want))), size)
 			want = append(want, body)

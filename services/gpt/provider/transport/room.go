@@ -1,36 +1,21 @@
 package transport
 
 import (
-	"sync"
-
+	"github.com/gptmesh/gptmesh/pkg/slab"
 	"github.com/gptmesh/gptmesh/pkg/upstream"
 )
 
 // bodyRoom is room for the body of a usual call.
-const bodyRoom = 16 << 10
+const bodyRoom = slab.Least
 
 var _ = uint(upstream.InlineBody - bodyRoom) // what fits in is sent when the call was made
-
-// longRooms are the sizes of room for longer bodies. Still longer ones get their own.
-var longRooms = [...]int{32 << 10, 64 << 10, 128 << 10, 256 << 10}
 
 // edited is what a body grows by at the most while it is written, as a rule.
 const edited = 1 << 10
 
-var (
-	bodies     = sync.Pool{New: func() any { return newBody(bodyRoom) }}
-	longBodies [len(longRooms)]sync.Pool
-)
-
-func newBody(size int) *[]byte {
-	b := make([]byte, 0, size)
-	return &b
-}
-
 // room is where a body may be written to; the zero value is none.
 type room struct {
-	lent *[]byte
-	pool *sync.Pool
+	lent *slab.Slab
 	long bool // it may be read until the answer's body is closed
 }
 
@@ -43,26 +28,18 @@ func (c *Client) room(raw int, whole bool) room {
 		return room{}
 	}
 	if whole && raw+edited > bodyRoom {
-		for i, size := range longRooms {
-			if raw+edited > size {
-				continue
-			}
-			pool := &longBodies[i]
-			lent, ok := pool.Get().(*[]byte)
-			if !ok {
-				lent = newBody(size)
-			}
-			return room{lent, pool, true}
+		if lent := slab.Lend(raw + edited); lent != nil {
+			return room{lent, true}
 		}
 	}
-	return room{bodies.Get().(*[]byte), &bodies, false}
+	return room{slab.Lend(bodyRoom), false}
 }
 
 func (r *room) bytes() []byte {
 	if r.lent == nil {
 		return nil
 	}
-	return *r.lent
+	return r.lent.Bytes[:0]
 }
 
 // sent gives room back that is not long: when the call was made, a body that fits in
@@ -76,7 +53,7 @@ func (r *room) sent() {
 // giveBack gives the room back, once.
 func (r *room) giveBack() {
 	if r.lent != nil {
-		r.pool.Put(r.lent)
+		r.lent.Return()
 		*r = room{}
 	}
 }
