@@ -1,22 +1,16 @@
 package edge_test
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gptmesh/gptmesh/gateway/edge"
@@ -25,7 +19,6 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/ratelimit"
-	"github.com/klauspost/compress/zstd"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
@@ -268,138 +261,6 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
-func gzipped(t *testing.T, p []byte) string {
-	t.Helper()
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	if _, err := z.Write(p); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
-
-func zstandard(t *testing.T, p []byte) string {
-	t.Helper()
-	z, err := zstd.NewWriter(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer z.Close()
-	return string(z.EncodeAll(p, nil))
-}
-
-func TestBodies(t *testing.T) {
-	t.Parallel()
-	const limit = 1 << 20
-	e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace(edge.Route{Method: "POST", Pattern: "/echo", Handle: echo})}},
-		func(c *edge.Config) { c.BodyLimit = limit })
-	prompt := bytes.Repeat([]byte("token "), 100_000)
-	bomb := make([]byte, 16<<20)
-	for name, c := range map[string]struct {
-		body, encoding string
-		status         int
-	}{
-		"plain":           {string(prompt), "", 200},
-		"identity":        {string(prompt), "identity", 200},
-		"gzip":            {gzipped(t, prompt), "gzip", 200},
-		"zstd":            {zstandard(t, prompt), "ZSTD", 200},
-		"at the limit":    {strings.Repeat("x", limit), "", 200},
-		"over the limit":  {strings.Repeat("x", limit+1), "", 413},
-		"gzip bomb":       {gzipped(t, bomb), "gzip", 413},
-		"zstd bomb":       {zstandard(t, bomb), "zstd", 413},
-		"not gzip":        {"hello", "gzip", 400},
-		"not zstd":        {"hello", "zstd", 400},
-		"cut gzip":        {gzipped(t, prompt)[:40], "gzip", 400},
-		"unknown":         {"hello", "br", 415},
-		"two at once":     {"hello", "gzip, zstd", 415},
-		"empty":           {"", "", 200},
-		"gzip of nothing": {gzipped(t, nil), "gzip", 200},
-	} {
-		w := do(t, e, "POST", "/echo", c.body, "Content-Encoding", c.encoding)
-		if w.Code != c.status {
-			t.Errorf("%s: %d %.100s", name, w.Code, w.Body)
-		}
-		if c.status == 200 && len(c.body) > 1000 && strings.HasPrefix(name, "z") && !bytes.Equal(w.Body.Bytes(), prompt) {
-			t.Errorf("%s: the body was changed", name)
-		}
-		if c.status != 200 && !strings.Contains(w.Body.String(), `"problem"`) {
-			t.Errorf("%s: not in the face's words: %s", name, w.Body)
-		}
-	}
-}
-
-func TestChunkedBodyOverTheLimit(t *testing.T) {
-	t.Parallel()
-	e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace(edge.Route{Method: "POST", Pattern: "/echo", Handle: echo})}},
-		func(c *edge.Config) { c.BodyLimit = 1 << 16 })
-	r := httptest.NewRequest("POST", "/echo", io.LimitReader(endless{}, 1<<30)) // of unknown length
-	r.Host, r.ContentLength = "localhost", -1
-	w := httptest.NewRecorder()
-	e.ServeHTTP(w, r)
-	if w.Code != 413 {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
-}
-
-type endless struct{}
-
-func (endless) Read(p []byte) (int, error) { return len(p), nil }
-
-func TestSlowBody(t *testing.T) {
-	t.Parallel()
-	e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace(edge.Route{Method: "POST", Pattern: "/echo", Handle: echo})}},
-		func(c *edge.Config) { c.BodyTimeout = 20 * time.Millisecond })
-	conn, err := net.Dial("tcp", strings.TrimPrefix(gatewaytest.Serve(t, e), "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusRequestTimeout || !resp.Close {
-		t.Errorf("%d, closes %v", resp.StatusCode, resp.Close)
-	}
-}
-
-// The deadline of a body must not end the answer that follows it.
-func TestBodyDeadlineDoesNotOutliveTheBody(t *testing.T) {
-	t.Parallel()
-	for limit := 20 * time.Millisecond; ; limit *= 2 {
-		e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace(edge.Route{Method: "POST", Pattern: "/wait", Handle: func(x *edge.Exchange) {
-			if _, err := x.Body(); err != nil {
-				x.Fail(err)
-				return
-			}
-			passed := time.NewTimer(3 * limit)
-			defer passed.Stop()
-			select {
-			case <-passed.C:
-				_ = x.JSON(200, []byte("{}"))
-			case <-x.Context().Done():
-			}
-		}})}}, func(c *edge.Config) { c.BodyTimeout = limit })
-		resp, err := gatewaytest.Client(t).Post(gatewaytest.Serve(t, e)+"/wait", "application/json", strings.NewReader("{}"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode == http.StatusRequestTimeout && limit < 5*time.Second {
-			continue // the body was not read in time
-		}
-		if resp.StatusCode != 200 {
-			t.Errorf("%d", resp.StatusCode)
-		}
-		return
-	}
-}
-
 func TestTimeoutHeader(t *testing.T) {
 	t.Parallel()
 	deadline := func(x *edge.Exchange) {
@@ -429,122 +290,6 @@ func TestTimeoutHeader(t *testing.T) {
 		if w := do(t, e, "GET", "/d", "", c.key, c.value); w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
 			t.Errorf("%s: %s: %d %s", c.key, c.value, w.Code, w.Body)
 		}
-	}
-}
-
-func TestReadiness(t *testing.T) {
-	t.Parallel()
-	rooms := []edge.Room{{Name: "session"}, {Name: "gpt", Err: errors.New("password=secret")}}
-	e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace()}, Ready: func(context.Context) []edge.Room { return rooms }}, nil)
-	w := do(t, e, "GET", "/readyz", "")
-	if want := `{"ready":false,"rooms":[{"name":"session","ready":true},{"name":"gpt","ready":false,"why":"internal error"}]}`; w.Code != 503 || strings.TrimSpace(w.Body.String()) != want {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
-	rooms[1].Err = nil
-	if w := do(t, e, "GET", "/readyz", ""); w.Code != 200 {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
-}
-
-func TestDrain(t *testing.T) {
-	t.Parallel()
-	entered, release := make(chan struct{}), make(chan struct{})
-	e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace(
-		edge.Route{Method: "GET", Pattern: "/slow", Handle: func(x *edge.Exchange) {
-			close(entered)
-			<-release
-			_ = x.JSON(200, []byte("done"))
-		}},
-		edge.Route{Method: "GET", Pattern: "/who", Handle: whoami},
-	)}}, nil)
-	slow := make(chan *httptest.ResponseRecorder)
-	go func() { slow <- do(t, e, "GET", "/slow", "") }()
-	<-entered
-	cancelled, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := e.Drain(cancelled); !errors.Is(err, context.Canceled) {
-		t.Errorf("drain with one request under way: %v", err)
-	}
-	if w := do(t, e, "GET", "/readyz", ""); w.Code != 503 || !strings.Contains(w.Body.String(), `"draining":true`) {
-		t.Errorf("readyz: %d %s", w.Code, w.Body)
-	}
-	if w := do(t, e, "GET", "/healthz", ""); w.Code != 200 {
-		t.Errorf("healthz: %d", w.Code)
-	}
-	if w := do(t, e, "GET", "/who", ""); w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "shutting down") {
-		t.Errorf("a new request: %d %v %s", w.Code, w.Header(), w.Body)
-	}
-	drained := make(chan error)
-	go func() { drained <- e.Drain(context.Background()) }()
-	close(release)
-	if w := <-slow; w.Code != 200 || w.Body.String() != "done" {
-		t.Errorf("the running request: %d %s", w.Code, w.Body)
-	}
-	if err := <-drained; err != nil {
-		t.Error(err)
-	}
-}
-
-func TestCloseEndsWhatRuns(t *testing.T) {
-	t.Parallel()
-	entered := make(chan struct{})
-	e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace(edge.Route{Method: "GET", Pattern: "/slow", Handle: func(x *edge.Exchange) {
-		close(entered)
-		<-x.Context().Done()
-		x.Fail(x.Context().Err())
-	}})}}, nil)
-	url := gatewaytest.Serve(t, e)
-	go func() {
-		<-entered
-		e.Close()
-	}()
-	resp, err := gatewaytest.Client(t).Get(url + "/slow")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode != 503 || !strings.Contains(string(body), "shutting down") {
-		t.Errorf("%d %s", resp.StatusCode, body)
-	}
-}
-
-func TestOverload(t *testing.T) {
-	t.Parallel()
-	entered, release := make(chan struct{}), make(chan struct{})
-	e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace(
-		edge.Route{Method: "GET", Pattern: "/slow", Handle: func(x *edge.Exchange) { close(entered); <-release }},
-		edge.Route{Method: "GET", Pattern: "/who", Handle: whoami},
-	)}}, func(c *edge.Config) { c.MaxInFlight = 1 })
-	done := make(chan struct{})
-	go func() { defer close(done); do(t, e, "GET", "/slow", "") }()
-	<-entered
-	if w := do(t, e, "GET", "/who", ""); w.Code != 503 || w.Header().Get("Retry-After") == "" {
-		t.Errorf("%d %v", w.Code, w.Header())
-	}
-	close(release)
-	<-done
-	if w := do(t, e, "GET", "/who", ""); w.Code != 200 {
-		t.Errorf("afterwards: %d", w.Code)
-	}
-}
-
-func TestPanics(t *testing.T) {
-	t.Parallel()
-	e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace(
-		edge.Route{Method: "GET", Pattern: "/before", Handle: func(*edge.Exchange) { panic("secret") }},
-		edge.Route{Method: "GET", Pattern: "/after", Handle: func(x *edge.Exchange) { _ = x.Send([]byte("half")); panic("secret") }},
-	)}}, nil)
-	if w := do(t, e, "GET", "/before", ""); w.Code != 500 || strings.Contains(w.Body.String(), "secret") {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
-	resp, err := gatewaytest.Client(t).Get(gatewaytest.Serve(t, e) + "/after")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if body, err := io.ReadAll(resp.Body); err == nil {
-		t.Errorf("a broken answer ended in good order: %q", body)
 	}
 }
 
@@ -594,94 +339,6 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.w.Write(p)
-}
-
-// recorder notes what left for the client, write by write.
-type recorder struct {
-	*httptest.ResponseRecorder
-	mu      sync.Mutex
-	flushed []string
-	from    int
-}
-
-func (r *recorder) FlushError() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.flushed = append(r.flushed, r.Body.String()[r.from:])
-	r.from = r.Body.Len()
-	return nil
-}
-func (r *recorder) SetReadDeadline(time.Time) error  { return nil }
-func (r *recorder) SetWriteDeadline(time.Time) error { return nil }
-
-func TestHeartbeat(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace(edge.Route{Method: "GET", Pattern: "/s", Handle: func(x *edge.Exchange) {
-			s := x.Stream(edge.StreamOptions{ContentType: "text/event-stream", Pause: 15 * time.Second, Ping: []byte(": ping\n\n")})
-			defer s.Close()
-			time.Sleep(40 * time.Second) // of the bubble's clock
-			for _, piece := range []string{"one", "two"} {
-				if err := s.Send([]byte(piece)); err != nil {
-					t.Error(err)
-				}
-				time.Sleep(time.Minute)
-			}
-		}})}}, nil)
-		w := &recorder{ResponseRecorder: httptest.NewRecorder()}
-		r := httptest.NewRequest("GET", "/s", nil)
-		r.Host = "localhost"
-		e.ServeHTTP(w, r)
-		if got, want := strings.Join(w.flushed, "|"), ": ping\n\n|: ping\n\n|one|two"; got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-		if h := w.Header(); h.Get("Content-Type") != "text/event-stream" || h.Get("X-Accel-Buffering") != "no" || h.Get("Cache-Control") != "no-cache" {
-			t.Errorf("%v", h)
-		}
-	})
-}
-
-func TestNoHeartbeatAfterClose(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace(edge.Route{Method: "GET", Pattern: "/s", Handle: func(x *edge.Exchange) {
-			s := x.Stream(edge.StreamOptions{ContentType: "text/event-stream", Pause: time.Second, Ping: []byte(": ping\n\n")})
-			s.Close()
-			time.Sleep(time.Minute)
-			if s.Opened() {
-				t.Error("a heartbeat went out")
-			}
-			x.Fail(fault.InvalidField("model", "is odd"))
-		}})}}, nil)
-		if w := do(t, e, "GET", "/s", ""); w.Code != 400 {
-			t.Errorf("%d %s", w.Code, w.Body)
-		}
-	})
-}
-
-// A client that does not read ends the answer after the write timeout.
-func TestClientThatDoesNotRead(t *testing.T) {
-	t.Parallel()
-	ended := make(chan error, 1)
-	e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace(edge.Route{Method: "GET", Pattern: "/flood", Handle: func(x *edge.Exchange) {
-		piece := make([]byte, 1<<20)
-		for {
-			if err := x.Send(piece); err != nil {
-				<-x.Context().Done()
-				ended <- err
-				return
-			}
-		}
-	}})}}, func(c *edge.Config) { c.WriteTimeout = 30 * time.Millisecond })
-	conn, err := net.Dial("tcp", strings.TrimPrefix(gatewaytest.Serve(t, e), "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "GET /flood HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	if err := <-ended; err == nil {
-		t.Error("no error")
-	}
 }
 
 func TestConfigNamesItsKeys(t *testing.T) {

@@ -1,18 +1,14 @@
 package openai_test
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -335,56 +331,6 @@ func TestWhatIsSubmitted(t *testing.T) {
 	}
 }
 
-func TestSessionInMetadata(t *testing.T) {
-	t.Parallel()
-	m := newMesh(t, nil)
-	m.request.Script = gatewaytest.Chunks(gatewaytest.Chunk(gatewaytest.Started("m"), gatewaytest.Finished()))
-	const messages = `"messages":[{"role":"user","content":"gptmesh_session"}]`
-	for given, want := range map[string][2]string{
-		`{"metadata":{"gptmesh_session":"ses_1"},"model":"m",` + messages + `}`:                {"ses_1", `{"model":"m",` + messages + `}`},
-		`{"model":"m","metadata":{"b":1, "gptmesh_session":"new","a": [2] },` + messages + `}`: {"new", `{"model":"m","metadata":{"b":1,"a": [2]},` + messages + `}`},
-		`{"model":"m","metadata":{"b":"gptmesh_session"},` + messages + `}`:                    {"", `{"model":"m","metadata":{"b":"gptmesh_session"},` + messages + `}`},
-		`{"model":"m",` + messages + `}`:                                                       {"", `{"model":"m",` + messages + `}`},
-		`{"model":"m","x":{"gptmesh_session":"ses_1"},` + messages + `}`:                       {"", `{"model":"m","x":{"gptmesh_session":"ses_1"},` + messages + `}`},
-	} {
-		if w := post(m, "/v1/chat/completions", given); w.Code != 200 {
-			t.Errorf("%s: %d %s", given, w.Code, w.Body)
-			continue
-		}
-		if got := m.request.Last(); got.GetSessionId() != want[0] || string(got.GetTurn().GetRaw().GetBody()) != want[1] {
-			t.Errorf("%s:\n got %q %s\nwant %q %s", given, got.GetSessionId(), got.GetTurn().GetRaw().GetBody(), want[0], want[1])
-		}
-	}
-	for _, bad := range []string{`{"gptmesh_session":"a b"}`, `{"gptmesh_session":7}`, `{"gptmesh_session":"a","gptmesh_session":"b"}`} {
-		w := post(m, "/v1/chat/completions", `{"model":"m","metadata":`+bad+`,`+messages+`}`)
-		if w.Code != 400 || !strings.Contains(w.Body.String(), "metadata.gptmesh_session") {
-			t.Errorf("%s: %d %s", bad, w.Code, w.Body)
-		}
-	}
-	w := post(m, "/v1/chat/completions", `{"model":"m","metadata":{"gptmesh_session":"a"},`+messages+`}`, "x-gptmesh-session", "b")
-	if w.Code != 400 {
-		t.Errorf("two sessions: %d", w.Code)
-	}
-}
-
-func TestBadHeaders(t *testing.T) {
-	t.Parallel()
-	m := newMesh(t, nil)
-	for _, c := range [][2]string{
-		{"X-Gptmesh-Session", "a/b"}, {"X-Gptmesh-Session", strings.Repeat("a", 65)}, {"X-Gptmesh-User", strings.Repeat("a", 129)},
-		{"Idempotency-Key", strings.Repeat("a", 256)}, {"X-Gptmesh-On-Disconnect", "perhaps"}, {"X-Gptmesh-Cache", "-1"}, {"X-Gptmesh-Cache", "604801"},
-		{"X-Gptmesh-Post", "reasoning"}, {"X-Gptmesh-Post", "reasoning=maybe"}, {"X-Gptmesh-Post", "format=json,format=plain"}, {"X-Request-Timeout", "x"},
-	} {
-		w := post(m, "/v1/chat/completions", ask, c[0], c[1])
-		var out struct {
-			Error struct{ Param, Message string }
-		}
-		if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || w.Code != 400 || !strings.EqualFold(out.Error.Param, c[0]) {
-			t.Errorf("%s: %d %s", c, w.Code, w.Body)
-		}
-	}
-}
-
 // The client's leaving reaches the room at once.
 func TestClientThatLeaves(t *testing.T) {
 	t.Parallel()
@@ -419,130 +365,6 @@ func TestClientThatLeaves(t *testing.T) {
 	}
 }
 
-// writes notes each write that reaches the socket.
-type writes struct {
-	net.Conn
-	out *[]string
-}
-
-func (w writes) Write(p []byte) (int, error) {
-	*w.out = append(*w.out, string(p))
-	return w.Conn.Write(p)
-}
-
-type oneConn struct {
-	conn net.Conn
-	done chan struct{}
-}
-
-func (l *oneConn) Accept() (net.Conn, error) {
-	if c := l.conn; c != nil {
-		l.conn = nil
-		return c, nil
-	}
-	<-l.done
-	return nil, net.ErrClosed
-}
-func (l *oneConn) Close() error   { return nil }
-func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
-
-// Headers and first event leave in one write; after that, one write per chunk, of
-// which the last holds the end too. A chunk behind which another one is there already
-// leaves with that.
-func TestOneWritePerChunk(t *testing.T) {
-	t.Parallel()
-	const done = "data: [DONE]\n\n"
-	more := func(c *conversationv1.Chunk) *conversationv1.Chunk { c.More = true; return c }
-	chunk := func(data string) *conversationv1.Chunk { return gatewaytest.Raw(own, sse, data) }
-	first := func() *conversationv1.Chunk { return gatewaytest.Raw(own, sse, rawFirst, gatewaytest.Started("m")) }
-	last := func() *conversationv1.Chunk { return gatewaytest.Raw(own, sse, done, gatewaytest.Finished()) }
-	for name, c := range map[string]struct {
-		chunks []*conversationv1.Chunk
-		want   []string // of each write
-	}{
-		"alone":             {[]*conversationv1.Chunk{first(), chunk(rawFirst + rawFirst), last()}, []string{rawFirst, rawFirst + rawFirst, done}},
-		"more":              {[]*conversationv1.Chunk{more(first()), chunk(rawFirst + rawFirst), last()}, []string{rawFirst + rawFirst + rawFirst, done}},
-		"more twice":        {[]*conversationv1.Chunk{more(first()), more(chunk(rawFirst)), chunk(rawFirst), last()}, []string{rawFirst + rawFirst + rawFirst, done}},
-		"more in the midst": {[]*conversationv1.Chunk{first(), more(chunk(rawFirst)), chunk(rawFirst), chunk(rawFirst), last()}, []string{rawFirst, rawFirst + rawFirst, rawFirst, done}},
-		"more and nothing":  {[]*conversationv1.Chunk{more(first()), gatewaytest.Chunk(), last()}, []string{rawFirst, done}},
-		"more and the end":  {[]*conversationv1.Chunk{more(first()), last()}, []string{rawFirst + done, ""}},
-		"more and a failure": {[]*conversationv1.Chunk{more(first()), gatewaytest.Chunk(gatewaytest.Failed(gatewaytest.NoModel("m")))},
-			[]string{rawFirst + `data: {"error":{"message":"no provider has the model m","type":"invalid_request_error","param":"model","code":"model_not_found"}}` + "\n\n", ""}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			m := newMesh(t, nil)
-			m.request.Script = gatewaytest.Chunks(c.chunks...)
-			out := writesOf(t, m)
-			if len(out) != len(c.want) {
-				t.Fatalf("%d writes: %.2000q", len(out), out)
-			}
-			if !strings.HasPrefix(out[0], "HTTP/1.1 200 OK") || !strings.HasSuffix(out[len(out)-1], "0\r\n\r\n") {
-				t.Errorf("%.2000q", out)
-			}
-			resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(strings.Join(out, ""))), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got, err := io.ReadAll(resp.Body); err != nil || string(got) != strings.Join(c.want, "") {
-				t.Errorf("%.2000q, %v", got, err)
-			}
-		})
-	}
-}
-
-// writesOf are the writes of a streamed answer.
-func writesOf(t *testing.T, m *mesh) []string {
-	t.Helper()
-	client, server := net.Pipe()
-	var out []string
-	listener := &oneConn{conn: writes{server, &out}, done: make(chan struct{})}
-	own := m.edge.Server()
-	served := make(chan error, 1)
-	go func() { served <- own.Serve(listener) }()
-	go fmt.Fprintf(client, "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(askStream), askStream)
-	if _, err := io.ReadAll(client); err != nil {
-		t.Fatal(err)
-	}
-	close(listener.done)
-	_ = own.Close()
-	<-served
-	return out
-}
-
-func TestHeartbeat(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		pause time.Duration
-		err   error
-		want  string
-		code  int
-	}{
-		"then an answer": {15 * time.Second, nil, ": ping\n\n: ping\n\n" + rawFirst + "data: [DONE]\n\n", 200},
-		"then an error":  {15 * time.Second, gatewaytest.NoModel("m"), ": ping\n\n: ping\n\n" + `data: {"error":{"message":"no provider has the model m","type":"invalid_request_error","param":"model","code":"model_not_found"}}` + "\n\n", 200},
-		"off":            {0, gatewaytest.NoModel("m"), `{"error":{"message":"no provider has the model m","type":"invalid_request_error","param":"model","code":"model_not_found"}}`, 404},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				m := newMesh(t, func(config *openai.Config) { config.Heartbeat = c.pause })
-				m.request.Script = func(_ context.Context, _ *requestv1.SubmitRequest, sink func(*requestv1.SubmitResponse) error) error {
-					time.Sleep(40 * time.Second) // of the bubble's clock
-					if c.err != nil {
-						return c.err
-					}
-					_ = sink(&requestv1.SubmitResponse{Chunk: gatewaytest.Raw(own, sse, rawFirst, gatewaytest.Started("m"))})
-					time.Sleep(time.Minute)
-					return sink(&requestv1.SubmitResponse{Chunk: gatewaytest.Chunk(gatewaytest.Finished())})
-				}
-				if w := post(m, "/v1/chat/completions", askStream); w.Code != c.code || w.Body.String() != c.want {
-					t.Errorf("%d %q, want %q", w.Code, w.Body, c.want)
-				}
-			})
-		})
-	}
-}
-
 func TestDeadlineOfTheClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -565,42 +387,4 @@ func TestMegabytePrompt(t *testing.T) {
 	if w := post(m, "/v1/chat/completions", body); w.Code != 200 || string(m.request.Last().GetTurn().GetRaw().GetBody()) != body {
 		t.Errorf("%d", w.Code)
 	}
-}
-
-func FuzzHeaders(f *testing.F) {
-	f.Add("new", "cancel", "60", "reasoning=strip", "9")
-	f.Add("a b", "x", "-1", "format=", "NaN")
-	f.Add(strings.Repeat("é", 99), "", "1e3", "=,=", "0.0000001")
-	m := newMesh(f, nil)
-	m.request.Script = gatewaytest.Chunks(gatewaytest.Raw(own, whole, `{}`, gatewaytest.Started("m"), gatewaytest.Finished()))
-	f.Fuzz(func(t *testing.T, session, disconnect, cache, post, timeout string) {
-		r := httptest.NewRequest("POST", "/v1/chat/completions", bytes.NewReader([]byte(ask)))
-		r.Host = "localhost"
-		for key, value := range map[string]string{"X-Gptmesh-Session": session, "X-Gptmesh-On-Disconnect": disconnect, "X-Gptmesh-Cache": cache, "X-Gptmesh-Post": post,
-			"X-Request-Timeout": timeout, "X-Gptmesh-User": session, "Idempotency-Key": post, "X-Request-Id": disconnect} {
-			r.Header.Set(key, value)
-		}
-		w := httptest.NewRecorder()
-		m.edge.ServeHTTP(w, r)
-		if w.Code != 200 && w.Code != 400 {
-			t.Fatalf("%d %s", w.Code, w.Body)
-		}
-	})
-}
-
-func FuzzSessionInMetadata(f *testing.F) {
-	f.Add(`{"metadata":{"gptmesh_session":"a"},"model":"m","messages":[{"role":"user","content":"x"}]}`)
-	f.Add(`{"metadata":{"gptmesh_session":"a","x":1},"metadata":{}}`)
-	f.Add(`{"metadata":[],"gptmesh_session":1}`)
-	m := newMesh(f, nil)
-	m.request.Script = gatewaytest.Chunks(gatewaytest.Raw(own, whole, `{}`, gatewaytest.Started("m"), gatewaytest.Finished()))
-	f.Fuzz(func(t *testing.T, body string) {
-		w := post(m, "/v1/chat/completions", body)
-		if w.Code != 200 && w.Code != 400 {
-			t.Fatalf("%d %s", w.Code, w.Body)
-		}
-		if w.Code == 200 && !json.Valid(m.request.Last().GetTurn().GetRaw().GetBody()) {
-			t.Fatalf("%s became %s", body, m.request.Last().GetTurn().GetRaw().GetBody())
-		}
-	})
 }
