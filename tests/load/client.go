@@ -100,6 +100,9 @@ func (s scenario) requests(target upstream.Target) func(turn int) *upstream.Requ
 		case s.sessions:
 			header = append(header, upstream.Field{Name: "X-Gptmesh-Session", Value: "new"})
 		}
+		if s.face.named {
+			header = append(header, upstream.Field{Name: "X-Gptmesh-User", Value: s.script})
+		}
 		return &upstream.Request{Method: "POST", Target: target, Body: body, Header: header}
 	}
 }
@@ -225,7 +228,12 @@ func readWhole(body io.Reader, s scenario, begin time.Time, r *result) error {
 }
 
 func readStream(body io.Reader, s scenario, begin time.Time, r *result) error {
-	reader := eventstream.NewSSEReader(body, eventstream.Limits{})
+	var reader interface {
+		Next() (eventstream.Batch, error)
+	} = eventstream.NewSSEReader(body, eventstream.Limits{})
+	if s.face.lines {
+		reader = eventstream.NewLineReader(body, eventstream.Limits{})
+	}
 	tokens, done, begun := 0, false, false
 	for {
 		batch, err := reader.Next()

@@ -15,6 +15,8 @@ type face struct {
 	path  string
 	whole string // in an answer that is not streamed
 	last  string // in the last event of a stream
+	lines bool   // whose events are lines
+	named bool   // the script is a header, since the body has no member for the user
 	body  func(s scenario, earlier string) []byte
 }
 
@@ -37,6 +39,10 @@ var faces = map[string]face{
 	"messages": {path: "/v1/messages", whole: `"stop_reason":"end_turn"`, last: `"message_stop"`, body: func(s scenario, earlier string) []byte {
 		return fmt.Appendf(nil, `{"model":%q,"max_tokens":1000,"metadata":{"user_id":%q},"stream":%t,"messages":[%s{"role":"user","content":"%s"}]}`,
 			cmp.Or(s.model, "mock"), s.script, s.stream, earlier, strings.Repeat(prose, s.promptBytes/len(prose)+1)[:s.promptBytes])
+	}},
+	"ollama": {path: "/api/chat", whole: `"done":true`, last: `"done":true`, lines: true, named: true, body: func(s scenario, earlier string) []byte {
+		return fmt.Appendf(nil, `{"model":%q,"stream":%t,"messages":[%s{"role":"user","content":"%s"}]}`,
+			cmp.Or(s.model, "mock"), s.stream, earlier, strings.Repeat("y", s.promptBytes))
 	}},
 }
 

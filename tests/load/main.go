@@ -45,7 +45,7 @@ func run(args []string) error {
 	thin := flags.Bool("thin", false, "with a split shape: one processor for each process without the gateway")
 	database := flags.String("database", "", "a PostgreSQL to keep rows in; empty means the embedded stores")
 	sessions := flags.Bool("sessions", false, "keep each turn in a session")
-	face := flags.String("face", "chat", "how the mesh is asked: chat, or messages, which it translates into the provider's wire and back")
+	face := flags.String("face", "chat", "how the mesh is asked: chat, or messages or ollama, which it translates into the provider's wire and back")
 	soaking := flags.Duration("soak", 0, "put mixed load on the mesh for so long and look at its memory, and measure nothing else")
 	growing := flags.String("growth", "", "print how the cost of a turn grows with these, with commas between, and measure nothing else: all, cores, sessions, rows, keys, providers")
 	most := flags.Int("rows", 1_000_000, "with -growth rows: the largest tables")

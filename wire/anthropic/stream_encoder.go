@@ -34,6 +34,8 @@ type streamEncoder struct {
 	reason   conversationv1.FinishReason
 	sequence string
 	ended    bool
+	frame    []byte // see appendText
+	framed   int64  // the index that it has
 }
 
 type outKind uint8
@@ -70,12 +72,23 @@ func (e *streamEncoder) Encode(dst []byte, events []*conversationv1.Event) ([]by
 		if e.ended {
 			return dst, nil
 		}
+		if delta := event.GetText(); delta != nil && e.writing() && delta.GetChoice() == 0 {
+			if text := delta.GetText(); text != "" {
+				dst = e.appendText(dst, text)
+			}
+			continue
+		}
 		var err error
 		if dst, err = e.encode(dst, event); err != nil {
 			return dst, err
 		}
 	}
 	return dst, nil
+}
+
+// writing says that the only block there is is an open text.
+func (e *streamEncoder) writing() bool {
+	return len(e.queue) == 1 && e.queue[0].kind == outText && e.queue[0].open
 }
 
 func (e *streamEncoder) encode(dst []byte, event *conversationv1.Event) ([]byte, error) {
@@ -294,11 +307,28 @@ func (e *streamEncoder) delta(dst []byte, b *outBlock, text string) []byte {
 	}
 	switch b.kind {
 	case outText:
-		return e.appendDelta(dst, `{"type":"text_delta","text":`, text)
+		return e.appendText(dst, text)
 	case outThinking:
 		return e.appendDelta(dst, `{"type":"thinking_delta","thinking":`, text)
 	}
 	return e.appendDelta(dst, `{"type":"input_json_delta","partial_json":`, text)
+}
+
+// textFrame is what stands before the text of a delta of a text block; index stands after
+// textFrameHead of it.
+const (
+	textFrameHead = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":"
+	textFrameTail = `,"delta":{"type":"text_delta","text":`
+)
+
+// appendText is appendDelta of a text. Most events of most streams are such ones, so that what
+// stands before their texts is made once for a block.
+func (e *streamEncoder) appendText(dst []byte, text string) []byte {
+	if len(e.frame) == 0 || e.framed != e.index {
+		e.frame = append(strconv.AppendInt(append(e.frame[:0], textFrameHead...), e.index, 10), textFrameTail...)
+		e.framed = e.index
+	}
+	return append(jsonscan.AppendString(append(dst, e.frame...), text), "}}\n\n"...)
 }
 
 func (e *streamEncoder) appendDelta(dst []byte, head, text string) []byte {
