@@ -109,6 +109,16 @@ type shutdownSettings struct {
 	DrainTimeout time.Duration `yaml:"drain_timeout"`
 }
 
+func (s shutdownSettings) validate() error {
+	switch {
+	case s.LeaveDelay < 0:
+		return errors.New("leave_delay: must not be negative")
+	case s.DrainTimeout < 0:
+		return errors.New("drain_timeout: must not be negative")
+	}
+	return nil
+}
+
 func defaultSettings() settings {
 	return settings{
 		HTTP: "127.0.0.1:4700", GRPC: "127.0.0.1:4701", Admin: "127.0.0.1:4702", Data: defaultData(),
@@ -156,6 +166,7 @@ func (s *settings) validate() error {
 	check("tls", s.TLS.Validate())
 	check("traces", s.Traces.Validate())
 	check("store", s.Store.validate())
+	check("shutdown", s.Shutdown.validate())
 	check("events", s.Events.validate())
 	check("gateway", s.Gateway.Validate())
 	check("request", s.Request.Validate())

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -76,6 +78,31 @@ func TestFlushIsOneOfTwo(t *testing.T) {
 		s.Store.Flush = flush
 		if err := s.validate(); (err == nil) != right || err != nil && !strings.Contains(err.Error(), "store: flush") {
 			t.Errorf("%q: %v", flush, err)
+		}
+	}
+}
+
+// TestWrongSettingsNameTheirPlace sets what cannot be meant.
+func TestWrongSettingsNameTheirPlace(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(*settings){
+		"shutdown: drain_timeout":                            func(s *settings) { s.Shutdown.DrainTimeout = -1 },
+		"shutdown: leave_delay":                              func(s *settings) { s.Shutdown.LeaveDelay = -1 },
+		`traces: otlp_endpoint: "http://127.0.0.1:4317"`:     func(s *settings) { s.Traces.Endpoint = "http://127.0.0.1:4317" },
+		`traces: otlp_endpoint: "::::": want host:port`:      func(s *settings) { s.Traces.Endpoint = "::::" },
+		`traces: otlp_endpoint: "collector": want host:port`: func(s *settings) { s.Traces.Endpoint = "collector" },
+		"rate_limits: gpt: must not be negative":             func(s *settings) { s.RateLimits.GPT = -1 },
+	} {
+		s := defaultSettings()
+		change(&s)
+		if err := s.validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	s := defaultSettings()
+	for _, right := range []string{"", "127.0.0.1:4317", "[::1]:4317", "collector:4317", "dns:///collector:4317"} {
+		if s.Traces.Endpoint = right; s.validate() != nil {
+			t.Errorf("%q: %v", right, s.validate())
 		}
 	}
 }
@@ -192,6 +219,27 @@ func TestACallCountsOnce(t *testing.T) {
 		}
 		if want := []int{200, 200, 200, 429}; !slices.Equal(codes, want) {
 			t.Errorf("keys %v: got %v, want %v", keys, codes, want)
+		}
+	}
+}
+
+// TestTheCommandsKeyIsNotTheMeshs tells whoever sets the key of the commands and
+// has no key of the mesh.
+func TestTheCommandsKeyIsNotTheMeshs(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		environ []string
+		open    bool
+		told    bool
+	}{
+		{[]string{"GPTMESH_API_KEY=k"}, true, true},
+		{[]string{"GPTMESH_API_KEY=k"}, false, false},
+		{[]string{"GPTMESH_API_KEYS=k"}, true, false},
+	} {
+		var out bytes.Buffer
+		warnOfStrays(slog.New(slog.NewTextHandler(&out, nil)), c.environ, c.open)
+		if told := strings.Contains(out.String(), "did_you_mean=GPTMESH_API_KEYS"); told != c.told {
+			t.Errorf("%v, open %v: %s", c.environ, c.open, &out)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -105,6 +106,9 @@ func run(s *settings, rooms []string) error {
 	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		signal.Notify(signals, syscall.SIGHUP) // the terminal went
+	}
 	defer signal.Stop(signals)
 
 	h, err := start(context.Background(), s, rooms)
@@ -136,17 +140,23 @@ func run(s *settings, rooms []string) error {
 	}
 }
 
+// commandsKey is the variable of the key of the commands that are clients.
+const commandsKey = "GPTMESH_API_KEY"
+
 // warnOfStrays tells of variables that were meant for this program and set
 // nothing. They are no reason not to start: whoever runs the program may have set
-// them for something else.
-func warnOfStrays(logger *slog.Logger, environ []string) {
+// them for something else. open says that no key is asked for.
+func warnOfStrays(logger *slog.Logger, environ []string, open bool) {
 	s := defaultSettings()
-	for _, stray := range config.Strays(&s, prefix, environ, "GPTMESH_API_KEY") { // the key of the commands that are clients
+	for _, stray := range config.Strays(&s, prefix, environ, commandsKey) {
 		args := []any{"name", stray.Name}
 		if stray.Near != "" {
 			args = append(args, "did_you_mean", stray.Near)
 		}
 		logger.Warn("this variable of the environment sets nothing", args...)
+	}
+	if open && slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, commandsKey+"=") }) {
+		logger.Warn("this variable is the key that commands send: the mesh asks for none", "name", commandsKey, "did_you_mean", "GPTMESH_API_KEYS")
 	}
 }
 
@@ -156,7 +166,7 @@ func start(ctx context.Context, s *settings, rooms []string) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	warnOfStrays(h.logger, os.Environ())
+	warnOfStrays(h.logger, os.Environ(), h.authenticator.Open())
 	if err := h.assemble(ctx, s); err != nil {
 		return nil, errors.Join(err, h.group.Abandon())
 	}

@@ -87,6 +87,9 @@ func TestBadValuesNameTheKey(t *testing.T) {
 			t.Errorf("error %q lacks %q", err, want)
 		}
 	}
+	if _, err := load(t, "- http\n", nil); err == nil || !strings.HasSuffix(err.Error(), ": line 1: want keys with values") {
+		t.Errorf("a list in place of it all: %v", err)
+	}
 	if strings.Contains(err.Error(), "hush") {
 		t.Errorf("error %q shows a value", err)
 	}

@@ -45,7 +45,11 @@ func check(node *yaml.Node, t reflect.Type, path string, errs *[]error) {
 		}
 	default:
 		if node.Decode(reflect.New(t).Interface()) != nil {
-			*errs = append(*errs, fmt.Errorf("line %d: %s: want %s", node.Line, path, wanted(t)))
+			place := ""
+			if path != "" { // else it is the whole
+				place = path + ": "
+			}
+			*errs = append(*errs, fmt.Errorf("line %d: %swant %s", node.Line, place, wanted(t)))
 		}
 	}
 }

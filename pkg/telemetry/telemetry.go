@@ -4,6 +4,8 @@ package telemetry
 import (
 	"context"
 	"fmt"
+	"net"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
@@ -28,6 +30,12 @@ type TraceConfig struct {
 func (c TraceConfig) Validate() error {
 	if c.SampleRatio < 0 || c.SampleRatio > 1 {
 		return fmt.Errorf("sample_ratio: must be 0 to 1")
+	}
+	if c.Endpoint == "" || strings.Contains(c.Endpoint, ":///") { // of a resolver of gRPC
+		return nil
+	}
+	if _, port, err := net.SplitHostPort(c.Endpoint); err != nil || port == "" {
+		return fmt.Errorf("otlp_endpoint: %q: want host:port, without a scheme", c.Endpoint)
 	}
 	return nil
 }
