@@ -277,7 +277,8 @@ func (c RetryConfig) may(e *provider.Error) bool {
 	}
 	switch {
 	case e.NotSent:
-		return e.Fault.Reason == meshv1.ErrorReason_ERROR_REASON_PROVIDER_UNREACHABLE
+		return e.Fault.Reason == meshv1.ErrorReason_ERROR_REASON_PROVIDER_UNREACHABLE ||
+			e.Fault.Reason == meshv1.ErrorReason_ERROR_REASON_OVERLOADED
 	case e.Status == 429:
 		return e.Fault.Metadata["quota"] == ""
 	case e.Status == 503 && e.RetryAfter() > 0:

@@ -20,6 +20,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/pgtest"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
+	"github.com/gptmesh/gptmesh/pkg/upstream"
 	"github.com/gptmesh/gptmesh/services/gpt"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
@@ -43,6 +44,8 @@ type setup struct {
 	pg     *postgres.DB
 	tracer trace.Tracer
 	clock  func() time.Time // nil is time.Now
+	// upstream makes the requests; nil lets the room.
+	upstream upstream.Doer
 }
 
 func start(t *testing.T, s setup) *rig {
@@ -60,6 +63,7 @@ func start(t *testing.T, s setup) *rig {
 	var err error
 	r.room, err = gpt.New(cfg, gpt.Deps{
 		SQLite: r.db, Postgres: s.pg, Metrics: r.metrics, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Instance: "test", Tracer: s.tracer, Clock: s.clock,
+		Upstream: s.upstream,
 		Getenv: func(name string) string { return s.env[name] },
 	})
 	if err != nil {

@@ -42,6 +42,15 @@ func Unreachable(name string, notSent bool, cause error) *Error {
 	}
 }
 
+// Exhausted is the error for a connection that could not be made because this
+// process, or its machine, has no more files, ports or memory for it. It tells nothing
+// about the provider.
+func Exhausted(name string, cause error) *Error {
+	return &Error{NotSent: true, Fault: fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_OVERLOADED,
+		"there are no more files or ports for a connection to the provider "+name, "room", "gpt", "provider", name).
+		WithRetryAfter(time.Second).WithCause(cause)}
+}
+
 // Protocol is the error for an answer that the provider's wire does not allow.
 func Protocol(name string, cause error) *Error {
 	return &Error{Fault: fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_PROVIDER_PROTOCOL,

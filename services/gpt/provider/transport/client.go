@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gptmesh/gptmesh/pkg/stacks"
@@ -282,7 +284,16 @@ func (c *Client) broken(ctx context.Context, err error) error {
 	if errors.Is(err, upstream.ErrProtocol) || errors.Is(err, upstream.ErrHeaderTooLarge) {
 		return provider.Protocol(c.cfg.Name, err)
 	}
+	if !sent && exhausted(err) {
+		return provider.Exhausted(c.cfg.Name, err)
+	}
 	return provider.Unreachable(c.cfg.Name, !sent, err)
+}
+
+// exhausted says that err is about what this side has no more of.
+func exhausted(err error) bool {
+	return slices.ContainsFunc([]error{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM},
+		func(of error) bool { return errors.Is(err, of) })
 }
 
 // outbound is a request with room for the fields of its header that are not the
