@@ -27,6 +27,10 @@ type Config struct {
 	// MaxInFlight bounds the requests under way; further ones are OVERLOADED. 0
 	// means no bound.
 	MaxInFlight int `yaml:"max_in_flight"`
+	// MaxConnections bounds the clients' connections, but those of TLS and HTTP/2;
+	// further ones wait until one of these ends. 0 means half of the files that the
+	// process may open, since most requests need a connection to a provider, too.
+	MaxConnections int `yaml:"max_connections"`
 	// AllowedHosts are further Host names, without port, under which a mesh
 	// without keys may be addressed. "*" allows all.
 	AllowedHosts []string `yaml:"allowed_hosts"`
@@ -58,6 +62,9 @@ func (c Config) Validate() error {
 		return errors.New("max_header_bytes: must be positive")
 	case c.MaxInFlight < 0:
 		return errors.New("max_in_flight: must not be negative")
+	}
+	if c.MaxConnections < 0 {
+		return errors.New("max_connections: must not be negative")
 	}
 	for _, d := range []struct {
 		key   string

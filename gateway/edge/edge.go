@@ -111,8 +111,25 @@ func (e *Edge) Server() *http1.Server {
 		BodyWait:    min(e.config.BodyTimeout, bodyWait),
 		IdleTimeout: e.config.IdleTimeout,
 		BodyLimit:   min(e.config.BodyLimit, bodyAhead),
+		MaxConns:    e.maxConnections(files()),
 		Logger:      e.deps.Logger,
 	})
+}
+
+// ownFiles is how many files a process needs for itself: its stores and journals,
+// connections of rooms, listeners.
+const ownFiles = 128
+
+// maxConnections is the most connections of clients in a process that may open so
+// many files; 0 means that it is not known. The result is 0 where there is no bound.
+func (e *Edge) maxConnections(files int) int {
+	switch {
+	case e.config.MaxConnections > 0:
+		return e.config.MaxConnections
+	case files == 0:
+		return 0
+	}
+	return max((files-ownFiles)/2, 16)
 }
 
 // Drain stops admission: readiness is false from now on and new requests are

@@ -72,3 +72,17 @@ func TestRouterRefusesWhatItCannotServe(t *testing.T) {
 		}
 	}
 }
+
+// TestMaxConnections: connections of clients take half of the files at most, and what
+// is configured goes first.
+func TestMaxConnections(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ configured, files, want int }{
+		{0, 0, 0}, {0, 1024, 448}, {0, 1 << 20, 524_224}, {0, 100, 16}, {7, 1024, 7}, {7, 0, 7},
+	} {
+		e := Edge{config: Config{MaxConnections: c.configured}}
+		if got := e.maxConnections(c.files); got != c.want {
+			t.Errorf("%+v: %d", c, got)
+		}
+	}
+}

@@ -36,6 +36,10 @@ type Config struct {
 	// BodyLimit is the longest body that is taken before the handler runs; longer
 	// ones are left to Standard.
 	BodyLimit int64
+	// MaxConns is the most connections that are served here at once. Others are
+	// accepted when one of these has ended; until then the system keeps them waiting.
+	// 0 means no bound.
+	MaxConns int
 	// Logger is told of panics. Nil for none.
 	Logger *slog.Logger
 }
@@ -52,7 +56,8 @@ type Server struct {
 	closing atomic.Bool
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
-	ends    chan struct{} // one more has ended
+	ends    chan struct{} // one more has ended, for who waits for all
+	room    chan struct{} // one more has ended, for who accepts
 	served  []net.Listener
 	begun   bool
 	over    chan error // what Standard's Serve returned
@@ -69,7 +74,8 @@ func New(config Config) *Server {
 	if config.HeadLimit <= 0 || config.HeadLimit > roomSize {
 		config.HeadLimit = roomSize
 	}
-	return &Server{config: config, odd: newQueue(), conns: map[*conn]struct{}{}, ends: make(chan struct{}, 1), over: make(chan error, 1)}
+	return &Server{config: config, odd: newQueue(), conns: map[*conn]struct{}{},
+		ends: make(chan struct{}, 1), room: make(chan struct{}, 1), over: make(chan error, 1)}
 }
 
 // Serve serves what l accepts, and returns http.ErrServerClosed after Shutdown or
@@ -106,6 +112,7 @@ func (s *Server) accept(l net.Listener) error {
 	defer l.Close()
 	var pause time.Duration
 	for {
+		s.await()
 		c, err := l.Accept()
 		if err == nil {
 			pause = 0
@@ -123,6 +130,19 @@ func (s *Server) accept(l net.Listener) error {
 		default:
 			return err
 		}
+	}
+}
+
+// await waits while there are as many connections as may be.
+func (s *Server) await() {
+	for s.config.MaxConns > 0 && !s.closing.Load() {
+		s.mu.Lock()
+		running := len(s.conns)
+		s.mu.Unlock()
+		if running < s.config.MaxConns {
+			return
+		}
+		<-s.room
 	}
 }
 
@@ -155,13 +175,14 @@ func (s *Server) drop(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)
 	s.mu.Unlock()
-	s.ended()
+	signal(s.ends)
+	signal(s.room)
 }
 
-// ended lets somebody who waits count again.
-func (s *Server) ended() {
+// signal lets somebody who waits count again.
+func signal(who chan struct{}) {
 	select {
-	case s.ends <- struct{}{}:
+	case who <- struct{}{}:
 	default:
 	}
 }
@@ -187,6 +208,7 @@ func (s *Server) stop() {
 		}
 	}
 	s.gate.Close()
+	signal(s.room)
 }
 
 // Shutdown stops accepting, closes connections that wait for a request, and
@@ -212,7 +234,7 @@ func (s *Server) wait(ctx context.Context) error {
 		left := len(s.conns)
 		s.mu.Unlock()
 		if left == 0 {
-			s.ended() // others may wait, too
+			signal(s.ends) // others may wait, too
 			return nil
 		}
 		select {
