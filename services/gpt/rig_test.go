@@ -64,7 +64,7 @@ func start(t *testing.T, s setup) *rig {
 	r.room, err = gpt.New(cfg, gpt.Deps{
 		SQLite: r.db, Postgres: s.pg, Metrics: r.metrics, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Instance: "test", Tracer: s.tracer, Clock: s.clock,
 		Upstream: s.upstream,
-		Getenv: func(name string) string { return s.env[name] },
+		Getenv:   func(name string) string { return s.env[name] },
 	})
 	if err != nil {
 		t.Fatal(err)
