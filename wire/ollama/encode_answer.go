@@ -43,7 +43,8 @@ func (c codec) EncodeAnswer(answer *wire.Answer, options wire.AnswerOptions) ([]
 		}
 	}
 	text, thinking, calls := showMessage(choice.Message)
-	dst := c.content(appendHead(nil, model, ended), text, thinking, calls)
+	room := 512 + (len(text)+len(thinking)+len(calls))*17/16
+	dst := c.content(appendHead(make([]byte, 0, room), model, ended), text, thinking, calls)
 	input := answer.Usage.GetInputTokens()
 	if answer.Usage == nil {
 		input = options.InputTokens
