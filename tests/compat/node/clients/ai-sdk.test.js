@@ -1,6 +1,7 @@
 import { createAnthropic } from '@ai-sdk/anthropic';
 import { createOpenAI } from '@ai-sdk/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { createXai } from '@ai-sdk/xai';
 import { createOllama as createOllama2 } from 'ollama-ai-provider-v2';
 import { createOllama } from 'ai-sdk-ollama';
 import { suite } from '../suite.js';
@@ -26,6 +27,14 @@ suite({
   open(url) {
     const provider = createOpenAICompatible({ name: 'mesh', baseURL: `${url}/v1`, includeUsage: true, supportsStructuredOutputs: true });
     return aiClient({ chat: (model) => provider(model), embedding: (model) => provider.embeddingModel(model), thinking: { mesh: { reasoningEffort: 'low' } } });
+  },
+});
+
+suite({
+  title: 'AI SDK, xai', packages: ['ai', '@ai-sdk/xai'], face: '/v1/chat/completions',
+  open(url) {
+    const provider = createXai({ baseURL: `${url}/v1`, apiKey: 'any' });
+    return aiClient({ chat: (model) => provider.chat(model), thinking: { xai: { reasoningEffort: 'low' } } });
   },
 });
 
