@@ -9,6 +9,9 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 )
 
 // words splits a line of shell as far as the documents use it: quotes, comments
@@ -133,6 +136,17 @@ func TestCommandsNameARoomThatIsElsewhere(t *testing.T) {
 	}
 	if !(doctorCommand{clientFlags: at}).mesh(&doctor{}) {
 		t.Error("doctor takes the process for none")
+	}
+	conn, err := grpc.NewClient(s.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for service, known := range map[string]bool{"": true, "gptmesh.request.v1.RequestService": true, "gptmesh.gpt.v1.GPTService": false} {
+		_, err := healthv1.NewHealthClient(conn).Check(t.Context(), &healthv1.HealthCheckRequest{Service: service}, grpc.WaitForReady(true))
+		if known != (err == nil) {
+			t.Errorf("the health of %q: %v", service, err)
+		}
 	}
 	for _, state := range h.group.Ready(t.Context()) {
 		if strings.HasSuffix(state.Name, " connection") && !strings.Contains(fault.From(state.Err).Message, "cannot be reached") {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"slices"
 	"syscall"
 	"time"
 
@@ -51,6 +53,10 @@ func (h *host) serveGRPC(address string) error {
 	if err := h.policies.Cover(h.server); err != nil {
 		return err
 	}
+	services := slices.Collect(maps.Keys(h.server.GetServiceInfo()))
+	for _, service := range services {
+		checker.SetServingStatus(service, healthv1.HealthCheckResponse_SERVING) // as "" is, until the first look
+	}
 	listener, err := listen("grpc", address)
 	if err != nil {
 		return err
@@ -66,7 +72,7 @@ func (h *host) serveGRPC(address string) error {
 			for _, l := range listeners {
 				go func() { served <- h.server.Serve(l) }()
 			}
-			go func() { defer close(watched); h.reportHealth(watching, checker) }()
+			go func() { defer close(watched); h.reportHealth(watching, checker, services) }()
 			return nil
 		},
 		Drain: func(ctx context.Context) error {
@@ -91,8 +97,9 @@ func (h *host) serveGRPC(address string) error {
 	return nil
 }
 
-// reportHealth keeps the health service at the rooms' real state.
-func (h *host) reportHealth(ctx context.Context, checker *health.Server) {
+// reportHealth keeps the health service at the rooms' real state: each part under
+// its name, and the process under "" and the names of the services that it has.
+func (h *host) reportHealth(ctx context.Context, checker *health.Server, services []string) {
 	ticker := time.NewTicker(healthInterval)
 	defer ticker.Stop()
 	for {
@@ -105,6 +112,9 @@ func (h *host) reportHealth(ctx context.Context, checker *health.Server) {
 			checker.SetServingStatus(s.Name, status)
 		}
 		checker.SetServingStatus("", overall)
+		for _, service := range services {
+			checker.SetServingStatus(service, overall)
+		}
 		select {
 		case <-ctx.Done():
 			return
