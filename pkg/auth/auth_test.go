@@ -47,7 +47,7 @@ func TestOpenTakesAnyKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !a.Room(a.MeshSecret()) || a.Room(other.OwnSecret()) {
+	if !a.Room(a.OwnSecret()) || a.Room(other.OwnSecret()) {
 		t.Error("a process does not know itself alone")
 	}
 }
