@@ -4,6 +4,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/alecthomas/kong"
 )
@@ -34,12 +35,22 @@ type commands struct {
 func main() {
 	sampleAllocations()
 	var c commands
-	k := kong.Parse(&c, kong.Name("gptmesh"), kong.UsageOnError(), kong.Vars{"version": "gptmesh " + version},
+	parser := kong.Must(&c, kong.Name("gptmesh"), kong.UsageOnError(), kong.Vars{"version": "gptmesh " + version},
 		kong.Description("A self-hosted platform for language-model work: OpenAI- and Ollama-compatible endpoints, sessions, and a gRPC mesh."))
+	k, err := parser.Parse(arguments(os.Args[1:]))
+	parser.FatalIfErrorf(err)
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "gptmesh:", err)
 		os.Exit(1)
 	}
+}
+
+// arguments are those given, but that "help" before a command is "--help" behind it.
+func arguments(given []string) []string {
+	if len(given) > 0 && given[0] == "help" {
+		return append(slices.Clone(given[1:]), "--help")
+	}
+	return given
 }
 
 type versionCommand struct{}

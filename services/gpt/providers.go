@@ -36,7 +36,7 @@ func (s *Service) configured() ([]*registry.Entry, error) {
 			continue
 		}
 		setting := s.setting(descriptor, cfg)
-		fromEnv := !descriptor.Explicit && (setting.key != "" || setting.addressed)
+		fromEnv := !descriptor.Explicit && (setting.key != "" || setting.addressed != "")
 		if !explicit && !fromEnv {
 			continue
 		}
@@ -71,7 +71,7 @@ type setting struct {
 	keys      []labelled
 	place     string // what tells it from the provider's own, "@eu-west-1"
 	address   string // may be empty
-	addressed bool   // the environment has the address
+	addressed string // the variable of the environment that has the address
 	official  bool
 	aws       aws
 }
@@ -119,8 +119,9 @@ func (s *Service) setting(descriptor catalog.Provider, cfg ProviderConfig) setti
 	s.keysOf(&out)
 	for _, name := range descriptor.BaseURLEnv {
 		if out.address == "" {
-			out.address = strings.TrimSpace(s.deps.Getenv(name))
-			out.addressed = out.address != ""
+			if out.address = strings.TrimSpace(s.deps.Getenv(name)); out.address != "" {
+				out.addressed = name
+			}
 		}
 	}
 	if out.address == "" {
@@ -204,7 +205,7 @@ func (s *Service) entry(o setting) (*registry.Entry, error) {
 		o.key = key.key
 		built, err := s.adapter(o)
 		if err != nil {
-			return nil, fmt.Errorf("gpt.providers.%s.base_url: %w", o.Name, err)
+			return nil, fmt.Errorf("%s: %w", or(o.addressed, "gpt.providers."+o.Name+".base_url"), err)
 		}
 		lane := &registry.Lane{
 			Key: key.label, Provider: built, Limiter: s.newLimiter(bounds), Breaker: s.newBreaker, Suffix: o.place,
