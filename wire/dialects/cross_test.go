@@ -188,18 +188,3 @@ func TestFor(t *testing.T) {
 		}
 	}
 }
-
-func TestAsksUsage(t *testing.T) {
-	t.Parallel()
-	for body, want := range map[string]bool{
-		`{"messages":[1],"stream_options":{"include_usage":true}}`: true, `{"messages":[1]}`: false,
-	} {
-		turn := &conversationv1.Turn{Raw: &conversationv1.RawTurn{Wire: conversationv1.Wire_WIRE_OPENAI_CHAT, Body: []byte(body)}}
-		if dialects.AsksUsage(turn) != want {
-			t.Errorf("%s: want %v", body, want)
-		}
-	}
-	if !dialects.AsksUsage(&conversationv1.Turn{Raw: &conversationv1.RawTurn{Wire: conversationv1.Wire_WIRE_OLLAMA_CHAT}}) {
-		t.Error("Ollama's answers always have it")
-	}
-}

@@ -215,20 +215,3 @@ func TestStreamProtocol(t *testing.T) {
 		}
 	}
 }
-
-func TestLoadAnswer(t *testing.T) {
-	t.Parallel()
-	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
-	for _, tt := range []struct {
-		wire   conversationv1.Wire
-		unload bool
-		want   string
-	}{
-		{conversationv1.Wire_WIRE_OLLAMA_CHAT, false, `{"model":"M","created_at":"2026-01-02T03:04:05.000000006Z","message":{"role":"assistant","content":""},"done":true,"done_reason":"load"}` + "\n"},
-		{conversationv1.Wire_WIRE_OLLAMA_GENERATE, true, `{"model":"M","created_at":"2026-01-02T03:04:05.000000006Z","response":"","done":true,"done_reason":"unload"}` + "\n"},
-	} {
-		if got := string(ollama.LoadAnswer(tt.wire, "M", tt.unload, at)); got != tt.want {
-			t.Errorf("got %s", got)
-		}
-	}
-}

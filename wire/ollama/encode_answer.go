@@ -90,15 +90,3 @@ func appendHead(dst []byte, model string, at time.Time) []byte {
 	w.StrField("created_at", at.UTC().Format(time.RFC3339Nano))
 	return w.B
 }
-
-// LoadAnswer is the whole answer to a body that LoadRequest told of, streamed
-// or not: one line. w is the endpoint that was asked, model the name as asked.
-// It has no statistics.
-func LoadAnswer(w conversationv1.Wire, model string, unload bool, at time.Time) []byte {
-	reason := conversationv1.FinishReason_FINISH_REASON_LOAD
-	if unload {
-		reason = conversationv1.FinishReason_FINISH_REASON_UNLOAD
-	}
-	dst := codec{wire: w}.content(appendHead(nil, model, at), "", "", nil)
-	return append(appendDone(dst, reason, statistics{}), '\n')
-}

@@ -145,6 +145,5 @@ func FuzzDecodeModels(f *testing.F) {
 			}
 		}
 		_, _, _ = ollama.DecodeShowRequest(body)
-		_, _ = ollama.DecodeVersion(body)
 	})
 }

@@ -204,22 +204,6 @@ func (m *ModelCard) readParameters(lines string) {
 	}
 }
 
-// DecodeVersion reads a provider's answer to /api/version.
-func DecodeVersion(body []byte) (string, error) {
-	top, err := object(body)
-	if err != nil {
-		return "", err
-	}
-	version := ""
-	err = top.Members(func(name string, v *jsonbody.Value) error {
-		if name == "version" {
-			version = textOr(v, "")
-		}
-		return nil
-	})
-	return version, err
-}
-
 func textOr(v *jsonbody.Value, otherwise string) string {
 	if text, err := v.String(); err == nil {
 		return text

@@ -172,9 +172,6 @@ func TestDecodeProviderModels(t *testing.T) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
-	if version, err := ollama.DecodeVersion([]byte(`{"version":"0.12.11"}`)); err != nil || version != "0.12.11" {
-		t.Error(version, err)
-	}
 }
 
 func TestShowRequest(t *testing.T) {
