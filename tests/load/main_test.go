@@ -1,8 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"testing"
+
+	"github.com/gptmesh/gptmesh/pkg/upstream"
 )
 
 // TestFilesOfScenarios: each scenario's profiles have files of their own, in the
@@ -19,5 +22,15 @@ func TestFilesOfScenarios(t *testing.T) {
 			t.Errorf("%q and %q share %q", s.name, other, name)
 		}
 		seen[name] = s.name
+	}
+}
+
+// TestSoakAsks: each kind of client of a soak has something to ask.
+func TestSoakAsks(t *testing.T) {
+	t.Parallel()
+	for _, k := range mixture() {
+		if body := k.requests(upstream.Target{})(0).Body; len(body) < k.promptBytes || !json.Valid(body) {
+			t.Errorf("%s asks %.100q", k.name, body)
+		}
 	}
 }

@@ -91,8 +91,8 @@ type kind struct {
 }
 
 func mixture() []kind {
-	whole := scenario{name: "json", connections: 8, promptBytes: 4 << 10, script: "?size=1300&first=20ms"}
-	stream := scenario{name: "sse", connections: 16, stream: true, promptBytes: 1 << 10, script: "?tokens=50&gap=10ms", tokens: 50}
+	whole := scenario{name: "json", connections: 8, promptBytes: 4 << 10, script: "?size=1300&first=20ms", face: chat}
+	stream := scenario{name: "sse", connections: 16, stream: true, promptBytes: 1 << 10, script: "?tokens=50&gap=10ms", tokens: 50, face: chat}
 	session := whole
 	session.name, session.sessions, session.connections = "sessions", true, 4
 	large := whole
