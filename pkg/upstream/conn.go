@@ -73,10 +73,16 @@ func (c Config) dial(ctx context.Context, network, address string) (net.Conn, er
 			return nil, context.Cause(limited)
 		}
 		var ne net.Error
-		if errors.As(err, &ne) && ne.Timeout() {
-			return nil, fmt.Errorf("%w: %w", ErrDialTimeout, err)
+		if !errors.As(err, &ne) || !ne.Timeout() {
+			return nil, err
 		}
-		return nil, err
+		// The socket's deadline is the context's, which may end a moment later: of
+		// whom it was, the context knows.
+		if at, ok := limited.Deadline(); ok && !time.Now().Before(at) {
+			<-limited.Done()
+			return nil, context.Cause(limited)
+		}
+		return nil, fmt.Errorf("%w: %w", ErrDialTimeout, err)
 	}
 	return raw, nil
 }
