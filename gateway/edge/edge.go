@@ -121,7 +121,7 @@ func (e *Edge) Server() *http1.Server {
 const ownFiles = 128
 
 // maxConnections is the most connections of clients in a process that may open so
-// many files; 0 means that it is not known. The result is 0 where there is no bound.
+// many files. 0 means no bound, of either.
 func (e *Edge) maxConnections(files int) int {
 	switch {
 	case e.config.MaxConnections > 0:

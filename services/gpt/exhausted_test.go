@@ -16,11 +16,14 @@ import (
 // fault, which is asked again as soon as there are files.
 func TestNoMoreFiles(t *testing.T) {
 	t.Parallel()
-	for _, short := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL} {
-		t.Run(short.Error(), func(t *testing.T) {
+	for transport, short := range map[string]error{
+		upstream.TransportAuto: syscall.EMFILE, upstream.TransportLean: syscall.EADDRNOTAVAIL, upstream.TransportStandard: syscall.ENFILE,
+	} {
+		t.Run(transport+": "+short.Error(), func(t *testing.T) {
 			t.Parallel()
 			var enough atomic.Bool
 			client, err := upstream.New(upstream.Config{
+				Transport: transport,
 				Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 					if enough.Load() {
 						return new(net.Dialer).DialContext(ctx, network, address)

@@ -14,10 +14,10 @@
 // piece of the journal, beside the token path: no chunk waits for that, and a
 // store that is slow or away makes the journal fall behind, nothing else. Where so
 // many run that this were more than journal_rate pieces a second, the interval is
-// longer. Answers that end sooner are not journaled. In a process that does not make the answer,
-// a watcher follows the journal and then the stored log: it is behind by at most
-// journal_interval, a commit and watch_poll_interval, and by a fifth of the last
-// while the answer grows. The end of an answer takes the place of its journal.
+// longer. Answers that end sooner are not journaled. In a process that does not
+// make the answer, a watcher follows the journal and then the stored log: it is
+// behind by at most that interval, a commit and watch_poll_interval, and by a fifth
+// of the last while the answer grows. The end of an answer takes the place of its journal.
 //
 // A stream ends with exactly one terminal event, unless it failed before its
 // first chunk: then the call's status says why, and the log holds started and

@@ -71,10 +71,10 @@ func (w *world) restMessages(t *testing.T, session string) []string {
 	return lines
 }
 
-// rest gets a path of the REST face into out.
-func (w *world) rest(t *testing.T, path string, out any) {
+// call asks the mesh as its client. The answer's body is the caller's to close.
+func (w *world) call(t *testing.T, method, path, body string) *http.Response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(limit(t), http.MethodGet, w.URL+path, nil)
+	req, err := http.NewRequestWithContext(limit(t), method, w.URL+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +85,13 @@ func (w *world) rest(t *testing.T, path string, out any) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return resp
+}
+
+// rest gets a path of the REST face into out.
+func (w *world) rest(t *testing.T, path string, out any) {
+	t.Helper()
+	resp := w.call(t, http.MethodGet, path, "")
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != http.StatusOK {

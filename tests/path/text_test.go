@@ -3,7 +3,6 @@ package path
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -66,17 +65,7 @@ func TestTextsThatNoStoreKeeps(t *testing.T) {
 func (w *world) refusal(t *testing.T, call, body string) string {
 	t.Helper()
 	method, path, _ := strings.Cut(call, " ")
-	req, err := http.NewRequestWithContext(limit(t), method, w.URL+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.Key != "" {
-		req.Header.Set("Authorization", "Bearer "+w.Key)
-	}
-	resp, err := w.HTTP().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := w.call(t, method, path, body)
 	defer resp.Body.Close()
 	var out struct {
 		Error struct {

@@ -116,18 +116,7 @@ func TestQuoteStored(t *testing.T) {
 			stored = append(stored, lead...)
 			f := Final{Response: r, Texts: len(stored), TextsEnd: len(stored) + len(texts)}
 			f.Stored = append(append(stored, texts...), end...)
-			c, log, err := f.ToQuoted()
-			if err != nil {
-				t.Fatal(err)
-			}
-			messages := marshalled(t, r)
-			if shrunk := len(c.Messages) < len(messages); shrunk != test.shrink || IsQuoted(c.Messages) != test.shrink {
-				t.Errorf("%d bytes became %d, quoted %v", len(messages), len(c.Messages), IsQuoted(c.Messages))
-			}
-			back, err := UnquoteStored(c.Messages, log)
-			if err != nil || !bytes.Equal(back, messages) {
-				t.Errorf("got %q, %v\nwant %q", back, err, messages)
-			}
+			comesBack(t, &f, test.shrink)
 		})
 	}
 }
@@ -167,19 +156,25 @@ func TestQuoteVerbatim(t *testing.T) {
 			f.Stored = append(f.Stored, lead...)
 			f.Texts, f.TextsEnd = len(f.Stored), len(f.Stored)+len(texts)
 			f.Stored = append(append(f.Stored, texts...), end...)
-			c, log, err := f.ToQuoted()
-			if err != nil {
-				t.Fatal(err)
-			}
-			messages := marshalled(t, r)
-			if shrunk := len(c.Messages) < len(messages); shrunk != test.shrink || IsQuoted(c.Messages) != test.shrink {
-				t.Errorf("%d bytes became %d, quoted %v", len(messages), len(c.Messages), IsQuoted(c.Messages))
-			}
-			back, err := UnquoteStored(c.Messages, log)
-			if err != nil || !bytes.Equal(back, messages) {
-				t.Errorf("got %q, %v\nwant %q", back, err, messages)
-			}
+			comesBack(t, &f, test.shrink)
 		})
+	}
+}
+
+// comesBack stores messages and reads them again, and holds whether they are quoted.
+func comesBack(t *testing.T, f *Final, quoted bool) {
+	t.Helper()
+	c, log, err := f.ToQuoted()
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := marshalled(t, f.Response)
+	if shrunk := len(c.Messages) < len(messages); shrunk != quoted || IsQuoted(c.Messages) != quoted {
+		t.Errorf("%d bytes became %d, quoted %v", len(messages), len(c.Messages), IsQuoted(c.Messages))
+	}
+	back, err := UnquoteStored(c.Messages, log)
+	if err != nil || !bytes.Equal(back, messages) {
+		t.Errorf("got %q, %v\nwant %q", back, err, messages)
 	}
 }
 
