@@ -59,7 +59,8 @@ func terminal(f *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// lines reads what to say until the input ends or says /bye.
+// lines reads what to say until the input ends or says /bye; where nobody types,
+// until something fails, too.
 func (c *conversation) lines(in io.Reader) error {
 	reader := bufio.NewReader(in)
 	for {
@@ -69,7 +70,7 @@ func (c *conversation) lines(in io.Reader) error {
 		line, err := reader.ReadString('\n')
 		line = strings.TrimSpace(line)
 		if line == "/bye" || line == "" && err != nil {
-			if c.typed {
+			if c.typed && c.session != "new" {
 				fmt.Fprintf(c.out, "\nGo on later with: gptmesh chat --session %s\n", c.session)
 			}
 			return nil
@@ -77,8 +78,11 @@ func (c *conversation) lines(in io.Reader) error {
 		if line == "" {
 			continue
 		}
-		if turnErr := c.turn(line); turnErr != nil {
-			fmt.Fprintln(os.Stderr, "error:", c.flags.explain(turnErr))
+		if turnErr := c.flags.explain(c.turn(line)); turnErr != nil {
+			if !c.typed { // a script must learn of it
+				return turnErr
+			}
+			fmt.Fprintln(os.Stderr, "error:", turnErr)
 		}
 		if errors.Is(err, io.EOF) {
 			return nil

@@ -30,6 +30,9 @@ func TestChatPrintsAnswersAlone(t *testing.T) {
 	}
 	out.Reset()
 	flags.Model = "nosuch"
+	if err := chat.lines(strings.NewReader("one\ntwo")); err == nil || out.Len() != 0 {
+		t.Errorf("%v %q", err, out.String())
+	}
 	if err := chat.turn("hi"); err == nil || !strings.Contains(flags.explain(err).Error(), "there is no model nosuch") || out.Len() != 0 {
 		t.Errorf("%v %q", err, out.String())
 	}

@@ -28,7 +28,11 @@ func (h *host) greet(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  store       %s\n", store)
 	}
-	if h.authenticator.Open() {
+	switch {
+	case !h.authenticator.Open():
+	case s.AllowKeyless:
+		fmt.Fprintln(w, "\nNo API key is asked for (GPTMESH_API_KEYS is not set), and allow_keyless is set: whoever reaches these addresses can use them.")
+	default:
 		fmt.Fprintln(w, "\nNo API key is asked for (GPTMESH_API_KEYS is not set): only this machine can connect.")
 	}
 	if h.runs("gateway") {

@@ -35,8 +35,8 @@ type commands struct {
 func main() {
 	sampleAllocations()
 	var c commands
-	parser := kong.Must(&c, kong.Name("gptmesh"), kong.UsageOnError(), kong.Vars{"version": "gptmesh " + version},
-		kong.Description("A self-hosted platform for language-model work: OpenAI- and Ollama-compatible endpoints, sessions, and a gRPC mesh."))
+	parser := kong.Must(&c, kong.Name("gptmesh"), kong.ShortUsageOnError(), kong.Vars{"version": "gptmesh " + version},
+		kong.Description("A self-hosted platform for language-model work: OpenAI-, Anthropic- and Ollama-compatible endpoints, sessions, and a gRPC mesh."))
 	k, err := parser.Parse(arguments(os.Args[1:]))
 	parser.FatalIfErrorf(err)
 	if err := k.Run(); err != nil {

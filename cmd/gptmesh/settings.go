@@ -183,14 +183,15 @@ func (s *settings) validate() error {
 	return errors.Join(errs...)
 }
 
-// bindable refuses addresses beyond loopback while no key is asked for.
+// bindable refuses what is no address, and addresses beyond loopback while no key
+// is asked for.
 func (s *settings) bindable(address string) error {
-	if address == "" || len(s.Auth.APIKeys) > 0 || s.AllowKeyless {
-		return nil
-	}
 	host, _, err := net.SplitHostPort(address)
-	if err != nil {
+	if err != nil { // an empty one would be any port of every address
 		return fmt.Errorf("%q: want host:port", address)
+	}
+	if len(s.Auth.APIKeys) > 0 || s.AllowKeyless {
+		return nil
 	}
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil

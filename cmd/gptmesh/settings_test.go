@@ -58,7 +58,7 @@ func TestVariablesAreUnique(t *testing.T) {
 func TestWithoutKeysOnlyLoopbackIsBound(t *testing.T) {
 	t.Parallel()
 	for address, ok := range map[string]bool{
-		"127.0.0.1:1": true, "localhost:1": true, "[::1]:1": true, "0.0.0.0:1": false, ":1": false, "10.0.0.1:1": false, "host:1": false, "": true,
+		"127.0.0.1:1": true, "localhost:1": true, "[::1]:1": true, "0.0.0.0:1": false, ":1": false, "10.0.0.1:1": false, "host:1": false,
 	} {
 		s := defaultSettings()
 		if err := s.bindable(address); (err == nil) != ok {
@@ -67,6 +67,13 @@ func TestWithoutKeysOnlyLoopbackIsBound(t *testing.T) {
 		s.Auth.APIKeys = []string{"k"}
 		if err := s.bindable(address); err != nil {
 			t.Errorf("bindable(%q) with keys = %v", address, err)
+		}
+	}
+	for _, address := range []string{"", "127.0.0.1", "4700"} {
+		s := defaultSettings()
+		s.Auth.APIKeys = []string{"k"}
+		if err := s.bindable(address); err == nil {
+			t.Errorf("%q is taken for an address", address)
 		}
 	}
 }

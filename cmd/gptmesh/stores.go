@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/gptmesh/gptmesh/pkg/lifecycle"
@@ -64,12 +66,27 @@ func (h *host) openStores(ctx context.Context, all map[string]migrations) error 
 		case opened.pg != nil:
 			h.group.Add(lifecycle.Component{Name: room + " store", Close: func() error { opened.pg.Close(); return nil }})
 		}
-		if err := wrong[room]; err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", room, err))
-		}
 	}
+	errs = append(errs, byText(append(allRooms, eventStore), wrong))
 	if writer != nil { // closed before the stores, whose connections it uses as well
 		h.group.Add(lifecycle.Component{Name: "writer", Close: func() error { writer.Close(); return nil }})
+	}
+	return errors.Join(errs...)
+}
+
+// byText joins the errors of rooms; those that say the same, as where a server is
+// away, are told once, with all their rooms.
+func byText(rooms []string, wrong map[string]error) error {
+	var errs []error
+	told := map[string]bool{}
+	for i, room := range rooms {
+		err := wrong[room]
+		if err == nil || told[err.Error()] {
+			continue
+		}
+		told[err.Error()] = true
+		same := slices.DeleteFunc(slices.Clone(rooms[i:]), func(other string) bool { return wrong[other] == nil || wrong[other].Error() != err.Error() })
+		errs = append(errs, fmt.Errorf("%s: %w", strings.Join(same, ", "), err))
 	}
 	return errors.Join(errs...)
 }
@@ -82,7 +99,7 @@ func (h *host) openWriter() (*postgres.Writer, error) {
 	}
 	writer, err := postgres.NewWriter(postgres.Config{URL: url, ApplicationName: "gptmesh-writer"})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("database.url (GPTMESH_DATABASE_URL): %w", err)
 	}
 	if err := errors.Join(
 		h.count("gptmesh_postgres_commits_total", "Commits that writes of turns share on PostgreSQL.", nil, func() float64 { return float64(writer.Stats().Commits) }),

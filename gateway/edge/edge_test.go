@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gptmesh/gptmesh/gateway/edge"
@@ -263,34 +264,36 @@ func TestRateLimit(t *testing.T) {
 
 func TestTimeoutHeader(t *testing.T) {
 	t.Parallel()
-	deadline := func(x *edge.Exchange) {
-		d, ok := x.Context().Deadline()
-		left := time.Duration(0)
-		if ok {
-			left = time.Until(d).Round(time.Second)
+	synctest.Test(t, func(t *testing.T) {
+		deadline := func(x *edge.Exchange) {
+			d, ok := x.Context().Deadline()
+			left := time.Duration(0)
+			if ok {
+				left = time.Until(d)
+			}
+			_ = x.JSON(200, []byte(left.String()+" "+x.Timeout().String()))
 		}
-		_ = x.JSON(200, []byte(left.String()+" "+x.Timeout().String()))
-	}
-	e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace(edge.Route{Method: "GET", Pattern: "/d", Handle: deadline})}}, nil)
-	for _, c := range []struct {
-		key, value string
-		status     int
-		want       string
-	}{
-		{"X-Request-Timeout", "30", 200, "30s 30s"},
-		{"timeout", "90.5", 200, " 1m30.5s"},
-		{"timeout", "999999999", 200, "1h0m0s 1h0m0s"},
-		{"X-None", "1", 200, "0s 0s"},
-		{"X-Request-Timeout", "0", 400, "X-Request-Timeout"},
-		{"X-Request-Timeout", "-1", 400, "X-Request-Timeout"},
-		{"X-Request-Timeout", "NaN", 400, "X-Request-Timeout"},
-		{"timeout", "soon", 400, "Timeout"},
-		{"timeout", "1.2.3", 400, "Timeout"},
-	} {
-		if w := do(t, e, "GET", "/d", "", c.key, c.value); w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
-			t.Errorf("%s: %s: %d %s", c.key, c.value, w.Code, w.Body)
+		e := gatewaytest.Edge(t, edge.Deps{Faces: []edge.Face{testFace(edge.Route{Method: "GET", Pattern: "/d", Handle: deadline})}}, nil)
+		for _, c := range []struct {
+			key, value string
+			status     int
+			want       string
+		}{
+			{"X-Request-Timeout", "30", 200, "30s 30s"},
+			{"timeout", "90.5", 200, " 1m30.5s"},
+			{"timeout", "999999999", 200, "1h0m0s 1h0m0s"},
+			{"X-None", "1", 200, "0s 0s"},
+			{"X-Request-Timeout", "0", 400, "X-Request-Timeout"},
+			{"X-Request-Timeout", "-1", 400, "X-Request-Timeout"},
+			{"X-Request-Timeout", "NaN", 400, "X-Request-Timeout"},
+			{"timeout", "soon", 400, "Timeout"},
+			{"timeout", "1.2.3", 400, "Timeout"},
+		} {
+			if w := do(t, e, "GET", "/d", "", c.key, c.value); w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
+				t.Errorf("%s: %s: %d %s", c.key, c.value, w.Code, w.Body)
+			}
 		}
-	}
+	})
 }
 
 func TestLogAndMetrics(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -47,6 +48,15 @@ type Config struct {
 	MaxAttempts int
 }
 
+// withoutURL is what a parser says, without the URL that it quotes: it masks the
+// passwords that it finds, and does not find them all.
+func withoutURL(text string) string {
+	if at := strings.LastIndex(text, "`: "); at >= 0 {
+		return text[at+len("`: "):]
+	}
+	return text
+}
+
 // pool returns the pool's configuration. Errors do not hold the password.
 func (c Config) pool() (*pgxpool.Config, error) {
 	if c.URL == "" {
@@ -57,7 +67,7 @@ func (c Config) pool() (*pgxpool.Config, error) {
 	}
 	pool, err := pgxpool.ParseConfig(c.URL)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", err)
+		return nil, fmt.Errorf("postgres: the URL cannot be read: %s", withoutURL(err.Error()))
 	}
 	conn := pool.ConnConfig
 	if conn.RuntimeParams == nil {

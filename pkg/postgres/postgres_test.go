@@ -252,6 +252,7 @@ func TestOpenErrors(t *testing.T) {
 		"empty":  {},
 		"schema": {URL: "postgres://h/db", Schema: `x"; drop`},
 		"URL":    {URL: "postgres://user:secret@h:notaport/db"},
+		"spaces": {URL: "host=h password = secret port=notaport"},
 	} {
 		_, err := Open(t.Context(), cfg)
 		if err == nil || strings.Contains(err.Error(), "secret") {
