@@ -10,7 +10,7 @@ import (
 	"github.com/gptmesh/gptmesh/services/classifier/internal/store"
 )
 
-// check deletes what is more than is kept of a head, and trains one that is due.
+// check deletes what is more than is kept of heads, and trains one that is due.
 func (l *Learning) check(ctx context.Context) error {
 	counts, err := l.store.Counts(ctx)
 	if err != nil {
@@ -28,7 +28,25 @@ func (l *Learning) check(ctx context.Context) error {
 			}
 		}
 	}
+	if err := l.trimModels(ctx); err != nil {
+		return err
+	}
 	return l.trainDue(ctx, counts)
+}
+
+// maxActivations is how many times Rollback can be called in a row.
+const maxActivations = 100
+
+// trimModels deletes what was learnt long ago.
+func (l *Learning) trimModels(ctx context.Context) error {
+	if _, err := l.store.TrimVersions(ctx, l.cfg.MaxVersions); err != nil {
+		return err
+	}
+	if _, err := l.store.TrimActivations(ctx, maxActivations); err != nil {
+		return err
+	}
+	_, err := l.store.TrimTrainings(ctx, l.cfg.MaxTrainings)
+	return err
 }
 
 // trainDue trains the first head that is due by count, by schedule or by what

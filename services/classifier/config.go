@@ -47,6 +47,15 @@ type LearningConfig struct {
 	MinSamples int `yaml:"min_samples"`
 	// MaxSamples is how many are kept of a head, the newest; of feedback as many.
 	MaxSamples int `yaml:"max_samples"`
+	// MaxHeads is how many heads there may be, beside those that the mesh knows by
+	// name. Feedback for one more is refused.
+	MaxHeads int `yaml:"max_heads"`
+	// MaxVersions is how many versions are kept of a head beside the active one,
+	// the canary and the one before: the newest.
+	MaxVersions int `yaml:"max_versions"`
+	// MaxTrainings is how many trainings that have ended are kept of a head, the
+	// newest.
+	MaxTrainings int `yaml:"max_trainings"`
 	// MaxBytes bounds the texts that one training works from, the newest.
 	MaxBytes int `yaml:"max_bytes"`
 	// Holdout is the share of the samples that is kept out of training, to
@@ -86,7 +95,7 @@ func DefaultConfig() Config {
 		HeuristicThreshold: 0.85, LearnedThreshold: 0.70, Timeout: 5 * time.Second, Learned: true,
 		LLM: LLM{MaxConcurrent: 8, MinTime: 200 * time.Millisecond, BreakerFailures: 5, BreakerRecovery: 30 * time.Second},
 		Learning: LearningConfig{
-			MinSamples: 1000, MaxSamples: 100_000, MaxBytes: 64 << 20, Holdout: 0.2, NewSamples: 1000, Every: 7 * 24 * time.Hour, MinPrecision: 0.92,
+			MinSamples: 1000, MaxSamples: 100_000, MaxHeads: 100, MaxVersions: 20, MaxTrainings: 1000, MaxBytes: 64 << 20, Holdout: 0.2, NewSamples: 1000, Every: 7 * 24 * time.Hour, MinPrecision: 0.92,
 			CheckInterval: time.Minute, RefreshInterval: 2 * time.Second, Timeout: 10 * time.Minute, TaskEvents: true,
 		},
 	}
@@ -122,6 +131,12 @@ func (l LearningConfig) validate() error {
 		return wrong("min_samples", l.MinSamples, fmt.Sprintf("is not from %d to %d", minSamples, maxSamples))
 	case l.MaxSamples < l.MinSamples:
 		return wrong("max_samples", l.MaxSamples, "is less than min_samples")
+	case l.MaxHeads < 0:
+		return wrong("max_heads", l.MaxHeads, "is negative")
+	case l.MaxVersions < 1:
+		return wrong("max_versions", l.MaxVersions, "is not positive")
+	case l.MaxTrainings < 1:
+		return wrong("max_trainings", l.MaxTrainings, "is not positive")
 	case l.MaxBytes <= 0:
 		return wrong("max_bytes", l.MaxBytes, "is not positive")
 	case !(l.Holdout > 0 && l.Holdout <= 0.5):

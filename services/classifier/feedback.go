@@ -42,12 +42,12 @@ func (l *Learning) RecordFeedback(ctx context.Context, req *classifierv1.RecordF
 		}}
 		f.SampleId = sample.GetId()
 	}
-	err = l.store.AddFeedback(outbox.With(ctx, l.received(ctx, f)), f, sample)
+	err = l.store.AddFeedback(outbox.With(ctx, l.received(ctx, f)), f, sample, l.mostHeads(f.GetHead()))
 	if errors.Is(err, store.ErrExists) {
 		return l.again(ctx, f)
 	}
 	if err != nil {
-		return nil, storeFault(err, nil)
+		return nil, l.storeFault(err)
 	}
 	l.metrics.feedback.WithLabelValues(headName(f.GetHead())).Inc()
 	if sample != nil {

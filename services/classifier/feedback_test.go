@@ -14,6 +14,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/pkg/events/embedded"
+	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/classifier"
@@ -130,6 +131,27 @@ func TestOldFeedbackGoes(t *testing.T) {
 			}
 			return false
 		})
+	})
+}
+
+// Heads of a client's own are as many as may be, and those of the mesh are not
+// among them.
+func TestHeadsHaveABound(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, store func(*classifier.Deps)) {
+		room := enrol(t, store, func(cfg *classifier.Config, _ *classifier.Deps) { cfg.Learning.MaxHeads = 2 })
+		tell := func(head string) error {
+			_, err := room.RecordFeedback(t.Context(), &classifierv1.RecordFeedbackRequest{Head: head, Text: "please look at the rockets", Label: "yes"})
+			return err
+		}
+		for _, head := range []string{"mine", "other", "mine", "tools"} {
+			if err := tell(head); err != nil {
+				t.Fatal(head, err)
+			}
+		}
+		refused := fault.From(tell("third"))
+		same(t, refused.Reason, meshv1.ErrorReason_ERROR_REASON_INVALID_FIELD)
+		same(t, refused.Metadata["field"], "head")
 	})
 }
 

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
 	"github.com/gptmesh/gptmesh/pkg/events"
+	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/classifier/internal/store"
 	"github.com/gptmesh/gptmesh/services/classifier/internal/store/postgres"
 	"github.com/gptmesh/gptmesh/services/classifier/internal/store/sqlite"
@@ -110,6 +112,23 @@ func (l *Learning) close() {
 	l.mu.Unlock()
 	l.end()
 	l.work.Wait()
+}
+
+// mostHeads is how many heads there may be for a row of this one to come in: those
+// that the mesh acts on are always among them.
+func (l *Learning) mostHeads(head string) int {
+	if headName(head) == head {
+		return math.MaxInt
+	}
+	return l.cfg.MaxHeads
+}
+
+// storeFault is what a client sees of an error of a store that adds a row.
+func (l *Learning) storeFault(err error) error {
+	if errors.Is(err, store.ErrTooManyHeads) {
+		return fault.InvalidField("head", fmt.Sprintf("there are %d heads already, which is the most (classifier.learning.max_heads)", l.cfg.MaxHeads))
+	}
+	return storeFault(err, nil)
 }
 
 // now is the time as all stores keep it.

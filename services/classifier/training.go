@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -242,7 +243,7 @@ func (l *Learning) make(ctx context.Context, t *training) error {
 	}
 	version.Note = "training " + t.row.GetId() + ": " + version.GetNote()
 	l.metrics.accuracy.WithLabelValues(headName(t.head)).Set(version.GetEvaluation().GetAccuracy())
-	stored, err := l.store.AddVersion(ctx, version, model.Bytes())
+	stored, err := l.store.AddVersion(ctx, version, model.Bytes(), math.MaxInt) // its head has samples
 	if err != nil {
 		return err
 	}

@@ -162,9 +162,9 @@ func (l *Learning) ImportModelVersion(ctx context.Context, req *classifierv1.Imp
 	}
 	v := versionOf(model, classifierv1.ModelVersion_ORIGIN_IMPORTED, l.now())
 	v.Note = req.GetNote()
-	stored, err := l.store.AddVersion(ctx, v, model.Bytes())
+	stored, err := l.store.AddVersion(ctx, v, model.Bytes(), l.mostHeads(v.GetHead()))
 	if err != nil {
-		return nil, storeFault(err, nil)
+		return nil, l.storeFault(err)
 	}
 	return &classifierv1.ImportModelVersionResponse{Version: stored}, nil
 }

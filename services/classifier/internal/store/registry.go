@@ -46,8 +46,9 @@ func scanVersion(r Rows) (*classifierv1.ModelVersion, error) {
 
 // AddVersion stores a version and its file as a candidate or rejected, with the
 // next number of its head. Where the head has a version of the same
-// file_digest, that one is returned and nothing is stored.
-func (s *Store) AddVersion(ctx context.Context, v *classifierv1.ModelVersion, file []byte) (stored *classifierv1.ModelVersion, err error) {
+// file_digest, that one is returned and nothing is stored. ErrTooManyHeads as for
+// AddFeedback.
+func (s *Store) AddVersion(ctx context.Context, v *classifierv1.ModelVersion, file []byte, heads int) (stored *classifierv1.ModelVersion, err error) {
 	err = s.change(ctx, func(ctx context.Context, tx Tx) error {
 		same, err := all(ctx, tx, `select `+versionColumns+` from model_versions where head = ? and file_digest = ?`,
 			[]any{v.GetHead(), v.GetFileDigest()}, scanVersion)
@@ -57,6 +58,9 @@ func (s *Store) AddVersion(ctx context.Context, v *classifierv1.ModelVersion, fi
 		if len(same) > 0 {
 			stored = same[0]
 			return nil
+		}
+		if err := admit(ctx, tx, v.GetHead(), heads); err != nil {
+			return err
 		}
 		stored = proto.CloneOf(v)
 		if err := one(ctx, tx, `select coalesce(max(number), 0) + 1 from model_versions where head = ?`, []any{v.GetHead()}, &stored.Number); err != nil {

@@ -11,13 +11,17 @@ import (
 
 // AddFeedback stores feedback and, where sample is not nil, the sample that was
 // made of it, both or none. ErrExists where the owner has feedback of this id;
-// nothing is stored then.
-func (s *Store) AddFeedback(ctx context.Context, f *classifierv1.Feedback, sample *Sample) error {
+// nothing is stored then. ErrTooManyHeads where its head is new and there are heads
+// already: heads with feedback or versions.
+func (s *Store) AddFeedback(ctx context.Context, f *classifierv1.Feedback, sample *Sample, heads int) error {
 	body, err := encode(f)
 	if err != nil {
 		return err
 	}
 	return s.write(ctx, func(ctx context.Context, tx Tx) error {
+		if err := admit(ctx, tx, f.GetHead(), heads); err != nil {
+			return err
+		}
 		n, err := tx.Exec(ctx, `insert into classification_feedback (owner, id, head, create_micros, body)
 			values (?, ?, ?, ?, ?) on conflict do nothing`, f.GetOwner(), f.GetId(), f.GetHead(), micros(f.GetCreateTime()), body)
 		switch {

@@ -22,7 +22,7 @@ func (s *Store) BeginTraining(ctx context.Context, t *classifierv1.Training, now
 	err = s.write(ctx, func(ctx context.Context, tx Tx) error {
 		id = ""
 		// The row of the registry is the lock: one begins at a time.
-		if _, err := tx.Exec(ctx, `update model_registry set revision = revision where id = 1`); err != nil {
+		if err := lock(ctx, tx); err != nil {
 			return err
 		}
 		list, err := all(ctx, tx, `select body, beat_micros from trainings where state = ?`, []any{running}, func(r Rows) (v beaten, err error) {

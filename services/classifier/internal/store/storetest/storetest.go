@@ -30,6 +30,7 @@ func Run(t *testing.T, open Open) {
 		"Feedback": feedback, "Samples": samples, "TrimSamples": trimSamples, "TrimFeedback": trimFeedback, "OneSource": oneSource,
 		"Versions": versions, "Activate": activate, "Canary": canary, "Rollback": rollback, "OneActive": oneActive,
 		"Trainings": trainings, "DeadTraining": deadTraining, "OneTraining": oneTraining, "Reopen": reopened,
+		"Heads": heads, "TrimVersions": trimVersions, "TrimActivations": trimActivations, "TrimTrainings": trimTrainings,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, open) })
 	}
@@ -76,21 +77,21 @@ func feedback(t *testing.T, open Open) {
 	s, _ := open(t)
 	ctx := t.Context()
 	f := &classifierv1.Feedback{Id: "f", Owner: "o", Head: "h", Text: "x", Label: "a", Helpful: proto.Bool(false), CreateTime: at(0)}
-	ok(t, s.AddFeedback(ctx, f, sample(1, "h", "f")))
+	ok(t, s.AddFeedback(ctx, f, sample(1, "h", "f"), 1))
 	same(t, must[*classifierv1.Feedback](t)(s.Feedback(ctx, "o", "f")), f)
-	same(t, s.AddFeedback(ctx, f, sample(2, "h", "other")), store.ErrExists)
+	same(t, s.AddFeedback(ctx, f, sample(2, "h", "other"), 1), store.ErrExists)
 	_, err := s.Feedback(ctx, "other", "f")
 	same(t, err, store.ErrNotFound)
 	f2 := proto.CloneOf(f)
 	f2.Owner = "p"
-	ok(t, s.AddFeedback(ctx, f2, nil))
+	ok(t, s.AddFeedback(ctx, f2, nil, 1))
 	same(t, must[[]store.HeadCount](t)(s.Counts(ctx)), []store.HeadCount{
 		{Head: "h", Samples: 1, Feedback: 2, Labels: []*classifierv1.LabelCount{{Label: "b", Count: 1}}},
 	})
 	for i, label := range []string{"a", "b", "", "b"} { // right, wrong, denied, right
 		ok(t, s.AddFeedback(ctx, &classifierv1.Feedback{
 			Id: fmt.Sprint(i), Owner: "o", Head: "h", Text: "x", Predicted: []string{"a", "a", "a", "b"}[i], Label: label, CreateTime: at(i + 1),
-		}, nil))
+		}, nil, 1))
 	}
 	for _, c := range []struct {
 		head          string
@@ -162,7 +163,7 @@ func trimFeedback(t *testing.T, open Open) {
 		for _, head := range []string{"h", "i"} {
 			ok(t, s.AddFeedback(ctx, &classifierv1.Feedback{
 				Id: head + id, Owner: owner, Head: head, Text: "x", Label: "a", CreateTime: at(min(n, 1)),
-			}, sample(n, head, head+place)))
+			}, sample(n, head, head+place), 2))
 		}
 	}
 	same(t, must[int64](t)(s.TrimFeedback(ctx, "h", 4)), int64(0))
@@ -204,7 +205,7 @@ func version(id, head string) *classifierv1.ModelVersion {
 
 func add(t testing.TB, s *store.Store, id, head string) *classifierv1.ModelVersion {
 	t.Helper()
-	return must[*classifierv1.ModelVersion](t)(s.AddVersion(t.Context(), version(id, head), []byte("file of "+id)))
+	return must[*classifierv1.ModelVersion](t)(s.AddVersion(t.Context(), version(id, head), []byte("file of "+id), 9))
 }
 
 func versions(t *testing.T, open Open) {
@@ -219,7 +220,7 @@ func versions(t *testing.T, open Open) {
 	same(t, add(t, s, "c", "g").GetNumber(), int64(1))
 	twin := version("twin", "h")
 	twin.FileDigest = want.GetFileDigest()
-	same(t, must[*classifierv1.ModelVersion](t)(s.AddVersion(ctx, twin, []byte("x"))), want)
+	same(t, must[*classifierv1.ModelVersion](t)(s.AddVersion(ctx, twin, []byte("x"), 0)), want)
 	_, err := s.Version(ctx, "twin")
 	same(t, err, store.ErrNotFound)
 	_, err = s.File(ctx, "twin")
@@ -334,7 +335,7 @@ func oneActive(t *testing.T, open Open) {
 	for n := range 6 {
 		id := fmt.Sprint("v", n)
 		all.Go(func() {
-			if _, err := s.AddVersion(t.Context(), version(id, "h"), []byte(id)); err != nil {
+			if _, err := s.AddVersion(t.Context(), version(id, "h"), []byte(id), 1); err != nil {
 				t.Error(err)
 			}
 			if err := s.Activate(t.Context(), "h", id, epoch); err != nil {
