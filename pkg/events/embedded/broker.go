@@ -19,6 +19,7 @@ import (
 const (
 	DefaultRetention    = time.Hour
 	DefaultMaxRetention = 24 * time.Hour
+	DefaultForgetAfter  = 720 * time.Hour
 )
 
 // Config says how the log is kept and read.
@@ -29,14 +30,17 @@ type Config struct {
 	// MaxRetention is how long events are kept for consumers that have not come
 	// by. Default DefaultMaxRetention.
 	MaxRetention time.Duration `yaml:"max_retention"`
+	// ForgetAfter is how long dead letters are kept, and the places of consumers
+	// that do not come by. Default DefaultForgetAfter.
+	ForgetAfter time.Duration `yaml:"forget_after"`
 
 	gather, poll, lease, trim time.Duration // for tests
 }
 
 // Validate says what is wrong.
 func (c Config) Validate() error {
-	if c.Retention < 0 || c.MaxRetention < 0 {
-		return errors.New("retention and max_retention: must not be negative")
+	if c.Retention < 0 || c.MaxRetention < 0 || c.ForgetAfter < 0 {
+		return errors.New("retention, max_retention and forget_after: must not be negative")
 	}
 	return nil
 }
@@ -49,7 +53,9 @@ func (c Config) withDefaults() Config {
 	}
 	set(&c.Retention, DefaultRetention)
 	set(&c.MaxRetention, DefaultMaxRetention)
+	set(&c.ForgetAfter, DefaultForgetAfter)
 	c.MaxRetention = max(c.MaxRetention, c.Retention)
+	c.ForgetAfter = max(c.ForgetAfter, c.MaxRetention)
 	set(&c.gather, 20*time.Millisecond)
 	set(&c.poll, 250*time.Millisecond)
 	set(&c.lease, 5*time.Second)
@@ -214,8 +220,20 @@ func (b *Broker) trim(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	_, err = b.db.exec(ctx, "delete from published where micros < ?", now.Add(-b.cfg.Retention).UnixMicro())
-	return err
+	forgotten := now.Add(-b.cfg.ForgetAfter).UnixMicro()
+	for _, old := range []struct {
+		query string
+		args  []any
+	}{
+		{"delete from published where micros < ?", []any{now.Add(-b.cfg.Retention).UnixMicro()}},
+		{"delete from dead_letters where micros < ?", []any{forgotten}},
+		{"delete from consumers where update_micros < ? and held_until < ?", []any{forgotten, now.UnixMicro()}},
+	} {
+		if _, err := b.db.exec(ctx, old.query, old.args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pause waits until something is new, or for a time; false when ctx is done.

@@ -75,7 +75,8 @@ func (b *Broker) Follow(ctx context.Context, s Stream, take func(Delivery) error
 	if s.All {
 		f.owner = ""
 	}
-	again := map[string]bool{} // dead letters that were put back and delivered
+	again := map[string]bool{} // dead letters that are put back and were delivered
+	came := last
 	return b.follow(ctx, at, f, s.UntilNow, func(found located) error {
 		at[found.log] = found.behind
 		if found.event == nil {
@@ -89,14 +90,23 @@ func (b *Broker) Follow(ctx context.Context, s Stream, take func(Delivery) error
 			if err != nil {
 				return 0, err
 			}
+			before := again
+			again = make(map[string]bool, len(letters))
 			for _, letter := range letters {
-				if again[letter.GetId()] {
+				again[letter.GetId()] = true
+				if before[letter.GetId()] {
 					continue
 				}
-				again[letter.GetId()] = true
 				if err := take(Delivery{Event: letter.GetEvent(), Cursor: letterCursor + letter.GetId()}); err != nil {
 					return 0, err
 				}
+			}
+		}
+		if s.Consumer != "" && time.Since(came) > b.cfg.ForgetAfter/4 {
+			// It is here, though nothing comes that it could acknowledge.
+			came = time.Now()
+			if err := b.comesBy(ctx, s.Owner, s.Consumer); err != nil {
+				return 0, err
 			}
 		}
 		if s.Beat <= 0 {
@@ -147,6 +157,12 @@ func (b *Broker) putConsumer(ctx context.Context, owner, name string, at places)
 	_, err := b.db.exec(ctx, `insert into consumers (owner, name, cursor, update_micros) values (?, ?, ?, ?)
 		on conflict (owner, name) do update set cursor = excluded.cursor, update_micros = excluded.update_micros`,
 		owner, name, at.cursor(), time.Now().UnixMicro())
+	return err
+}
+
+// comesBy notes that a consumer is there.
+func (b *Broker) comesBy(ctx context.Context, owner, name string) error {
+	_, err := b.db.exec(ctx, `update consumers set update_micros = ? where owner = ? and name = ?`, time.Now().UnixMicro(), owner, name)
 	return err
 }
 
