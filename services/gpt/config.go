@@ -229,7 +229,15 @@ type LedgerConfig struct {
 	// silent one counts as alive. For a shared store.
 	Heartbeat time.Duration `yaml:"heartbeat"`
 	Grace     time.Duration `yaml:"grace"`
+	// Retention is how long a row is kept after its call began: at least 24h. 0 keeps
+	// it for ever.
+	Retention time.Duration `yaml:"retention"`
+	// SweepInterval is how often rows that are older are removed.
+	SweepInterval time.Duration `yaml:"sweep_interval"`
 }
+
+// leastRetention leaves everybody who asks what a call has used the time to do so.
+const leastRetention = 24 * time.Hour
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
@@ -246,7 +254,7 @@ func DefaultConfig() Config {
 		Breaker:        BreakerConfig{Failures: 5, OpenFor: 30 * time.Second},
 		Concurrency:    ConcurrencyConfig{MaxRunning: 10_000, LeastRunning: 16, MaxWaiting: 4096, MaxWait: 30 * time.Second},
 		Listing:        ListingConfig{TTL: 5 * time.Minute, ErrorTTL: 15 * time.Second, Timeout: 10 * time.Second},
-		Ledger:         LedgerConfig{WriteTimeout: 10 * time.Second, ReserveFirst: true, Heartbeat: 5 * time.Second, Grace: 15 * time.Second},
+		Ledger:         LedgerConfig{WriteTimeout: 10 * time.Second, ReserveFirst: true, Heartbeat: 5 * time.Second, Grace: 15 * time.Second, SweepInterval: 10 * time.Minute},
 		MaxEventBytes:  8 << 20,
 		MaxAnswerBytes: 64 << 20,
 	}
@@ -281,6 +289,8 @@ func (c Config) Validate() error {
 		{"ledger.write_timeout", c.Ledger.WriteTimeout > 0},
 		{"ledger.heartbeat", c.Ledger.Heartbeat > 0},
 		{"ledger.grace", c.Ledger.Grace > c.Ledger.Heartbeat},
+		{"ledger.retention", c.Ledger.Retention == 0 || c.Ledger.Retention >= leastRetention},
+		{"ledger.sweep_interval", c.Ledger.SweepInterval > 0},
 		{"max_event_bytes", c.MaxEventBytes > 0},
 		{"max_answer_bytes", c.MaxAnswerBytes > 0},
 	} {

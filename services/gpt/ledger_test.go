@@ -209,3 +209,23 @@ func TestSpanNamesDroppedFields(t *testing.T) {
 		}
 	}
 }
+
+// Rows of the ledger that are older than they are kept go.
+func TestOldRowsGo(t *testing.T) {
+	t.Parallel()
+	r := start(t, setup{})
+	r.generate(t.Context(), ask("echo"))
+	r.only(t)
+	later := start(t, setup{db: r.db, clock: func() time.Time { return time.Now().Add(48 * time.Hour) }, config: func(c *gpt.Config) {
+		c.Ledger.Retention, c.Ledger.SweepInterval = 24*time.Hour, 5*time.Millisecond
+	}})
+	tick, late := time.NewTicker(5*time.Millisecond), time.After(time.Minute)
+	defer tick.Stop()
+	for len(later.attempts(t)) > 0 {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatal("the row is still there")
+		}
+	}
+}

@@ -137,6 +137,9 @@ func (s *Service) Start(ctx context.Context) error {
 	s.group.Go(func() { s.discover(background) })
 	s.group.Go(func() { s.writeCheckpoints(background) })
 	s.group.Go(func() { s.settleLeft(background) })
+	if s.cfg.Ledger.Retention > 0 {
+		s.group.Go(func() { s.expireRows(background) })
+	}
 	if s.deps.Postgres != nil {
 		s.group.Go(func() { s.beat(background) })
 	}

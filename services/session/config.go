@@ -29,6 +29,9 @@ type Config struct {
 	PollInterval time.Duration `yaml:"poll_interval"`
 	// SweepInterval is how often sessions that have expired are written down.
 	SweepInterval time.Duration `yaml:"sweep_interval"`
+	// Retention is how long a session is kept after it ended or expired; then it
+	// is removed with its messages, as by DeleteSession. 0 keeps it for ever.
+	Retention time.Duration `yaml:"retention"`
 	// TombstoneRetention is how long watchers can learn of a deletion.
 	TombstoneRetention time.Duration `yaml:"tombstone_retention"`
 }
@@ -50,7 +53,7 @@ func DefaultConfig() Config {
 }
 
 // Validate returns an error that names the first key that is wrong. All values
-// must be positive.
+// but Retention must be positive.
 func (c Config) Validate() error {
 	for _, v := range []struct {
 		key      string
@@ -70,6 +73,9 @@ func (c Config) Validate() error {
 		if !v.positive {
 			return fmt.Errorf("session.%s: must be positive", v.key)
 		}
+	}
+	if c.Retention < 0 {
+		return fmt.Errorf("session.retention: must not be negative")
 	}
 	return nil
 }

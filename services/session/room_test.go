@@ -324,6 +324,54 @@ func TestSweepWhileTheClockIsSetBack(t *testing.T) {
 	}
 }
 
+// TestEndedSessionsGo: what ended longer ago than it is kept is removed, and its
+// watchers hear of it; what goes on stays.
+func TestEndedSessionsGo(t *testing.T) {
+	t.Parallel()
+	cfg := config()
+	cfg.Retention = time.Hour
+	for name, open := range backends {
+		if name == "fake" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := open(t, cfg)
+			r.create(t, "s", user("m", "x"))
+			r.create(t, "kept")
+			if _, err := r.EndSession(as(t, "me"), &sessionv1.EndSessionRequest{SessionId: "s"}); err != nil {
+				t.Fatal(err)
+			}
+			same(t, r.get(t, "s").GetState(), sessionv1.Session_STATE_ENDED) // not yet
+			r.clock.Add(cfg.Retention + time.Second)
+			tick, late := time.NewTicker(5*time.Millisecond), time.After(time.Minute)
+			defer tick.Stop()
+			for {
+				_, err := r.GetSession(as(t, "me"), &sessionv1.GetSessionRequest{SessionId: "s"})
+				if err != nil {
+					refused(t, err, meshv1.ErrorReason_ERROR_REASON_SESSION_NOT_FOUND, "")
+					break
+				}
+				select {
+				case <-tick.C:
+				case <-late:
+					t.Fatal("the session is still there")
+				}
+			}
+			same(t, r.get(t, "kept").GetId(), "kept")
+			var got []*sessionv1.WatchSessionResponse
+			err := r.WatchSession(as(t, "me"), &sessionv1.WatchSessionRequest{SessionId: "s"}, func(m *sessionv1.WatchSessionResponse) error {
+				got = append(got, proto.CloneOf(m))
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, kinds(got), []string{"DELETED 4"})
+		})
+	}
+}
+
 func TestWatcherLeaves(t *testing.T) {
 	t.Parallel()
 	each(t, false, func(t *testing.T, r *room) {

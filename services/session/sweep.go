@@ -11,7 +11,8 @@ import (
 // sweepBatch is how many sessions one round looks up at a time.
 const sweepBatch = 100
 
-// sweep writes down the sessions that have expired and forgets old tombstones.
+// sweep writes down the sessions that have expired, removes those that ended long
+// ago and forgets old tombstones.
 func (s *Service) sweep(ctx context.Context) error {
 	now := s.now()
 	for {
@@ -26,6 +27,11 @@ func (s *Service) sweep(ctx context.Context) error {
 		}
 		if len(keys) < sweepBatch {
 			break
+		}
+	}
+	if s.cfg.Retention > 0 {
+		if err := s.removeEnded(ctx, now.Add(-s.cfg.Retention)); err != nil {
+			return err
 		}
 	}
 	_, err := s.store.DropTombstones(ctx, now.Add(-s.cfg.TombstoneRetention))
@@ -58,6 +64,26 @@ func (s *Service) expire(ctx context.Context, key int64, now time.Time) error {
 		s.watchers.notify(key)
 	}
 	return err
+}
+
+// removeEnded removes the sessions that ended before a time.
+func (s *Service) removeEnded(ctx context.Context, before time.Time) error {
+	for {
+		keys, err := s.store.Ended(ctx, before, sweepBatch)
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			if err := s.remove(ctx, func(ctx context.Context, tx store.Tx) (*store.Session, error) {
+				return tx.SessionByKey(ctx, key)
+			}); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		if len(keys) < sweepBatch {
+			return nil
+		}
+	}
 }
 
 // finished is the log's entry for the end of a session.

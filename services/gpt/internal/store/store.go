@@ -42,6 +42,10 @@ type Store interface {
 	// List returns rows, newest first.
 	List(ctx context.Context, filter Filter) ([]*gptv1.Attempt, error)
 
+	// Expire removes settled rows that were reserved before a time, at most limit,
+	// the oldest first, and returns how many it removed.
+	Expire(ctx context.Context, before time.Time, limit int) (int, error)
+
 	// Beat says that instance is alive now, by the store's clock.
 	Beat(ctx context.Context, instance string) error
 

@@ -34,8 +34,19 @@ type Routing interface {
 	Rate(ctx context.Context, owner, requestID string, rating float64) error
 
 	// ExpireRouting removes what is known of requests in experiments, and
-	// ratings, of requests made before a time.
+	// ratings, of requests made before a time, and experiments that ended before it.
 	ExpireRouting(ctx context.Context, before time.Time) error
+}
+
+// Over are the names of those experiments of a list that ended before a time.
+func Over(list []*requestv1.Experiment, before time.Time) []string {
+	var names []string
+	for _, e := range list {
+		if end := e.GetEndTime(); end != nil && end.AsTime().Before(before) {
+			names = append(names, e.GetName())
+		}
+	}
+	return names
 }
 
 // Assigned is a request in an experiment.

@@ -69,6 +69,9 @@ type Store interface {
 	// Due returns the keys of active sessions whose ExpireTime is not after
 	// now, the longest due first, at most limit.
 	Due(ctx context.Context, now time.Time, limit int) ([]int64, error)
+	// Ended returns the keys of sessions whose EndTime is before a time, the
+	// earliest first, at most limit.
+	Ended(ctx context.Context, before time.Time, limit int) ([]int64, error)
 
 	// Ping returns nil when the store can serve.
 	Ping(ctx context.Context) error

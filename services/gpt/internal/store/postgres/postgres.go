@@ -14,6 +14,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/store"
 )
@@ -189,6 +190,13 @@ func (s *Store) List(ctx context.Context, filter store.Filter) (attempts []*gptv
 		attempts = append(attempts, attempt)
 	}
 	return attempts, wrap(rows.Err())
+}
+
+// Expire implements store.Store. Ids sort by the time of reservation.
+func (s *Store) Expire(ctx context.Context, before time.Time, limit int) (int, error) {
+	tag, err := s.db.Pool().Exec(ctx, `DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE id < $1 AND reserve_micros < $2 AND state = 2 ORDER BY id LIMIT $3)`,
+		ids.Lowest("att", before), before.UnixMicro(), limit)
+	return int(tag.RowsAffected()), wrap(err)
 }
 
 // Beat implements store.Store.

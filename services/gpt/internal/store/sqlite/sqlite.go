@@ -14,6 +14,7 @@ import (
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/store"
 )
@@ -262,6 +263,13 @@ func collect(rows *sql.Rows) (attempts []*gptv1.Attempt, err error) {
 		attempts = append(attempts, attempt)
 	}
 	return attempts, wrap(rows.Err())
+}
+
+// Expire implements store.Store. Ids sort by the time of reservation.
+func (s *Store) Expire(ctx context.Context, before time.Time, limit int) (int, error) {
+	n, err := s.db.Exec(ctx, `DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE id < ? AND reserve_micros < ? AND state = 2 ORDER BY id LIMIT ?)`,
+		ids.Lowest("att", before), before.UnixMicro(), limit)
+	return int(n), wrap(err)
 }
 
 // Beat implements store.Store. Nobody else reads it here.

@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(*testing.T) Rig) {
 		"OrphansAreSettledPartial": orphans,
 		"LivingInstancesAreSpared": living,
 		"CheckpointsAreKept":       checkpoints,
+		"OldRowsExpire":            expire,
 		"UsageIsSummed":            usage,
 	}
 	for name, test := range tests {
@@ -229,6 +230,35 @@ func living(t *testing.T, rig Rig) {
 	must(t, err)
 	if spared+left != 1 {
 		t.Errorf("%d rows settled after the instance left", spared+left)
+	}
+}
+
+func expire(t *testing.T, rig Rig) {
+	var rows []*gptv1.Attempt
+	for n := range 5 {
+		row := Attempt(n, nil)
+		must(t, rig.Store.Reserve(t.Context(), row, "self"))
+		rows = append(rows, row)
+		if n != 1 { // which is under way
+			rows[n] = settled(row)
+			_, err := rig.Store.Settle(t.Context(), rows[n])
+			must(t, err)
+		}
+	}
+	for _, c := range []struct {
+		before, limit, removed int
+		left                   []*gptv1.Attempt
+	}{
+		{0, 9, 0, []*gptv1.Attempt{rows[4], rows[3], rows[2], rows[1], rows[0]}},
+		{4, 1, 1, []*gptv1.Attempt{rows[4], rows[3], rows[2], rows[1]}},
+		{4, 9, 2, []*gptv1.Attempt{rows[4], rows[1]}},
+	} {
+		n, err := rig.Store.Expire(t.Context(), start.Add(time.Duration(c.before)*time.Millisecond), c.limit)
+		must(t, err)
+		if n != c.removed {
+			t.Errorf("%d rows were removed, want %d", n, c.removed)
+		}
+		same(t, list(t, rig, store.Filter{}), c.left...)
 	}
 }
 

@@ -117,6 +117,15 @@ func (s *Store) Rate(ctx context.Context, owner, requestID string, rating float6
 
 // ExpireRouting implements store.Routing.
 func (s *Store) ExpireRouting(ctx context.Context, before time.Time) error {
+	list, err := s.Experiments(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range store.Over(list, before) {
+		if _, err := s.db.Pool().Exec(ctx, "delete from experiments where name = $1", name); err != nil {
+			return err
+		}
+	}
 	return s.db.Write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "delete from request_experiments where create_micros < $1", store.Micros(before)); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // Routed is what keeps requests and experiments.
@@ -63,7 +64,21 @@ func RunRouting(t *testing.T, open func(t *testing.T) Routed) {
 		ok(t, s.Assigned(ctx, "x", func(a store.Assigned) error { got = append(got, a); return nil }))
 		one := 1.0
 		same(t, got, []store.Assigned{{Request: early, Rating: &one}, {Request: late}})
+		for n, name := range []string{"goes", "over", "runs"} {
+			e := &requestv1.Experiment{Name: name}
+			if name != "runs" {
+				e.EndTime = timestamppb.New(epoch.Add(time.Duration(n+1) * time.Second))
+			}
+			ok(t, s.AddExperiment(ctx, e))
+		}
 		ok(t, s.ExpireRouting(ctx, epoch.Add(1500*time.Millisecond)))
+		var left []string
+		experiments, err := s.Experiments(ctx)
+		ok(t, err)
+		for _, e := range experiments {
+			left = append(left, e.GetName())
+		}
+		same(t, left, []string{"over", "runs"})
 		got = nil
 		ok(t, s.Assigned(ctx, "x", func(a store.Assigned) error { got = append(got, a); return nil }))
 		same(t, got, []store.Assigned{{Request: late}})

@@ -27,6 +27,7 @@ const (
 		message_count = $12, forked_from_session_id = $13, forked_from_message_id = $14, request_digest = $15
 		where session_key = $16`
 	deleteSession = `delete from sessions where session_key = $1`
+	ended         = `select session_key from sessions where end_time < $1 order by end_time, session_key limit $2`
 	due           = `select session_key from sessions where state = 1 and expire_time <= $1 order by expire_time, session_key limit $2`
 	versionsOf    = `select session_key, version from sessions where session_key = any($1)`
 

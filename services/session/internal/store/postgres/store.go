@@ -114,6 +114,11 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]int64, err
 	return collect(ctx, s, due, []any{now, limit}, pgx.RowTo[int64])
 }
 
+// Ended implements store.Store.
+func (s *Store) Ended(ctx context.Context, before time.Time, limit int) ([]int64, error) {
+	return collect(ctx, s, ended, []any{before, limit}, pgx.RowTo[int64])
+}
+
 // Ping implements store.Store.
 func (s *Store) Ping(ctx context.Context) error { return known(s.db.Pool().Ping(ctx)) }
 

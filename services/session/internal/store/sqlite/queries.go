@@ -31,6 +31,7 @@ const (
 		where session_key = ?`
 	deleteSession = `delete from sessions where session_key = ?`
 	touch         = `update sessions set last_active_time = ? where session_key = ? and last_active_time < ? and state = 1`
+	ended         = `select session_key from sessions where end_time < ? order by end_time, session_key limit ?`
 	due           = `select session_key from sessions where state = 1 and expire_time <= ? order by expire_time, session_key limit ?`
 	versionsOf    = `select session_key, version from sessions where session_key in (select value from json_each(?))`
 

@@ -153,7 +153,17 @@ func (s *Store) Touch(ctx context.Context, uses []store.Use) error {
 
 // Due implements store.Store.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]int64, error) {
-	rows, err := s.db.Query(ctx, due, now.UnixMicro(), limit)
+	return s.keys(ctx, due, now, limit)
+}
+
+// Ended implements store.Store.
+func (s *Store) Ended(ctx context.Context, before time.Time, limit int) ([]int64, error) {
+	return s.keys(ctx, ended, before, limit)
+}
+
+// keys runs a query for keys by a time.
+func (s *Store) keys(ctx context.Context, query string, at time.Time, limit int) ([]int64, error) {
+	rows, err := s.db.Query(ctx, query, at.UnixMicro(), limit)
 	if err != nil {
 		return nil, known(err)
 	}

@@ -127,3 +127,31 @@ func due(t *testing.T, open Open) {
 	}
 	same(t, got, []int64{keys["first"], keys["second"], keys["third"]})
 }
+
+func ended(t *testing.T, open Open) {
+	s, reopen := open(t)
+	keys := map[string]int64{}
+	for i, id := range []string{"later", "second", "first", "third"} {
+		session := sample(t, id)
+		session.State, session.EndTime = store.Ended, epoch.Add(time.Duration([]int{9, 2, 1, 3}[i])*time.Second)
+		keys[id] = insert(t, s, session).Key
+	}
+	insert(t, s, sample(t, "active"))
+	for _, c := range []struct {
+		before, limit int
+		want          []int64
+	}{
+		{1, 9, nil}, {4, 2, []int64{keys["first"], keys["second"]}}, {4, 9, []int64{keys["first"], keys["second"], keys["third"]}},
+	} {
+		got, err := s.Ended(t.Context(), epoch.Add(time.Duration(c.before)*time.Second), c.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, got, c.want)
+	}
+	got, err := reopen().Ended(t.Context(), epoch.Add(2*time.Second), 9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, got, []int64{keys["first"]})
+}

@@ -34,6 +34,7 @@ func Run(t *testing.T, open Open) {
 		"ListByState":         listByState,
 		"Touch":               touch,
 		"Due":                 due,
+		"Ended":               ended,
 		"Copy":                copies,
 		"DeleteAndTombstones": deletion,
 		"Concurrent":          concurrent,
