@@ -89,7 +89,9 @@ func (l *Limiter) Allow(principal string, class meshv1.RateClass) (State, error)
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if window != l.window {
+	// A call that read the clock before a window's end and comes here after it
+	// counts in the next one; a clock that was set back begins anew.
+	if window != l.window && window != l.window-1 {
 		l.window = window
 		clear(l.counts)
 	}

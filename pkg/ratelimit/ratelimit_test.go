@@ -37,3 +37,25 @@ func TestEleventhCallIsRefusedUntilTheWindowEnds(t *testing.T) {
 		t.Errorf("next window: %v", err)
 	}
 }
+
+// A call that read the clock just before a window's end does not forget what was
+// counted since.
+func TestLateCallForgetsNothing(t *testing.T) {
+	t.Parallel()
+	end := time.Unix(1_800_000_000, 0).Truncate(time.Minute)
+	now := end
+	l := New(Config{GPT: 2, Window: time.Minute}, func() time.Time { return now })
+	gpt := meshv1.RateClass_RATE_CLASS_GPT
+	for i, c := range []struct {
+		at time.Time
+		ok bool
+	}{
+		{end, true}, {end.Add(-1), true}, {end, false}, {end.Add(-1), false},
+		{end.Add(time.Minute), true}, {end.Add(-time.Hour), true}, // the clock was set back
+	} {
+		now = c.at
+		if _, err := l.Allow("a", gpt); (err == nil) != c.ok {
+			t.Errorf("call %d: %v", i+1, err)
+		}
+	}
+}
