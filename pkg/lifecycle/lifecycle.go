@@ -7,6 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
+	"github.com/gptmesh/gptmesh/pkg/fault"
+	"google.golang.org/grpc/codes"
 )
 
 // ErrStopping is why work is cancelled that outlasts the drain of its process.
@@ -69,7 +73,7 @@ type Status struct {
 }
 
 // ErrNotServing is the status of a group that has not started or is stopping.
-var ErrNotServing = errors.New("starting or stopping")
+var ErrNotServing error = fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_SHUTTING_DOWN, "starting or stopping")
 
 // Ready returns the state of every part, in order. Before Start has returned and
 // after Shutdown was called, every part is ErrNotServing.

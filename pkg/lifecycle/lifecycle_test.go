@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gptmesh/gptmesh/pkg/fault"
 )
 
 // recorder makes components that write down what is done to them.
@@ -68,7 +70,7 @@ func TestReadyFollowsTheParts(t *testing.T) {
 	broken := errors.New("broken")
 	var now error
 	g.Add(Component{Name: "a", Ready: func(context.Context) error { return now }})
-	if s := g.Ready(t.Context()); !errors.Is(s[0].Err, ErrNotServing) {
+	if s := g.Ready(t.Context()); !errors.Is(s[0].Err, ErrNotServing) || fault.From(s[0].Err).Message != "starting or stopping" {
 		t.Errorf("before the start: %v", s)
 	}
 	if err := g.Start(t.Context()); err != nil {
