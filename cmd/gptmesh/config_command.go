@@ -53,5 +53,6 @@ func (c configVerify) Run() error {
 		return err
 	}
 	fmt.Println("the configuration is right")
+	tellStrays(os.Stdout, os.Environ())
 	return nil
 }

@@ -28,6 +28,7 @@ func (c doctorCommand) Run() error {
 		err = s.validate()
 	}
 	d.say("configuration", err, "run \"gptmesh config verify\" and mend what it names")
+	tellStrays(os.Stdout, os.Environ())
 	if err != nil {
 		return errors.New("the rest was not looked at")
 	}

@@ -250,3 +250,13 @@ func TestTheCommandsKeyIsNotTheMeshs(t *testing.T) {
 		}
 	}
 }
+
+// Whoever asks what is wrong is told of variables that set nothing, too.
+func TestStraysAreTold(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	tellStrays(&out, []string{"HOME=/root", "GPTMESH_HTTP=127.0.0.1:1", "GPTMESH_HTPP=x", "GPTMESH_API_KEY=k", "GPTMESH_XYZZY_QUUX=1"})
+	if want := "-      GPTMESH_HTPP sets nothing; did you mean GPTMESH_HTTP?\n-      GPTMESH_XYZZY_QUUX sets nothing\n"; out.String() != want {
+		t.Errorf("got %q", out.String())
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -143,12 +144,28 @@ func run(s *settings, rooms []string) error {
 // commandsKey is the variable of the key of the commands that are clients.
 const commandsKey = "GPTMESH_API_KEY"
 
+// strays are variables that begin like this program's and set nothing.
+func strays(environ []string) []config.Stray {
+	s := defaultSettings()
+	return config.Strays(&s, prefix, environ, commandsKey)
+}
+
+// tellStrays is warnOfStrays for commands that say what is wrong.
+func tellStrays(w io.Writer, environ []string) {
+	for _, stray := range strays(environ) {
+		fmt.Fprintf(w, "-      %s sets nothing", stray.Name)
+		if stray.Near != "" {
+			fmt.Fprintf(w, "; did you mean %s?", stray.Near)
+		}
+		fmt.Fprintln(w)
+	}
+}
+
 // warnOfStrays tells of variables that were meant for this program and set
 // nothing. They are no reason not to start: whoever runs the program may have set
 // them for something else. open says that no key is asked for.
 func warnOfStrays(logger *slog.Logger, environ []string, open bool) {
-	s := defaultSettings()
-	for _, stray := range config.Strays(&s, prefix, environ, commandsKey) {
+	for _, stray := range strays(environ) {
 		args := []any{"name", stray.Name}
 		if stray.Near != "" {
 			args = append(args, "did_you_mean", stray.Near)
