@@ -24,7 +24,7 @@ type Config struct {
 	APIKeys []string `yaml:"api_keys" secret:"true"`
 	// MeshSecret is what rooms show each other where no client certificate
 	// does. Empty derives it from APIKeys, so that processes with the same keys
-	// know each other.
+	// know each other. Without either it is [OpenSecret].
 	MeshSecret string `yaml:"mesh_secret" secret:"true"`
 }
 
@@ -40,6 +40,11 @@ func (c Config) Validate() error {
 	}
 	return nil
 }
+
+// OpenSecret is what rooms show each other where nobody needs a key. It is no
+// secret: it tells calls of rooms, which were counted where they came in and say for
+// whom they are made, from those of clients.
+const OpenSecret = "a room of a mesh without keys"
 
 // Authenticator knows the good keys. It is immutable and safe for concurrent
 // use.
@@ -66,6 +71,9 @@ func New(config Config) (*Authenticator, error) {
 		mac.Write([]byte(strings.Join(sorted, "\n")))
 		a.secret = hex.EncodeToString(mac.Sum(nil))
 	}
+	if a.secret == "" {
+		a.secret = OpenSecret
+	}
 	return a, nil
 }
 
@@ -91,7 +99,7 @@ func (a *Authenticator) Authenticate(key string) (callctx.Principal, error) {
 	return principal, nil
 }
 
-// MeshSecret is what a room shows to other rooms. Empty where none is needed.
+// MeshSecret is what a room shows to other rooms.
 func (a *Authenticator) MeshSecret() string { return a.secret }
 
 // OwnSecret is what a process shows itself, over connections that do not leave it.

@@ -50,6 +50,18 @@ func TestOpenTakesAnyKey(t *testing.T) {
 	if !a.Room(a.OwnSecret()) || a.Room(other.OwnSecret()) {
 		t.Error("a process does not know itself alone")
 	}
+	if !a.Room(other.MeshSecret()) {
+		t.Error("rooms without keys do not know each other")
+	}
+	for _, keyed := range []Config{{APIKeys: []string{"k"}}, {MeshSecret: "sixteen and more"}} {
+		b, err := New(keyed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Room(a.MeshSecret()) || a.Room(b.MeshSecret()) {
+			t.Errorf("with %v the secret of a mesh without keys is good", keyed)
+		}
+	}
 }
 
 func TestMeshSecretIsSharedByEqualKeys(t *testing.T) {

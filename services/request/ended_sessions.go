@@ -19,8 +19,8 @@ const maxEnded = 10_000
 type sessionName struct{ owner, id string }
 
 // endedSessions are the sessions that are known to have ended, so that their
-// turns are refused at once, though the session room cannot be asked. It is safe
-// for concurrent use.
+// turns are refused for it though the session room cannot be asked. Where it can,
+// what it says holds: what is told comes later. It is safe for concurrent use.
 type endedSessions struct {
 	mu     sync.RWMutex
 	states map[sessionName]sessionv1.Session_State
@@ -29,6 +29,20 @@ type endedSessions struct {
 
 func newEndedSessions() *endedSessions {
 	return &endedSessions{states: map[sessionName]sessionv1.Session_State{}}
+}
+
+// judge takes what the session room said of a session, and returns what its turn is
+// told: the same, or where the room could not say, that the session has ended.
+func (e *endedSessions) judge(owner, id string, said error) error {
+	refusal := e.refusal(owner, id)
+	switch {
+	case refusal == nil || fault.Is(said, meshv1.ErrorReason_ERROR_REASON_SESSION_ENDED):
+		return said
+	case said == nil, fault.Is(said, meshv1.ErrorReason_ERROR_REASON_SESSION_NOT_FOUND):
+		e.remove(sessionName{owner, id}) // it was deleted, and that is still on its way
+		return said
+	}
+	return refusal
 }
 
 // refusal says why a turn of a session is refused, or nil.

@@ -5,16 +5,19 @@ import (
 	"testing"
 	"time"
 
+	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/pkg/events/embedded"
+	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/pkg/pgtest"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/services/response/responsetest"
 	"github.com/gptmesh/gptmesh/services/session/sessiontest"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -32,8 +35,7 @@ func sessionEvent(kind, id string, payload proto.Message) *events.Event {
 }
 
 // TestEndedSessionsAreHeardOf has two processes on one database. The session
-// room that they ask knows nothing of an end, so that a refusal can come from
-// the event alone.
+// room cannot be asked, so that a refusal can come from the event alone.
 func TestEndedSessionsAreHeardOf(t *testing.T) {
 	t.Parallel()
 	url := pgtest.DB(t)
@@ -93,6 +95,7 @@ func TestEndedSessionsAreHeardOf(t *testing.T) {
 	refused := func(p process) bool {
 		req := ask("hi")
 		req.SessionId = "s"
+		session.Fail("GetContext", fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_ROOM_UNAVAILABLE, "away"))
 		_, err := p.joinSession(t.Context(), req.GetTurn(), "s")
 		return err != nil && reason(err) == "SESSION_ENDED"
 	}
@@ -118,6 +121,36 @@ func TestEndedSessionsAreHeardOf(t *testing.T) {
 	publish(both[0], sessionEvent("session.ended", "s", &sessionv1.SessionEnded{SessionId: "s", Deleted: true}))
 	for _, p := range both {
 		eventually(t, "the id can be used again", func() bool { return !refused(p) })
+	}
+}
+
+// What was heard of a session counts as long as the session room cannot be asked:
+// it knows first of a deletion, and of a session under the same id.
+func TestTheSessionRoomKnowsBetter(t *testing.T) {
+	t.Parallel()
+	e := newEndedSessions()
+	away := fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_ROOM_UNAVAILABLE, "away")
+	gone := fault.New(codes.NotFound, meshv1.ErrorReason_ERROR_REASON_SESSION_NOT_FOUND, "gone")
+	over := fault.New(codes.FailedPrecondition, meshv1.ErrorReason_ERROR_REASON_SESSION_ENDED, "over")
+	const ended = "SESSION_ENDED"
+	for _, c := range []struct {
+		said error
+		want string
+		then string // where it then cannot be asked
+	}{{away, ended, ended}, {over, ended, ended}, {gone, "SESSION_NOT_FOUND", "ROOM_UNAVAILABLE"}, {nil, "", "ROOM_UNAVAILABLE"}} {
+		e.add(sessionName{"me", "s"}, sessionv1.Session_STATE_ENDED)
+		for _, step := range []struct {
+			said error
+			want string
+		}{{c.said, c.want}, {away, c.then}} {
+			got := ""
+			if err := e.judge("me", "s", step.said); err != nil {
+				got = reason(err)
+			}
+			if got != step.want {
+				t.Errorf("after %v a turn is told %q of %v, want %q", c.said, got, step.said, step.want)
+			}
+		}
 	}
 }
 

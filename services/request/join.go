@@ -31,14 +31,11 @@ type joined struct {
 func (s *Service) joinSession(ctx context.Context, turn *conversationv1.Turn, sessionID string) (joined, error) {
 	var stored *sessionv1.GetContextResponse
 	if sessionID != "" && sessionID != newSession {
-		if f := s.ended.refusal(callctx.Owner(ctx), sessionID); f != nil {
-			return joined{}, f
-		}
 		var err error
 		bounded := s.sessionCall(ctx)
 		defer bounded.end()
 		stored, err = s.deps.Session.GetContext(bounded, &sessionv1.GetContextRequest{SessionId: sessionID, MaxTokens: s.cfg.MaxContextTokens})
-		if err != nil {
+		if err = s.ended.judge(callctx.Owner(ctx), sessionID, err); err != nil {
 			return joined{}, roomFault(err, "session")
 		}
 	}
