@@ -37,9 +37,9 @@ type finishing struct {
 var logs = sync.Pool{New: func() any { return new([]byte) }}
 
 // plains are buffers for logs of one chunk: in one of them the answer's own log
-// has that chunk, until nobody reads it any more.
+// has that chunk, until nobody reads it any more. They grow to store.MaxPlain at most.
 var plains = sync.Pool{New: func() any {
-	room := make([]byte, 0, 1+store.MaxPlain)
+	room := make([]byte, 0, 2<<10)
 	return &room
 }}
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ type scenario struct {
 	connections int
 	duration    time.Duration
 	promptBytes int
+	tools       int    // of the request, on the chat face
 	script      string // what the provider is to do
 	tokens      int    // events with text that each stream must have
 	rate        int    // requests per second, of all connections; 0 means as many as can be
@@ -81,14 +83,29 @@ func (r *result) perEvent() time.Duration {
 }
 func (r *result) rate() float64 { return float64(r.requests.Load()) / r.elapsed.Seconds() }
 
-// requests makes the scenario's requests by their number. They share one body.
+// fewMessages is how long a conversation is at the most where each request asks something
+// else: a longer one is not made anew each time.
+const fewMessages = 100
+
+// requests makes the scenario's requests by their number: what is said last differs, so
+// that nobody can know an answer, or a text, from before.
 func (s scenario) requests(target upstream.Target) func(turn int) *upstream.Request {
 	var earlier strings.Builder
 	for i := range s.history {
-		fmt.Fprintf(&earlier, `{"role":%q,"content":"%d %s"},`, [2]string{"user", "assistant"}[i%2], i, strings.Repeat("z", historyBytes))
+		fmt.Fprintf(&earlier, `{"role":%q,"content":"%d %s"},`, [2]string{"user", "assistant"}[i%2], i, prose(i*historyBytes, historyBytes))
 	}
-	body := s.face.body(s, earlier.String())
+	const mark = "\x00"
+	before, after, _ := bytes.Cut(s.face.body(s, earlier.String(), mark), []byte(mark))
+	ask := func(turn int) []byte {
+		number := fmt.Sprintf("%d ", turn)
+		return slices.Concat(before, []byte(number), []byte(prose(turn*61, max(0, s.promptBytes-len(number)))), after)
+	}
+	shared := ask(0)
 	return func(turn int) *upstream.Request {
+		body := shared
+		if s.history <= fewMessages {
+			body = ask(turn)
+		}
 		key := benchKey
 		if s.key != nil {
 			key = s.key(turn)

@@ -52,7 +52,7 @@ func converse(mesh *process, id string, messages int) error {
 		var list []string
 		for ; done < messages && len(list) < most; done++ {
 			role := [2]string{"ROLE_USER", "ROLE_ASSISTANT"}[done%2]
-			list = append(list, fmt.Sprintf(`{"role":%q,"parts":[{"text":"%d %s"}]}`, role, done, strings.Repeat("z", historyBytes)))
+			list = append(list, fmt.Sprintf(`{"role":%q,"parts":[{"text":"%d %s"}]}`, role, done, prose(done*historyBytes, historyBytes)))
 		}
 		if err := post(mesh, "/mesh/v1/sessions/"+id+"/messages", `{"messages":[`+strings.Join(list, ",")+`]}`); err != nil {
 			return err

@@ -126,12 +126,18 @@ func scenarios(p plan) []scenario {
 	// Longer than a row may wait for its turn's end: see docs/adr/0008.
 	slow := json(4, 64)
 	slow.name, slow.script = "json 4KB slow x64", slow.script+"&first=200ms"
+	// As much is answered as is asked.
+	long := json(4, 64)
+	long.name, long.script = "json 4KB long x64", "?size=4096"
+	// A turn of a coding agent: a prompt, its tools and what was said before.
+	agent := sse("agent burst", "0s", 32)
+	agent.promptBytes, agent.tools, agent.history = 8<<10, 16, 40
 	// Requests begin by the clock, whatever became of those before.
 	constant := json(4, 64)
 	constant.name, constant.rate = "json 4KB 200/s", 200
 	list := []scenario{
-		json(1, 1), json(4, 1), json(4, 64), json(64, 32), slow, constant,
-		sse("burst", "0s", 32), sse("5ms", "5ms", 32), sse("20ms", "20ms", 256),
+		json(1, 1), json(4, 1), json(4, 64), json(64, 32), long, slow, constant,
+		sse("burst", "0s", 32), sse("5ms", "5ms", 32), sse("20ms", "20ms", 256), agent,
 		spread(sse("20ms", "20ms", 256), 200, 4*time.Second),
 	}
 	if !p.all {

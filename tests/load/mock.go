@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
@@ -83,7 +84,7 @@ func mockChat(w http.ResponseWriter, r *http.Request) {
 
 func wholeAnswer(size int) string {
 	const frame = `{"id":"chatcmpl-mock","object":"chat.completion","created":1760000000,"model":"mock","choices":[{"index":0,"message":{"role":"assistant","content":"%s"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":12,"total_tokens":21}}`
-	return fmt.Sprintf(frame, strings.Repeat("x", max(1, size-len(frame))))
+	return fmt.Sprintf(frame, prose(rand.IntN(1<<20), max(1, size-len(frame))))
 }
 
 // marker ends a token with the time of its making, for the delay of each event.

@@ -4,6 +4,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gptmesh/gptmesh/pkg/slab"
 	"github.com/gptmesh/gptmesh/pkg/stacks"
 	"github.com/gptmesh/gptmesh/pkg/upstream"
 	"github.com/gptmesh/gptmesh/services/gpt/provider"
@@ -244,15 +246,28 @@ func (c *Client) read(ctx context.Context, resp *upstream.Response) ([]byte, err
 // brings about before the bytes are there.
 const firstRead = 64 << 10
 
-// readAll reads an answer's body to its end, at most limit bytes of it, into
-// one piece where its length is announced.
+// unannounced is what is read of a body of unknown length before its memory is made.
+const unannounced = slab.Least
+
+// readAll reads an answer's body to its end, at most limit bytes of it. The memory of a
+// body whose length is announced, or that is shorter than unannounced, is as long as it.
 func readAll(resp *upstream.Response, limit int64) ([]byte, error) {
 	announced, err := strconv.ParseInt(resp.Header.Get("Content-Length"), 10, 64)
-	if err != nil {
-		announced = 0
+	if err != nil || announced < 0 {
+		lent := slab.Lend(unannounced)
+		defer lent.Return()
+		body, err := readInto(lent.Bytes[:0:unannounced], resp, limit)
+		if cap(body) == unannounced { // it did not grow out of what is lent
+			body = bytes.Clone(body)
+		}
+		return body, err
 	}
 	// One byte more lets the end be seen without growing.
-	body := make([]byte, 0, min(max(announced, 511), firstRead)+1)
+	return readInto(make([]byte, 0, min(announced, firstRead)+1), resp, limit)
+}
+
+// readInto reads a body into the room behind body, and into more where that is full.
+func readInto(body []byte, resp *upstream.Response, limit int64) ([]byte, error) {
 	for int64(len(body)) < limit {
 		if len(body) == cap(body) {
 			body = append(body, 0)[:len(body)]

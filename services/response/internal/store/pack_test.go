@@ -30,10 +30,19 @@ func TestPackLog(t *testing.T) {
 			t.Fatalf("cut at %d: %d bytes and no error", cut, len(got))
 		}
 	}
-	other := []byte(strings.Repeat("some text which is not a stream at all, ", 100))
-	packed, err = PackLog(other)
-	if err != nil || packed[0] != zstdLog {
-		t.Error(packed[0], err)
+	const text = "some text which is not a stream at all, "
+	for _, c := range []struct {
+		times int
+		want  byte
+	}{{MaxPlain / len(text), plainLog}, {MaxPlain/len(text) + 1, zstdLog}} {
+		other := []byte(strings.Repeat(text, c.times))
+		packed, err = PackLog(other)
+		if err != nil || packed[0] != c.want {
+			t.Fatal(packed[0], err)
+		}
+		if got, err := UnpackLog(packed); err != nil || !bytes.Equal(got, other) {
+			t.Error("unpacked is not what was packed:", err)
+		}
 	}
 }
 

@@ -179,9 +179,10 @@ const (
 // alike.ParseRuns, to dst.
 func Runs(dst []byte) []byte { return append(dst, runsLog) }
 
-// compressFrom is the size from which packing pays: below it the answer is
-// small beside its row.
-const compressFrom = 2 << 10
+// compressFrom is the size from which packing pays: the compressor takes 10 µs for each
+// KB of prose in short texts, and makes half of it. That is a quarter of what a whole turn
+// takes where its answer has 4 KB, for a sixth of what all its rows take on the disk.
+const compressFrom = 16 << 10
 
 // maxLog bounds what unpacking may make of a stored log.
 const maxLog = alike.MaxSize

@@ -200,7 +200,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	t.Run("texts that the log holds", func(t *testing.T) {
 		t.Parallel()
 		s, ctx := open(t), t.Context()
-		for i, times := range []int{5, 500} { // a log that is stored as it is, and a packed one
+		for i, times := range []int{5, 1000} { // a log that is stored as it is, and a packed one
 			text := strings.Repeat("Said \"twice\".\nUnd schön. ", times)
 			raw, err := json.Marshal(map[string]any{"content": "Not " + text, "text": text})
 			ok(t, err)
