@@ -268,9 +268,7 @@ func (j *Journal) Append(store string, replaces uint64, body Body) (uint64, *Fli
 	}
 	j.last++
 	sequence := j.last
-	if j.slate.holds(j.buffer) && cap(j.buffer)-len(j.buffer) < slateRest && cap(j.writing) > slateSize {
-		j.buffer, j.writing = append(j.writing[:0], j.buffer...), nil
-	}
+	j.makeRoom(headSize + len(store) + body.Size())
 	j.buffer = appendRecord(j.buffer, sequence, replaces, store, body)
 	j.waiting.Store(int64(len(j.buffer)))
 	j.newest[store] = sequence
@@ -290,6 +288,18 @@ func (j *Journal) Append(store string, replaces uint64, body Body) (uint64, *Fli
 		j.flusher.ring()
 	}
 	return sequence, f
+}
+
+// makeRoom makes room for a record in the next group: what does not lie in the slate any
+// more grows once, to the size at which writers wait. j.mu is held.
+func (j *Journal) makeRoom(size int) {
+	rest, need := cap(j.buffer)-len(j.buffer), len(j.buffer)+size
+	switch slated := j.slate.holds(j.buffer); {
+	case slated && rest < max(slateRest, size) && cap(j.writing) >= max(slateSize+1, need):
+		j.buffer, j.writing = append(j.writing[:0], j.buffer...), nil
+	case rest < size && len(j.buffer) > maxBuffer/2:
+		j.buffer = append(make([]byte, 0, max(mostWaiting+mostWaiting/4, need+need/4)), j.buffer...)
+	}
 }
 
 // Applied says that a store has every record of its own up to and with

@@ -20,6 +20,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type text string
 
+func (b text) Size() int { return len(b) }
+
 func (b text) AppendTo(dst []byte) []byte { return append(dst, b...) }
 
 func start(t testing.TB, cfg Config) *Journal {

@@ -29,6 +29,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Body is what a record is made of.
 type Body interface {
+	// Size is about how many bytes AppendTo appends.
+	Size() int
 	// AppendTo appends the body's bytes to dst.
 	AppendTo(dst []byte) []byte
 }

@@ -18,8 +18,7 @@ type slate struct{ room []byte }
 // memory alone.
 const slateSize = 1 << 20
 
-// slateRest is how much of a slate is left when a group goes on in memory that is there:
-// as a rule one more record fits.
+// slateRest is how much of a slate is left when a group goes on in memory that is there.
 const slateRest = 32 << 10
 
 // slateNames are the files of the slates: one for the group that is gathered, one for
@@ -131,5 +130,7 @@ func (f *found) carry(dir string) error {
 
 // bytesOf is a Body that is there.
 type bytesOf []byte
+
+func (b bytesOf) Size() int { return len(b) }
 
 func (b bytesOf) AppendTo(dst []byte) []byte { return append(dst, b...) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -156,6 +157,38 @@ func TestMoreThanASlateHolds(t *testing.T) {
 	add(t, j, "a", 0, "behind")
 	if j.slate == nil {
 		t.Error("no group is gathered in a slate any more")
+	}
+}
+
+// TestLargeGroupGrowsOnce has a group that outgrows its slate by records of which each
+// is larger than what a slate has left.
+func TestLargeGroupGrowsOnce(t *testing.T) {
+	t.Parallel()
+	j := slated(t, Config{Dir: t.TempDir()})
+	large := text(strings.Repeat("x", 2*slateRest))
+	fill := func() (sizes []int) {
+		j.mu.Lock()
+		j.busy = true // so that the group is not taken
+		j.mu.Unlock()
+		var flight *Flight
+		for grown := 0; grown < mostWaiting; grown += len(large) {
+			_, flight = j.Append("a", 0, large)
+			j.mu.Lock()
+			sizes = append(sizes, cap(j.buffer))
+			j.mu.Unlock()
+		}
+		j.mu.Lock()
+		j.busy = false
+		j.mu.Unlock()
+		if err := flight.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return slices.Compact(sizes)
+	}
+	for range 2 { // the second one goes on in memory of the first
+		if sizes := fill(); len(sizes) != 2 || sizes[0] != slateSize {
+			t.Errorf("a group grew from %d", sizes)
+		}
 	}
 }
 

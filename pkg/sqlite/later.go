@@ -170,11 +170,12 @@ func (p *pending) full() bool { return p.bytes.Load() > maxPending }
 // queue adds l to the journal and to what is to be run. p.mu is held.
 func (p *pending) queue(l *Later, replaces uint64) {
 	db := l.db
+	l.size = l.stmts.size()
 	sequence, flight := db.cfg.Journal.Append(p.name, replaces, l)
 	if sequence == 0 { // the journal is closed: what is written now is known by its place
 		sequence = p.appended + 1
 	}
-	l.sequence, l.flight, l.size = sequence, flight, l.stmts.size()
+	l.sequence, l.flight = sequence, flight
 	p.list = append(p.list, l)
 	now := int(p.bytes.Add(int64(l.size)))
 	p.appended = sequence
@@ -186,6 +187,9 @@ func (p *pending) queue(l *Later, replaces uint64) {
 		signal(p.much)
 	}
 }
+
+// Size implements journal.Body.
+func (l *Later) Size() int { return l.size }
 
 // AppendTo implements journal.Body.
 func (l *Later) AppendTo(dst []byte) []byte {
