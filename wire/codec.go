@@ -201,3 +201,21 @@ func DecodeKept(codec Codec, body []byte) ([]*conversationv1.Event, error) {
 	}
 	return codec.DecodeAnswer(body)
 }
+
+// MessageReader is a Codec that reads the messages of a turn without the rest.
+type MessageReader interface {
+	// ReadMessages are the messages that DecodeTurn makes of a client's body, which nobody
+	// changes as long as they are used: long texts may lie in it. Of other members it
+	// checks what ScanTurn does.
+	ReadMessages(body []byte) ([]*conversationv1.Message, error)
+}
+
+// ReadMessages reads the messages of a client's body that nobody changes as long as they
+// are used.
+func ReadMessages(codec Codec, body []byte) ([]*conversationv1.Message, error) {
+	if r, ok := codec.(MessageReader); ok {
+		return r.ReadMessages(body)
+	}
+	turn, err := codec.DecodeTurn(body)
+	return turn.GetMessages(), err
+}

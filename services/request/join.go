@@ -13,6 +13,7 @@ import (
 	"github.com/gptmesh/gptmesh/gen/scope"
 	"github.com/gptmesh/gptmesh/pkg/callctx"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -48,6 +49,17 @@ func (s *Service) joinSession(ctx context.Context, turn *conversationv1.Turn, se
 		return joined{turn: turn}, nil
 	}
 	typed := turn
+	if raw := turn.GetRaw(); raw != nil && len(turn.GetMessages()) == 0 && stored == nil { // no more of it is needed
+		codec := s.deps.Codec(raw.GetWire())
+		if codec == nil {
+			return joined{}, unknownWire()
+		}
+		messages, err := wire.ReadMessages(codec, raw.GetBody())
+		if err != nil {
+			return joined{}, fault.From(err)
+		}
+		return joined{turn: turn, newMessages: systemFirst(messages)}, nil
+	}
 	if turn.GetRaw() != nil && len(turn.GetMessages()) == 0 {
 		var err error
 		if typed, err = s.decode(turn); err != nil {
@@ -75,13 +87,27 @@ func (s *Service) decode(turn *conversationv1.Turn) (*conversationv1.Turn, error
 func (s *Service) decodeBody(wire conversationv1.Wire, body []byte) (*conversationv1.Turn, error) {
 	codec := s.deps.Codec(wire)
 	if codec == nil {
-		return nil, fault.InvalidField("turn.raw.wire", "is not a wire that this mesh knows")
+		return nil, unknownWire()
 	}
 	decoded, err := codec.DecodeTurn(body)
 	if err != nil {
 		return nil, fault.From(err)
 	}
 	return decoded, nil
+}
+
+func unknownWire() *fault.Fault {
+	return fault.InvalidField("turn.raw.wire", "is not a wire that this mesh knows")
+}
+
+// systemFirst are messages in the order in which a session takes them.
+func systemFirst(messages []*conversationv1.Message) []*conversationv1.Message {
+	for i := 1; i < len(messages); i++ {
+		if messages[i].GetRole() == conversationv1.Role_ROLE_SYSTEM && messages[i-1].GetRole() != conversationv1.Role_ROLE_SYSTEM {
+			return concat(partition(messages))
+		}
+	}
+	return messages
 }
 
 // join is joinSession without the calls. typed is turn with its typed half.

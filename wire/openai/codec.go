@@ -14,8 +14,9 @@ func Chat() wire.Codec { return chat{} }
 type chat struct{}
 
 var (
-	_ wire.Codec       = chat{}
-	_ wire.KeptDecoder = chat{}
+	_ wire.Codec         = chat{}
+	_ wire.KeptDecoder   = chat{}
+	_ wire.MessageReader = chat{}
 )
 
 // Wire implements wire.Codec.

@@ -38,17 +38,35 @@ type turnDecoder struct {
 	kept [knownMembers]bool
 }
 
-func (d *turnDecoder) decodeMessages() error {
-	err := d.at(atMessages).Elements(func(_ int, e *jsonbody.Value) error {
+// ReadMessages implements wire.MessageReader.
+func (chat) ReadMessages(body []byte) ([]*conversationv1.Message, error) {
+	h := head{}
+	if err := h.scan(body); err != nil {
+		return nil, err
+	}
+	if err := h.check(); err != nil {
+		return nil, err
+	}
+	return decodeMessages(h.at(atMessages).Kept())
+}
+
+func (d *turnDecoder) decodeMessages() (err error) {
+	d.out.Messages, err = decodeMessages(d.at(atMessages))
+	return err
+}
+
+func decodeMessages(list *jsonbody.Value) ([]*conversationv1.Message, error) {
+	var out []*conversationv1.Message
+	err := list.Elements(func(_ int, e *jsonbody.Value) error {
 		message, err := decodeMessage(e)
-		d.out.Messages = append(d.out.Messages, message)
+		out = append(out, message)
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	toolcalls.Join(d.out.Messages)
-	return nil
+	toolcalls.Join(out)
+	return out, nil
 }
 
 func (d *turnDecoder) decodeSampling() (err error) {

@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/openai"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
 )
 
 // seeds adds the recordings of a folder.
@@ -40,7 +42,8 @@ func isFault(t *testing.T, err error) {
 }
 
 // FuzzTurn holds that any body is refused with a fault or decoded, that the
-// scan refuses nothing that decoding takes, and that what was decoded encodes
+// scan refuses nothing that decoding takes, that messages read alone are those of the
+// turn, and that what was decoded encodes
 // to a body that says the same.
 func FuzzTurn(f *testing.F) {
 	seeds(f, "turns/*.json")
@@ -52,12 +55,19 @@ func FuzzTurn(f *testing.F) {
 		if err != nil {
 			isFault(t, err)
 		}
+		messages, readErr := wire.ReadMessages(codec, body)
+		if readErr != nil {
+			isFault(t, readErr)
+		}
 		if scanErr != nil {
 			isFault(t, scanErr)
-			if err == nil {
+			if err == nil || readErr == nil {
 				t.Fatalf("decoded although the scan says %v", scanErr)
 			}
 			return
+		}
+		if err == nil && (readErr != nil || !cmp.Equal(turn.GetMessages(), messages, protocmp.Transform())) {
+			t.Fatalf("messages read alone: %v, %v", readErr, messages)
 		}
 		raw, _, rawErr := codec.EncodeTurn(scanned, options)
 		if rawErr != nil || !json.Valid(raw) {

@@ -222,3 +222,25 @@ func TestLimitName(t *testing.T) {
 		}
 	}
 }
+
+// TestReadMessages has long texts lie in the body, and short ones and those with escapes not.
+func TestReadMessages(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 1000)
+	body := []byte(`{"model":"m","messages":[{"role":"user","content":"` + long + `"},
+		{"role":"user","content":[{"type":"text","text":"` + long + `"},{"type":"text","text":"` + long + `\n"}]},{"role":"user","content":"short"}]}`)
+	messages, err := wire.ReadMessages(openai.Chat(), body)
+	if err != nil || len(messages) != 3 {
+		t.Fatal(err, len(messages))
+	}
+	for i := range body {
+		body[i] = '!'
+	}
+	gone := strings.Repeat("!", len(long))
+	for i, want := range []string{gone, gone, long + "\n", "short"} {
+		part := append(append(messages[0].GetParts(), messages[1].GetParts()...), messages[2].GetParts()...)[i]
+		if part.GetText() != want {
+			t.Errorf("text %d is %.20q", i, part.GetText())
+		}
+	}
+}

@@ -15,6 +15,7 @@ type Value struct {
 	parent    *Value
 	index     int  // position in an array; not read where Key is set
 	bracketed bool // how paths are written; of the whole alone
+	kept      bool // texts may lie in body
 }
 
 // Whole is the value that a body, one JSON object, is as a whole.
@@ -30,6 +31,13 @@ func Bracketed(body []byte) *Value {
 	return v
 }
 
+// Kept is the value in a body that nobody changes while its texts are used: long ones lie
+// in it.
+func (v *Value) Kept() *Value {
+	v.kept = true
+	return v
+}
+
 // At is the member of a whole that a scan found, without a way to it but its own
 // name.
 func (v *Value) At(m jsonscan.Member) *Value {
@@ -37,7 +45,9 @@ func (v *Value) At(m jsonscan.Member) *Value {
 }
 
 // Child is a member of v that a scan found.
-func (v *Value) Child(m jsonscan.Member) *Value { return &Value{Member: m, body: v.body, parent: v} }
+func (v *Value) Child(m jsonscan.Member) *Value {
+	return &Value{Member: m, body: v.body, parent: v, kept: v.kept}
+}
 
 // Body is the body that the value stands in.
 func (v *Value) Body() []byte { return v.body }
@@ -113,7 +123,7 @@ func (v *Value) Members(fn func(name string, m *Value) error) error {
 	var room values
 	err := jsonscan.ForEachMember(v.body, v.Member.Value, func(m jsonscan.Member) bool {
 		child := room.next()
-		child.Member, child.body, child.parent = m, v.body, v
+		child.Member, child.body, child.parent, child.kept = m, v.body, v, v.kept
 		failed = fn(child.known(), child)
 		return failed == nil
 	})
@@ -133,7 +143,7 @@ func (v *Value) Elements(fn func(i int, e *Value) error) error {
 	i := 0
 	err := jsonscan.ForEachElement(v.body, v.Member.Value, func(m jsonscan.Member) bool {
 		child := room.next()
-		child.Member, child.body, child.parent, child.index = m, v.body, v, i
+		child.Member, child.body, child.parent, child.index, child.kept = m, v.body, v, i, v.kept
 		failed = fn(i, child)
 		i++
 		return failed == nil
@@ -165,6 +175,9 @@ func (v *Value) JSON() string { return string(v.Raw(v.body)) }
 func (v *Value) String() (string, error) {
 	if v.Kind != jsonscan.String {
 		return "", v.Malformed("a string")
+	}
+	if v.kept {
+		return v.TextIn(v.body)
 	}
 	return v.Text(v.body)
 }
