@@ -248,10 +248,7 @@ func (h *host) dial(name string) (*grpc.ClientConn, error) {
 	return conn, nil
 }
 
-func (h *host) address(room string) string {
-	a := h.settings.Addresses
-	return map[string]string{"session": a.Session, "request": a.Request, "response": a.Response, "gpt": a.GPT, "classifier": a.Classifier}[room]
-}
+func (h *host) address(room string) string { return h.settings.Addresses.byRoom()[room] }
 
 // openJournal opens the journal of the data folder.
 func (s *settings) openJournal() (*journal.Journal, error) {

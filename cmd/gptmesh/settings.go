@@ -100,6 +100,11 @@ type addresses struct {
 	Classifier string `yaml:"classifier" env:"GPTMESH_CLASSIFIER_ADDR"`
 }
 
+// byRoom are the addresses by the names of rooms.
+func (a addresses) byRoom() map[string]string {
+	return map[string]string{"session": a.Session, "request": a.Request, "response": a.Response, "gpt": a.GPT, "classifier": a.Classifier}
+}
+
 // shutdownSettings say how a process stops.
 type shutdownSettings struct {
 	// LeaveDelay is how long the process goes on serving after it said that it
@@ -176,6 +181,11 @@ func (s *settings) validate() error {
 	check("classifier", s.Classifier.Validate())
 	_, err := telemetry.OpenLog(s.Log, io.Discard)
 	check("log", err)
+	for room, address := range s.Addresses.byRoom() {
+		if address != "" {
+			check("addresses."+room, rpc.CheckAddress(address))
+		}
+	}
 	check("http", s.bindable(s.HTTP))
 	if !s.TLS.Enabled() { // with TLS and no keys, certificates are demanded
 		check("grpc", s.bindable(s.GRPC))

@@ -98,6 +98,7 @@ func TestWrongSettingsNameTheirPlace(t *testing.T) {
 		`traces: otlp_endpoint: "http://127.0.0.1:4317"`:     func(s *settings) { s.Traces.Endpoint = "http://127.0.0.1:4317" },
 		`traces: otlp_endpoint: "::::": want host:port`:      func(s *settings) { s.Traces.Endpoint = "::::" },
 		`traces: otlp_endpoint: "collector": want host:port`: func(s *settings) { s.Traces.Endpoint = "collector" },
+		`addresses.session: "localhost": want host:port`:     func(s *settings) { s.Addresses.Session = "localhost" },
 		"rate_limits: gpt: must not be negative":             func(s *settings) { s.RateLimits.GPT = -1 },
 	} {
 		s := defaultSettings()

@@ -50,6 +50,9 @@ var reconnecting = backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier:
 // instances in turn; idempotent methods are sent again where an instance could
 // not be reached.
 func Dial(config ClientConfig) (*grpc.ClientConn, error) {
+	if err := CheckAddress(config.Address); err != nil {
+		return nil, err
+	}
 	target, resolvers := target(config.Address)
 	transport := insecure.NewCredentials()
 	if config.TLS.Enabled() {

@@ -41,7 +41,8 @@ type Config struct {
 	// writes every row at once.
 	RowDelay time.Duration `yaml:"row_delay"`
 	// ResumeTimeout is how long an answer whose stream broke off inside the mesh
-	// may bring nothing before its client is told that it was interrupted.
+	// may bring nothing before its client is told that it was interrupted; 0 tells it
+	// at once.
 	ResumeTimeout time.Duration `yaml:"resume_timeout"`
 	// RepeatUnknown lets the same idempotency key ask a provider again where an
 	// earlier call under it ended before its answer came and nobody knows whether
@@ -170,6 +171,7 @@ func (c Config) Validate() error {
 	check(c.Retention == 0 || c.Retention >= c.KeyLifetime, "retention", "must be 0 or at least key_lifetime")
 	check(c.ClassifierWarmup >= 0, "classifier_warmup", "must not be negative")
 	check(c.RowDelay >= 0, "row_delay", "must not be negative")
+	check(c.ResumeTimeout >= 0, "resume_timeout", "must not be negative")
 	check(c.MaxTimeout >= c.Timeout, "max_timeout", "must not be less than timeout")
 	check(c.MaxTurnBytes > 0, "max_turn_bytes", "must be positive")
 	check(c.MaxContextTokens >= 0, "max_context_tokens", "must not be negative")
