@@ -39,6 +39,7 @@ type Edge struct {
 	end      context.CancelCauseFunc
 	inFlight atomic.Int64
 	draining atomic.Bool
+	drain    chan struct{} // closed when draining begins
 	idle     chan struct{}
 }
 
@@ -53,7 +54,7 @@ func New(config Config, deps Deps) (*Edge, error) {
 	if deps.Logger == nil {
 		deps.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Edge{config: config, deps: deps, guard: newGuard(config, deps.Auth.Open()), now: deps.Clock, idle: make(chan struct{}, 1)}
+	e := &Edge{config: config, deps: deps, guard: newGuard(config, deps.Auth.Open()), now: deps.Clock, drain: make(chan struct{}), idle: make(chan struct{}, 1)}
 	if e.now == nil {
 		e.now = time.Now
 	}
@@ -136,7 +137,7 @@ func (e *Edge) maxConnections(files int) int {
 // SHUTTING_DOWN. It returns when the requests under way have ended, or with an
 // error when ctx is done before.
 func (e *Edge) Drain(ctx context.Context) error {
-	e.draining.Store(true)
+	e.stopAdmitting()
 	for e.inFlight.Load() > 0 {
 		select {
 		case <-e.idle:
@@ -150,9 +151,15 @@ func (e *Edge) Drain(ctx context.Context) error {
 // Close ends the requests that still run on a Server of the edge: each is told
 // SHUTTING_DOWN in its face's way, where it is not told better by the rooms.
 func (e *Edge) Close() error {
-	e.draining.Store(true)
+	e.stopAdmitting()
 	e.end(shuttingDown())
 	return nil
+}
+
+func (e *Edge) stopAdmitting() {
+	if e.draining.CompareAndSwap(false, true) {
+		close(e.drain)
+	}
 }
 
 func shuttingDown() *fault.Fault {
@@ -251,7 +258,7 @@ func (e *Edge) admit(x *Exchange, found methods, pathKey string, running int64) 
 			x.WriteHeader(http.StatusNoContent)
 			return nil
 		}
-		if webSocket(r) {
+		if webSocket(r.Header) {
 			return noWebSocket(h, x.path)
 		}
 		return WithStatus(http.StatusMethodNotAllowed, fault.New(codes.Unimplemented, meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED,

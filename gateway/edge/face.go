@@ -49,6 +49,9 @@ type Route struct {
 	ClassOf func(method, path string) meshv1.RateClass
 	// Public routes ask for no key and are served while draining.
 	Public bool
+	// Socket routes are for clients that change to a websocket, with GET; to
+	// others they are not there. Handle calls Exchange.Upgrade.
+	Socket bool
 	// Handle answers. It returns when the answer is written.
 	Handle func(x *Exchange)
 }

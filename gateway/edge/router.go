@@ -32,7 +32,7 @@ func (m methods) find(method string, h http.Header) *route {
 func (m methods) of(method string, h http.Header) (found *route) {
 	for _, r := range m {
 		switch {
-		case r.Method != method && r.Method != "":
+		case r.Method != method && r.Method != "", r.Socket && !webSocket(h):
 		case r.face.bears(h):
 			return r
 		case found == nil, found.face.Header != "" && r.face.Header == "":
@@ -54,6 +54,9 @@ func (m methods) has(added *route) bool {
 func (m methods) allow() string {
 	names := []string{http.MethodOptions}
 	for _, r := range m {
+		if r.Socket {
+			continue
+		}
 		names = append(names, r.Method)
 		if r.Method == http.MethodGet {
 			names = append(names, http.MethodHead)

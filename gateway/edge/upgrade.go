@@ -10,8 +10,8 @@ import (
 )
 
 // webSocket says whether a client wants to change to a websocket.
-func webSocket(r *http.Request) bool {
-	return strings.EqualFold(first(r.Header, "Upgrade"), "websocket")
+func webSocket(h http.Header) bool {
+	return strings.EqualFold(first(h, "Upgrade"), "websocket")
 }
 
 // noWebSocket tells a client that speaks websockets to go on with plain HTTP.

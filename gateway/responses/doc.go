@@ -2,6 +2,7 @@
 // over every provider.
 //
 //	POST   /v1/responses                            JSON and server-sent events
+//	GET    /v1/responses                            as a websocket: a turn for each response.create
 //	GET    /v1/responses/{id}                       also ?stream=true&starting_after=N, or Last-Event-ID
 //	DELETE /v1/responses/{id}
 //	POST   /v1/responses/{id}/cancel
@@ -15,7 +16,7 @@
 //
 // # Where things are kept
 //
-// The face keeps nothing. A response is an answer of the response room and has
+// The face keeps nothing, but for the last turn of a websocket that is open. A response is an answer of the response room and has
 // its id. What it repeats of its request stands in the labels of the request
 // (keys that begin with "gptmesh.responses."). What may go on from it stands in
 // a session, unless store is false: the input and the answer, as messages, the

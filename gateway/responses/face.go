@@ -63,6 +63,7 @@ func (f *face) routes() []edge.Route {
 		response, conversation := base+"/responses", base+"/conversations"
 		routes = append(routes,
 			edge.Route{Method: post, Pattern: response, Class: gpt, Handle: f.create},
+			edge.Route{Method: get, Pattern: response, Class: api, Socket: true, Handle: f.serveSocket},
 			edge.Route{Method: post, Pattern: response + "/input_tokens", Class: api, Handle: f.inputTokens},
 			edge.Route{Method: post, Pattern: response + "/compact", Class: api, Handle: f.compact},
 			edge.Route{Method: get, Pattern: response + "/{id}", Class: api, Handle: f.get},

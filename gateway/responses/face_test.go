@@ -19,6 +19,7 @@ import (
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/services/response/responsetest"
+	wireresponses "github.com/gptmesh/gptmesh/wire/responses"
 	"google.golang.org/grpc/codes"
 )
 
@@ -70,7 +71,14 @@ func (m *mesh) ask(body string) object {
 // said are the texts of the last turn's messages, with their roles.
 func (m *mesh) said() string {
 	var out []string
-	for _, msg := range m.answers.Calls()[len(m.answers.Calls())-1].GetTurn().GetMessages() {
+	turn := m.answers.Calls()[len(m.answers.Calls())-1].GetTurn()
+	if turn.GetRaw() != nil {
+		var err error
+		if turn, err = wireresponses.Codec().DecodeTurn(turn.GetRaw().GetBody()); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	for _, msg := range turn.GetMessages() {
 		text := ""
 		for _, part := range msg.GetParts() {
 			text += part.GetText() + part.GetToolCall().GetName() + part.GetToolResult().GetToolCallId()

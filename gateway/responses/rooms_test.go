@@ -35,6 +35,7 @@ type mesh struct {
 	requests *requests
 	answers  *responsetest.Fake
 	sessions *sessiontest.Fake
+	edge     *edge.Edge
 	url      string
 	client   *http.Client
 }
@@ -61,7 +62,8 @@ func newMesh(t *testing.T) *mesh {
 
 func (m *mesh) serve(face edge.Face) {
 	m.t.Helper()
-	m.url = gatewaytest.Serve(m.t, gatewaytest.Edge(m.t, edge.Deps{Faces: []edge.Face{face}}, nil))
+	m.edge = gatewaytest.Edge(m.t, edge.Deps{Faces: []edge.Face{face}}, nil)
+	m.url = gatewaytest.Serve(m.t, m.edge)
 }
 
 // requests is a request room: it joins turns with sessions and sees to it that
