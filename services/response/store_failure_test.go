@@ -112,24 +112,15 @@ func TestLostCommit(t *testing.T) {
 		}
 		w.newSession("s1")
 		for id, stream := range map[string]bool{"resp_1": true, "resp_2": false} {
-			began := make(chan struct{})
 			w.model.plays(func(_ context.Context, _ *gptv1.GenerateRequest, send func(*conversationv1.Chunk) error) error {
-				<-began
+				// The row's write has been made by now, on this goroutine.
+				if over, err := w.runningHere("local", id).begun.Wait(t.Context()); !over || err == nil {
+					t.Errorf("the row was not tried: %t %v", over, err)
+				}
 				return send(all())
 			})
 			req := whole(id)
 			req.Turn.Stream, req.SessionId, req.NewMessages = stream, "s1", []*conversationv1.Message{user("hi")}
-			go func() {
-				defer close(began)
-				eventually(t, "the row was tried", func() bool {
-					r := w.runningHere("local", id)
-					if r == nil {
-						return false
-					}
-					over, err := r.begun.Wait(t.Context())
-					return over && err != nil
-				})
-			}()
 			chunks, err := w.generate(t.Context(), req)
 			if got := show(chunks) + reason(err); !strings.Contains(got, "STORE_UNAVAILABLE") {
 				t.Errorf("the client was told %s", got)
