@@ -27,8 +27,9 @@ type Config struct {
 	// MaxInFlight bounds the requests under way; further ones are OVERLOADED. 0
 	// means no bound.
 	MaxInFlight int `yaml:"max_in_flight"`
-	// MaxConnections bounds the clients' connections, but those of TLS and HTTP/2;
-	// further ones wait until one of these ends. 0 means half of the files that the
+	// MaxConnections bounds the clients' connections. One more takes the place of the
+	// one that has waited longest for another request, or waits for such a place
+	// itself. 0 means half of the files that the
 	// process may open, since most requests need a connection to a provider, too.
 	MaxConnections int `yaml:"max_connections"`
 	// AllowedHosts are further Host names, without port, under which a mesh

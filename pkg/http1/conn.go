@@ -52,6 +52,7 @@ type conn struct {
 
 	fd, round int32 // of the watch
 	gone      atomic.Bool
+	rested    atomic.Int64 // see busy
 
 	room     *[roomSize]byte // nil while nothing is in it
 	from, to int             // what stands there unserved
@@ -73,6 +74,7 @@ type conn struct {
 func newConn(s *Server, nc net.Conn, raw syscall.RawConn) *conn {
 	c := &conn{server: s, nc: nc, raw: raw, remote: nc.RemoteAddr().String(), received: http.Header{}, sent: http.Header{}}
 	c.life.Start(s.config.Base)
+	c.rested.Store(-time.Now().UnixNano())
 	return c
 }
 
@@ -125,6 +127,10 @@ func (c *conn) read() {
 			_ = c.nc.SetReadDeadline(c.due) // that of the server's end has done its work
 			continue
 		}
+		if !c.gone.Load() && c.rested.Load() != evicted && time.Now().Before(c.due) {
+			_ = c.nc.SetReadDeadline(c.due) // it was to be closed for others, and then something came
+			continue
+		}
 		if !c.gone.Load() || c.last {
 			// A body that takes its time is waited for elsewhere.
 			c.odd = c.body != nil
@@ -143,7 +149,7 @@ func (c *conn) handOver() {
 		read = append(read, c.room[c.from:c.to]...)
 	}
 	read = append(read, c.body[:c.filled]...)
-	c.server.odd.put(&begun{Conn: c.nc, read: read})
+	c.server.leave(&begun{Conn: c.nc, read: read})
 }
 
 // ready reads what has come and serves it. It returns true when the connection
@@ -162,14 +168,16 @@ func (c *conn) ready(fd uintptr) bool {
 			c.odd = err == nil && c.body != nil
 			return true
 		}
-		if n > 0 && !c.take(n) {
-			return true
+		if n > 0 {
+			if c.begins(); !c.take(n) {
+				return true
+			}
 		}
 		if n == len(space) {
 			continue
 		}
 		switch {
-		case c.server.closing.Load() && !c.partial():
+		case c.server.closing.Load() && !c.partial(), c.leaves():
 			return true
 		case gone:
 			// The end of what it sent is no news that would wake anybody.
@@ -217,12 +225,15 @@ func (c *conn) rest() bool {
 		if c.awaited != theHead {
 			c.wait(theHead, now.Add(config.HeadTimeout))
 		}
-	case c.awaited != aRequest || c.due.Sub(now) < config.IdleTimeout:
-		// A quarter more, so that the next requests need not move it.
-		c.wait(aRequest, now.Add(config.IdleTimeout+config.IdleTimeout/4))
+	default:
+		if c.awaited != aRequest || c.due.Sub(now) < config.IdleTimeout {
+			// A quarter more, so that the next requests need not move it.
+			c.wait(aRequest, now.Add(config.IdleTimeout+config.IdleTimeout/4))
+		}
+		c.rests(now)
 	}
 	// Who stores these wakes afterwards.
-	return !c.gone.Load() && (!c.server.closing.Load() || c.partial())
+	return !c.gone.Load() && (!c.server.closing.Load() || c.partial()) && !c.leaves()
 }
 
 // partial says that a request has begun to come and is not whole.

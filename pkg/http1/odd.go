@@ -15,12 +15,15 @@ type queue struct {
 
 func newQueue() *queue { return &queue{conns: make(chan net.Conn), closed: make(chan struct{})} }
 
-// put hands a connection over, or closes it where nobody accepts any more.
-func (q *queue) put(c net.Conn) {
+// put hands a connection over, or closes it where nobody accepts any more and says
+// false.
+func (q *queue) put(c net.Conn) bool {
 	select {
 	case q.conns <- c:
+		return true
 	case <-q.closed:
 		_ = c.Close()
+		return false
 	}
 }
 

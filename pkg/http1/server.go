@@ -36,9 +36,10 @@ type Config struct {
 	// BodyLimit is the longest body that is taken before the handler runs; longer
 	// ones are left to Standard.
 	BodyLimit int64
-	// MaxConns is the most connections that are served here at once. Others are
-	// accepted when one of these has ended; until then the system keeps them waiting.
-	// 0 means no bound.
+	// MaxConns is the most connections that are served at once, those of Standard
+	// among them. One more makes the one that has waited longest for another request
+	// be closed. Where none waits it is served when one of these has ended; until then
+	// the system keeps further ones waiting. 0 means no bound.
 	MaxConns int
 	// Logger is told of panics. Nil for none.
 	Logger *slog.Logger
@@ -54,10 +55,12 @@ type Server struct {
 	clock  clock
 
 	closing atomic.Bool
+	full    atomic.Bool // somebody waits for room
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
-	ends    chan struct{} // one more has ended, for who waits for all
-	room    chan struct{} // one more has ended, for who accepts
+	others  map[net.Conn]*other // of Standard
+	ends    chan struct{}       // one more has ended, for who waits for all
+	room    chan struct{}       // one more has ended or waits, for who accepts
 	served  []net.Listener
 	begun   bool
 	over    chan error // what Standard's Serve returned
@@ -74,8 +77,12 @@ func New(config Config) *Server {
 	if config.HeadLimit <= 0 || config.HeadLimit > roomSize {
 		config.HeadLimit = roomSize
 	}
-	return &Server{config: config, odd: newQueue(), conns: map[*conn]struct{}{},
+	s := &Server{config: config, odd: newQueue(), conns: map[*conn]struct{}{}, others: map[net.Conn]*other{},
 		ends: make(chan struct{}, 1), room: make(chan struct{}, 1), over: make(chan error, 1)}
+	if config.MaxConns > 0 {
+		config.Standard.ConnState = s.follow(config.Standard.ConnState)
+	}
+	return s
 }
 
 // Serve serves what l accepts, and returns http.ErrServerClosed after Shutdown or
@@ -112,10 +119,10 @@ func (s *Server) accept(l net.Listener) error {
 	defer l.Close()
 	var pause time.Duration
 	for {
-		s.await()
 		c, err := l.Accept()
 		if err == nil {
 			pause = 0
+			s.makeRoom()
 			s.take(c)
 			continue
 		}
@@ -133,24 +140,11 @@ func (s *Server) accept(l net.Listener) error {
 	}
 }
 
-// await waits while there are as many connections as may be.
-func (s *Server) await() {
-	for s.config.MaxConns > 0 && !s.closing.Load() {
-		s.mu.Lock()
-		running := len(s.conns)
-		s.mu.Unlock()
-		if running < s.config.MaxConns {
-			return
-		}
-		<-s.room
-	}
-}
-
 // take begins with a connection.
 func (s *Server) take(nc net.Conn) {
 	direct, ok := nc.(syscall.Conn)
 	if !ok || s.watch == nil {
-		s.odd.put(nc)
+		s.leave(nc)
 		return
 	}
 	raw, err := direct.SyscallConn()
