@@ -19,18 +19,55 @@ type ServerEvent struct {
 // allocates only for events of several data lines. Call it while data is not
 // empty. To read events from a connection, use package eventstream.
 func NextServerEvent(data []byte) (event ServerEvent, rest []byte) {
-	// What every server sends: one data line, ended by two line feeds.
-	const field = "data:"
-	if end := bytes.Index(data, []byte("\n\n")); end >= len(field) && string(data[:len(field)]) == field {
-		line := data[len(field):end:end]
-		if bytes.IndexByte(line, '\n') < 0 && bytes.IndexByte(line, '\r') < 0 {
-			if len(line) > 0 && line[0] == ' ' {
-				line = line[1:]
-			}
-			return ServerEvent{Raw: data[: end+2 : end+2], Data: line}, data[end+2:]
+	// What every server sends: one line of data, some with a name before it.
+	at := data
+	if name, rest, ok := plainField(data, "event:"); ok {
+		event.Name, at = name, rest
+	}
+	if value, rest, ok := plainField(at, "data:"); ok {
+		n := blank(rest)
+		if n > 0 {
+			size := len(data) - len(rest) + n
+			event.Raw, event.Data = data[:size:size], value
+			return event, data[size:]
 		}
 	}
 	return nextServerEvent(data)
+}
+
+// plainField reads the line at the beginning of data where it is that of a field and a
+// line feed ends it.
+func plainField(data []byte, field string) (value, rest []byte, ok bool) {
+	if len(data) <= len(field) || string(data[:len(field)]) != field {
+		return nil, nil, false
+	}
+	end := bytes.IndexByte(data, '\n')
+	if end < 0 {
+		return nil, nil, false
+	}
+	rest = data[end+1:]
+	if data[end-1] == '\r' {
+		end--
+	}
+	value = data[len(field):end:end]
+	if bytes.IndexByte(value, '\r') >= 0 {
+		return nil, nil, false
+	}
+	if len(value) > 0 && value[0] == ' ' {
+		value = value[1:]
+	}
+	return value, rest, true
+}
+
+// blank is the size of the empty line at the beginning of data; 0 where there is none.
+func blank(data []byte) int {
+	switch {
+	case len(data) > 0 && data[0] == '\n':
+		return 1
+	case len(data) > 1 && data[0] == '\r' && data[1] == '\n':
+		return 2
+	}
+	return 0
 }
 
 func nextServerEvent(data []byte) (event ServerEvent, rest []byte) {

@@ -34,6 +34,7 @@ type scenario struct {
 	spread   time.Duration
 	sessions bool // keep each turn in a session
 	face     face // of the mesh that is asked
+	scripted bool // the script stands in a message, too
 	// What follows is for a mesh that has grown; the zero values are one model, one
 	// key, no session and one message.
 	model   string
@@ -93,6 +94,9 @@ func (s scenario) requests(target upstream.Target) func(turn int) *upstream.Requ
 	var earlier strings.Builder
 	for i := range s.history {
 		fmt.Fprintf(&earlier, `{"role":%q,"content":"%d %s"},`, [2]string{"user", "assistant"}[i%2], i, prose(i*historyBytes, historyBytes))
+	}
+	if s.scripted {
+		fmt.Fprintf(&earlier, `{"role":"user","content":"%s%s ."},`, scriptMark, strings.TrimPrefix(s.script, "?"))
 	}
 	const mark = "\x00"
 	before, after, _ := bytes.Cut(s.face.body(s, earlier.String(), mark), []byte(mark))

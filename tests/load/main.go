@@ -46,6 +46,7 @@ func run(args []string) error {
 	database := flags.String("database", "", "a PostgreSQL to keep rows in; empty means the embedded stores")
 	sessions := flags.Bool("sessions", false, "keep each turn in a session")
 	face := flags.String("face", "chat", "how the mesh is asked: chat, or messages or ollama, which it translates into the provider's wire and back")
+	wire := flags.String("provider", "openai", "the wire of the mesh's provider: openai, or anthropic, gemini or ollama")
 	soaking := flags.Duration("soak", 0, "put mixed load on the mesh for so long and look at its memory, and measure nothing else")
 	growing := flags.String("growth", "", "print how the cost of a turn grows with these, with commas between, and measure nothing else: all, cores, sessions, rows, keys, providers")
 	most := flags.Int("rows", 1_000_000, "with -growth rows: the largest tables")
@@ -62,6 +63,9 @@ func run(args []string) error {
 	}
 	var err error
 	if p.face, err = faceOf(*face); err != nil {
+		return err
+	}
+	if p.provider, err = dialectOf(*wire); err != nil {
 		return err
 	}
 	if *durable {
@@ -96,6 +100,7 @@ type plan struct {
 	database string // empty means the embedded stores
 	sessions bool
 	face     face
+	provider string // a dialect; empty means OpenAI's
 	vitals   bool // print what the program takes before it has done anything
 
 	environment []string // more variables of the mesh
@@ -103,17 +108,20 @@ type plan struct {
 	withoutKey  bool     // the configuration has the clients' keys
 }
 
+// scripted says that the provider finds what it is to do in the messages.
+func (p plan) scripted() bool { return p.provider != "" && p.provider != "openai" }
+
 func scenarios(p plan) []scenario {
 	json := func(kilobytes, connections int) scenario {
 		return scenario{
 			name: fmt.Sprintf("json %dKB x%d", kilobytes, connections), connections: connections, duration: p.length,
-			promptBytes: kilobytes << 10, script: "?size=1300", sessions: p.sessions, face: p.face,
+			promptBytes: kilobytes << 10, script: "?size=1300", sessions: p.sessions, face: p.face, scripted: p.scripted(),
 		}
 	}
 	sse := func(name, gap string, connections int) scenario {
 		return scenario{
 			name: fmt.Sprintf("sse %s x%d", name, connections), stream: true, connections: connections, duration: p.length, promptBytes: 1 << 10,
-			script: "?tokens=200&gap=" + gap, tokens: 200, sessions: p.sessions, face: p.face,
+			script: "?tokens=200&gap=" + gap, tokens: 200, sessions: p.sessions, face: p.face, scripted: p.scripted(),
 		}
 	}
 	// A service at work: as many streams as ever, of which some begin and some end.

@@ -40,7 +40,7 @@ func parseScript(user string) script {
 	return s
 }
 
-// serveMock is a provider of OpenAI's wire that answers as scripted.
+// serveMock is a provider that answers as scripted, on OpenAI's wire and the others.
 func serveMock(address string) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -52,6 +52,7 @@ func serveMock(address string) error {
 	mux.HandleFunc("GET /v1/models", func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, `{"object":"list","data":[{"id":"mock","object":"model","created":1,"owned_by":"mock"}]}`)
 	})
+	serveDialects(mux)
 	return http.Serve(listener, mux)
 }
 

@@ -63,7 +63,8 @@ func spawnMesh(p plan, binary, upstream, data string) (*process, error) {
 	if !ok {
 		return nil, fmt.Errorf("unknown shape %q: want up, lean or full", p.shape)
 	}
-	env := append(os.Environ(), "OPENAI_API_KEY=k", "OPENAI_BASE_URL="+upstream+"/v1", "GPTMESH_LOG_FORMAT=json")
+	env := append(os.Environ(), "GPTMESH_LOG_FORMAT=json")
+	env = append(env, environmentOf(p.provider, upstream)...)
 	env = append(env, p.environment...)
 	if p.profiles != "" {
 		env = append(env, "GODEBUG=memprofilerate=262144") // of seconds, not of hours

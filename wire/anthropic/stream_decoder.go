@@ -1,6 +1,8 @@
 package anthropic
 
 import (
+	"sync"
+
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
@@ -60,6 +62,20 @@ func (d *streamDecoder) Decode(dst []*conversationv1.Event, data []byte) ([]*con
 		}
 	}
 	return dst, err
+}
+
+// decoders are those of streams that may be used again.
+var decoders = sync.Pool{New: func() any { return new(streamDecoder) }}
+
+// NewStreamDecoder implements wire.Codec.
+func (codec) NewStreamDecoder() wire.StreamDecoder { return decoders.Get().(*streamDecoder) }
+
+// Release gives the decoder's memory to others: it must not be used any more.
+func (d *streamDecoder) Release() {
+	d.twin.Forget()
+	d.like.Forget()
+	*d = streamDecoder{twin: d.twin, like: d.like}
+	decoders.Put(d)
 }
 
 // LendEvents implements wire.Lender.

@@ -22,9 +22,6 @@ func (codec) Wire() conversationv1.Wire { return own }
 // Form implements wire.Codec.
 func (codec) Form() conversationv1.RawForm { return conversationv1.RawForm_RAW_FORM_SSE }
 
-// NewStreamDecoder implements wire.Codec.
-func (codec) NewStreamDecoder() wire.StreamDecoder { return &streamDecoder{} }
-
 // NewRawScanner implements wire.Codec. Usage is a part of events that every
 // client expects, so options.DropUsage takes nothing out. An event that tells of
 // an error is taken out: its text is the provider's, and the failure that is

@@ -45,6 +45,7 @@ type progress struct {
 	started, failed bool
 	id              string
 	tally           tally
+	counted         bool          // the tally has counts that were not given out
 	choices         []choiceState // those seen, by index
 	at              [chunkKeyCount]jsonscan.Member
 	inner           [candidateKeyCount]jsonscan.Member
@@ -79,7 +80,7 @@ func (p *progress) chunk(dst []*conversationv1.Event, data []byte, each candidat
 		return dst, err
 	}
 	if p.tally.read(data, p.at[atUsage]) {
-		dst = append(dst, events.Usage(p.tally.usage()))
+		p.counted = true
 	}
 	if reason := p.blocked(data); reason != "" {
 		dst = p.fail(dst, blockedFault(reason))
@@ -158,7 +159,17 @@ func (p *progress) blocked(data []byte) string {
 	return ""
 }
 
+// giveUsage appends the newest counts: nearly every chunk has others, so once for a read.
+func (p *progress) giveUsage(dst []*conversationv1.Event) []*conversationv1.Event {
+	if !p.counted {
+		return dst
+	}
+	p.counted = false
+	return append(dst, events.Usage(p.tally.usage()))
+}
+
 func (p *progress) fail(dst []*conversationv1.Event, f *fault.Fault) []*conversationv1.Event {
+	dst = p.giveUsage(dst)
 	p.failed = true
 	return append(dst, events.Failed(wire.Failure(f)))
 }
@@ -168,6 +179,7 @@ func (p *progress) end(dst []*conversationv1.Event, typed bool) ([]*conversation
 	if p.failed {
 		return dst, nil
 	}
+	dst = p.giveUsage(dst)
 	first, sound := -1, false
 	for i, choice := range p.choices {
 		switch {

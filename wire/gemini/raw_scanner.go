@@ -19,7 +19,7 @@ func (s *rawScanner) Scan(data []byte, found []*conversationv1.Event) ([]byte, i
 		if len(event.Data) > 0 {
 			var err error
 			if found, err = s.chunk(found, event.Data, nil); err != nil {
-				return data[:passed], count, found, err
+				return data[:passed], count, s.giveUsage(found), err
 			}
 			if s.failed {
 				break
@@ -28,7 +28,7 @@ func (s *rawScanner) Scan(data []byte, found []*conversationv1.Event) ([]byte, i
 		}
 		passed = len(data) - len(rest)
 	}
-	return data[:passed], count, found, nil
+	return data[:passed], count, s.giveUsage(found), nil
 }
 
 // End implements wire.RawScanner.

@@ -3,6 +3,7 @@ package gemini
 import (
 	"bytes"
 	"encoding/json"
+	"sync"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
@@ -32,18 +33,43 @@ type streamDecoder struct {
 	progress
 	part [partKeyCount]jsonscan.Member
 	call [3]jsonscan.Member
+	run  run
 }
+
+// decoders are those of streams that may be used again.
+var decoders = sync.Pool{New: func() any { return new(streamDecoder) }}
+
+// NewStreamDecoder implements wire.Codec.
+func (codec) NewStreamDecoder() wire.StreamDecoder { return decoders.Get().(*streamDecoder) }
+
+// Release gives the decoder's memory to others: it must not be used any more.
+func (d *streamDecoder) Release() {
+	d.run.forget()
+	*d = streamDecoder{run: d.run}
+	decoders.Put(d)
+}
+
+// LendEvents implements wire.Lender.
+func (d *streamDecoder) LendEvents() { d.run.like.Lend() }
 
 // Decode implements wire.StreamDecoder. Nothing is read behind an error.
 func (d *streamDecoder) Decode(dst []*conversationv1.Event, data []byte) ([]*conversationv1.Event, error) {
 	var err error
-	for len(data) > 0 && !d.failed && err == nil {
+	d.run.like.Back()
+	for !d.failed && err == nil {
+		dst, data = d.run.decode(dst, data, &d.progress)
+		if len(data) == 0 {
+			break
+		}
 		var event wire.ServerEvent
 		if event, data = wire.NextServerEvent(data); len(event.Data) > 0 {
-			dst, err = d.chunk(dst, event.Data, d.candidate)
+			d.run.begin()
+			if dst, err = d.chunk(dst, event.Data, d.candidate); err == nil && !d.failed {
+				d.run.learn(event, &d.progress)
+			}
 		}
 	}
-	return dst, err
+	return d.giveUsage(dst), err
 }
 
 // End implements wire.StreamDecoder.
@@ -53,6 +79,7 @@ func (d *streamDecoder) End(dst []*conversationv1.Event) ([]*conversationv1.Even
 
 func (d *streamDecoder) candidate(dst []*conversationv1.Event, data []byte, index int32, at []jsonscan.Member) ([]*conversationv1.Event, error) {
 	logprobs := readLogprobs(data, at[atLogprobs])
+	d.run.candidate(index, logprobs != nil)
 	if at[atContent].Kind == jsonscan.Object {
 		var room [1]jsonscan.Member
 		found, err := jsonscan.ScanObject(data, at[atContent].Value, contentKeys, room[:0])
@@ -99,6 +126,7 @@ func (d *streamDecoder) readPart(dst []*conversationv1.Event, data []byte, index
 	}
 	signature := signer.Gemini.Read(jsonbody.Text(at[atSignature], data))
 	thought := at[atThought].Kind == jsonscan.True
+	d.run.part(at[atText], signature != "" || thought || at[atCall].Kind == jsonscan.Object)
 	if signature != "" && !thought {
 		dst = append(dst, events.Signature(index, signature))
 	}

@@ -25,11 +25,23 @@ func (t *tally) read(body []byte, usage jsonscan.Member) (changed bool) {
 		return false
 	}
 	for i, m := range t.at {
-		if n, err := m.Int64(body); err == nil && n >= 0 && n != t.counts[i] {
-			t.counts[i], changed = n, true
+		if m.Kind != jsonscan.Number {
+			continue
+		}
+		if n, err := m.Int64(body); err == nil && t.set(i, n) {
+			changed = true
 		}
 	}
 	return changed
+}
+
+// set takes one count and tells whether it is another than before.
+func (t *tally) set(i int, n int64) bool {
+	if n < 0 || n == t.counts[i] {
+		return false
+	}
+	t.counts[i] = n
+	return true
 }
 
 // usage counts what tools put into the prompt as input, and thoughts as output,

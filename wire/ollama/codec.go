@@ -23,9 +23,6 @@ func (c codec) Wire() conversationv1.Wire { return c.wire }
 // Form implements wire.Codec.
 func (c codec) Form() conversationv1.RawForm { return conversationv1.RawForm_RAW_FORM_NDJSON }
 
-// NewStreamDecoder implements wire.Codec.
-func (c codec) NewStreamDecoder() wire.StreamDecoder { return &streamDecoder{lines: lines{codec: c}} }
-
 // NewRawScanner implements wire.Codec. The usage stands in the last line, which
 // every client expects, so options.DropUsage takes nothing out. A line that
 // tells of an error is taken out: its text is the provider's, and the failure

@@ -1,10 +1,14 @@
 package ollama
 
 import (
+	"sync"
+
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/alike"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"google.golang.org/grpc/codes"
 )
@@ -16,22 +20,93 @@ type streamDecoder struct {
 	lines
 	calls int32
 	inner [3]jsonscan.Member
+
+	twin    alike.Mould // the last line, where it added to the text and did nothing else
+	like    alike.Texts // of those that were like it
+	lessons int         // how often one was kept since another was like it
+	plain   bool        // the line just read could be kept
 }
+
+// decoders are those of streams that may be used again.
+var decoders = sync.Pool{New: func() any { return new(streamDecoder) }}
+
+// NewStreamDecoder implements wire.Codec.
+func (c codec) NewStreamDecoder() wire.StreamDecoder {
+	d := decoders.Get().(*streamDecoder)
+	d.codec = c
+	return d
+}
+
+// Release gives the decoder's memory to others: it must not be used any more.
+func (d *streamDecoder) Release() {
+	d.twin.Forget()
+	d.like.Forget()
+	*d = streamDecoder{twin: d.twin, like: d.like}
+	decoders.Put(d)
+}
+
+// LendEvents implements wire.Lender.
+func (d *streamDecoder) LendEvents() { d.like.Lend() }
 
 // Decode implements wire.StreamDecoder. What follows the line that said done is
 // passed over, unless it tells of an error.
 func (d *streamDecoder) Decode(dst []*conversationv1.Event, data []byte) ([]*conversationv1.Event, error) {
 	var err error
-	for len(data) > 0 && !d.failed && err == nil {
-		var line []byte
-		if line, data = nextLine(data); len(line) > 0 {
-			dst, err = d.decodeLine(dst, line)
+	d.like.Back()
+	for !d.failed && err == nil {
+		if d.twin.Known {
+			count := 0
+			if dst, data, count = d.like.DecodeMould(dst, &d.twin, 0, data); count > 0 {
+				d.lessons = 0
+			}
+		}
+		if len(data) == 0 {
+			break
+		}
+		line, rest := nextLine(data)
+		raw := data[:len(data)-len(rest)]
+		if data = rest; len(line) == 0 {
+			continue
+		}
+		d.twin.Known = false
+		if dst, err = d.decodeLine(dst, line); d.plain && err == nil && d.lessons < alike.MaxLessons {
+			d.learn(raw, line)
 		}
 	}
 	return dst, err
 }
 
+// learn keeps a line as nearly all servers send it, to know others by it: each has a
+// time of its own.
+func (d *streamDecoder) learn(raw, line []byte) {
+	if len(raw) != len(line)+1 || &raw[0] != &line[0] || raw[len(line)] != '\n' {
+		return
+	}
+	inside := func(kind alike.HoleKind, m jsonscan.Member) alike.Hole {
+		return alike.Hole{Kind: kind, Start: m.Value.Start + 1, End: m.Value.End - 1}
+	}
+	d.lessons++
+	holes := [2]alike.Hole{inside(alike.Text, d.text())}
+	if d.at[lineCreatedAt].Kind != jsonscan.String {
+		d.twin.Learn(raw, holes[:1])
+		return
+	}
+	if holes[1] = inside(alike.Passed, d.at[lineCreatedAt]); holes[1].Start < holes[0].Start {
+		holes[0], holes[1] = holes[1], holes[0]
+	}
+	d.twin.Learn(raw, holes[:])
+}
+
+// text is where the text of a line is.
+func (d *streamDecoder) text() jsonscan.Member {
+	if d.at[lineMessage].Kind == jsonscan.Object {
+		return d.inner[0]
+	}
+	return d.at[lineResponse]
+}
+
 func (d *streamDecoder) decodeLine(dst []*conversationv1.Event, line []byte) ([]*conversationv1.Event, error) {
+	d.plain = false
 	dst, err := d.begin(dst, line)
 	if err != nil || d.failed || d.done {
 		return dst, err
@@ -61,6 +136,7 @@ func (d *streamDecoder) decodeLine(dst []*conversationv1.Event, line []byte) ([]
 		}
 	}
 	if d.at[lineDone].Kind != jsonscan.True {
+		d.plain = text != "" && none(content[1]) && none(content[2]) && none(d.at[lineLogprobs])
 		return dst, nil
 	}
 	usage := d.last()
@@ -71,8 +147,10 @@ func (d *streamDecoder) decodeLine(dst []*conversationv1.Event, line []byte) ([]
 	return dst, nil
 }
 
+func none(m jsonscan.Member) bool { return m.Kind == jsonscan.Absent || m.Kind == jsonscan.Null }
+
 func textOrNone(m jsonscan.Member, line []byte) (string, error) {
-	if m.Kind == jsonscan.Absent || m.Kind == jsonscan.Null {
+	if none(m) {
 		return "", nil
 	}
 	text, err := m.Text(line)

@@ -56,7 +56,7 @@ func FuzzDecodeAlike(f *testing.F) {
 		if size < 0 || len(data) > 1<<16 {
 			return
 		}
-		wiretest.DecodeAlike(t, new(streamDecoder), &streamDecoder{lessons: alike.MaxLessons}, data, size)
+		wiretest.DecodeAlike(t, new(streamDecoder), &streamDecoder{lessons: alike.MaxLessons}, wiretest.Pieces(data, size))
 	})
 }
 

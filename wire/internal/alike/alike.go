@@ -161,16 +161,27 @@ func (t *Texts) Decode(dst []*conversationv1.Event, e *Event, choice int32, data
 			break
 		}
 		count++
-		if data = data[n:]; len(text) > 0 {
-			t.room = append(t.room, text...)
-			t.ends = append(t.ends, len(t.room))
-		}
+		data = data[n:]
+		t.add(text)
 	}
-	if len(t.ends) == 0 {
-		return dst, data, count
+	return t.give(dst, choice), data, count
+}
+
+// add keeps a text for give, where it is one.
+func (t *Texts) add(text []byte) {
+	if len(text) > 0 {
+		t.room = append(t.room, text...)
+		t.ends = append(t.ends, len(t.room))
 	}
-	if t.lends {
-		return t.lent.Texts(dst, choice, string(t.room), t.ends), data, count
+}
+
+// give appends an event for each of the texts.
+func (t *Texts) give(dst []*conversationv1.Event, choice int32) []*conversationv1.Event {
+	switch {
+	case len(t.ends) == 0:
+		return dst
+	case t.lends:
+		return t.lent.Texts(dst, choice, string(t.room), t.ends)
 	}
-	return events.Texts(dst, choice, string(t.room), t.ends), data, count
+	return events.Texts(dst, choice, string(t.room), t.ends)
 }

@@ -339,7 +339,7 @@ const (
 
 func (s *streaming) take(raw []byte, last *eventstream.Event) error {
 	if len(raw) >= muchBeforeEnd && s.chat.Done != nil && s.chat.Done(last) {
-		if at := beforeEnd(raw); at > 0 {
+		if at := beforeEnd(raw, s.chat.Codec.Form()); at > 0 {
 			if err := s.batch(s.translate, raw[:at], &eventstream.Event{}); err != nil || s.ended {
 				return err
 			}
@@ -350,13 +350,16 @@ func (s *streaming) take(raw []byte, last *eventstream.Event) error {
 }
 
 // beforeEnd is the length of the whole events that are not near the end of raw.
-func beforeEnd(raw []byte) int {
-	from := len(raw) - keptEnd
-	at := bytes.Index(raw[from:], []byte("\n\n"))
-	if at < 0 || from+at+2 == len(raw) {
+func beforeEnd(raw []byte, form conversationv1.RawForm) int {
+	from, end := len(raw)-keptEnd, "\n\n"
+	if form == conversationv1.RawForm_RAW_FORM_NDJSON {
+		end = "\n"
+	}
+	at := bytes.Index(raw[from:], []byte(end))
+	if at < 0 || from+at+len(end) == len(raw) {
 		return 0
 	}
-	return from + at + 2
+	return from + at + len(end)
 }
 
 // rooms are buffers for bodies that have to be read.
