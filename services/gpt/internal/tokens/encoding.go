@@ -19,10 +19,11 @@ const (
 //go:embed cl100k_base.zst o200k_base.zst
 var vocabularies embed.FS
 
-// encoding is one vocabulary. It never changes.
+// encoding is one vocabulary, which never changes, and what was counted with it.
 type encoding struct {
-	ranks map[string]uint32 // of tokens; the keys share one text
-	split func(text string) int
+	ranks   map[string]uint32 // of tokens; the keys share one text
+	split   func(text string) int
+	counted *counted
 }
 
 // load reads a vocabulary.
@@ -40,7 +41,7 @@ func load(name string) (*encoding, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &encoding{ranks: make(map[string]uint32, len(list)/6), split: splitCL100K}
+	e := &encoding{ranks: make(map[string]uint32, len(list)/6), split: splitCL100K, counted: newCounted()}
 	if name == o200kBase {
 		e.split = splitO200K
 	}

@@ -107,7 +107,7 @@ func count(e *encoding, text string) (sum int64) {
 			}
 			piece = text[:cut]
 		}
-		sum, text = sum+int64(e.count(piece)), text[len(piece):]
+		sum, text = sum+int64(e.counted.of(piece, e.count)), text[len(piece):]
 	}
 	return sum
 }
