@@ -179,6 +179,9 @@ func local(address string) bool {
 
 // entry makes a provider with all that belongs to it.
 func (s *Service) entry(o setting) (*registry.Entry, error) {
+	if err := o.checkQuirks(); err != nil {
+		return nil, err
+	}
 	bounds := s.cfg.Concurrency
 	if own := o.cfg.Concurrency; own.MaxRunning > 0 {
 		bounds.MaxRunning = own.MaxRunning
@@ -234,7 +237,7 @@ func (s *Service) newBreaker() *breaker.Breaker {
 func (s *Service) adapter(o setting) (provider.Provider, error) {
 	cfg := transport.Config{
 		Name: o.Name, BaseURL: o.address, Doer: s.doer, Stacks: &s.stacks, UserAgent: "gptmesh/" + s.deps.Version, Query: o.cfg.Query,
-		MaxBody: s.cfg.MaxAnswerBytes, MaxEvent: s.cfg.MaxEventBytes, Header: o.header(), Secrets: []string{o.key},
+		MaxBody: s.cfg.MaxAnswerBytes, MaxEvent: s.cfg.MaxEventBytes, Header: o.header(), Secrets: o.secrets(),
 	}
 	switch o.Kind {
 	case catalog.KindAnthropic:
@@ -270,6 +273,21 @@ func (o *setting) header() (header upstream.Header) {
 		header = append(header, upstream.Field{Name: name, Value: o.cfg.Headers[name]})
 	}
 	return header
+}
+
+// secretFrom is how long a value of the configuration is that may be a secret.
+const secretFrom = 8
+
+// secrets are texts that no client may see: the key, and what the configuration adds to
+// each call.
+func (o *setting) secrets() []string {
+	list := []string{o.key}
+	for _, value := range o.cfg.Headers {
+		if len(value) >= secretFrom {
+			list = append(list, value)
+		}
+	}
+	return list
 }
 
 // echo makes the test provider. It has no breaker: its failures are asked for.

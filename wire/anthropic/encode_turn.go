@@ -23,6 +23,16 @@ const (
 	quirkNoSampling        = "no_sampling"
 )
 
+// Quirks are the names of those that this codec knows.
+func Quirks() []string {
+	return []string{
+		quirkNoOutputConfig,
+		quirkAdaptiveThinking,
+		quirkTemperatureOrTopP,
+		quirkNoSampling,
+	}
+}
+
 // defaultMaxTokens is the limit where neither turn nor caller has one.
 const defaultMaxTokens = 4096
 

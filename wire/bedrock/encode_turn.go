@@ -21,6 +21,19 @@ const (
 	quirkStructuredOutput  = "structured_output"
 )
 
+// Quirks are the names of those that this codec knows.
+func Quirks() []string {
+	return []string{
+		quirkClaude,
+		quirkAdaptiveThinking,
+		quirkTemperatureOrTopP,
+		quirkNova,
+		quirkNovaReasoning,
+		quirkReasoningEffort,
+		quirkStructuredOutput,
+	}
+}
+
 // EncodeTurn implements wire.Codec. Model and stream stand in the address. With
 // a raw half of this dialect the body stays but for a limit of tokens that the
 // head changes. options.WantUsage changes nothing: the usage is always given.

@@ -20,6 +20,19 @@ const (
 	quirkNoLogprobs        = "no_logprobs"
 )
 
+// Quirks are the names of those that this codec knows.
+func Quirks() []string {
+	return []string{
+		quirkThinkingLevel,
+		quirkThinkingAlways,
+		quirkNoThinking,
+		quirkSignedCalls,
+		quirkMultimodalResults,
+		quirkNoPenalties,
+		quirkNoLogprobs,
+	}
+}
+
 // EncodeTurn implements wire.Codec. Model and stream stand in the address: a
 // typed half does not write them. With a raw half of this dialect the body stays
 // but for a model that it names and a limit of tokens that the head changes.

@@ -19,6 +19,9 @@ import (
 
 const quirkThinkBool = "think_bool"
 
+// Quirks are the names of those that this codec knows.
+func Quirks() []string { return []string{quirkThinkBool} }
+
 // EncodeTurn implements wire.Codec. With a raw half of this endpoint the body
 // stays but for model, stream and the limit of tokens, which are written as
 // options and head say; "name" is taken out, and limit and stop texts that stand

@@ -25,6 +25,20 @@ const (
 	quirkReasoningHistory    = "reasoning_history"
 )
 
+// Quirks are the names of those that this codec knows.
+func Quirks() []string {
+	return []string{
+		quirkMaxTokens,
+		quirkMaxCompletionTokens,
+		quirkNoStreamOptions,
+		quirkNoDeveloperRole,
+		quirkExtendedSampling,
+		quirkRepetitionPenalty,
+		quirkStringContent,
+		quirkReasoningHistory,
+	}
+}
+
 // EncodeTurn implements wire.Codec. DefaultMaxOutputTokens is not read: the
 // dialect demands no limit.
 func (c chat) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (body []byte, lost []string, err error) {

@@ -42,6 +42,11 @@ const (
 	quirkResponses = "responses"
 )
 
+// Quirks are the names of all that servers may have.
+func Quirks() []string {
+	return append(codec.Quirks(), quirkCompletions, quirkPrompts, quirkBetaCompletions, quirkFIM, quirkResponses)
+}
+
 // New returns a provider. Quirks are those of wire/openai, and: completions (the
 // server has /completions, for prompts and gaps, whatever the model), prompts (the
 // same without gaps, which are refused then), beta_completions (as completions,

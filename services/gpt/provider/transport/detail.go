@@ -1,12 +1,6 @@
 package transport
 
-import (
-	"encoding/json"
-	"regexp"
-	"strings"
-	"unicode"
-	"unicode/utf8"
-)
+import "encoding/json"
 
 // Detail is what a provider's error body says, whatever its dialect.
 type Detail struct {
@@ -84,35 +78,4 @@ func scalar(raw json.RawMessage) string {
 		return string(raw)
 	}
 	return ""
-}
-
-// maxMessage bounds a provider's words that are passed on, in bytes.
-const maxMessage = 500
-
-var keyLike = regexp.MustCompile(`(?i)\b(?:sk|pk|rk|gsk|xai|pplx|nvapi|csk|key|hf)[-_][A-Za-z0-9_*.-]{6,}|bearer\s+\S+`)
-
-// Clean makes a provider's message fit for clients: one line of bounded length
-// without secrets and without anything that looks like a key.
-func Clean(message string, secrets ...string) string {
-	for _, secret := range secrets {
-		if secret != "" {
-			message = strings.ReplaceAll(message, secret, "[key]")
-		}
-	}
-	message = keyLike.ReplaceAllString(message, "[key]")
-	message = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == utf8.RuneError {
-			return ' '
-		}
-		return r
-	}, message)
-	message = strings.Join(strings.Fields(message), " ")
-	if len(message) > maxMessage {
-		cut := maxMessage
-		for cut > 0 && !utf8.RuneStart(message[cut]) {
-			cut--
-		}
-		message = message[:cut] + "…"
-	}
-	return message
 }

@@ -91,6 +91,29 @@ func TestCleanHidesKeys(t *testing.T) {
 	}
 }
 
+// TestCleanHidesAddresses: what a provider says of a request stays readable, without what
+// tells of the operator's network.
+func TestCleanHidesAddresses(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]string{
+		"see https://docs.example.com/errors?account=17&token=abc.":  "see https://docs.example.com/errors.",
+		"no route to http://10.0.0.7:8000/v1/chat":                   "no route to [address]",
+		"vllm at 10.1.2.3:8000 says no":                              "vllm at [address] says no",
+		"dial tcp 127.0.0.1: refused":                                "dial tcp [address]: refused",
+		"http://llm-0.llm.prod.svc.cluster.local/x and http://gpu1/": "[address] and [address]",
+		"postgres://u:p@db.example.com/x is down":                    "postgres://db.example.com/x is down",
+		"temperature must be within 0.0.2.5 and 8.8.8.8":             "temperature must be within 0.0.2.5 and 8.8.8.8",
+		"unknown name: key AIzaSyA0123456789012345678901234567890":   "unknown name: key [key]",
+		"project proj_abcdefghijklmnop1234 lacks o1":                 "project [key] lacks o1",
+		"tools.0.name: a:b://c is no name":                           "tools.0.name: a:b://c is no name",
+		"'max_tokens' must be at most 4096, e.g. 1:2":                "'max_tokens' must be at most 4096, e.g. 1:2",
+	} {
+		if got := Clean(message); got != want {
+			t.Errorf("%q: %q; want %q", message, got, want)
+		}
+	}
+}
+
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
