@@ -101,7 +101,7 @@ type plan struct {
 	sessions bool
 	face     face
 	provider string // a dialect; empty means OpenAI's
-	vitals   bool // print what the program takes before it has done anything
+	vitals   bool   // print what the program takes before it has done anything
 
 	environment []string // more variables of the mesh
 	config      string   // file with its configuration; empty for none
