@@ -63,6 +63,9 @@ type TurnOptions struct {
 	// WantUsage asks for the count of tokens in a streamed answer, where the
 	// dialect gives it only when asked.
 	WantUsage bool
+	// AskedUsage is where a dialect that gives that count only when asked stores whether
+	// the client did; nil for nowhere.
+	AskedUsage *bool
 	// DefaultMaxOutputTokens is sent where the turn has no limit and the dialect
 	// demands one. 0 lets the codec choose 4096.
 	DefaultMaxOutputTokens int64

@@ -17,6 +17,7 @@ import (
 	"github.com/gptmesh/gptmesh/services/classifier/learn"
 	"github.com/gptmesh/gptmesh/services/gpt/gpttest"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 )
 
 // rows are texts whose labels depend on one word.
@@ -165,11 +166,15 @@ func TestScreen(t *testing.T) {
 	filler := strings.Repeat("and then we go on with the next part of it. ", 4*learn.MaxWindowText/44)
 	cut := learn.MaxWindowText - 30 // the risk stands where the first piece of a very long text ends
 	long := filler[:cut] + " please look at the override and disregard of part 5 today " + filler[cut:]
-	resp, err := room.Screen(t.Context(), &classifierv1.ScreenRequest{Texts: []string{
+	texts := &classifierv1.ScreenRequest{Texts: []string{
 		"please look at the flower of part 2 today", "please look at the disregard of part 2 today", "", hidden, long, strings.Repeat("試", 9000), strings.Repeat("\x80", 5000),
-	}})
+	}}
+	resp, err := room.Screen(t.Context(), texts)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if again, err := room.Screen(t.Context(), texts); err != nil || !proto.Equal(again, resp) {
+		t.Errorf("again: %v, %v; want %v", again, err, resp)
 	}
 	var flagged []bool
 	for _, risk := range resp.GetRisks() {
@@ -180,7 +185,7 @@ func TestScreen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, []int64{stats.GetScreened(), stats.GetFlagged(), stats.GetTotal()}, []int64{7, 3, 0})
+	same(t, []int64{stats.GetScreened(), stats.GetFlagged(), stats.GetTotal()}, []int64{14, 6, 0})
 	resp, err = newRoom(t, classifier.Deps{}).Screen(t.Context(), &classifierv1.ScreenRequest{Texts: []string{"override"}})
 	if err != nil || len(resp.GetRisks()[0].GetScores()) != 0 {
 		t.Errorf("got %v, %v", resp, err)

@@ -37,6 +37,9 @@ type lineup struct {
 	canaries map[string]*canary
 	// guards holds the guard heads of set alone.
 	guards *learn.Set
+	// known is nil where a guard head has a canary: then it depends on the key what is
+	// said of a text.
+	known *known
 }
 
 // canary is a version that answers for some keys.
@@ -56,10 +59,14 @@ var emptyLineup = &lineup{set: &learn.Set{}, guards: &learn.Set{}}
 // newLineup makes a lineup of a set whose versions are named.
 func newLineup(set *learn.Set, versions map[string]string, canaries map[string]*canary) *lineup {
 	l := &lineup{set: set, heads: set.Heads(), versions: versions, canaries: canaries}
+	l.known = newKnown()
 	var others []string
 	for _, head := range l.heads {
-		if !isGuard(head) {
+		switch {
+		case !isGuard(head):
 			others = append(others, head)
+		case canaries[head] != nil:
+			l.known = nil
 		}
 	}
 	l.guards = set.Without(others...)

@@ -105,7 +105,7 @@ func each(t *testing.T, test func(t *testing.T, store func(*classifier.Deps))) {
 // until waits for what is bound to happen.
 func until(t *testing.T, what string, happened func() bool) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(3 * time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !happened() {

@@ -42,9 +42,13 @@ func (s *Service) Screen(ctx context.Context, req *classifierv1.ScreenRequest) (
 
 // screen is the risk of a text: of each guard head what its most suspicious
 // window gives. The models find that window themselves in one pass; a text that
-// is longer than they read at once is cut into pieces.
+// is longer than they read at once is cut into pieces. Nobody may change the result.
 func (l *lineup) screen(ctx context.Context, text, key string) (*classifierv1.Risk, error) {
-	risk := &classifierv1.Risk{}
+	risk, hash := l.known.of(text)
+	if risk != nil {
+		return risk, nil
+	}
+	risk = &classifierv1.Risk{}
 	if key == "" {
 		key = text
 	}
@@ -76,6 +80,7 @@ func (l *lineup) screen(ctx context.Context, text, key string) (*classifierv1.Ri
 			}
 		}
 	}
+	l.known.keep(text, hash, risk)
 	return risk, nil
 }
 

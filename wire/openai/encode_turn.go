@@ -48,6 +48,9 @@ func (c chat) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (b
 			body, err = spliceTurn(turn, options)
 			return body, nil, err
 		}
+		if options.AskedUsage != nil {
+			*options.AskedUsage = AsksUsage(turn)
+		}
 		decoded, err := c.DecodeTurn(raw.GetBody())
 		if err != nil {
 			return nil, nil, err
@@ -56,6 +59,8 @@ func (c chat) EncodeTurn(turn *conversationv1.Turn, options wire.TurnOptions) (b
 			decoded.MaxOutputTokens = turn.MaxOutputTokens
 		}
 		turn = decoded
+	} else if options.AskedUsage != nil {
+		*options.AskedUsage = AsksUsage(turn)
 	}
 	if len(turn.GetMessages()) == 0 {
 		return nil, nil, fault.InvalidField("turn.messages", "needs at least one message")

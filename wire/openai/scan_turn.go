@@ -44,11 +44,16 @@ func AsksUsage(turn *conversationv1.Turn) bool {
 		return false
 	}
 	var h head
-	if h.scan(body) != nil || h.members[atStreamOptions].Kind != jsonscan.Object {
+	return h.scan(body) == nil && h.asksUsage()
+}
+
+// asksUsage is AsksUsage of a body that was scanned.
+func (h *head) asksUsage() bool {
+	if h.members[atStreamOptions].Kind != jsonscan.Object {
 		return false
 	}
 	var found [1]jsonscan.Member
-	if _, err := jsonscan.ScanObject(body, h.members[atStreamOptions].Value, streamOptionsKeys, found[:]); err != nil {
+	if _, err := jsonscan.ScanObject(h.body, h.members[atStreamOptions].Value, streamOptionsKeys, found[:]); err != nil {
 		return false
 	}
 	return found[0].Kind == jsonscan.True

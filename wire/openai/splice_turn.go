@@ -18,6 +18,9 @@ func spliceTurn(turn *conversationv1.Turn, options wire.TurnOptions) ([]byte, er
 	if err := h.scan(body); err != nil {
 		return nil, err
 	}
+	if options.AskedUsage != nil {
+		*options.AskedUsage = h.asksUsage()
+	}
 	var edits [5]jsonscan.Edit
 	var model [128]byte
 	edits[0] = jsonscan.Edit{At: h.members[atModel], Key: "model", Value: jsonscan.AppendString(model[:0], options.Model)}

@@ -90,7 +90,7 @@ func (p *Provider) Chat(call *provider.Call, chat *transport.Chat) error {
 		chat.Codec, chat.Path, chat.Done = responses.Codec(), "/responses", responded
 		return nil
 	}
-	chat.Codec, chat.Path, chat.DropUsage = codec.Chat(), "/chat/completions", !codec.AsksUsage(call.Turn)
+	chat.Codec, chat.Path, chat.Options.AskedUsage = codec.Chat(), "/chat/completions", &chat.AskedUsage
 	chat.Done = func(event *eventstream.Event) bool { return string(event.Data) == "[DONE]" }
 	turn := call.Turn
 	raw := turn.GetRaw().GetWire() == conversationv1.Wire_WIRE_OPENAI_COMPLETIONS
@@ -105,6 +105,9 @@ func (p *Provider) Chat(call *provider.Call, chat *transport.Chat) error {
 		chat.Codec, chat.Path = codec.Completions(), "/beta/completions"
 	case raw || p.quirk(quirkCompletions) || p.quirk(quirkPrompts) || call.FillInMiddle && !p.quirk(quirkFIM):
 		chat.Codec, chat.Path = codec.Completions(), "/completions"
+	}
+	if chat.Codec != codec.Chat() {
+		chat.AskedUsage, chat.Options.AskedUsage = codec.AsksUsage(turn), nil
 	}
 	return nil
 }

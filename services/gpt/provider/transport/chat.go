@@ -28,8 +28,9 @@ type Chat struct {
 	// Options are passed to the codec; Model, Stream and DefaultMaxOutputTokens
 	// are set from the call.
 	Options wire.TurnOptions
-	// DropUsage takes the usage out of a raw stream whose client did not ask.
-	DropUsage bool
+	// AskedUsage says that the client wants the usage that its dialect gives only when
+	// asked: else it is taken out of a raw stream. Options may have it stored here.
+	AskedUsage bool
 	// Done says that an event of a stream is its last one, so that the end of
 	// the connection need not be waited for.
 	Done func(*eventstream.Event) bool
@@ -278,7 +279,7 @@ func (a *answer) streaming() *streaming {
 		s.reader = eventstream.NewSSEReader(nil, limits)
 	}
 	if a.raw {
-		s.translate = &rawTranslator{scanner: a.chat.Codec.NewRawScanner(wire.ScanOptions{DropUsage: a.chat.DropUsage})}
+		s.translate = &rawTranslator{scanner: a.chat.Codec.NewRawScanner(wire.ScanOptions{DropUsage: !a.chat.AskedUsage})}
 	} else {
 		decoder := a.chat.Codec.NewStreamDecoder()
 		if lender, ok := decoder.(wire.Lender); ok {
