@@ -164,12 +164,13 @@ func (r *Reader) Skip() {
 	r.rest = r.rest[n:]
 }
 
-// Unknown keeps the field at hand behind kept.
+// Unknown keeps the field at hand behind kept, its key as short as can be.
 func (r *Reader) Unknown(kept []byte) []byte {
 	if r.Skip(); r.Err != nil {
 		return kept
 	}
-	return append(kept, r.field[:len(r.field)-len(r.rest)]...)
+	key, n := protowire.ConsumeVarint(r.field)
+	return append(protowire.AppendVarint(kept, key), r.field[n:len(r.field)-len(r.rest)]...)
 }
 
 // Message reads a field that is a message, into m.

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/eventstream"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire"
@@ -46,8 +47,13 @@ func FuzzDecodeTurn(f *testing.F) {
 			}
 			return
 		}
-		if scanErr != nil {
-			t.Fatalf("decoded but not scanned: %v", scanErr)
+		if scanErr != nil { // a client's body needs messages
+			for _, m := range turn.GetMessages() {
+				if m.GetRole() != conversationv1.Role_ROLE_SYSTEM {
+					t.Fatalf("decoded but not scanned: %v", scanErr)
+				}
+			}
+			return
 		}
 		if scanned.Model != turn.Model || scanned.Stream != turn.Stream || scanned.GetMaxOutputTokens() != turn.GetMaxOutputTokens() ||
 			scanned.HasTools != (len(turn.Tools) > 0) {
