@@ -69,10 +69,14 @@ func (s *Server) evict(now time.Time) (room bool, wait time.Duration) {
 			oldest = min(oldest, o.rested)
 		}
 	}
-	if oldest == math.MaxInt64 {
+	switch {
+	case oldest != math.MaxInt64:
+	case silent == math.MaxInt64: // all are busy
+		return false, s.config.HeadTimeout
+	default:
 		// Who has just come is about to ask.
-		if wait = time.Duration(silent + int64(s.config.HeadTimeout) - now.UnixNano()); silent == math.MaxInt64 || wait > 0 {
-			return false, min(max(wait, time.Millisecond), s.config.HeadTimeout)
+		if wait = time.Duration(silent + int64(s.config.HeadTimeout) - now.UnixNano()); wait > 0 {
+			return false, min(wait, s.config.HeadTimeout)
 		}
 		oldest = -silent
 	}

@@ -37,7 +37,7 @@ func (r *run) decode(dst []*conversationv1.Event, data []byte, p *progress) ([]*
 		return dst, data
 	}
 	count := 0
-	if dst, data, count = r.like.DecodeMould(dst, &r.twin, r.choice, data); count == 0 {
+	if dst, data, count = r.like.Decode(dst, &r.twin, r.choice, data); count == 0 {
 		return dst, data
 	}
 	r.lessons = 0

@@ -56,7 +56,7 @@ func (d *streamDecoder) Decode(dst []*conversationv1.Event, data []byte) ([]*con
 	for !d.failed && err == nil {
 		if d.twin.Known {
 			count := 0
-			if dst, data, count = d.like.DecodeMould(dst, &d.twin, 0, data); count > 0 {
+			if dst, data, count = d.like.Decode(dst, &d.twin, 0, data); count > 0 {
 				d.lessons = 0
 			}
 		}

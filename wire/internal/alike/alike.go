@@ -149,14 +149,22 @@ func (t *Texts) Forget() {
 	t.lends = false
 }
 
-// Decode appends the events at the beginning of data that are alike, of a choice, and
-// returns the rest of data and how many they were. Their texts are parts of one string,
-// and the events lie side by side: whoever keeps one keeps those that came with it, see also
-// Lend. Events without text give none.
-func (t *Texts) Decode(dst []*conversationv1.Event, e *Event, choice int32, data []byte) (_ []*conversationv1.Event, rest []byte, count int) {
+// Form is what events are known by: an Event or a Mould.
+type Form interface {
+	// Next is the event at the beginning of data, where it is alike in everything but what
+	// differs: its text, whether that is ASCII alone, and the event's size; 0 where it is
+	// not alike.
+	Next(data []byte) (text []byte, ascii bool, size int)
+}
+
+// Decode appends the events at the beginning of data that are like a form that is known,
+// of a choice, and returns the rest of data and how many they were. Their texts are parts
+// of one string, and the events lie side by side: whoever keeps one keeps those that came
+// with it, see also Lend. Events without text give none.
+func (t *Texts) Decode(dst []*conversationv1.Event, form Form, choice int32, data []byte) (_ []*conversationv1.Event, rest []byte, count int) {
 	t.room, t.ends = t.room[:0], t.ends[:0]
-	for e.Known {
-		text, ascii, n := e.Next(data)
+	for {
+		text, ascii, n := form.Next(data)
 		if n == 0 || !ascii && !utf8.Valid(text) {
 			break
 		}

@@ -1,11 +1,5 @@
 package alike
 
-import (
-	"unicode/utf8"
-
-	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
-)
-
 // MaxHoles is how many holes a mould may have.
 const MaxHoles = 12
 
@@ -121,19 +115,4 @@ func number(data []byte, start int) (n int64, end int) {
 		return 0, start
 	}
 	return n, end
-}
-
-// DecodeMould is Decode for the events that fit a mould.
-func (t *Texts) DecodeMould(dst []*conversationv1.Event, m *Mould, choice int32, data []byte) (_ []*conversationv1.Event, rest []byte, count int) {
-	t.room, t.ends = t.room[:0], t.ends[:0]
-	for m.Known {
-		text, ascii, n := m.Next(data)
-		if n == 0 || !ascii && !utf8.Valid(text) {
-			break
-		}
-		count++
-		data = data[n:]
-		t.add(text)
-	}
-	return t.give(dst, choice), data, count
 }

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -331,13 +330,6 @@ func (s *streaming) Write(p []byte) (int, error) {
 	return len(p), s.err
 }
 
-// The last chunk of an answer waits for its rows: of a read that brings the end and
-// much before it, no more than keptEnd and a part of an event waits.
-const (
-	muchBeforeEnd = 4 << 10
-	keptEnd       = 1 << 10
-)
-
 func (s *streaming) take(raw []byte, last *eventstream.Event) error {
 	if len(raw) >= muchBeforeEnd && s.chat.Done != nil && s.chat.Done(last) {
 		if at := beforeEnd(raw, s.chat.Codec.Form()); at > 0 {
@@ -348,19 +340,6 @@ func (s *streaming) take(raw []byte, last *eventstream.Event) error {
 		}
 	}
 	return s.batch(s.translate, raw, last)
-}
-
-// beforeEnd is the length of the whole events that are not near the end of raw.
-func beforeEnd(raw []byte, form conversationv1.RawForm) int {
-	from, end := len(raw)-keptEnd, "\n\n"
-	if form == conversationv1.RawForm_RAW_FORM_NDJSON {
-		end = "\n"
-	}
-	at := bytes.Index(raw[from:], []byte(end))
-	if at < 0 || from+at+len(end) == len(raw) {
-		return 0
-	}
-	return from + at + len(end)
 }
 
 // rooms are buffers for bodies that have to be read.
