@@ -74,7 +74,7 @@ func (l *lineup) screen(ctx context.Context, text, key string) (*classifierv1.Ri
 			}
 			if score.Flagged {
 				risk.Flagged = true
-				for _, e := range opinions[i].model.Evidence(doc, 3) {
+				for _, e := range opinions[i].model.EvidenceOf(doc, opinions[i].Prediction, 3) {
 					score.Evidence = append(score.Evidence, &classifierv1.Evidence{Feature: e.Feature, Label: e.Label, Weight: e.Weight})
 				}
 			}

@@ -16,14 +16,14 @@ func (m *Model) Evidence(d Document, limit int) []Evidence {
 	if limit <= 0 {
 		return nil
 	}
+	if m.windowed {
+		return m.EvidenceOf(d, m.Classify(d), limit)
+	}
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	s.begin(d, m.scaling.families, m.scaling.pieces)
 	defer func() { s.doc = Document{} }()
 	target := m.target(m.judge(s))
-	if m.windowed {
-		return m.riskEvidence(s, m.meta.Labels[target], target, limit)
-	}
 	var strong []contribution
 	if m.strange(s) {
 		strong = m.strangeStrongest(s, target, limit)
@@ -55,6 +55,27 @@ func (m *Model) Evidence(d Document, limit int) []Evidence {
 		out[i] = Evidence{name, family, m.meta.Labels[target], round(float64(c.weight))}
 	}
 	return out
+}
+
+// EvidenceOf is Evidence of a text whose prediction is there. A head that judges
+// windows passes over the worst one alone.
+func (m *Model) EvidenceOf(d Document, p Prediction, limit int) []Evidence {
+	if !m.windowed {
+		return m.Evidence(d, limit)
+	}
+	if p.window[1] == 0 || limit <= 0 {
+		return nil
+	}
+	text, title := d.Text, len(d.Title)+1 // and the line end
+	if d.Title != "" {
+		text, title = d.Title+"\n"+d.Text, 0
+	}
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	s.begin(Document{Text: text[int(p.window[0])-title : int(p.window[1])-title]}, 0, 0)
+	defer func() { s.doc = Document{} }()
+	s.windows.read(&s.doc)
+	return m.riskEvidence(s, m.target(p), limit)
 }
 
 // target is the output that a prediction chose.

@@ -335,6 +335,7 @@ func (m *Model) prepare() string {
 			return "the windows are of another kind"
 		}
 		m.windowed, m.risk = true, slices.Index(meta.Labels, risk)
+		m.sieve = newSieve(m)
 		return ""
 	}
 	if len(meta.Features.Families) != len(meta.Features.Weights) || len(meta.Features.Families) == 0 {

@@ -3,6 +3,7 @@ package learn
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"sync"
 	"unicode/utf8"
 )
@@ -32,6 +33,7 @@ type Model struct {
 
 	windowed bool
 	risk     int // output for harmful texts, of a windowed head
+	sieve    sieve
 
 	scope int // index of the out-of-scope label, -1 for none
 }
@@ -63,6 +65,8 @@ type Prediction struct {
 	Strong float64 `json:"strong,omitempty"`
 	// KnownGroup says that features of the text's own group were used.
 	KnownGroup bool `json:"known_group"`
+
+	window [2]int32 // of a windowed head: where the worst window begins and ends, as tokens do
 }
 
 // Metadata returns what the model says about itself. The slices in it are
@@ -163,6 +167,9 @@ func (m *Model) judge(s *scratch) Prediction {
 		p.Confidence = p.Weak
 		p.Accepted = p.Confidence >= c.Accept
 		return p
+	}
+	if m.windowed {
+		p.window = s.windows.worstSpan(m)
 	}
 	t := m.temperature(known)
 	best := 0
@@ -268,6 +275,27 @@ func (m *Model) find(key uint32) int {
 	both := binary.LittleEndian.Uint64(m.index[int(key>>m.shift)*4:])
 	from, to := int(uint32(both)), int(both>>32)
 	want := uint16(key << (32 - m.shift) >> 16)
+	if to-from > lanes || from*2+8 > len(m.rest) {
+		return m.findAmong(from, to, want)
+	}
+	// Most buckets have few keys: they are compared at once, since where a loop over
+	// them ends cannot be foreseen. Of the lanes that are zero the first is marked for sure.
+	x := binary.LittleEndian.Uint64(m.rest[from*2:]) ^ uint64(want)*eachLane
+	at := from + bits.TrailingZeros64((x-eachLane)&^x&(eachLane<<15))>>4
+	if at < to {
+		return at
+	}
+	return -1
+}
+
+// lanes are the keys that find compares at once; eachLane is one in each.
+const (
+	lanes    = 4
+	eachLane = 0x0001_0001_0001_0001
+)
+
+// findAmong is find within the keys of a bucket.
+func (m *Model) findAmong(from, to int, want uint16) int {
 	for i := from; i < to; i++ {
 		if r := binary.LittleEndian.Uint16(m.rest[i*2:]); r >= want {
 			if r == want {

@@ -16,6 +16,9 @@ import (
 	"github.com/gptmesh/gptmesh/services/classifier/learn"
 )
 
+// whole compares all fields of predictions.
+var whole = cmp.AllowUnexported(learn.Prediction{})
+
 func TestLoadReadsWhatTrainWrote(t *testing.T) {
 	t.Parallel()
 	for name, m := range map[string]*learn.Model{
@@ -31,7 +34,7 @@ func TestLoadReadsWhatTrainWrote(t *testing.T) {
 			t.Errorf("%s: metadata (-trained +loaded):\n%s", name, d)
 		}
 		d := learn.Document{Title: "add support", Text: "how can i fix the crash in the parser", Group: "a"}
-		if d := cmp.Diff(m.Classify(d), again.Classify(d)); d != "" {
+		if d := cmp.Diff(m.Classify(d), again.Classify(d), whole); d != "" {
 			t.Errorf("%s: prediction (-trained +loaded):\n%s", name, d)
 		}
 	}
@@ -123,7 +126,7 @@ func TestSet(t *testing.T) {
 	}
 	d := learn.Document{Title: "crash", Text: "why does it panic after the update"}
 	want := []learn.Prediction{label.Classify(d), route.Classify(d)}
-	if diff := cmp.Diff(want, again.Classify(d, nil)); diff != "" {
+	if diff := cmp.Diff(want, again.Classify(d, nil), whole); diff != "" {
 		t.Errorf("a set says something else than its models (-models +set):\n%s", diff)
 	}
 	if again.Model("route") == nil || again.Model("other") != nil {
@@ -158,7 +161,7 @@ func TestClassifyConcurrentlyWithoutAllocating(t *testing.T) {
 			for _, r := range docs {
 				got = set.Classify(r.Document, got)
 			}
-			if d := cmp.Diff(want, got); d != "" {
+			if d := cmp.Diff(want, got, whole); d != "" {
 				t.Errorf("concurrent use changed predictions:\n%s", d)
 			}
 		})

@@ -40,22 +40,35 @@ type windowToken struct {
 // windows is a text as windowed heads see it. Its slices are reused.
 type windows struct {
 	tokens []windowToken
-	sums   []float32 // what each word adds
 	// What each word closes, for windows of so many words: keys[ends[i-1]:ends[i]].
+	// keys has room behind the last; from is of each key the word that it begins with.
 	keys   []uint32
+	from   []int32
 	ends   []int32
 	window int
 	recent [1 << 10]struct {
 		key uint32
 		at  int32
 	}
-	ready bool
+	sums   []int32 // steps that each word adds
+	sifted [siftWords * mostClosed]struct{ key, word uint32 }
+	ready  bool
+
+	// What worst found, for this model.
+	of    *Model
+	end   int
+	score float32
 }
+
+const (
+	mostClosed = 4 + windowReach // features that a word closes at the most
+	siftWords  = 128             // whose features are looked up together
+)
 
 // read takes the text apart.
 func (w *windows) read(d *Document) {
 	w.tokens = w.tokens[:0]
-	w.ready, w.window = true, 0
+	w.ready, w.window, w.of = true, 0, nil
 	w.part(d.Title, 0)
 	at := len(d.Title) + 1
 	if len(d.Text) <= MaxWindowText {
@@ -67,54 +80,73 @@ func (w *windows) read(d *Document) {
 	w.part(d.Text[len(d.Text)-half:], at+len(d.Text)-half)
 }
 
+// plainByte is of each byte of a word what stands for it in the word's hash; 0 for
+// bytes that end a word or begin a longer rune.
+var plainByte = func() (t [256]byte) {
+	for i, class := range byteClass {
+		switch {
+		case class == classUpper:
+			t[i] = byte(i) | 0x20
+		case class == classLetter && i != '_', class == classDigit:
+			t[i] = byte(i)
+		}
+	}
+	return t
+}()
+
 func (w *windows) part(t string, offset int) {
 	for i := 0; i < len(t); {
+		if c := t[i]; c < utf8.RuneSelf && plainByte[c] == 0 {
+			i++
+			continue
+		}
 		start := i
 		h := uint64(hashSeed)
 		n := 0 // letters
 	word:
-		for i < len(t) {
-			c := t[i]
-			switch class := byteClass[c]; {
-			case class == classUpper:
-				c |= 0x20
-				fallthrough
-			case class == classLetter && c != '_', class == classDigit:
+		for {
+			for i < len(t) && n < maxWord {
+				c := plainByte[t[i]]
+				if c == 0 {
+					break
+				}
 				h = (h ^ uint64(c)) * hashPrime
 				n++
 				i++
-			case c == '\'' && n > 0: // don't, you're
+			}
+			if i == len(t) || n >= maxWord {
+				break
+			}
+			if t[i] < utf8.RuneSelf {
+				if t[i] != '\'' || n == 0 { // don't, you're
+					break
+				}
 				i++
-			case class == classWide:
-				r, size := utf8.DecodeRuneInString(t[i:])
-				switch {
-				case invisible(r) || r == '’' && n > 0:
-					i += size
-				case r >= 0x2e80 && unicode.IsLetter(r):
-					if n == 0 {
-						h = (h ^ uint64(r)) * hashPrime
-						n++
-						i += size
-					}
-					break word
-				case unicode.IsLetter(r) || unicode.IsDigit(r):
-					h = (h ^ uint64(plainLetter(r))) * hashPrime
+				continue
+			}
+			r, size := utf8.DecodeRuneInString(t[i:])
+			switch {
+			case invisible(r) || r == '’' && n > 0:
+				i += size
+			case r >= 0x2e80 && unicode.IsLetter(r):
+				if n == 0 {
+					h = (h ^ uint64(r)) * hashPrime
 					n++
 					i += size
-				default:
-					break word
 				}
+				break word
+			case unicode.IsLetter(r) || unicode.IsDigit(r):
+				h = (h ^ uint64(plainLetter(r))) * hashPrime
+				n++
+				i += size
 			default:
 				break word
-			}
-			if n >= maxWord {
-				break
 			}
 		}
 		if n == 0 {
 			if i == start {
 				_, size := utf8.DecodeRuneInString(t[i:])
-				i += max(size, 1)
+				i += size
 			}
 			continue
 		}
@@ -169,39 +201,50 @@ const (
 	saltWindowKinds
 )
 
-// each calls yield for the features that the word at i closes, those left out
-// that were closed within the last window. from says where the feature begins.
-func (w *windows) each(i, window int, yield func(key uint32, from int)) {
-	t := w.tokens
-	emit := func(key uint32, from int) {
+// closed puts the features that the word at i closes behind the first n keys, those
+// left out that were closed within the last window, and returns how many keys there
+// are then.
+func (w *windows) closed(n, i, window int) int {
+	if least := n + mostClosed; least > len(w.keys) {
+		w.keys = append(w.keys, make([]uint32, least)...)
+		w.from = append(w.from, make([]int32, len(w.keys)-len(w.from))...)
+	}
+	keys, from := w.keys[n:n+mostClosed], w.from[n:n+mostClosed]
+	count := 0
+	put := func(key uint32, begin int) {
 		slot := &w.recent[key>>22]
 		if slot.key == key && int(slot.at) > i-window && slot.at >= 0 {
 			return
 		}
 		slot.key, slot.at = key, int32(i)
-		yield(key, from)
+		keys[count], from[count] = key, int32(begin)
+		count++
 	}
-	emit(featureKey(t[i].hash, saltWindowWord), i)
+	t := w.tokens[:i+1]
+	last := t[i]
+	put(featureKey(last.hash, saltWindowWord), i)
 	if i > 0 {
-		h := mix(t[i-1].hash, t[i].hash)
-		emit(featureKey(h, saltWindowPair), i-1)
+		h := mix(t[i-1].hash, last.hash)
+		put(featureKey(h, saltWindowPair), i-1)
 		if i > 1 {
-			emit(featureKey(mix(t[i-2].hash, h), saltWindowTriple), i-2)
+			put(featureKey(mix(t[i-2].hash, h), saltWindowTriple), i-2)
 		}
 	}
-	if t[i].kind == 0 {
-		return
+	if last.kind == 0 {
+		return n + count
 	}
-	emit(featureKey(uint64(t[i].kind), saltWindowKind), i)
+	put(featureKey(uint64(last.kind), saltWindowKind), i)
 	for j := i - 1; j >= max(0, i-windowReach); j-- {
-		if t[j].kind != 0 && t[j].kind != t[i].kind {
-			emit(featureKey(uint64(t[j].kind)<<8|uint64(t[i].kind), saltWindowKinds), j)
+		if t[j].kind != 0 && t[j].kind != last.kind {
+			put(featureKey(uint64(t[j].kind)<<8|uint64(last.kind), saltWindowKinds), j)
 		}
 	}
+	return n + count
 }
 
-// forget makes each start anew.
+// forget lets closed leave nothing out that was closed before.
 func (w *windows) forget() {
+	w.window = 0
 	for i := range w.recent {
 		w.recent[i].at = -1
 	}
@@ -213,36 +256,28 @@ func (w *windows) features(window int) {
 	if w.window == window {
 		return
 	}
-	w.window = window
-	w.keys, w.ends = w.keys[:0], w.ends[:0]
 	w.forget()
+	w.window, w.ends = window, w.ends[:0]
+	n := 0
 	for i := range w.tokens {
-		w.each(i, window, func(key uint32, _ int) { w.keys = append(w.keys, key) })
-		w.ends = append(w.ends, int32(len(w.keys)))
+		n = w.closed(n, i, window)
+		w.ends = append(w.ends, int32(n))
 	}
 }
 
 // worst returns where the window with the highest score ends, the number of
 // its last word and one, and the score without bias.
 func (w *windows) worst(m *Model) (end int, score float32) {
+	if w.of == m {
+		return w.end, w.score
+	}
 	window := m.meta.Features.Window
 	w.features(window)
-	w.sums = w.sums[:0]
-	var sum float32
-	best := float32(0)
+	w.weigh(m)
+	sum, best := int32(0), int32(0)
 	first := min(window, len(w.tokens)) - 1 // the last word of the first window
-	from := int32(0)
-	for i, to := range w.ends {
-		var add int32
-		for _, key := range w.keys[from:to] {
-			if at := m.find(key); at >= 0 {
-				add += int32(int8(m.dense[at*2+m.risk])) - int32(int8(m.dense[at*2+1-m.risk]))
-			}
-		}
-		from = to
-		v := float32(add)
-		w.sums = append(w.sums, v)
-		sum += v
+	for i, steps := range w.sums {
+		sum += steps
 		if i >= window {
 			sum -= w.sums[i-window]
 		}
@@ -250,7 +285,41 @@ func (w *windows) worst(m *Model) (end int, score float32) {
 			best, end = sum, i+1
 		}
 	}
-	return end, best * windowValue * m.scale[m.risk]
+	w.of, w.end, w.score = m, end, float32(best)*windowValue*m.scale[m.risk]
+	return w.end, w.score
+}
+
+// worstSpan is where the worst window begins and ends in the text; zero where it has no
+// words.
+func (w *windows) worstSpan(m *Model) (span [2]int32) {
+	end, _ := w.worst(m)
+	if end == 0 {
+		return span
+	}
+	return [2]int32{w.tokens[max(0, end-m.meta.Features.Window)].start, w.tokens[end-1].end}
+}
+
+// weigh makes the sums. It goes through the sieve first, without asking of each key what
+// to do: which keys a model has cannot be foreseen, and a branch that is foreseen wrongly
+// costs more than what it spares.
+func (w *windows) weigh(m *Model) {
+	w.sums = append(w.sums[:0], make([]int32, len(w.ends))...)
+	at := int32(0)
+	for begin := 0; begin < len(w.ends); begin += siftWords {
+		n := 0
+		for i, to := range w.ends[begin:min(begin+siftWords, len(w.ends))] {
+			for _, key := range w.keys[at:to] {
+				w.sifted[n].key, w.sifted[n].word = key, uint32(begin+i)
+				n += m.sieve.has(key)
+			}
+			at = to
+		}
+		for _, s := range w.sifted[:n] {
+			if place := m.find(s.key); place >= 0 {
+				w.sums[s.word] += int32(int8(m.dense[place*2+m.risk])) - int32(int8(m.dense[place*2+1-m.risk]))
+			}
+		}
+	}
 }
 
 // riskScores are the scores of a windowed head.
@@ -265,9 +334,8 @@ func (m *Model) riskScores(s *scratch) []float32 {
 	return z
 }
 
-// riskEvidence is Evidence for a windowed head: the features of the worst
-// window.
-func (m *Model) riskEvidence(s *scratch, label string, target, limit int) []Evidence {
+// riskEvidence are the strongest features of the worst window of what was read.
+func (m *Model) riskEvidence(s *scratch, target, limit int) []Evidence {
 	w := &s.windows
 	end, _ := w.worst(m)
 	window := m.meta.Features.Window
@@ -279,22 +347,23 @@ func (m *Model) riskEvidence(s *scratch, label string, target, limit int) []Evid
 	var all []found
 	w.forget()
 	for i := first; i < end; i++ {
-		w.each(i, window, func(key uint32, from int) {
-			if at := m.find(key); at >= 0 && from >= first {
+		n := w.closed(0, i, window)
+		for k, key := range w.keys[:n] {
+			if at, from := m.find(key), int(w.from[k]); at >= 0 && from >= first {
 				v := float32(int32(int8(m.dense[at*2+target]))-int32(int8(m.dense[at*2+1-target]))) * windowValue * m.scale[m.risk]
 				if v != 0 {
 					all = append(all, found{from, i, v})
 				}
 			}
-		})
+		}
 	}
 	slices.SortStableFunc(all, func(a, b found) int {
 		return stronger(contribution{weight: a.weight, base: uint32(a.from)}, contribution{weight: b.weight, base: uint32(b.from)})
 	})
-	text := s.doc.Title + "\n" + s.doc.Text
 	var out []Evidence
 	for _, f := range all[:min(limit, len(all))] {
-		out = append(out, Evidence{text[w.tokens[f.from].start:w.tokens[f.to].end], "window", label, round(float64(f.weight))})
+		words := s.doc.Text[w.tokens[f.from].start-1 : w.tokens[f.to].end-1] // behind no title
+		out = append(out, Evidence{words, "window", m.meta.Labels[target], round(float64(f.weight))})
 	}
 	return out
 }

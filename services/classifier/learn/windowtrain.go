@@ -147,10 +147,11 @@ func (t *training) samples(risk string) ([]*sample, *matrix) {
 		s := &sample{keys: make([][]uint32, len(w.tokens)), risky: t.rows[i].Label == risk}
 		seen := map[uint32]bool{}
 		for j := range w.tokens {
-			w.each(j, windowWords, func(key uint32, _ int) {
-				s.keys[j] = append(s.keys[j], key)
+			n := w.closed(0, j, windowWords)
+			s.keys[j] = slices.Clone(w.keys[:n])
+			for _, key := range s.keys[j] {
 				seen[key] = true
-			})
+			}
 		}
 		for k := range seen {
 			df[k]++
