@@ -99,6 +99,11 @@ func guards(b *bench) error {
 
 // falseAlarms adds a bar for each guard head on harmless texts.
 func (b *bench) falseAlarms(set *learn.Set, texts []string, what string) {
+	b.alarms(set, texts, what, 0.97, 0.98)
+}
+
+// alarms adds for each guard head how many of harmless texts it does not flag.
+func (b *bench) alarms(set *learn.Set, texts []string, what string, gate, target float64) {
 	for _, head := range []string{"injection", "jailbreak"} {
 		m := set.Model(head)
 		likelier, flagged := 0, 0
@@ -113,7 +118,7 @@ func (b *bench) falseAlarms(set *learn.Set, texts []string, what string) {
 			}
 		}
 		b.add(bar{
-			head: head, what: "harmless texts not flagged", figure: 1 - float64(flagged)/float64(len(texts)), gate: 0.97, target: 0.98,
+			head: head, what: "harmless texts not flagged", figure: 1 - float64(flagged)/float64(len(texts)), gate: gate, target: target,
 			note: fmt.Sprintf("%d %s; flagged %d, likelier than not %d", len(texts), what, flagged, likelier),
 		})
 	}

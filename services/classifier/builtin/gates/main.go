@@ -20,10 +20,11 @@ import (
 func main() {
 	data := flag.String("data", "", "folder of labelled data: train/NAME.jsonl and dev/NAME.jsonl")
 	only := flag.String("only", "", "measure what begins with one of these names alone, with commas between them")
+	texts := flag.String("texts", "", "folders of harmless files that the guards are measured on, with commas between them")
 	seeds := flag.Int("seeds", 2, "seeds of every cross-validation; figures are means")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *data, *only, *seeds)
+	err := run(ctx, *data, *texts, *only, *seeds)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gates:", err)
@@ -54,6 +55,7 @@ func (b *bar) reaches(v float64) bool {
 type bench struct {
 	ctx   context.Context
 	dir   string
+	texts string // folders of harmless files
 	seeds int
 	bars  []bar
 	lacks []string
@@ -68,11 +70,11 @@ type part struct {
 var parts = []part{
 	{"issue_type", issueType}, {"issue_type_unknown_repository", unknownRepository}, {"intent150", intents},
 	{"route_mmlu", routeOptions}, {"route_gsm8k", routeOpen}, {"route_transfer", routeTransfer}, {"route_one", routeOne},
-	{"guard", guards}, {"speed", speed},
+	{"guard", guards}, {"guard_files", guardFiles}, {"speed", speed},
 }
 
-func run(ctx context.Context, dir, only string, seeds int) error {
-	b := &bench{ctx: ctx, dir: dir, seeds: max(seeds, 1)}
+func run(ctx context.Context, dir, texts, only string, seeds int) error {
+	b := &bench{ctx: ctx, dir: dir, texts: texts, seeds: max(seeds, 1)}
 	for _, p := range parts {
 		wanted := only == ""
 		for name := range strings.SplitSeq(only, ",") {
