@@ -134,6 +134,15 @@ type AnswerOptions struct {
 	// WholeCalls says that the client takes each call of a tool in one piece only (streamed
 	// chat completions, as Mistral and xAI have them).
 	WholeCalls bool
+	// Reasoning says that the client reads thoughts in the member "reasoning" (chat
+	// completions, as Groq, Together, Cerebras and OpenRouter have it).
+	Reasoning bool
+	// GroqUsage says that the client wants usage in a streamed answer in "x_groq", beside
+	// the end of the last choice, asked for or not (chat completions).
+	GroqUsage bool
+	// OpenRouter says that the client wants each piece of a thought in "reasoning_details"
+	// as well, and an error in mid-stream as a chunk (chat completions).
+	OpenRouter bool
 	// Echo is the text that a choice begins with, where the client wants its
 	// prompt back and the dialect can (legacy completions). Nil means none.
 	Echo func(choice int32) string

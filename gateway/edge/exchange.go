@@ -185,7 +185,7 @@ func (x *Exchange) Fail(err error) {
 	// looks the same, and would take silence for an empty answer.
 	err = x.cause(err)
 	f := fault.From(err)
-	status, body := x.face.wording(err)
+	status, body := x.face.wording(x.Request().Header, err)
 	h := x.Header()
 	if h["Retry-After"] == nil && asksToWait(status, f) {
 		h["Retry-After"] = []string{strconv.Itoa(retrySeconds(f.RetryAfter))}

@@ -31,6 +31,9 @@ type Face struct {
 	Routes []Route
 	// Error words an error: the status and a JSON body. It must not be nil.
 	Error func(err error) (status int, body []byte)
+	// ErrorFor, where set, is how a client with these headers wants its errors worded;
+	// nil for one that takes Error's.
+	ErrorFor func(header http.Header) func(err error) (status int, body []byte)
 	// Missing is the text for a path that is not served. Nil means a plain one.
 	Missing func(method, path string) string
 }
@@ -77,9 +80,15 @@ func StatusOf(err error) (status int, ok bool) {
 	return forced.status, true
 }
 
-// wording returns the status and body for err.
-func (f *Face) wording(err error) (int, []byte) {
-	status, body := f.Error(err)
+// wording returns the status and body for err, for a client with these headers.
+func (f *Face) wording(header http.Header, err error) (int, []byte) {
+	word := f.Error
+	if f.ErrorFor != nil {
+		if own := f.ErrorFor(header); own != nil {
+			word = own
+		}
+	}
+	status, body := word(err)
 	if forced, ok := StatusOf(err); ok {
 		status = forced
 	}

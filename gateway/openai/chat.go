@@ -26,18 +26,21 @@ func (f *face) chat(x *edge.Exchange) {
 		request.Turn.Model = deployment
 	}
 	x.SetModel(request.Turn.Model)
-	var client client
-	if request.Turn.GetStream() {
-		if client = clientOf(x.Request().Header); client.strange() {
-			// What OpenAI's own servers send does not suit it either.
-			request.Turn.AcceptWire = conversationv1.Wire_WIRE_UNSPECIFIED
-		}
-	}
-	f.submitter.Answer(&answer.Turn{Exchange: x, Request: request, Options: func() wire.AnswerOptions {
+	client := clientOf(x.Request().Header)
+	turn := &answer.Turn{Exchange: x, Request: request, Options: func() wire.AnswerOptions {
 		return wire.AnswerOptions{
-			IncludeUsage: usage.asked(), UsageBeside: client.usage, WholeCalls: client.wholeCalls, TextTools: wireopenai.TextTools(usage.turn), Now: x.Now,
+			IncludeUsage: usage.asked(), UsageBeside: client.usage, WholeCalls: client.wholeCalls, GroqUsage: client.groqUsage,
+			Reasoning: client.reasoning || client.wholeReasoning, OpenRouter: client.openRouter, TextTools: wireopenai.TextTools(usage.turn), Now: x.Now,
 		}
-	}})
+	}}
+	switch {
+	case request.Turn.GetStream() && client.strange():
+		// What OpenAI's own servers send does not suit it either.
+		request.Turn.AcceptWire = conversationv1.Wire_WIRE_UNSPECIFIED
+	case client.reasoning || client.wholeReasoning:
+		turn.Rewrite = func(dst, body []byte, _ string) []byte { return wireopenai.AddReasoning(dst, body) }
+	}
+	f.submitter.Answer(turn)
 }
 
 // request reads a client's request: a body of chat completions, or one that

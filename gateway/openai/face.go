@@ -54,7 +54,7 @@ func New(config Config, deps Deps) (edge.Face, error) {
 	f.submitter = answer.NewSubmitter(deps.Request, dialect)
 	dialect.Codec = wireopenai.Completions()
 	f.prompts = answer.NewSubmitter(deps.Request, dialect)
-	return edge.Face{Name: "openai", Prefixes: []string{"/"}, Routes: f.routes(), Error: words, Missing: missing}, nil
+	return edge.Face{Name: "openai", Prefixes: []string{"/"}, Routes: f.routes(), Error: words, ErrorFor: wordsFor, Missing: missing}, nil
 }
 
 func (f *face) routes() []edge.Route {
@@ -108,4 +108,15 @@ func words(err error) (int, []byte) {
 	}
 	body := jsonscan.AppendString([]byte(`{"error":{"message":`), fault.From(err).Message)
 	return 0, append(body, `,"type":"invalid_request_error","param":null,"code":"`+code+`"}}`...)
+}
+
+// wordsFor is how clients that are known by their names want errors.
+func wordsFor(header http.Header) func(error) (int, []byte) {
+	if !clientOf(header).openRouter {
+		return nil
+	}
+	return func(err error) (int, []byte) {
+		forced, _ := edge.StatusOf(err)
+		return wireopenai.OpenRouterError(err, forced)
+	}
 }

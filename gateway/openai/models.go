@@ -20,9 +20,9 @@ func (f *face) models(x *edge.Exchange) {
 		x.Fail(err)
 		return
 	}
-	if clientOf(x.Request().Header).mistral {
+	if client := clientOf(x.Request().Header); client.mistral || client.openRouter {
 		for i := range list {
-			list[i].Mistral = true
+			list[i].Mistral, list[i].OpenRouter = client.mistral, client.openRouter
 		}
 	}
 	_ = x.JSON(http.StatusOK, wireopenai.EncodeModels(list))
@@ -65,7 +65,11 @@ func entry(m *gptv1.Model, id string) wireopenai.Model {
 	out := wireopenai.Model{
 		ID: id, OwnedBy: m.GetOwnedBy(), Name: m.GetDisplayName(), ContextLength: m.GetContextLength(), MaxOutputTokens: m.GetMaxOutputTokens(),
 		ToolCalling: can(gptv1.Capability_CAPABILITY_TOOLS), Vision: can(gptv1.Capability_CAPABILITY_VISION),
+		InputPrice: -1, OutputPrice: -1,
 		Thinking: can(gptv1.Capability_CAPABILITY_REASONING), FillsGaps: can(gptv1.Capability_CAPABILITY_FILL_IN_MIDDLE),
+	}
+	if p := m.GetPrices(); p.GetCurrency() == "USD" {
+		out.InputPrice, out.OutputPrice = p.GetInputPerMillion(), p.GetOutputPerMillion()
 	}
 	if out.OwnedBy == "" {
 		out.OwnedBy = m.GetProvider()

@@ -18,7 +18,7 @@ func (chat) EncodeAnswer(answer *wire.Answer, options wire.AnswerOptions) ([]byt
 	w := writer{jsonbody.Writer{B: appendPrefix(make([]byte, 0, 1024), "chat.completion", answer.Started, options)}}
 	w.Open('[')
 	for i := range answer.Choices {
-		w.choice(&answer.Choices[i], options.TextTools)
+		w.choice(&answer.Choices[i], options)
 	}
 	w.Close(']')
 	if answer.Usage != nil {
@@ -30,7 +30,7 @@ func (chat) EncodeAnswer(answer *wire.Answer, options wire.AnswerOptions) ([]byt
 	return w.B, nil
 }
 
-func (w *writer) choice(c *wire.Choice, textTools func(string) bool) {
+func (w *writer) choice(c *wire.Choice, options wire.AnswerOptions) {
 	var text, refusal, thought strings.Builder
 	var calls []*conversationv1.ToolCall
 	var thoughts []*conversationv1.Reasoning
@@ -61,6 +61,9 @@ func (w *writer) choice(c *wire.Choice, textTools func(string) bool) {
 	}
 	if thought.Len() > 0 {
 		w.StrField("reasoning_content", thought.String())
+		if options.Reasoning {
+			w.StrField("reasoning", thought.String())
+		}
 	}
 	if details {
 		w.Key("reasoning_details")
@@ -74,7 +77,7 @@ func (w *writer) choice(c *wire.Choice, textTools func(string) bool) {
 	if len(calls) > 0 {
 		w.Key("tool_calls")
 		jsonbody.List(&w.Writer, calls, func(call *conversationv1.ToolCall) {
-			w.toolCall(call, textTools != nil && textTools(call.GetName()))
+			w.toolCall(call, options.TextTools != nil && options.TextTools(call.GetName()))
 		})
 	}
 	w.Close('}')

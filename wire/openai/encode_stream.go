@@ -80,8 +80,7 @@ func (e *streamEncoder) event(dst []byte, event *conversationv1.Event) []byte {
 	case *conversationv1.Event_Failed:
 		e.ended = true
 		dst = e.release(dst)
-		f := wire.Fault(kind.Failed)
-		return append(appendError(append(dst, "data: "...), f, shapeOf(f)), "\n\n"...)
+		return e.failure(dst, wire.Fault(kind.Failed))
 	}
 	return dst
 }
@@ -176,7 +175,7 @@ func (e *streamEncoder) reasoning(dst []byte, delta *conversationv1.ReasoningDel
 	index := delta.GetChoice()
 	if delta.GetText() != "" {
 		dst = e.open(e.role(dst, index), index)
-		dst = jsonscan.AppendString(append(dst, `"reasoning_content":`...), delta.GetText())
+		dst = e.thought(dst, index, delta.GetText())
 		dst = append(dst, chunkEnd...)
 		if choice := e.choice(index); len(choice.block) <= maxBlock {
 			choice.block = append(choice.block, delta.GetText()...)
@@ -184,7 +183,7 @@ func (e *streamEncoder) reasoning(dst []byte, delta *conversationv1.ReasoningDel
 	}
 	if delta.GetSignature() != "" {
 		block := &conversationv1.Reasoning{Signature: delta.GetSignature()}
-		if text := e.choice(index).block; len(text) <= maxBlock {
+		if text := e.choice(index).block; len(text) <= maxBlock && !e.options.OpenRouter {
 			block.Text = string(text)
 		}
 		dst = e.detail(dst, index, block)
@@ -284,7 +283,7 @@ func (e *streamEncoder) finish(dst []byte, index int32, reason conversationv1.Fi
 	choice.finished = true
 	dst = e.textCalls(dst, index)
 	dst = e.wholeCalls(dst, index)
-	if e.options.UsageBeside {
+	if e.options.UsageBeside || e.options.GroqUsage {
 		dst = e.release(dst)
 		e.last = append(append(e.open(e.last, index), `},"logprobs":null,"finish_reason":"`...), finishWord(reason, choice.refused, choice.called)...)
 		e.last = append(e.last, `"}]`...)
@@ -337,13 +336,24 @@ func (e *streamEncoder) end(dst []byte) []byte {
 	switch {
 	case e.usage == nil:
 		dst = e.release(dst)
+	case len(e.last) > 0 && e.options.GroqUsage:
+		dst = appendUsage(append(append(dst, e.last...), `,"x_groq":{"usage":`...), e.usage)
+		dst = append(dst, "}}\n\n"...)
+		if e.options.IncludeUsage {
+			dst = e.usageChunk(dst)
+		}
 	case len(e.last) > 0:
 		dst = appendUsage(append(append(dst, e.last...), `,"usage":`...), e.usage)
 		dst = append(dst, "}\n\n"...)
 	case e.options.IncludeUsage:
-		dst = append(append(append(dst, "data: "...), e.prefix...), `[],"usage":`...)
-		dst = append(appendUsage(dst, e.usage), "}\n\n"...)
+		dst = e.usageChunk(dst)
 	}
 	e.ended = true
 	return append(dst, "data: [DONE]\n\n"...)
+}
+
+// usageChunk writes the chunk that has usage alone.
+func (e *streamEncoder) usageChunk(dst []byte) []byte {
+	dst = append(append(append(dst, "data: "...), e.prefix...), `[],"usage":`...)
+	return append(appendUsage(dst, e.usage), "}\n\n"...)
 }

@@ -30,6 +30,11 @@ type Model struct {
 	FillsGaps bool
 	// Mistral adds the members that Mistral's own libraries know a model by.
 	Mistral bool
+	// OpenRouter adds the members that OpenRouter's own libraries know a model by.
+	OpenRouter bool
+	// InputPrice and OutputPrice are what a million tokens cost, in dollars; below
+	// 0 where unknown. Only OpenRouter's members say so.
+	InputPrice, OutputPrice float64
 	// ReasoningEfforts are the values of reasoning_effort that it takes. Nil
 	// where it takes none, or where that is unknown.
 	ReasoningEfforts []string
@@ -42,6 +47,10 @@ func EncodeModels(models []Model) []byte {
 	w.StrField("object", "list")
 	w.Key("data")
 	jsonbody.List(&w.Writer, models, w.model)
+	if len(models) > 0 && models[0].OpenRouter {
+		w.RawField("links", `{"next":null}`)
+		w.IntField("total_count", int64(len(models)))
+	}
 	w.Close('}')
 	return w.B
 }
@@ -96,20 +105,27 @@ func (w *writer) model(m Model) {
 		w.StrField("reasoningEffortFormat", "chat-completions")
 	}
 	if m.Mistral {
-		w.StrField("type", "base")
-		if m.ContextLength > 0 {
-			w.IntField("max_context_length", m.ContextLength)
-		}
-		w.Key("capabilities")
-		w.Open('{')
-		w.TruthField("completion_chat", true)
-		w.TruthField("function_calling", m.ToolCalling)
-		w.TruthField("completion_fim", m.FillsGaps)
-		w.TruthField("vision", m.Vision)
-		w.TruthField("reasoning", m.Thinking)
-		w.TruthField("fine_tuning", false)
-		w.Close('}')
+		w.mistral(m)
 	}
+	if m.OpenRouter {
+		w.openRouter(m)
+	}
+	w.Close('}')
+}
+
+func (w *writer) mistral(m Model) {
+	w.StrField("type", "base")
+	if m.ContextLength > 0 {
+		w.IntField("max_context_length", m.ContextLength)
+	}
+	w.Key("capabilities")
+	w.Open('{')
+	w.TruthField("completion_chat", true)
+	w.TruthField("function_calling", m.ToolCalling)
+	w.TruthField("completion_fim", m.FillsGaps)
+	w.TruthField("vision", m.Vision)
+	w.TruthField("reasoning", m.Thinking)
+	w.TruthField("fine_tuning", false)
 	w.Close('}')
 }
 
