@@ -127,13 +127,14 @@ func (s *Service) setting(descriptor catalog.Provider, cfg ProviderConfig) setti
 	if out.address == "" {
 		out.address = descriptor.BaseURL
 	}
-	out.official = descriptor.BaseURL != "" && strings.TrimRight(out.address, "/") == strings.TrimRight(descriptor.BaseURL, "/")
 	if cfg.Kind != "" {
 		out.Kind = cfg.Kind
 	}
 	if out.Kind == "" {
 		out.Kind = catalog.KindOpenAI
 	}
+	out.address = withoutEndpoint(out.Kind, out.address)
+	out.official = descriptor.BaseURL != "" && strings.TrimRight(out.address, "/") == strings.TrimRight(descriptor.BaseURL, "/")
 	if cfg.Auth != "" {
 		out.Auth = cfg.Auth
 	}

@@ -69,9 +69,14 @@ type Client struct {
 	targets targets
 }
 
+var errQuery = errors.New("the address of a provider has no query and no fragment; what every call is to have in its query is gpt.providers.NAME.query")
+
 // New checks the address and returns a client.
 func New(cfg Config) (*Client, error) {
 	base := strings.TrimRight(cfg.BaseURL, "/")
+	if strings.ContainsAny(base, "?#") {
+		return nil, errQuery // not named: it may hold a key
+	}
 	if _, err := upstream.ParseTarget(base + "/"); err != nil {
 		return nil, err
 	}
