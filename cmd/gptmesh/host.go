@@ -110,6 +110,7 @@ func (h *host) share(ctx context.Context) error {
 			return err
 		}
 		h.group.Add(lifecycle.Component{Name: "journal", Close: h.journal.Close})
+		tellDamage(h.logger, h.journal)
 		if err := h.countRecords(); err != nil {
 			return err
 		}
@@ -253,6 +254,14 @@ func (h *host) address(room string) string { return h.settings.Addresses.byRoom(
 // openJournal opens the journal of the data folder.
 func (s *settings) openJournal() (*journal.Journal, error) {
 	return journal.Open(journal.Config{Dir: filepath.Join(s.Data, "journal"), Behind: s.Store.Flush == flushBehind})
+}
+
+// tellDamage says what of the journal cannot be read.
+func tellDamage(logger *slog.Logger, j *journal.Journal) {
+	for _, d := range j.Damaged() {
+		logger.Error("a record of the journal cannot be read, and those behind it were left out: after a loss of power nobody was told of them, else rows are lost",
+			"path", d.Path, "at", d.At, "after_record", d.After, "left_out_from", d.Left, "copy", d.Copy, "copy_error", d.Err)
+	}
 }
 
 // countRecords shows how many records of the journal share a flush.

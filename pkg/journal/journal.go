@@ -49,6 +49,7 @@ type Journal struct {
 	cfg     Config
 	flusher *flusher
 	over    chan struct{} // closed when the loop has ended
+	damaged []Damage
 	soon    *time.Timer   // of records that were written and are not flushed
 	after   time.Duration // what soon waits for
 
@@ -178,7 +179,7 @@ func open(cfg Config, change func(*flusher)) (*Journal, error) {
 		slates = f.carry(cfg.Dir) == nil // else they are needed as they are
 	}
 	j := &Journal{
-		cfg: cfg, over: make(chan struct{}),
+		cfg: cfg, over: make(chan struct{}), damaged: f.damaged,
 		left: f.records, applied: map[string]uint64{}, newest: map[string]uint64{}, numbers: map[string]uint64{},
 		highest: f.highest, flusher: newFlusher(),
 		// A store that lost its journal must not take new records for old: numbers

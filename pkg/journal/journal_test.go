@@ -126,18 +126,18 @@ func TestTornTail(t *testing.T) {
 	at := len(whole)
 	whole = appendRecord(whole, 3, 1, "s", text("third"))
 	for i := at; i < len(whole); i++ {
-		if got := bodies(scan(whole[:i])); got != "first second" {
+		if got := bodies(scanned(whole[:i])); got != "first second" {
 			t.Fatalf("cut at %d: %q", i, got)
 		}
 		spoiled := slices.Clone(whole)
 		spoiled[i] ^= 0x40
-		if got := bodies(scan(spoiled)); got != "first second" {
+		if got := bodies(scanned(spoiled)); got != "first second" {
 			t.Fatalf("spoiled at %d: %q", i, got)
 		}
 	}
 	// What an earlier use of the segment left behind the end.
 	left := appendRecord(slices.Clone(whole), 2, 0, "s", text("old"))
-	if got := bodies(scan(left)); got != "first second third" {
+	if got := bodies(scanned(left)); got != "first second third" {
 		t.Error(got)
 	}
 }
@@ -367,7 +367,7 @@ func FuzzScan(f *testing.F) {
 	f.Add(appendRecord(appendRecord(nil, 1, 0, "s", text("first")), 9, 1, "", text("")))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		last := uint64(0)
-		for _, r := range scan(data) {
+		for _, r := range scanned(data) {
 			if r.Sequence <= last {
 				t.Fatal("numbers fall")
 			}

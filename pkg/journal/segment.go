@@ -52,23 +52,30 @@ func segments(dir string) ([]int, error) {
 }
 
 // load reads the records of one segment.
-func load(path string) (records []Record, err error) {
+func (f *found) load(path string) ([]Record, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return scan(data), nil
+	records, end := scan(data)
+	if n := len(records); n > 0 {
+		f.inspect(path, data, end, records[n-1].Sequence)
+	} else {
+		f.blind = append(f.blind, path)
+	}
+	return records, nil
 }
 
-// scan reads records up to the first that is none.
-func scan(data []byte) (records []Record) {
+// scan reads records up to the first that is none, which begins at end.
+func scan(data []byte) (records []Record, end int) {
 	last := uint64(0)
 	for {
-		record, size := parse(data, last)
+		record, size := parse(data[end:], last)
 		if size == 0 {
-			return records
+			return records, end
 		}
-		records, last, data = append(records, record), record.Sequence, data[size:]
+		records, last = append(records, record), record.Sequence
+		end += size
 	}
 }
 
@@ -123,6 +130,8 @@ type found struct {
 	slates   []Record // of them those that no segment has
 	last     uint64
 	highest  int // number of a segment
+	damaged  []Damage
+	blind    []string // segments whose first record cannot be read
 }
 
 // read reads all segments of dir, and the slates.
@@ -133,7 +142,7 @@ func read(dir string) (*found, error) {
 	}
 	f := &found{records: map[string][]Record{}}
 	for _, number := range numbers {
-		records, err := load(segmentPath(dir, number))
+		records, err := f.load(segmentPath(dir, number))
 		if err != nil {
 			return nil, err
 		}
@@ -144,6 +153,14 @@ func read(dir string) (*found, error) {
 			f.last = max(f.last, r.Sequence)
 		}
 		f.segments, f.highest = append(f.segments, s), max(f.highest, number)
+	}
+	// What stands there may be of an earlier use, and is then older than the rest.
+	for _, path := range f.blind {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		f.inspect(path, data, 0, f.last)
 	}
 	if err := f.readSlates(dir); err != nil {
 		return nil, err

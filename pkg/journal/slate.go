@@ -87,7 +87,8 @@ func (f *found) readSlates(dir string) error {
 		if err != nil {
 			return err
 		}
-		for _, r := range scan(data) {
+		records, _ := scan(data)
+		for _, r := range records {
 			if there[r.Sequence] {
 				continue
 			}
