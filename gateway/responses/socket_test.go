@@ -302,3 +302,38 @@ func TestSocketAsksForAKey(t *testing.T) {
 	m.url += "/k/key-1"
 	m.dial().answered(`{"type":"response.create","model":"m","input":"hi"}`)
 }
+
+// TestSocketKeepsAProvidersOwnItems: what a provider of the same dialect answered and
+// nobody stored goes back to it as it was, encrypted thoughts and all, with what is new.
+func TestSocketKeepsAProvidersOwnItems(t *testing.T) {
+	t.Parallel()
+	const own = conversationv1.Wire_WIRE_OPENAI_RESPONSES
+	const thought, said = `{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"ENC"}`,
+		`{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Hello","annotations":[],"logprobs":[]}]}`
+	const data = `event: response.created` + "\n" + `data: {"type":"response.created","response":{"id":"resp_theirs","store":false,"metadata":{}},"sequence_number":0}` + "\n\n" +
+		`event: response.output_item.done` + "\n" + `data: {"type":"response.output_item.done","output_index":0,"item":` + thought + `,"sequence_number":1}` + "\n\n" +
+		`event: response.output_item.done` + "\n" + `data: {"type":"response.output_item.done","output_index":1,"item":` + said + `,"sequence_number":2}` + "\n\n" +
+		`event: response.completed` + "\n" + `data: {"type":"response.completed","response":{"id":"resp_theirs","status":"completed","output":[` + thought + `,` + said + `]},"sequence_number":3}` + "\n\n"
+	m := newMesh(t)
+	room := &gatewaytest.Request{Script: gatewaytest.Chunks(
+		gatewaytest.Raw(own, conversationv1.RawForm_RAW_FORM_SSE, data, gatewaytest.Started("m"), gatewaytest.Text("Hello"), gatewaytest.Usage(1, 1), gatewaytest.Finished()))}
+	face, err := responses.New(responses.Config{}, responses.Deps{Request: room, Response: m.requests.answers, Session: m.requests.sessions, GPT: counter{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	face.Prefixes = append(face.Prefixes, "/")
+	m.serve(face)
+	s := m.dial()
+	const create = `{"type":"response.create","model":"m","store":false,"tools":[{"type":"web_search"}],`
+	id := s.answered(create + `"input":[{"role":"user","content":"one"}]}`)
+	s.answered(create+`"input":[{"role":"user","content":"two"}],"previous_response_id":%q}`, id)
+	turn := room.Last().GetTurn()
+	if turn.GetAcceptWire() != own || turn.GetRaw().GetWire() != own {
+		t.Fatalf("the turn is in %v and asks for %v", turn.GetRaw().GetWire(), turn.GetAcceptWire())
+	}
+	body := string(turn.GetRaw().GetBody())
+	want := `"input":[{"role":"user","content":"one"},` + thought + `,` + said + `,{"role":"user","content":"two"}]`
+	if !strings.Contains(body, want) || !strings.Contains(body, `"tools":[{"type":"web_search"}]`) || strings.Contains(body, "previous_response_id") {
+		t.Errorf("the provider gets %s", body)
+	}
+}

@@ -74,6 +74,7 @@ func (w *writer) reasoning(it *item, status string) {
 	w.Open('{')
 	w.StrField("id", it.id)
 	w.StrField("type", "reasoning")
+	w.StrField("status", status) // OpenAI leaves it out at times, and xAI's provider of the AI SDK wants it
 	w.Key("summary")
 	w.Open('[')
 	if status != inProgress && it.thought.Len() > 0 {
