@@ -36,6 +36,8 @@ func TestReport(t *testing.T) {
 		"by day":        {"day,model,provider,calls,input_tokens,output_tokens\n2026-11-01,m,openai,2,30,6\n2026-11-02,m,openai,2,6,6\n", "2 0 0 0 0"},
 		"no provider":   {"date,model,requests,prompt_tokens,completion_tokens\n2026-11-01T23:10:00Z,m,2,30,6\n1793577600,m,1,6,6\n", "1 0 0 1 0"},
 		"summed lines":  {"day,model,provider,input_tokens,output_tokens\n2026-11-01,m,openai,10,2\n2026-11-01,m,openai,20,4\n2026-11-02,m,openai,6,6\n", "2 0 0 0 0"},
+		"split calls":   {"id,input_tokens,output_tokens,cost\na,10,0,0.0006\na,0,2,0.0004\nb,20,0,0.001\nb,0,4,0.001\nc,5,5,0.003\nd,1,1,\n", "4 0 0 0 0"},
+		"counted each":  {"id,calls,input_tokens,output_tokens\na,1,10,0\na,1,0,2\nb,1,20,4\nc,1,5,5\nd,1,1,1\n", "4 0 0 0 0"},
 		"bom and quote": {"\ufeff\"ID\", Input Tokens,Output Tokens\n\"a\",10,2\nb,20,4\nc,5,5\nd,1,1\n", "4 0 0 0 0"},
 	} {
 		paper, err := Parse(c.csv, "")

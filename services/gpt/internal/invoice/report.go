@@ -52,10 +52,11 @@ func NewReport(invoice *Invoice, tolerance float64) *Report {
 		} else {
 			p.line = -1 // several
 		}
-		if invoice.byCall && !l.amount.has.calls {
-			l.amount.calls, l.amount.has.calls = 1, true
-		}
 		p.invoice.add(l.amount)
+		if invoice.byCall {
+			// The id says that it is one call, however many lines it is split into.
+			p.invoice.calls, p.invoice.has.calls = 1, true
+		}
 	}
 	return r
 }
