@@ -115,14 +115,6 @@ func (r *Reader) Bytes() []byte {
 	return append([]byte(nil), v...)
 }
 
-// PresentBytes is Bytes of a field that may be there without any.
-func (r *Reader) PresentBytes() []byte {
-	if v := r.Bytes(); v != nil {
-		return v
-	}
-	return []byte{}
-}
-
 // String reads a field that is text.
 func (r *Reader) String() string {
 	v := r.View()

@@ -37,6 +37,3 @@ func sizePair(seconds int64, nanos int32, m proto.Message) int {
 
 // IsDouble says that a double is written: all but the zero without a sign.
 func IsDouble(v float64) bool { return math.Float64bits(v) != 0 }
-
-// IsFloat is IsDouble of a float.
-func IsFloat(v float32) bool { return math.Float32bits(v) != 0 }

@@ -78,7 +78,7 @@ func (g *generator) present(f *protogen.Field, name string) string {
 	case k == truth:
 		return name
 	case k == float:
-		return g.runtime("IsFloat") + "(" + name + ")"
+		return g.runtime("IsDouble") + "(float64(" + name + "))"
 	case k == double:
 		return g.runtime("IsDouble") + "(" + name + ")"
 	}

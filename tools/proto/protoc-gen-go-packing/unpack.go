@@ -138,7 +138,7 @@ func (g *generator) read(f *protogen.Field, present bool) string {
 		return "r.String()"
 	case data:
 		if present {
-			return "r.PresentBytes()"
+			return "append([]byte{}, r.Bytes()...)"
 		}
 		return "r.Bytes()"
 	}
