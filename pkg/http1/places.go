@@ -102,7 +102,7 @@ func (s *Server) close(oldest, now int64, most int) {
 	for nc, o := range s.others {
 		if o.rested >= oldest && o.rested <= until && o.rested != busy {
 			o.leaving = true
-			go func() { _ = nc.Close() }() // TLS takes leave of its client
+			s.parting.Go(func() { _ = nc.Close() }) // TLS takes leave of its client, which may take seconds
 			if most--; most == 0 {
 				return
 			}

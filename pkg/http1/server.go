@@ -63,7 +63,8 @@ type Server struct {
 	room    chan struct{}       // one more has ended or waits, for who accepts
 	served  []net.Listener
 	begun   bool
-	over    chan error // what Standard's Serve returned
+	over    chan error     // what Standard's Serve returned
+	parting sync.WaitGroup // connections of Standard that are being closed for others; only who accepts adds
 }
 
 // New makes a server. Serve must be called, and Shutdown or Close in the end.
@@ -95,6 +96,7 @@ func (s *Server) Serve(l net.Listener) error {
 	s.odd.address = l.Addr()
 	go func() { s.over <- s.config.Standard.Serve(s.odd) }()
 	err := s.accept(l)
+	defer s.parting.Wait()
 	_ = s.odd.Close()
 	if other := <-s.over; err == nil {
 		err = other
