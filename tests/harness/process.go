@@ -164,7 +164,13 @@ func stopped(pid int) bool {
 // Terminate asks the process to end.
 func (p *Process) Terminate(t testing.TB) {
 	t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	p.Signal(t, syscall.SIGTERM)
+}
+
+// Signal sends the process a signal.
+func (p *Process) Signal(t testing.TB, signal os.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(signal); err != nil {
 		t.Fatalf("%s: %v", p.Name, err)
 	}
 }

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os/signal"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
@@ -94,6 +97,35 @@ func TestDrain(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestHangUp shows that a process whose terminal goes lets its streams end, as after
+// SIGTERM.
+func TestHangUp(t *testing.T) {
+	t.Parallel()
+	if signal.Ignored(syscall.SIGHUP) {
+		t.Skip("under nohup it is ignored, here and in what is started here")
+	}
+	w := start(t, harness.Combination{})
+	p, release := w.Processes[0], make(chan struct{})
+	streams := w.hold(t, p, "new", provider.Wait(release), provider.Text("two"))
+	p.Signal(t, syscall.SIGHUP)
+	eventually(t, func() error {
+		if !strings.Contains(p.Output(), syscall.SIGHUP.String()) {
+			return errors.New("it does not say that it stops")
+		}
+		return nil
+	})
+	close(release)
+	for _, s := range streams {
+		<-s.over
+		if s.err != nil || !s.answer.Complete || s.answer.Text != "one two" {
+			t.Errorf("%s: a stream was cut off: %v %+v %+v", s.face.Name(), s.err, s.answer.Error, s.answer)
+		}
+	}
+	if code := p.AwaitExit(t); code != 0 {
+		t.Errorf("the process ended with %d", code)
+	}
 }
 
 // TestDrainLimit shows that a stream that does not end within the limit is told
