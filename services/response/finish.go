@@ -189,8 +189,10 @@ func (r *run) complete(events []*conversationv1.Event, raw *conversationv1.RawCh
 			if r.req.GetSessionId() != "" {
 				return fault.From(err)
 			}
-			// The client has the answer in its own wire; only the row lacks it.
-			r.s.deps.Logger.Warn("an answer cannot be decoded", "response_id", r.id, "error", err)
+			// The client has the answer in its own wire; only the row lacks a part of it.
+			r.s.deps.Logger.Warn("a part of an answer cannot be decoded", "response_id", r.id, "error", err)
+			_ = r.assembleLog(events, raw, false)
+			r.parts.answer = r.parts.assembler.AppendChoices(r.parts.made[:0])
 			return nil
 		}
 	} else if err := r.parts.assembler.Add(events...); err != nil {

@@ -113,7 +113,7 @@ func (t *typer) decode(raw *conversationv1.RawChunk, last bool) ([]*conversation
 }
 
 // assembleLog makes the answer of the log and the last chunk. Where whole is
-// false, it makes of it what it can.
+// false, it makes of it what it can: what cannot be decoded is left out.
 func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.RawChunk, whole bool) error {
 	r.parts.assembler = wire.Assembler{MaxBytes: r.s.cfg.MaxAnswerBytes}
 	if r.sequence == 0 && raw.GetForm() == conversationv1.RawForm_RAW_FORM_JSON {
@@ -138,7 +138,7 @@ func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.Ra
 			return fault.Internal(err)
 		}
 		typed, err := t.events(chunk)
-		if err != nil {
+		if err != nil && whole {
 			return err
 		}
 		return r.parts.assembler.Add(typed...)
@@ -160,7 +160,7 @@ func (r *run) assembleLog(events []*conversationv1.Event, raw *conversationv1.Ra
 		last.Events = append(events[:len(events):len(events)], &conversationv1.Event{Kind: &conversationv1.Event_Finished{Finished: &conversationv1.Finished{}}})
 	}
 	typed, err := t.events(last)
-	if err != nil {
+	if err != nil && whole {
 		return err
 	}
 	return r.parts.assembler.Add(typed...)
