@@ -33,11 +33,11 @@ func (f *face) chat(x *edge.Exchange) {
 			Reasoning: client.reasoning || client.wholeReasoning, OpenRouter: client.openRouter, TextTools: wireopenai.TextTools(usage.turn), Now: x.Now,
 		}
 	}}
-	switch {
-	case request.Turn.GetStream() && client.strange():
+	switch stream := request.Turn.GetStream(); {
+	case stream && client.strange():
 		// What OpenAI's own servers send does not suit it either.
 		request.Turn.AcceptWire = conversationv1.Wire_WIRE_UNSPECIFIED
-	case client.reasoning || client.wholeReasoning:
+	case !stream && (client.reasoning || client.wholeReasoning):
 		turn.Rewrite = func(dst, body []byte, _ string) []byte { return wireopenai.AddReasoning(dst, body) }
 	}
 	f.submitter.Answer(turn)

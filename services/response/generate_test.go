@@ -68,7 +68,7 @@ func TestRawAnswerPassesUnchanged(t *testing.T) {
 	equal(t, w.story("s1"), "ASSISTANT:Hello")
 	equal(t, w.get("resp_1").GetChoices()[0].GetFinishReason().String(), "FINISH_REASON_STOP")
 
-	w.model.plays(says(raw("Hel\n", started()), raw("garbage\n"), raw("lo\n"), raw(".\n", finishedEvent())))
+	w.model.plays(says(raw("He\n", started()), raw("l\ngarbage\n"), raw("lo\n"), raw(".\n", finishedEvent())))
 	chunks, err = w.generate(t.Context(), &responsev1.GenerateRequest{ResponseId: "resp_2"})
 	if err != nil || w.get("resp_2").GetState() != responsev1.Response_STATE_COMPLETED {
 		t.Fatalf("without a session what cannot be decoded passes: %v %v", show(chunks), err)
@@ -79,7 +79,7 @@ func TestRawAnswerPassesUnchanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, show(chunks), "1:^{Hel} 2:{garbage} 3:{lo} 4:!PROVIDER_PROTOCOL")
+	equal(t, show(chunks), "1:^{He} 2:{l\ngarbage} 3:{lo} 4:!PROVIDER_PROTOCOL")
 	equal(t, w.story("s1"), "ASSISTANT:Hello")
 }
 

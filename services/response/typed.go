@@ -31,7 +31,8 @@ type joiner interface {
 }
 
 // events are all events of a chunk. What the chunk itself says of start, usage
-// and end stands; deltas and ends of choices come from its raw half.
+// and end stands; deltas and ends of choices come from its raw half. With an error they
+// are those before what cannot be decoded.
 func (t *typer) events(chunk *conversationv1.Chunk) ([]*conversationv1.Event, error) {
 	raw := chunk.GetRaw()
 	if raw == nil {
@@ -39,7 +40,7 @@ func (t *typer) events(chunk *conversationv1.Chunk) ([]*conversationv1.Event, er
 	}
 	decoded, err := t.decode(raw, wire.Last(chunk).GetFinished() != nil)
 	if err != nil {
-		return nil, err
+		return deltas(decoded[:0], decoded), err
 	}
 	if len(decoded) == 0 {
 		return chunk.GetEvents(), nil

@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -9,9 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,14 +61,7 @@ func startDatabase(t *testing.T) (*pgtest.Cluster, string) {
 
 // TestChaos breaks everything under load.
 func TestChaos(t *testing.T) {
-	clients, last := 40, 15*time.Second
-	if *long {
-		clients, last = 200, *span
-	}
-	if *seed == 0 {
-		*seed = rand.Uint64()
-	}
-	t.Logf("seed %d", *seed)
+	clients, last := extent(t, 40, 200, 15*time.Second)
 	cluster, database := startDatabase(t)
 	events := startBroker(t)
 	lines := newLinks(t)
@@ -86,29 +75,11 @@ func TestChaos(t *testing.T) {
 			return map[string]string{"GPTMESH_DATABASE_URL": "postgres://postgres@" + lines.through(process, "database", database) + "/postgres?sslmode=disable"}
 		},
 	})
-	client := mesh.HTTP().Transport.(*http.Transport)
-	client.MaxIdleConnsPerHost = clients
-
 	random := rand.New(rand.NewPCG(*seed, 0))
 	result := &report{Faults: map[string]int{}}
 	before := settle(t, mesh, p, random, "warm")
 
-	var turns []*turn
-	var mu sync.Mutex
-	var stop atomic.Bool
-	var load sync.WaitGroup
-	for worker := range clients {
-		own := rand.New(rand.NewPCG(*seed, uint64(worker)+1))
-		load.Go(func() {
-			for i := 0; !stop.Load(); i++ {
-				next := newTurn(p, own, fmt.Sprintf("c%d-%d", worker, i))
-				next.run(context.Background(), mesh)
-				mu.Lock()
-				turns = append(turns, next)
-				mu.Unlock()
-			}
-		})
-	}
+	load := gather(mesh, p, clients, nil)
 	began := time.Now()
 	crashed := 0
 	for n := 0; time.Since(began) < last; n++ {
@@ -134,11 +105,9 @@ func TestChaos(t *testing.T) {
 			result.Faults["link: "+lines.harm(random, time.Duration(200+random.IntN(800))*time.Millisecond)]++
 		}
 	}
-	stop.Store(true)
 	ended := time.Now()
-	load.Wait()
+	turns := load.end()
 	t.Logf("the last turn ended %v after the last fault", time.Since(ended).Round(time.Millisecond))
-	slices.SortFunc(turns, func(a, b *turn) int { return cmp.Compare(b.took, a.took) })
 	for _, slow := range turns[:min(6, len(turns))] {
 		t.Logf("slow: %s (%s, %s, streamed %v) %v in %d calls: %s %v", slow.scene, slow.kind, slow.face.Name(), slow.stream,
 			slow.took.Round(time.Millisecond), slow.calls, slow.outcome, slow.longest.Round(time.Millisecond))
