@@ -7,7 +7,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"testing"
+	"time"
 )
 
 const plain = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -21,16 +23,36 @@ func (c *client) asks() {
 	}
 }
 
+// rests waits until the server knows that the connection waits for another request:
+// the answer is there before.
+func (c *client) rests(s *Server) {
+	c.t.Helper()
+	for until := time.Now().Add(patience); ; runtime.Gosched() {
+		s.mu.Lock()
+		for served := range s.conns {
+			if served.remote == c.LocalAddr().String() && served.rested.Load() > 0 {
+				s.mu.Unlock()
+				return
+			}
+		}
+		s.mu.Unlock()
+		if time.Now().After(until) {
+			c.t.Fatal("it does not rest")
+		}
+	}
+}
+
 func fine(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "fine") }
 
 // TestTheLongestIdleMakesRoom: where as many connections are there as may be, a new
 // one takes the place of the one that has waited longest for another request.
 func TestTheLongestIdleMakesRoom(t *testing.T) {
 	t.Parallel()
-	_, address := serve(t, http.HandlerFunc(fine), func(c *Config) { c.MaxConns = 3 })
+	s, address := serve(t, http.HandlerFunc(fine), func(c *Config) { c.MaxConns = 3 })
 	one, two, three := dial(t, address), dial(t, address), dial(t, address)
 	for _, c := range []*client{one, two, three, one} {
 		c.asks()
+		c.rests(s)
 	}
 	dial(t, address).asks()
 	two.closed()
