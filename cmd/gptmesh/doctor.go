@@ -41,6 +41,9 @@ func (c doctorCommand) Run() error {
 	if !running {
 		d.say("http address "+s.HTTP, available(s.HTTP), "stop what listens there, or choose another address with --http")
 		d.say("grpc address "+s.GRPC, available(s.GRPC), "stop what listens there, or choose another address with --grpc")
+		if s.Admin != "" {
+			d.say("admin address "+s.Admin, available(s.Admin), "stop what listens there, or choose another address with --admin")
+		}
 	}
 	if d.wrong > 0 {
 		return fmt.Errorf("%d of %d checks failed", d.wrong, d.checks)
@@ -87,7 +90,11 @@ func (c doctorCommand) mesh(d *doctor) bool {
 			if !p.GetTestProvider() {
 				usable++
 			}
-			fmt.Printf("ok     provider %s: %d models\n", p.GetName(), p.GetModelCount())
+			plural := "s"
+			if p.GetModelCount() == 1 {
+				plural = ""
+			}
+			fmt.Printf("ok     provider %s: %d model%s\n", p.GetName(), p.GetModelCount(), plural)
 		case gptv1.Provider_STATE_NOT_CONFIGURED:
 			fmt.Printf("-      provider %s is not configured: %s\n", p.GetName(), p.GetReason())
 		default:

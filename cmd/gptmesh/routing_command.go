@@ -143,6 +143,10 @@ func printDecision(w io.Writer, d *requestv1.Decision) {
 		fmt.Fprintln(w)
 	}
 	fmt.Fprintf(w, "Took:\t%d µs\n\n", d.GetElapsedMicros())
+	if len(d.GetCandidates()) == 0 {
+		fmt.Fprintln(w, "No candidates. \"gptmesh models\" lists what can be reached; a test model is never chosen.")
+		return
+	}
 	fmt.Fprintln(w, "CANDIDATE\tSCORE\tQUALITY\tFIT\tPRICE\tLATENCY\tSUCCESS\tCOST\tREMARK")
 	for _, c := range d.GetCandidates() {
 		if !c.GetEligible() {

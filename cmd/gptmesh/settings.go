@@ -7,11 +7,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gptmesh/gptmesh/gateway"
 	"github.com/gptmesh/gptmesh/pkg/auth"
 	"github.com/gptmesh/gptmesh/pkg/config"
+	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/ratelimit"
 	"github.com/gptmesh/gptmesh/pkg/rpc"
 	"github.com/gptmesh/gptmesh/pkg/telemetry"
@@ -163,7 +165,10 @@ func (s *settings) validate() error {
 	var errs []error
 	check := func(key string, err error) {
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", key, err))
+			if !strings.HasPrefix(err.Error(), key+".") { // else it names its place itself
+				err = fmt.Errorf("%s: %w", key, err)
+			}
+			errs = append(errs, err)
 		}
 	}
 	check("auth", s.Auth.Validate())
@@ -190,7 +195,33 @@ func (s *settings) validate() error {
 	if !s.TLS.Enabled() { // with TLS and no keys, certificates are demanded
 		check("grpc", s.bindable(s.GRPC))
 	}
+	if s.Admin != "" && s.Admin != "off" {
+		_, _, err := net.SplitHostPort(s.Admin)
+		if err != nil {
+			err = fmt.Errorf("%q: want host:port, or off", s.Admin)
+		}
+		check("admin", err)
+	}
+	check("grpc", apart(s.GRPC, map[string]string{"http": s.HTTP}))
+	check("admin", apart(s.Admin, map[string]string{"http": s.HTTP, "grpc": s.GRPC}))
+	if s.Database.URL != "" {
+		check("database.url", postgres.Config{URL: s.Database.URL}.Validate())
+	}
 	return errors.Join(errs...)
+}
+
+// apart refuses an address that another listener has, unless its port is chosen by
+// the system.
+func apart(address string, others map[string]string) error {
+	if strings.HasSuffix(address, ":0") || address == "" {
+		return nil
+	}
+	for name, other := range others {
+		if address == other {
+			return fmt.Errorf("%q is the address of %s too", address, name)
+		}
+	}
+	return nil
 }
 
 // bindable refuses what is no address, and addresses beyond loopback while no key

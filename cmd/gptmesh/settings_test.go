@@ -15,6 +15,7 @@ import (
 
 	"github.com/gptmesh/gptmesh/pkg/config"
 	"github.com/gptmesh/gptmesh/pkg/rpc"
+	"github.com/gptmesh/gptmesh/services/gpt"
 )
 
 func TestDefaultsAreRightAndPrintable(t *testing.T) {
@@ -99,7 +100,14 @@ func TestWrongSettingsNameTheirPlace(t *testing.T) {
 		`traces: otlp_endpoint: "::::": want host:port`:      func(s *settings) { s.Traces.Endpoint = "::::" },
 		`traces: otlp_endpoint: "collector": want host:port`: func(s *settings) { s.Traces.Endpoint = "collector" },
 		`addresses.session: "localhost": want host:port`:     func(s *settings) { s.Addresses.Session = "localhost" },
-		"rate_limits: gpt: must not be negative":             func(s *settings) { s.RateLimits.GPT = -1 },
+		`admin: "on": want host:port, or off`:                func(s *settings) { s.Admin = "on" },
+		`admin: "127.0.0.1:4700" is the address of http too`: func(s *settings) { s.Admin = s.HTTP },
+		`grpc: "127.0.0.1:4700" is the address of http too`:  func(s *settings) { s.GRPC = s.HTTP },
+		"database.url: postgres: the URL cannot be read":     func(s *settings) { s.Database.URL = "mysql://db" },
+		`gpt.providers.lab.quirks: "foo" is none; a provider of the kind openai may have`: func(s *settings) {
+			s.GPT.Providers = map[string]gpt.ProviderConfig{"lab": {BaseURL: "http://127.0.0.1:9/v1", Quirks: []string{"foo"}}}
+		},
+		"rate_limits: gpt: must not be negative": func(s *settings) { s.RateLimits.GPT = -1 },
 	} {
 		s := defaultSettings()
 		change(&s)

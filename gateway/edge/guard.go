@@ -45,10 +45,10 @@ func (g *guard) check(r *http.Request, origin string, originAllowed bool) error 
 		return nil
 	}
 	if !g.anyHost && !g.hostAllowed(r.Host) {
-		return forbidden("this mesh has no keys and is not served under this Host; configure keys or allowed_hosts")
+		return forbidden("this mesh has no keys and is not served under this Host; configure keys (GPTMESH_API_KEYS) or gateway.edge.allowed_hosts")
 	}
 	if origin != "" && !originAllowed {
-		return forbidden("this mesh has no keys and takes no calls from this origin; configure keys or allowed_origins")
+		return forbidden("this mesh has no keys and takes no calls from this origin; configure keys (GPTMESH_API_KEYS) or gateway.edge.allowed_origins")
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func (f *face) routes() []edge.Route {
 // not here.
 func missing(method, path string) string {
 	return "unknown URL (" + method + " " + path + "); this server has /v1/chat/completions, /v1/responses, /v1/conversations, /v1/completions, " +
-		"/v1/fim/completions, /v1/embeddings, /v1/moderations, /v1/audio/…, /v1/images/… and /v1/models"
+		"/v1/fim/completions, /v1/embeddings, /v1/moderations, /v1/audio/…, /v1/images/… and /v1/models; Anthropic's API is at /v1/messages, Ollama's at /api/…, REST at /mesh/v1/openapi.yaml"
 }
 
 // words is an error as OpenAI words it. A path that is not served has a code of

@@ -86,6 +86,9 @@ func faultOf(err error) *fault.Fault {
 		for _, prefix := range []string{`parsing field "`, `parsing list "`} {
 			if rest, found := strings.CutPrefix(s.Message(), prefix); found {
 				name, _, _ := strings.Cut(rest, `"`)
+				if strings.HasSuffix(rest, "is not a valid value") { // of an enum
+					return fault.InvalidField(name, "it is none of the field's values, which /mesh/v1/openapi.yaml lists")
+				}
 				return fault.InvalidField(name, "it is not of the field's type")
 			}
 		}
@@ -102,6 +105,9 @@ func faultOf(err error) *fault.Fault {
 	return fault.From(err)
 }
 
+// missing is the text for a path that no contract binds.
+func missing(_, _ string) string { return "unknown path; see /mesh/v1/openapi.yaml" }
+
 // unrouted answers a path or method that no contract binds.
 func (f *face) unrouted(ctx context.Context, _ *mux, _ marshalerSeam, _ http.ResponseWriter, r *http.Request, status int) {
 	w, ok := ctx.Value(writerKey{}).(*writer)
@@ -115,6 +121,6 @@ func (f *face) unrouted(ctx context.Context, _ *mux, _ marshalerSeam, _ http.Res
 		w.Header().Set("Allow", allow)
 		w.fail(edge.WithStatus(status, fault.New(codes.Unimplemented, unsupported, "this path takes no "+r.Method+"; it takes "+allow)))
 	default:
-		w.fail(edge.WithStatus(http.StatusNotFound, fault.New(codes.NotFound, unsupported, "unknown path; see /mesh/v1/openapi.yaml")))
+		w.fail(edge.WithStatus(http.StatusNotFound, fault.New(codes.NotFound, unsupported, missing("", ""))))
 	}
 }

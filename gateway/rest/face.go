@@ -94,7 +94,7 @@ func New(deps Deps) (edge.Face, error) {
 	if len(deps.OpenAPI) > 0 {
 		routes = append(routes, edge.Route{Method: http.MethodGet, Pattern: "/mesh/v1/openapi.yaml", Class: meshv1.RateClass_RATE_CLASS_API, Handle: f.describe})
 	}
-	return edge.Face{Name: "rest", Prefixes: []string{"/mesh/"}, Routes: routes, Error: words}, nil
+	return edge.Face{Name: "rest", Prefixes: []string{"/mesh/"}, Routes: routes, Error: words, Missing: missing}, nil
 }
 
 // describe serves the description.

@@ -147,6 +147,8 @@ func TestTranscripts(t *testing.T) {
 		"list_empty":          {"GET", "/mesh/v1/sessions?page_size=5", ""},
 		"list_unknown_query":  {"GET", "/mesh/v1/sessions?page_sise=5", ""},
 		"list_bad_query":      {"GET", "/mesh/v1/sessions?page_size=many", ""},
+		"list_bad_enum":       {"GET", "/mesh/v1/usage?group_by=colour", ""},
+		"root":                {"GET", "/mesh/v1", ""},
 		"not_found":           {"GET", "/mesh/v1/sessions/ses_x", ""},
 		"unknown_field":       {"POST", "/mesh/v1/sessions", `{"user_id":"ann","colour":"red"}`},
 		"wrong_type":          {"POST", "/mesh/v1/sessions", `{"user_id":7}`},

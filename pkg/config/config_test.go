@@ -73,6 +73,14 @@ func TestUnknownKeySuggestsTheNearest(t *testing.T) {
 	}
 }
 
+func TestUnknownShortKeySuggestsNoOtherWord(t *testing.T) {
+	t.Parallel()
+	_, err := load(t, "foo: 1\n", nil)
+	if err == nil || !strings.Contains(err.Error(), `unknown key "foo"`) || strings.Contains(err.Error(), "did you mean") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestBadValuesNameTheKey(t *testing.T) {
 	t.Parallel()
 	_, err := load(t, "keys: {hush: 1}\non: perhaps\nsession:\n  idle_timeout: soon\n  limit: many\ntargets: [1]\nshare: [2]\nhttp: [3]\n", nil)

@@ -74,7 +74,7 @@ func wanted(t reflect.Type) string {
 }
 
 func unknown(key *yaml.Node, path string, known map[string]reflect.Type) error {
-	best, distance := "", 4
+	best, distance := "", min(4, len(key.Value)/2+1) // of a short key every other one is near
 	for candidate := range known {
 		if d := editDistance(key.Value, candidate); d < distance || d == distance && best != "" && candidate < best {
 			best, distance = candidate, d

@@ -57,6 +57,12 @@ func withoutURL(text string) string {
 	return text
 }
 
+// Validate says what is wrong with the configuration, without looking for a server.
+func (c Config) Validate() error {
+	_, err := c.pool()
+	return err
+}
+
 // pool returns the pool's configuration. Errors do not hold the password.
 func (c Config) pool() (*pgxpool.Config, error) {
 	if c.URL == "" {

@@ -386,6 +386,13 @@ func (p ProviderConfig) validate(name string) error {
 			return fmt.Errorf("%s.base_url: must be an http or https address without credentials", key)
 		}
 	}
+	kind := p.Kind
+	if descriptor := known.Provider(name); kind == "" && descriptor != nil {
+		kind = descriptor.Kind
+	}
+	if err := checkQuirks(name, or(kind, catalog.KindOpenAI), p.Quirks); err != nil {
+		return err
+	}
 	if c := p.Concurrency; c.MaxRunning < 0 || c.LeastRunning < 0 || c.MaxWaiting < 0 || c.MaxWait < 0 {
 		return fmt.Errorf("%s.concurrency: must not be negative", key)
 	}

@@ -180,7 +180,7 @@ func local(address string) bool {
 
 // entry makes a provider with all that belongs to it.
 func (s *Service) entry(o setting) (*registry.Entry, error) {
-	if err := o.checkQuirks(); err != nil {
+	if err := checkQuirks(o.Name, o.Kind, o.cfg.Quirks); err != nil {
 		return nil, err
 	}
 	bounds := s.cfg.Concurrency

@@ -28,14 +28,14 @@ func knownQuirks(kind string) []string {
 	return openai.Quirks()
 }
 
-// checkQuirks refuses names in the configuration that nothing knows: such a quirk would
-// be missing without a word.
-func (o *setting) checkQuirks() error {
-	known := knownQuirks(o.Kind)
-	for _, name := range o.cfg.Quirks {
-		if !slices.Contains(known, name) {
+// checkQuirks refuses names in the configuration of a provider that nothing knows: such
+// a quirk would be missing without a word.
+func checkQuirks(name, kind string, quirks []string) error {
+	known := knownQuirks(kind)
+	for _, quirk := range quirks {
+		if !slices.Contains(known, quirk) {
 			return fmt.Errorf("gpt.providers.%s.quirks: %q is none; a provider of the kind %s may have %s",
-				o.Name, name, o.Kind, strings.Join(slices.Sorted(slices.Values(known)), ", "))
+				name, quirk, kind, strings.Join(slices.Sorted(slices.Values(known)), ", "))
 		}
 	}
 	return nil

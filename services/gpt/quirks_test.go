@@ -27,7 +27,7 @@ func TestUnknownQuirks(t *testing.T) {
 		s := &Service{deps: Deps{Getenv: func(string) string { return "" }}}
 		cfg := ProviderConfig{Kind: c.kind, BaseURL: "http://127.0.0.1:9", Quirks: []string{c.quirk}}
 		o := s.setting(catalog.Provider{Name: "lab", KeyOptional: true}, cfg)
-		switch err := o.checkQuirks(); {
+		switch err := checkQuirks(o.Name, o.Kind, cfg.Quirks); {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", name, err)
 		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):

@@ -229,7 +229,10 @@ func Choose(q *Question, list []*Candidate) Answer {
 			return out.byDefault(q, "no target fits "+q.Features.Complexity+" work")
 		}
 	}
-	if eligible == 0 {
+	switch {
+	case len(list) == 0:
+		return out.byDefault(q, "no target fits, since none can be reached")
+	case eligible == 0:
 		return out.byDefault(q, "no target fits")
 	}
 	best := list[0]
