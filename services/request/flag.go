@@ -82,6 +82,27 @@ func (r *run) noteGuard(ctx context.Context, grace time.Duration) {
 	}
 }
 
+// noteLate adds a report that was not there when the row became final, where it has found
+// something: an end waits for no look, and what a look has found is not lost.
+func (r *run) noteLate() {
+	s, id, reports := r.s, r.id, r.flagging.elsewhere
+	if reports == nil {
+		return
+	}
+	r.flagging.elsewhere = nil
+	s.work.Go(func() {
+		report := <-reports
+		if len(report.GetFindings()) == 0 {
+			return
+		}
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(s.life), s.cfg.StoreTimeout)
+		defer cancel()
+		if err := s.store.NoteGuard(bounded, id, report); err != nil {
+			s.deps.Logger.Warn("what the guard has found cannot be noted", "request_id", id, "error", err)
+		}
+	})
+}
+
 // glance is what of a turn is looked at beside its answer.
 type glance struct {
 	messages []*conversationv1.Message // of a typed turn

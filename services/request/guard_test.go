@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
@@ -12,6 +13,7 @@ import (
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 )
 
 // watchman flags every text that says "evil".
@@ -55,20 +57,17 @@ func raw(body string) *requestv1.SubmitRequest {
 	}}}
 }
 
-// noted is what the guard says of a turn. A report that comes too late for the end of its
-// request is not waited for, as on a machine that has much to do: then the turn is asked
-// again.
+// noted is what the guard has found in a turn.
 func (w *world) noted(req *requestv1.SubmitRequest) (report *conversationv1.GuardReport) {
 	w.t.Helper()
-	for range 100 {
-		g := w.submit(w.t.Context(), req)
-		if g.err != nil {
-			w.t.Fatal(g.err)
-		}
-		if report = w.reported(g.requests[len(g.requests)-1].GetId()); report != nil {
-			break
-		}
+	g := w.submit(w.t.Context(), req)
+	if g.err != nil {
+		w.t.Fatal(g.err)
 	}
+	eventually(w.t, "what was found is noted", func() bool {
+		report = w.reported(g.requests[len(g.requests)-1].GetId())
+		return report != nil
+	})
 	return report
 }
 
@@ -92,6 +91,33 @@ func TestGuardFlags(t *testing.T) {
 	}
 	if g := w.submit(t.Context(), ask("be good")); len(w.reported(g.requests[0].GetId()).GetFindings()) != 0 {
 		t.Error("flagged what is good")
+	}
+}
+
+// No end waits long for a look, and what one finds later is noted for all that.
+func TestGuardFlagsLate(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{})
+	w := open(t, options{
+		classifier: &watchman{screen: func(context.Context) error { <-ended; return nil }},
+		config:     func(c *Config) { c.Guard.Timeout = time.Minute },
+	})
+	g := w.submit(t.Context(), ask("be evil"))
+	if g.err != nil {
+		t.Fatal(g.err)
+	}
+	id := g.requests[len(g.requests)-1].GetId()
+	before := w.get(id)
+	if before.GetState() != completed || before.GetGuard() != nil {
+		t.Fatalf("got %v", before)
+	}
+	close(ended)
+	eventually(t, "what was found is noted", func() bool { return w.reported(id) != nil })
+	after := w.get(id)
+	equal(t, len(after.GetGuard().GetFindings()), 1)
+	after.Guard = nil
+	if !proto.Equal(before, after) {
+		t.Errorf("was %v, is %v", before, after)
 	}
 }
 

@@ -265,7 +265,7 @@ func reason(err error) string {
 	return fault.ReasonName(fault.From(err).Reason)
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); {
 		if time.Now().After(deadline) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/liveness"
 	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
 	"github.com/gptmesh/gptmesh/wire"
@@ -23,19 +24,27 @@ func (s *Service) Start(ctx context.Context) error {
 	if err := s.sweep(ctx); err != nil {
 		return storeFault(err, "")
 	}
-	s.beaten = time.Now()
-	s.work.Go(func() { s.every(s.cfg.HeartbeatInterval, s.beat) })
+	pulse := liveness.New(s.cfg.HeartbeatInterval, s.cfg.DeadAfter, time.Now())
+	if s.shared {
+		s.work.Go(func() {
+			s.every(s.cfg.HeartbeatInterval, pulse.Patience(), func(ctx context.Context) error { return s.beat(ctx, pulse) })
+		})
+	}
+	s.work.Go(func() {
+		s.every(s.cfg.HeartbeatInterval, s.cfg.StoreTimeout, func(ctx context.Context) error { return s.sweepOthers(ctx, pulse) })
+	})
 	if s.deps.Subscriber != nil {
 		s.work.Go(s.hearOfSessions)
 	}
-	s.work.Go(func() { s.every(s.cfg.RetryInterval, s.saveLeft) })
-	s.work.Go(func() { s.every(s.cfg.RetryInterval, s.settleOpen) })
-	s.work.Go(func() { s.every(s.cfg.SweepInterval, s.expire) })
+	s.work.Go(func() { s.every(s.cfg.RetryInterval, s.cfg.StoreTimeout, s.saveLeft) })
+	s.work.Go(func() { s.every(s.cfg.RetryInterval, s.cfg.StoreTimeout, s.settleOpen) })
+	s.work.Go(func() { s.every(s.cfg.SweepInterval, s.cfg.StoreTimeout, s.expire) })
 	return nil
 }
 
-// every does something again and again until the room is closed.
-func (s *Service) every(interval time.Duration, do func(ctx context.Context) error) {
+// every does something again and again until the room is closed, each time no longer than
+// patience, or than interval where that is more.
+func (s *Service) every(interval, patience time.Duration, do func(ctx context.Context) error) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
@@ -44,7 +53,7 @@ func (s *Service) every(interval time.Duration, do func(ctx context.Context) err
 		case <-s.life.Done():
 			return
 		}
-		ctx, cancel := context.WithTimeout(s.life, max(interval, s.cfg.StoreTimeout))
+		ctx, cancel := context.WithTimeout(s.life, max(interval, patience))
 		if err := do(ctx); err != nil && s.life.Err() == nil {
 			s.deps.Logger.Warn("work in the background", "error", err)
 		}
@@ -52,19 +61,20 @@ func (s *Service) every(interval time.Duration, do func(ctx context.Context) err
 	}
 }
 
-func (s *Service) beat(ctx context.Context) error {
-	if s.shared {
-		if err := s.heartbeat(ctx); err != nil {
-			return err
-		}
-		// Where the store was away for all, the others come back in their turn:
-		// until then none of them is dead.
-		if time.Since(s.beaten) > 2*s.cfg.HeartbeatInterval {
-			s.quiet = time.Now().Add(s.cfg.DeadAfter)
-		}
-		if s.beaten = time.Now(); s.beaten.Before(s.quiet) {
-			return nil
-		}
+// beat says that this process lives. Nothing that may take long keeps it from doing so.
+func (s *Service) beat(ctx context.Context, pulse *liveness.Pulse) error {
+	err := s.heartbeat(ctx)
+	if err == nil {
+		pulse.Beat(time.Now())
+	}
+	return err
+}
+
+// sweepOthers finishes the requests of processes that die. Those of a process of its own
+// store were left by an earlier one.
+func (s *Service) sweepOthers(ctx context.Context, pulse *liveness.Pulse) error {
+	if s.shared && !pulse.Trusted(time.Now()) {
+		return nil
 	}
 	return s.sweep(ctx)
 }

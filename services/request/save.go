@@ -42,6 +42,7 @@ func (r *run) save(ctx context.Context, state requestv1.Request_State, failure *
 		err = r.writes.Wait(ctx)
 	}
 	if err == nil {
+		r.noteLate()
 		r.s.metrics.ended(r.request, r.s.deps.Clock().Sub(r.begin))
 		return nil
 	}

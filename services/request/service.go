@@ -50,8 +50,6 @@ type Service struct {
 	unsaved chan unsavedEnd // final states that could not be stored
 	open    chan openEnd    // requests whose answers' ends are not known yet
 
-	beaten, quiet time.Time // of beat: the last heartbeat, and until when nobody is dead
-
 	mu       sync.Mutex
 	running  map[string]*run
 	detached int

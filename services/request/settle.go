@@ -228,6 +228,7 @@ func (r *run) settleNow(ctx context.Context, end openEnd) error {
 	if err := r.awaitCommit(ctx); err != nil {
 		return r.save(ctx, state, failure) // there is no row
 	}
+	r.noteGuard(ctx, guardGrace)
 	end.request = proto.CloneOf(r.request)
 	r.s.leaveOpen(end)
 	return nil

@@ -141,7 +141,7 @@ func TestKilledProcess(t *testing.T) {
 		return err == nil && len(frames) > 0
 	})
 	// The others take it for dead; that it is not changes nothing any more.
-	sweep := two.sweepOf(t.Context(), time.Now(), nil)
+	sweep := two.sweepOf(t.Context(), time.Now(), sweepBatch, nil)
 	sweep.All = true
 	if n, err := two.store.Interrupt(t.Context(), sweep); n != 1 || err != nil {
 		t.Fatal(n, err)

@@ -7,6 +7,7 @@ import (
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/liveness"
 	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
 )
@@ -32,38 +33,52 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	s.work.Go(s.expire)
 	if s.shared {
-		s.work.Go(s.beat)
+		pulse := liveness.New(s.cfg.HeartbeatInterval, s.cfg.DeadAfter, time.Now())
+		s.work.Go(func() { s.beat(pulse) })
+		s.work.Go(func() { s.sweepOthers(pulse) })
 	}
 	return nil
 }
 
-// beat says that this process lives, and looks for what others ask of it.
-func (s *Service) beat() {
+// beat says that this process lives, and looks for what others ask of it. Nothing that
+// may take long keeps it from doing so.
+func (s *Service) beat(pulse *liveness.Pulse) {
+	s.every(func() {
+		ctx, cancel := context.WithTimeout(s.life, pulse.Patience())
+		defer cancel()
+		err := s.heartbeat(ctx)
+		if err == nil {
+			pulse.Beat(time.Now())
+		}
+		if err = errors.Join(err, s.cancelAsked(ctx)); err != nil && s.life.Err() == nil {
+			s.deps.Logger.Warn("heartbeat", "error", err)
+		}
+	})
+}
+
+// sweepOthers ends the answers of processes that die.
+func (s *Service) sweepOthers(pulse *liveness.Pulse) {
+	s.every(func() {
+		if !pulse.Trusted(time.Now()) {
+			return
+		}
+		if err := s.sweep(s.life); err != nil && s.life.Err() == nil {
+			s.deps.Logger.Warn("the answers of stopped processes cannot be ended", "error", err)
+		}
+	})
+}
+
+// every does something at each heartbeat until the room is closed.
+func (s *Service) every(do func()) {
 	ticker := time.NewTicker(s.cfg.HeartbeatInterval)
 	defer ticker.Stop()
-	last, quiet := time.Now(), time.Time{}
 	for {
 		select {
 		case <-ticker.C:
+			do()
 		case <-s.life.Done():
 			return
 		}
-		ctx, cancel := context.WithTimeout(s.life, s.cfg.HeartbeatInterval)
-		err := errors.Join(s.heartbeat(ctx), s.cancelAsked(ctx))
-		if err == nil {
-			// Where the store was away for all, the others come back in their turn:
-			// until then none of them is dead.
-			if time.Since(last) > 2*s.cfg.HeartbeatInterval {
-				quiet = time.Now().Add(s.cfg.DeadAfter)
-			}
-			if last = time.Now(); last.After(quiet) {
-				err = s.sweep(ctx)
-			}
-		}
-		if err != nil && s.life.Err() == nil {
-			s.deps.Logger.Warn("heartbeat", "error", err)
-		}
-		cancel()
 	}
 }
 
@@ -93,41 +108,55 @@ func (s *Service) cancelAsked(ctx context.Context) error {
 	return nil
 }
 
-// sweep makes the answers of dead processes INTERRUPTED.
+// sweepBatch bounds how many answers one transaction ends.
+const sweepBatch = 50
+
+// sweep makes the answers of dead processes INTERRUPTED. Where there is not time enough for
+// many at once, they are ended by fewer.
 func (s *Service) sweep(ctx context.Context) error {
-	for {
-		ctx := outbox.Open(ctx)
-		now, err := s.store.Now(ctx)
-		if err != nil {
+	for limit := sweepBatch; ; {
+		bounded, cancel := context.WithTimeout(ctx, s.cfg.StoreTimeout)
+		n, err := s.sweepSome(bounded, limit)
+		late := bounded.Err() != nil && ctx.Err() == nil
+		cancel()
+		switch {
+		case err != nil && late && limit > 1:
+			limit = max(limit/5, 1)
+		case err != nil || n < limit:
 			return err
-		}
-		sweep := s.sweepOf(ctx, now, nil)
-		orphans, err := s.store.Orphans(ctx, sweep)
-		if err != nil || len(orphans) == 0 {
-			return err
-		}
-		sweep = s.sweepOf(ctx, now, s.spentBy(ctx, orphans))
-		for _, r := range orphans {
-			sweep.Of = append(sweep.Of, r.GetId())
-		}
-		n, err := s.store.Interrupt(ctx, sweep)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			s.deps.Logger.Info("answers of stopped processes are marked interrupted", "count", n)
-		}
-		if n < sweep.Limit {
-			return nil
 		}
 	}
 }
 
+// sweepSome ends at most limit answers, and returns how many.
+func (s *Service) sweepSome(ctx context.Context, limit int) (int, error) {
+	ctx = outbox.Open(ctx)
+	now, err := s.store.Now(ctx)
+	if err != nil {
+		return 0, err
+	}
+	sweep := s.sweepOf(ctx, now, limit, nil)
+	orphans, err := s.store.Orphans(ctx, sweep)
+	if err != nil || len(orphans) == 0 {
+		return 0, err
+	}
+	orphans, attempts := s.spentBy(ctx, orphans)
+	sweep = s.sweepOf(ctx, now, limit, attempts)
+	for _, r := range orphans {
+		sweep.Of = append(sweep.Of, r.GetId())
+	}
+	n, err := s.store.Interrupt(ctx, sweep)
+	if n > 0 {
+		s.deps.Logger.Info("answers of stopped processes are marked interrupted", "count", n)
+	}
+	return n, err
+}
+
 // sweepOf is one sweep as of now by the store's clock, with the attempts of its answers
 // in the ledger. It is small, since what was journaled is decoded within its transaction.
-func (s *Service) sweepOf(ctx context.Context, now time.Time, attempts map[string][]*gptv1.Attempt) store.Sweep {
+func (s *Service) sweepOf(ctx context.Context, now time.Time, limit int, attempts map[string][]*gptv1.Attempt) store.Sweep {
 	return store.Sweep{
-		DeadBefore: now.Add(-s.cfg.DeadAfter), Except: s.instance, All: !s.shared, Now: s.deps.Clock(), Limit: 50,
+		DeadBefore: now.Add(-s.cfg.DeadAfter), Except: s.instance, All: !s.shared, Now: s.deps.Clock(), Limit: limit,
 		End: func(r *responsev1.Response, frames []byte) []byte {
 			log := s.endInterrupted(r, frames, attempts[r.GetId()])
 			record := s.ending(ctx, r)

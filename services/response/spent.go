@@ -108,13 +108,14 @@ func spent(rows []*gptv1.Attempt, responseID string, named []string) (usage *con
 	return usage, settled
 }
 
-// spentBy asks the ledger for the attempts of answers whose process died. It gives up
-// where the ledger cannot be asked: these answers end without.
-func (s *Service) spentBy(ctx context.Context, answers []*responsev1.Response) map[string][]*gptv1.Attempt {
+// spentBy asks the ledger for the attempts of answers whose process died, and returns the
+// answers that may be ended now: those of which there was time to ask. Where the ledger
+// cannot be asked at all, they end without.
+func (s *Service) spentBy(ctx context.Context, answers []*responsev1.Response) ([]*responsev1.Response, map[string][]*gptv1.Attempt) {
 	ctx, cancel := context.WithTimeout(ctx, spentTime)
 	defer cancel()
 	rows := make(map[string][]*gptv1.Attempt, len(answers))
-	for _, r := range answers {
+	for i, r := range answers {
 		if r.GetRequestId() == "" {
 			continue
 		}
@@ -122,13 +123,16 @@ func (s *Service) spentBy(ctx context.Context, answers []*responsev1.Response) m
 			RequestID: r.GetRequestId(),
 			Principal: callctx.Principal{ID: r.GetOwner(), Kind: callctx.Room, Internal: true},
 		}), r.GetRequestId())
-		if err != nil {
+		switch {
+		case err != nil && ctx.Err() != nil && len(rows) > 0:
+			return answers[:i], rows
+		case err != nil:
 			s.deps.Logger.Warn("the ledger cannot be asked for what interrupted answers have used", "answers", len(answers)-len(rows), "error", err)
-			break
+			return answers, rows
 		}
 		rows[r.GetId()] = found
 	}
-	return rows
+	return answers, rows
 }
 
 // attemptsOf appends the attempts that events name.

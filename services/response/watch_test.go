@@ -305,7 +305,6 @@ func replica(t *testing.T, url, name string, ahead ...time.Duration) *world {
 	}
 	w := &world{t: t, model: &model{}, session: sessiontest.New()}
 	cfg := DefaultConfig()
-	// A beat that is late by one more puts off the looks for dead processes by a minute.
 	cfg.HeartbeatInterval, cfg.DeadAfter, cfg.WatchPollInterval = 500*time.Millisecond, time.Minute, 5*time.Millisecond
 	cfg.JournalInterval = 2 * time.Millisecond
 	if w.Service, err = New(cfg, Deps{

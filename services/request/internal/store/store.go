@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	"github.com/gptmesh/gptmesh/pkg/durable"
 	"google.golang.org/protobuf/proto"
@@ -41,6 +42,10 @@ type Store interface {
 	// there: whoever finishes first wins. answered says that its client may have
 	// seen a part of the answer.
 	Finish(ctx context.Context, request *requestv1.Request, answered bool) error
+
+	// NoteGuard adds what the guard said to a request that is final, and was stored
+	// without a report. One that is not there is passed over.
+	NoteGuard(ctx context.Context, id string, report *conversationv1.GuardReport) error
 
 	// Get returns a request; ErrNotFound.
 	Get(ctx context.Context, owner, id string) (Record, error)
@@ -150,6 +155,12 @@ func ParseCursor(text string) (Cursor, bool) {
 	micros, id, ok := strings.Cut(text, "/")
 	n, err := strconv.ParseInt(micros, 10, 64)
 	return Cursor{Micros: n, ID: id}, ok && err == nil && id != ""
+}
+
+// GuardPart is what is appended to a stored request to give it a report: the encoding of
+// two messages, one behind the other, is that of both merged.
+func GuardPart(report *conversationv1.GuardReport) ([]byte, error) {
+	return proto.Marshal(&requestv1.Request{Guard: report})
 }
 
 // Decode reads a stored request.

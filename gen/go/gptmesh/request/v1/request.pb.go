@@ -135,7 +135,8 @@ type Request struct {
 	Warnings []string `protobuf:"bytes,16,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	// detached says that it was submitted without a stream.
 	Detached bool `protobuf:"varint,17,opt,name=detached,proto3" json:"detached,omitempty"`
-	// guard is what the guard said of the turn. Absent where it did not look.
+	// guard is what the guard said of the turn. Absent where it did not look. A
+	// finding that comes after the end of the request is added to it soon.
 	Guard         *v1.GuardReport `protobuf:"bytes,30,opt,name=guard,proto3" json:"guard,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
 	"github.com/gptmesh/gptmesh/pkg/ids"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
@@ -102,6 +103,33 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		if !got.Answered {
 			t.Fatal("answered was lost")
 		}
+	})
+
+	t.Run("a report that comes late", func(t *testing.T) {
+		t.Parallel()
+		s, ctx := open(t), t.Context()
+		report := &conversationv1.GuardReport{
+			Action:   conversationv1.GuardAction_GUARD_ACTION_FLAGGED,
+			Findings: []*conversationv1.GuardFinding{{Place: "messages[0]", Risk: "injection", Probability: 0.5, Evidence: []string{"a\x00b", "é"}}},
+		}
+		r := request("a", "me", 0)
+		ok(t, s.Accept(ctx, r, "one", nil))
+		ok(t, s.NoteGuard(ctx, "a", report)) // its end brings its own
+		done := in(r, requestv1.Request_STATE_COMPLETED)
+		ok(t, s.Finish(ctx, done, true))
+		whole := in(request("b", "me", 0), requestv1.Request_STATE_COMPLETED)
+		ok(t, s.Add(ctx, whole, "one", true))
+		for _, r := range []*requestv1.Request{done, whole} {
+			got, err := s.Get(ctx, "me", r.GetId())
+			ok(t, err)
+			same(t, got.Request, r)
+			ok(t, s.NoteGuard(ctx, r.GetId(), report))
+			got, err = s.Get(ctx, "me", r.GetId())
+			ok(t, err)
+			r.Guard = report
+			same(t, got.Request, r)
+		}
+		ok(t, s.NoteGuard(ctx, "none", report))
 	})
 
 	t.Run("keys", func(t *testing.T) {
