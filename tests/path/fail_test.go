@@ -169,7 +169,7 @@ func TestTimeouts(t *testing.T) {
 		config := settings()
 		config["gpt"].(map[string]any)["timeouts"] = map[string]any{"first_token": "2s", "idle": "1s", "total": "6s"}
 		w := startWith(t, harness.Config{Combination: c, Settings: config})
-		eachWay(t, func(t *testing.T, f face.Face, stream bool, scene string) {
+		eachWayAtOnce(t, func(t *testing.T, f face.Face, stream bool, scene string) {
 			// Where nothing is streamed only the whole call has a limit.
 			reason := "DEADLINE_EXCEEDED"
 			if stream {
@@ -186,14 +186,20 @@ func TestTimeouts(t *testing.T) {
 			if !stream {
 				return
 			}
-			session, scene = w.newSession(t), scene+" idle"
-			w.provider.Script(scene, provider.Say("one two").Then(provider.Stall()))
-			answer = w.ask(t, f, face.Ask{Model: openAIModel, Text: provider.Prompt(scene), Stream: true, Session: session})
-			if answer.Error == nil || !answer.Error.InStream || answer.Complete {
-				t.Errorf("silent in the middle: %+v %+v", answer.Error, answer)
+			for again := range 5 {
+				session, scene := w.newSession(t), fmt.Sprint(scene, " idle ", again)
+				w.provider.Script(scene, provider.Say("one two").Then(provider.Stall()))
+				answer = w.ask(t, f, face.Ask{Model: openAIModel, Text: provider.Prompt(scene), Stream: true, Session: session})
+				if again < 4 && answer.Status == http.StatusGatewayTimeout {
+					continue // a busy machine: even the first token was late
+				}
+				if answer.Error == nil || !answer.Error.InStream || answer.Complete {
+					t.Errorf("silent in the middle: %+v %+v", answer.Error, answer)
+				}
+				w.wantFailed(t, session, "IDLE_TIMEOUT")
+				w.provider.Await(t, scene, 0).MustLoseClient(t)
+				return
 			}
-			w.wantFailed(t, session, "IDLE_TIMEOUT")
-			w.provider.Await(t, scene, 0).MustLoseClient(t)
 		})
 	})
 }

@@ -3,6 +3,7 @@ package path
 import (
 	"context"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -83,19 +84,28 @@ func (w *world) ask(t *testing.T, f face.Face, ask face.Ask) face.Answer {
 	return answer
 }
 
-// eachWay runs body over every face, streamed and not, side by side. scene
-// names the script of that run.
+// eachWay runs body over every face, streamed and not. scene names the script of that
+// run.
 func eachWay(t *testing.T, body func(t *testing.T, f face.Face, stream bool, scene string)) {
+	everyWay(func(name string, f face.Face, stream bool) {
+		t.Run(name, func(t *testing.T) { body(t, f, stream, t.Name()) })
+	})
+}
+
+// eachWayAtOnce is eachWay side by side, for what waits more than it works: it takes no
+// other test's place.
+func eachWayAtOnce(t *testing.T, body func(t *testing.T, f face.Face, stream bool, scene string)) {
+	var all sync.WaitGroup
+	everyWay(func(name string, f face.Face, stream bool) {
+		all.Go(func() { t.Run(name, func(t *testing.T) { body(t, f, stream, t.Name()) }) })
+	})
+	all.Wait()
+}
+
+func everyWay(each func(name string, f face.Face, stream bool)) {
 	for _, f := range face.All() {
-		for _, stream := range []bool{true, false} {
-			name := f.Name() + "/whole"
-			if stream {
-				name = f.Name() + "/stream"
-			}
-			t.Run(name, func(t *testing.T) {
-				body(t, f, stream, t.Name())
-			})
-		}
+		each(f.Name()+"/stream", f, true)
+		each(f.Name()+"/whole", f, false)
 	}
 }
 
