@@ -226,7 +226,7 @@ type LedgerConfig struct {
 	// FlushFirst lets no byte go to a provider before the row is on the disk.
 	FlushFirst bool `yaml:"flush_first"`
 	// Heartbeat is how often a process says that it lives, and Grace how long a
-	// silent one counts as alive. For a shared store.
+	// silent one counts as alive: more than two heartbeats. For a shared store.
 	Heartbeat time.Duration `yaml:"heartbeat"`
 	Grace     time.Duration `yaml:"grace"`
 	// Retention is how long a row is kept after its call began: at least 24h. 0 keeps
@@ -288,7 +288,7 @@ func (c Config) Validate() error {
 		{"listing.timeout", c.Listing.Timeout > 0},
 		{"ledger.write_timeout", c.Ledger.WriteTimeout > 0},
 		{"ledger.heartbeat", c.Ledger.Heartbeat > 0},
-		{"ledger.grace", c.Ledger.Grace > c.Ledger.Heartbeat},
+		{"ledger.grace", c.Ledger.Grace > 2*c.Ledger.Heartbeat},
 		{"ledger.retention", c.Ledger.Retention == 0 || c.Ledger.Retention >= leastRetention},
 		{"ledger.sweep_interval", c.Ledger.SweepInterval > 0},
 		{"max_event_bytes", c.MaxEventBytes > 0},

@@ -265,7 +265,7 @@ func TestLedgerSaysWhatWasServed(t *testing.T) {
 			})
 			with.config = func(c *gpt.Config) {
 				c.Breaker.Failures, c.Retry.Budget = 1<<30, 1
-				c.Ledger.Heartbeat, c.Ledger.Grace = time.Hour, 2*time.Hour
+				c.Ledger.Heartbeat, c.Ledger.Grace = time.Hour, 3*time.Hour
 			}
 			got := map[string]int64{} // tokens that clients got, by the provider's id
 			var mu sync.Mutex

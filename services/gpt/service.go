@@ -9,6 +9,7 @@ import (
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	"github.com/gptmesh/gptmesh/pkg/ids"
+	"github.com/gptmesh/gptmesh/pkg/liveness"
 	"github.com/gptmesh/gptmesh/pkg/stacks"
 	"github.com/gptmesh/gptmesh/pkg/upstream"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/catalog"
@@ -141,37 +142,11 @@ func (s *Service) Start(ctx context.Context) error {
 		s.group.Go(func() { s.expireRows(background) })
 	}
 	if s.deps.Postgres != nil {
-		s.group.Go(func() { s.beat(background) })
+		pulse := liveness.New(s.cfg.Ledger.Heartbeat, s.cfg.Ledger.Grace, time.Now())
+		s.group.Go(func() { s.beat(background, pulse) })
+		s.group.Go(func() { s.settleOthers(background, pulse) })
 	}
 	return nil
-}
-
-func (s *Service) settleOrphans(ctx context.Context) error {
-	n, err := s.store.SettleOrphans(ctx, s.instance, s.cfg.Ledger.Grace, s.deps.Clock())
-	if n > 0 {
-		s.deps.Logger.WarnContext(ctx, "settled attempts of processes that died", "room", "gpt", "attempts", n)
-	}
-	return err
-}
-
-// beat says that this process lives, and settles what others leave.
-func (s *Service) beat(ctx context.Context) {
-	ticker := time.NewTicker(s.cfg.Ledger.Heartbeat)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		if err := s.store.Beat(ctx, s.instance); err != nil {
-			s.deps.Logger.WarnContext(ctx, "the ledger cannot be told that this process lives", "room", "gpt", "error", err)
-			continue
-		}
-		if err := s.settleOrphans(ctx); err != nil && ctx.Err() == nil {
-			s.deps.Logger.WarnContext(ctx, "attempts of dead processes cannot be settled", "room", "gpt", "error", err)
-		}
-	}
 }
 
 // Ready says whether calls can be served: not while draining.
