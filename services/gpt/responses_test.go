@@ -79,3 +79,46 @@ func TestResponsesFindTheirDoor(t *testing.T) {
 		})
 	}
 }
+
+// TestOnlyOpenAICompacts: what asks for a compacted conversation goes to a server that has
+// responses, and is refused by name elsewhere: no call is made whose answer is no good.
+func TestOnlyOpenAICompacts(t *testing.T) {
+	t.Parallel()
+	const body = `{"model":"x","input":[{"role":"user","content":"a"},{"type":"compaction_trigger"}]}`
+	for name, c := range map[string]struct {
+		quirks []string
+		turn   *conversationv1.Turn
+		path   string
+	}{
+		"to its own": {[]string{"responses"}, &conversationv1.Turn{Raw: &conversationv1.RawTurn{Wire: responsesWire, Body: []byte(body)}}, "POST /v1/responses"},
+		"translated": {nil, &conversationv1.Turn{Raw: &conversationv1.RawTurn{Wire: responsesWire, Body: []byte(body)}}, ""},
+		"joined before": {nil, &conversationv1.Turn{ExtraWire: responsesWire, Messages: []*conversationv1.Message{
+			{Role: conversationv1.Role_ROLE_USER, Parts: []*conversationv1.ContentPart{{Kind: &conversationv1.ContentPart_Text{Text: "a"}}}},
+			{Role: conversationv1.Role_ROLE_ASSISTANT, Parts: []*conversationv1.ContentPart{{Kind: &conversationv1.ContentPart_Opaque{
+				Opaque: &conversationv1.OpaquePart{WireType: "compaction_trigger", Json: `{"type":"compaction_trigger"}`},
+			}}}},
+		}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got seen
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				got.note(r)
+				http.Error(w, "{}", http.StatusBadRequest)
+			}))
+			t.Cleanup(server.Close)
+			r := start(t, setup{config: func(cfg *gpt.Config) {
+				cfg.Providers = map[string]gpt.ProviderConfig{"box": {BaseURL: server.URL + "/v1", Models: []string{"m"}, Quirks: c.quirks}}
+			}})
+			c.turn.Model = "box/m"
+			a := r.generate(t.Context(), &gptv1.GenerateRequest{Turn: c.turn})
+			request, _, sent := got.last()
+			if request != c.path || c.path != "" && !strings.Contains(sent, `{"type":"compaction_trigger"}`) {
+				t.Errorf("sent %q %s, want %q", request, sent, c.path)
+			}
+			if c.path == "" && (a.err == nil || !strings.Contains(a.err.Error(), "compaction_trigger")) {
+				t.Errorf("got %v, %s", a.err, a.reason())
+			}
+		})
+	}
+}

@@ -16,10 +16,32 @@ func turnFor(turn *conversationv1.Turn, info *provider.Info) (*conversationv1.Tu
 	if turn.GetOnFailure() == conversationv1.OnFailure_ON_FAILURE_CONTINUE && turn.GetAcceptWire() != 0 {
 		turn = unwired(turn)
 	}
-	if turn.GetRaw() == nil || info.Speaks(turn.GetRaw().GetWire()) {
+	if turn.GetRaw() != nil && info.Speaks(turn.GetRaw().GetWire()) {
 		return turn, nil
 	}
-	return typed(turn)
+	out, err := typed(turn)
+	if err == nil && asksToCompact(out) && !info.Speaks(conversationv1.Wire_WIRE_OPENAI_RESPONSES) {
+		return nil, fault.New(codes.InvalidArgument, meshv1.ErrorReason_ERROR_REASON_UNSUPPORTED,
+			"input: compaction_trigger needs OpenAI's own /responses, which the provider "+info.Name+" does not have: let the client compact the conversation itself",
+			"field", "input", "provider", info.Name)
+	}
+	return out, err
+}
+
+// compactionTrigger is the item at the end of an input that has OpenAI sum the
+// conversation up, instead of answering, in an item that only it can read.
+const compactionTrigger = "compaction_trigger"
+
+// asksToCompact says that the last part of a turn is that item. Left out as others are
+// that a dialect has no place for, it would cost a call whose answer the client has no
+// use for.
+func asksToCompact(turn *conversationv1.Turn) bool {
+	messages := turn.GetMessages()
+	if len(messages) == 0 {
+		return false
+	}
+	parts := messages[len(messages)-1].GetParts()
+	return len(parts) > 0 && parts[len(parts)-1].GetOpaque().GetWireType() == compactionTrigger
 }
 
 // typed returns a turn with its typed half alone, decoding the raw one where
