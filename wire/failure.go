@@ -34,6 +34,28 @@ func Fault(failure *conversationv1.Failure) *fault.Fault {
 	}
 }
 
+// MayHaveBegun says that what was asked for may have been done, in part or as a
+// whole, although the failure's code is UNAVAILABLE. HTTP's 503 would say that it was
+// not, and proxies send a 503 to the next server by themselves: it is a 502.
+func MayHaveBegun(f *fault.Fault) bool {
+	if f.Code != codes.Unavailable {
+		return false
+	}
+	switch f.Metadata["outcome"] {
+	case fault.OutcomeUnknown, fault.OutcomePartial:
+		return true
+	case fault.OutcomeNotBegun:
+		return false
+	}
+	switch f.Reason {
+	case meshv1.ErrorReason_ERROR_REASON_INTERRUPTED, meshv1.ErrorReason_ERROR_REASON_PROVIDER_PROTOCOL,
+		meshv1.ErrorReason_ERROR_REASON_STREAM_TRUNCATED, meshv1.ErrorReason_ERROR_REASON_EMPTY_ANSWER,
+		meshv1.ErrorReason_ERROR_REASON_INVALID_JSON_ANSWER:
+		return true
+	}
+	return f.Metadata["call"] == fault.CallBegun
+}
+
 // ProviderOverloaded says whether f tells of a provider that is overloaded for
 // a while, and not of one that is broken: dialects have a status of their own
 // for it.

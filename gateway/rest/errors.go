@@ -10,6 +10,7 @@ import (
 	"github.com/gptmesh/gptmesh/gateway/edge"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/wire"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/codes"
@@ -63,6 +64,9 @@ func words(err error) (int, []byte) {
 func statusOf(f *fault.Fault) int {
 	if f.Reason == meshv1.ErrorReason_ERROR_REASON_TOO_LARGE && f.Code == codes.InvalidArgument {
 		return http.StatusRequestEntityTooLarge
+	}
+	if wire.MayHaveBegun(f) {
+		return http.StatusBadGateway
 	}
 	return runtime.HTTPStatusFromCode(f.Code)
 }

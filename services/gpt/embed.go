@@ -60,7 +60,7 @@ func (s *Service) Embed(ctx context.Context, req *gptv1.EmbedRequest) (*gptv1.Em
 		},
 	}
 	if err := c.run(ctx); err != nil {
-		return nil, err
+		return nil, c.fated(err)
 	}
 	resp.Provider = target.Entry.Info.Name
 	if resp.GetModel() == "" {

@@ -104,7 +104,7 @@ func (s *Service) pass(ctx context.Context, p passing) error {
 		sending: f.send,
 	}
 	if err := c.run(ctx); err != nil {
-		return named(err, req)
+		return named(c.fated(err), req)
 	}
 	if f.failure != nil {
 		return f.failure

@@ -278,6 +278,9 @@ func TestForwardErrorsOfProviders(t *testing.T) {
 			if strings.Contains(out.body(), "sk-secret") || out.err != nil && strings.Contains(out.err.Error(), "secret") {
 				t.Error("the key got out")
 			}
+			if fate := fault.From(out.err); out.err != nil && (fate.Metadata["outcome"] == fault.OutcomeUnknown) != (c.outcome == gptv1.Attempt_OUTCOME_UNKNOWN) {
+				t.Errorf("the client is told otherwise than the ledger: %v", fate.Metadata)
+			}
 			if c.reason == "UNSUPPORTED" && out.err.Error() != "UNSUPPORTED: the provider openai cannot do audio speech, asked for with the model tts-9" {
 				t.Error(out.err)
 			}

@@ -46,13 +46,15 @@ func testRefused(t *testing.T, w *world) {
 		status int
 		reason string
 		calls  int
+		row    gptv1.Attempt_Outcome
 	}{
-		{"bad request", provider.Refuse(400, "invalid_value"), 400, "PROVIDER_REJECTED", 1},
-		{"context length", provider.Refuse(400, "context_length_exceeded"), 400, "CONTEXT_LENGTH_EXCEEDED", 1},
-		{"rate limited", provider.RefuseFor(429, "rate_limit_exceeded", "37"), 429, "PROVIDER_RATE_LIMITED", 1},
-		{"server error", provider.Refuse(500, "server_error"), 0, "PROVIDER_ERROR", 2},
-		{"bad gateway", provider.Refuse(502, "bad_gateway"), 0, "PROVIDER_ERROR", 2},
-		{"wrong key", provider.Refuse(401, "invalid_api_key"), 0, "PROVIDER_REFUSED_KEY", 1},
+		{"bad request", provider.Refuse(400, "invalid_value"), 400, "PROVIDER_REJECTED", 1, gptv1.Attempt_OUTCOME_FAILED},
+		{"context length", provider.Refuse(400, "context_length_exceeded"), 400, "CONTEXT_LENGTH_EXCEEDED", 1, gptv1.Attempt_OUTCOME_FAILED},
+		{"rate limited", provider.RefuseFor(429, "rate_limit_exceeded", "37"), 429, "PROVIDER_RATE_LIMITED", 1, gptv1.Attempt_OUTCOME_FAILED},
+		{"server error", provider.Refuse(500, "server_error"), 0, "PROVIDER_ERROR", 2, gptv1.Attempt_OUTCOME_FAILED},
+		{"bad gateway", provider.Refuse(502, "bad_gateway"), 0, "PROVIDER_ERROR", 2, gptv1.Attempt_OUTCOME_FAILED},
+		{"wrong key", provider.Refuse(401, "invalid_api_key"), 0, "PROVIDER_REFUSED_KEY", 1, gptv1.Attempt_OUTCOME_FAILED},
+		{"closed unanswered", provider.Reset(), 0, "PROVIDER_UNREACHABLE", 1, gptv1.Attempt_OUTCOME_UNKNOWN},
 	} {
 		t.Run(refusal.name, func(t *testing.T) {
 			eachWay(t, func(t *testing.T, f face.Face, stream bool, scene string) {
@@ -71,6 +73,9 @@ func testRefused(t *testing.T, w *world) {
 				if refusal.status == 429 && answer.Header != nil && answer.Header.Get("Retry-After") != "37" {
 					t.Errorf("Retry-After is %q, want that of the provider", answer.Header.Get("Retry-After"))
 				}
+				if refusal.row == gptv1.Attempt_OUTCOME_UNKNOWN && answer.Header != nil && answer.Status != http.StatusBadGateway {
+					t.Errorf("status %d would say that the provider has not begun: %s", answer.Status, answer.Body)
+				}
 				request := w.wantFailed(t, session, refusal.reason)
 				if calls := w.provider.Calls(scene); len(calls) != refusal.calls {
 					t.Errorf("the provider was called %d times, want %d", len(calls), refusal.calls)
@@ -84,8 +89,8 @@ func testRefused(t *testing.T, w *world) {
 						return fmt.Errorf("%d rows in the ledger, want one for each of %d calls", len(rows), refusal.calls)
 					}
 					for _, row := range rows {
-						if row.GetState() != gptv1.Attempt_STATE_SETTLED || row.GetOutcome() != gptv1.Attempt_OUTCOME_FAILED {
-							return fmt.Errorf("the row is %v %v, want settled as failed", row.GetState(), row.GetOutcome())
+						if row.GetState() != gptv1.Attempt_STATE_SETTLED || row.GetOutcome() != refusal.row {
+							return fmt.Errorf("the row is %v %v, want settled as %v", row.GetState(), row.GetOutcome(), refusal.row)
 						}
 					}
 					return nil

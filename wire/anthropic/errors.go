@@ -63,6 +63,9 @@ func errorType(status int) string {
 // statusOf is the HTTP status of a fault: by its reason where the code alone
 // would mislead a client, else by its code.
 func statusOf(f *fault.Fault) int {
+	if wire.MayHaveBegun(f) {
+		return http.StatusBadGateway
+	}
 	if wire.ProviderOverloaded(f) {
 		return statusOverloaded
 	}

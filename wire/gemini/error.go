@@ -7,6 +7,7 @@ import (
 
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/wire"
 	"google.golang.org/grpc/codes"
 )
 
@@ -53,6 +54,9 @@ func statusName(f *fault.Fault) string {
 // statusOf is the HTTP status of a fault: by its reason where the code alone
 // would mislead a client, else by its code.
 func statusOf(f *fault.Fault) int {
+	if wire.MayHaveBegun(f) {
+		return http.StatusBadGateway
+	}
 	switch f.Reason {
 	case meshv1.ErrorReason_ERROR_REASON_TOO_LARGE:
 		return http.StatusRequestEntityTooLarge

@@ -44,6 +44,9 @@ func failureText(failure *conversationv1.Failure) string {
 // statusOf is the HTTP status of a fault: by its reason where the code alone
 // would mislead a client, else by its code.
 func statusOf(f *fault.Fault) int {
+	if wire.MayHaveBegun(f) {
+		return http.StatusBadGateway
+	}
 	if wire.ProviderOverloaded(f) {
 		return http.StatusServiceUnavailable
 	}

@@ -77,6 +77,8 @@ func shapeOf(f *fault.Fault) errorShape {
 	switch {
 	case f.Reason == meshv1.ErrorReason_ERROR_REASON_PROVIDER_RATE_LIMITED && f.Metadata["code"] == "insufficient_quota":
 		shape.kind, shape.code = "insufficient_quota", "insufficient_quota"
+	case wire.MayHaveBegun(f):
+		shape.status = http.StatusBadGateway
 	case wire.ProviderOverloaded(f):
 		shape.status = http.StatusServiceUnavailable
 	case f.Reason == meshv1.ErrorReason_ERROR_REASON_TOO_LARGE && f.Code == codes.InvalidArgument:

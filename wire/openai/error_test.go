@@ -29,6 +29,7 @@ func TestError(t *testing.T) {
 		{fault.New(codes.ResourceExhausted, meshv1.ErrorReason_ERROR_REASON_TOO_LARGE, "m"), 500, `{"error":{"message":"m","type":"server_error","param":null,"code":"answer_too_large"}}`},
 		{fault.New(codes.FailedPrecondition, meshv1.ErrorReason_ERROR_REASON_PROVIDER_REFUSED_KEY, "m"), 424, `{"error":{"message":"m","type":"server_error","param":null,"code":"provider_refused_key"}}`},
 		{fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_PROVIDER_UNREACHABLE, "m"), 503, `{"error":{"message":"m","type":"server_error","param":null,"code":"provider_unreachable"}}`},
+		{fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_PROVIDER_UNREACHABLE, "m", "outcome", "unknown"), 502, `{"error":{"message":"m","type":"server_error","param":null,"code":"provider_unreachable"}}`},
 		{fault.New(codes.DeadlineExceeded, meshv1.ErrorReason_ERROR_REASON_IDLE_TIMEOUT, "m"), 504, `{"error":{"message":"m","type":"server_error","param":null,"code":"idle_timeout"}}`},
 		{fault.New(codes.FailedPrecondition, meshv1.ErrorReason_ERROR_REASON_SESSION_ENDED, "m"), 400, `{"error":{"message":"m","type":"invalid_request_error","param":null,"code":"session_ended"}}`},
 		{fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_PROVIDER_ERROR, "busy", "status", "503"), 503, `{"error":{"message":"busy","type":"server_error","param":null,"code":"provider_error"}}`},

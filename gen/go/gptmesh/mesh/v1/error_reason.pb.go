@@ -163,7 +163,8 @@ const (
 	// {"reason":"PROVIDER_NOT_CONFIGURED","metadata":{"provider":"openai","variable":"OPENAI_API_KEY"}}
 	ErrorReason_ERROR_REASON_PROVIDER_NOT_CONFIGURED ErrorReason = 102
 	// ERROR_REASON_PROVIDER_UNREACHABLE: no connection to the provider could be
-	// made, or its breaker is open. UNAVAILABLE.
+	// made, or its breaker is open; or, with the outcome "unknown", it broke after
+	// the request was sent and before any answer. UNAVAILABLE.
 	// {"reason":"PROVIDER_UNREACHABLE","metadata":{"provider":"ollama"}}
 	ErrorReason_ERROR_REASON_PROVIDER_UNREACHABLE ErrorReason = 103
 	// ERROR_REASON_PROVIDER_REFUSED_KEY: the provider did not accept the
