@@ -24,14 +24,17 @@ func (s *Service) endInterrupted(r *responsev1.Response, frames []byte, attempts
 	assembler := wire.Assembler{MaxBytes: s.cfg.MaxAnswerBytes}
 	var answered []string
 	t := &typer{codec: s.deps.Codec}
+	defer t.release()
 	for _, entry := range entries {
 		chunk := new(conversationv1.Chunk)
-		if err = proto.Unmarshal(entry, chunk); err != nil {
-			break
+		if broken := proto.Unmarshal(entry, chunk); broken != nil {
+			err = broken
+			continue
 		}
-		var events []*conversationv1.Event
-		if events, err = t.events(chunk); err != nil {
-			break
+		// What cannot be decoded is left out, as of an answer that came to its end.
+		events, broken := t.events(chunk)
+		if broken != nil {
+			err = broken
 		}
 		answered = attemptsOf(answered, events)
 		for _, event := range events {
@@ -42,7 +45,8 @@ func (s *Service) endInterrupted(r *responsev1.Response, frames []byte, attempts
 				r.Usage = event.GetUsage()
 			}
 		}
-		if err = assembler.Add(events...); err != nil {
+		if broken := assembler.Add(events...); broken != nil {
+			err = broken
 			break
 		}
 	}
