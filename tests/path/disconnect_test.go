@@ -35,7 +35,7 @@ func (w *world) leaveAfter(t *testing.T, f face.Face, scene, policy string) stri
 // through another process.
 func TestOnDisconnect(t *testing.T) {
 	t.Parallel()
-	one, two := startReplicas(t, settings())
+	one, two := startReplicas(t, living())
 	for _, f := range []face.Face{face.OpenAI{}, face.Ollama{}, face.Anthropic{}} {
 		for _, policy := range []string{"cancel", "drain", "detach"} {
 			t.Run(f.Name()+" "+policy, func(t *testing.T) {

@@ -124,7 +124,12 @@ func testKeyAgain(t *testing.T, w *world) {
 func TestKeyOfAKilledProcess(t *testing.T) {
 	t.Parallel()
 	harness.Each(t, func(t *testing.T, c harness.Combination) {
-		w := start(t, c)
+		config := settings()
+		// None of the answers goes on, and that of a process which died is given up when
+		// twice the time for its row is over.
+		config["request"].(map[string]any)["resume_timeout"] = "1s"
+		config["request"].(map[string]any)["store_timeout"] = "5s"
+		w := startWith(t, harness.Config{Combination: c, Settings: config})
 		for _, p := range w.carriers() {
 			t.Run(p.Name, func(t *testing.T) {
 				type turn struct {

@@ -25,6 +25,17 @@ import (
 	"github.com/gptmesh/gptmesh/tests/harness/provider"
 )
 
+// living are settings for processes of which none dies amid its work: who is slow is not
+// dead.
+func living() map[string]any {
+	s := settings()
+	for _, room := range []string{"request", "response"} {
+		s[room].(map[string]any)["dead_after"] = "1m"
+	}
+	s["gpt"].(map[string]any)["ledger"].(map[string]any)["grace"] = "1m"
+	return s
+}
+
 // startReplicas starts two meshes of one process on one database.
 func startReplicas(t *testing.T, config map[string]any) (one, two *world) {
 	t.Helper()
@@ -113,7 +124,7 @@ func (w *world) watchAt(ctx context.Context, path string, lastEventID int64, eac
 // afterwards, and after both were started anew: there is one provider call.
 func TestKeysAcrossReplicas(t *testing.T) {
 	t.Parallel()
-	one, two := startReplicas(t, settings())
+	one, two := startReplicas(t, living())
 	type run struct {
 		f     face.Face
 		scene string
@@ -351,11 +362,8 @@ func (r *roundRobin) post(ctx context.Context, body, key string) (status int, te
 // request fails.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
-	config := settings()
+	config := living()
 	config["shutdown"] = map[string]any{"leave_delay": "200ms", "drain_timeout": "40s"}
-	for _, room := range []string{"request", "response"} { // nobody is killed: who is slow is not dead
-		config[room].(map[string]any)["dead_after"] = "1m"
-	}
 	one, two := startReplicas(t, config)
 	client := &roundRobin{meshes: []*world{one, two}}
 	var stop atomic.Bool
@@ -366,8 +374,10 @@ func TestRollingRestart(t *testing.T) {
 		all.Go(func() {
 			for i := 0; !stop.Load(); i++ {
 				stream := (worker+i)%2 == 0
-				body, _ := json.Marshal(map[string]any{"model": openAIModel, "stream": stream,
-					"messages": []any{map[string]any{"role": "user", "content": provider.Prompt(t.Name())}}})
+				body, _ := json.Marshal(map[string]any{
+					"model": openAIModel, "stream": stream,
+					"messages": []any{map[string]any{"role": "user", "content": provider.Prompt(t.Name())}},
+				})
 				status, text, err := client.post(limit(t), string(body), fmt.Sprint(worker, "-", i))
 				if whole := strings.Contains(text, "three") && (!stream || strings.Contains(text, "[DONE]")); err != nil || status != http.StatusOK || !whole {
 					failed.Add(1)
@@ -413,7 +423,7 @@ func TestHandOver(t *testing.T) {
 }
 
 func handOver(t *testing.T, shape harness.Shape) {
-	config := settings()
+	config := living()
 	config["shutdown"] = map[string]any{"drain_timeout": "300ms"}
 	one, two := startReplicasOf(t, shape, config)
 	one.provider.Script(t.Name(), provider.Say("a b ").Then(provider.Stall()))
