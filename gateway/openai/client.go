@@ -45,6 +45,7 @@ var byPrefix = []struct {
 	{"AsyncTogether/", client{reasoning: true}},
 	{"Cerebras/", client{reasoning: true}},
 	{"AsyncCerebras/", client{reasoning: true}},
+	{"Agents/JavaScript ", client{reasoning: true}}, // OpenAI's Agents SDK
 }
 
 // clientOf knows a client by its name.

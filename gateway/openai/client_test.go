@@ -36,6 +36,8 @@ func TestClientsOfOtherServers(t *testing.T) {
 		"ai/6.0.326 ai-sdk/provider-utils/4.0.56 runtime/node.js/v20.20.2":               {aside: true},
 		"Groq/JS 1.6.0":                   {groq: true, reasoning: true},
 		"AsyncTogether/Python 1":          {reasoning: true},
+		"Agents/JavaScript 0.20.0":        {reasoning: true},
+		"Agents/Python 0.20.0":            {},
 		"ai-sdk/openai-compatible/3.0.92": {},
 		"OpenAI/JS 7.55.0":                {},
 		"":                                {},
