@@ -171,11 +171,14 @@ func (a *attempt) start(parent context.Context) context.Context {
 		a.ledger.reserve(ctx, s, &a.row, within)
 		ctx = provider.WithExchange(ctx, a, &a.contexts.telling)
 	}
-	first := s.cfg.Timeouts.FirstToken
+	first, late := s.cfg.Timeouts.FirstToken, errFirstToken
 	if !a.call.turn.GetStream() {
-		first = 0 // one body: only the whole has a limit
+		first, late = s.cfg.Timeouts.Answer, errAnswer
 	}
-	a.watch.start(within, first, s.cfg.Timeouts.Idle)
+	if a.call.cautious {
+		first = 0 // what is passed on has limits of its own
+	}
+	a.watch.start(within, first, s.cfg.Timeouts.Idle, late)
 	return ctx
 }
 

@@ -150,7 +150,11 @@ type TimeoutsConfig struct {
 	FirstToken time.Duration `yaml:"first_token"`
 	// Idle bounds the wait for each further one: IDLE_TIMEOUT.
 	Idle time.Duration `yaml:"idle"`
-	// Total bounds a whole call: DEADLINE_EXCEEDED.
+	// Answer bounds the wait of each attempt for an answer that comes in one piece, or
+	// for vectors: FIRST_TOKEN_TIMEOUT, and "timeout" of fallback_on. 0, the default,
+	// leaves it to total, since such an answer takes as long as it is long.
+	Answer time.Duration `yaml:"answer"`
+	// Total bounds a whole call, all its attempts: DEADLINE_EXCEEDED.
 	Total time.Duration `yaml:"total"`
 	// Connect bounds connecting to a provider.
 	Connect time.Duration `yaml:"connect"`
@@ -270,6 +274,7 @@ func (c Config) Validate() error {
 		{"discovery.interval", c.Discovery.Interval > 0},
 		{"timeouts.first_token", c.Timeouts.FirstToken > 0},
 		{"timeouts.idle", c.Timeouts.Idle > 0},
+		{"timeouts.answer", c.Timeouts.Answer >= 0},
 		{"timeouts.total", c.Timeouts.Total > 0},
 		{"timeouts.connect", c.Timeouts.Connect > 0},
 		{"retry.max_attempts", c.Retry.MaxAttempts > 0},

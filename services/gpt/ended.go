@@ -15,6 +15,7 @@ import (
 // The causes of attempts that the room gives up.
 var (
 	errFirstToken = errors.New("no first token in time")
+	errAnswer     = errors.New("no answer in time")
 	errIdle       = errors.New("the provider fell silent")
 )
 
@@ -39,6 +40,9 @@ func (s *Service) ended(ctx context.Context, err error, provider string) error {
 	case errors.Is(cause, errFirstToken):
 		return slow(meshv1.ErrorReason_ERROR_REASON_FIRST_TOKEN_TIMEOUT,
 			"the provider "+provider+" sent nothing in time", s.cfg.Timeouts.FirstToken)
+	case errors.Is(cause, errAnswer):
+		return slow(meshv1.ErrorReason_ERROR_REASON_FIRST_TOKEN_TIMEOUT,
+			"the provider "+provider+" did not answer in time", s.cfg.Timeouts.Answer)
 	case errors.Is(cause, errIdle):
 		return slow(meshv1.ErrorReason_ERROR_REASON_IDLE_TIMEOUT,
 			"the provider "+provider+" fell silent in the middle of the answer", s.cfg.Timeouts.Idle)

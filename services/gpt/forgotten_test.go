@@ -53,7 +53,7 @@ func TestWatchdogOver(t *testing.T) {
 		}{"no limit": {0, 0, true}, "stopped in time": {time.Minute, time.Second, true}, "rang": {time.Second, time.Minute, false}} {
 			s := scope.WithCancel(t.Context())
 			var w watchdog
-			w.start(s, c.first, time.Minute)
+			w.start(s, c.first, time.Minute, errFirstToken)
 			time.Sleep(c.wait)
 			if w.stop(); w.over != c.want {
 				t.Errorf("%s: over is %v", name, w.over)

@@ -246,9 +246,10 @@ func TestTimeLimitsHaveTheirOwnReasons(t *testing.T) {
 		limit  func(*gpt.TimeoutsConfig) *time.Duration
 		reason string
 	}{
-		"first token": {nil, func(l *gpt.TimeoutsConfig) *time.Duration { return &l.FirstToken }, "FIRST_TOKEN_TIMEOUT"},
-		"idle":        {[]string{chunkHello}, func(l *gpt.TimeoutsConfig) *time.Duration { return &l.Idle }, "event IDLE_TIMEOUT"},
-		"total":       {[]string{chunkHello}, func(l *gpt.TimeoutsConfig) *time.Duration { return &l.Total }, "event DEADLINE_EXCEEDED"},
+		"not streamed": {nil, func(l *gpt.TimeoutsConfig) *time.Duration { return &l.Answer }, "FIRST_TOKEN_TIMEOUT"},
+		"first token":  {nil, func(l *gpt.TimeoutsConfig) *time.Duration { return &l.FirstToken }, "FIRST_TOKEN_TIMEOUT"},
+		"idle":         {[]string{chunkHello}, func(l *gpt.TimeoutsConfig) *time.Duration { return &l.Idle }, "event IDLE_TIMEOUT"},
+		"total":        {[]string{chunkHello}, func(l *gpt.TimeoutsConfig) *time.Duration { return &l.Total }, "event DEADLINE_EXCEEDED"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -262,7 +263,9 @@ func TestTimeLimitsHaveTheirOwnReasons(t *testing.T) {
 					hang(gone, c.parts...)(w, r)
 				})
 				r = start(t, setup{env: openai(t, provider), config: func(cfg *gpt.Config) { *c.limit(&cfg.Timeouts) = limit }})
-				got = r.generate(t.Context(), ask("m"))
+				request := ask("m")
+				request.Turn.Stream = name != "not streamed"
+				got = r.generate(t.Context(), request)
 				if len(reached) > 0 && len(got.chunks) >= len(c.parts) { // the provider had the time to do its part
 					<-gone
 					break

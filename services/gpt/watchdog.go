@@ -15,6 +15,7 @@ type watchdog struct {
 	of      *scope.Scope // what it ends
 	timer   *time.Timer  // nil where nothing is watched
 	idle    time.Duration
+	late    error     // why, where nothing came at all
 	limit   time.Time // when the silence is too long
 	due     time.Time // when the timer rings; zero once it has rung
 	held    bool      // the client takes a chunk
@@ -25,8 +26,8 @@ type watchdog struct {
 
 // start begins with the wait for the first token; 0 means no limit for it, and
 // none for later ones.
-func (w *watchdog) start(of *scope.Scope, first, idle time.Duration) {
-	w.of, w.idle = of, idle
+func (w *watchdog) start(of *scope.Scope, first, idle time.Duration, late error) {
+	w.of, w.idle, w.late = of, idle, late
 	if first > 0 {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -51,7 +52,7 @@ func (w *watchdog) ring() {
 	if w.begun {
 		w.of.Cancel(errIdle)
 	} else {
-		w.of.Cancel(errFirstToken)
+		w.of.Cancel(w.late)
 	}
 }
 

@@ -35,7 +35,7 @@ func TestWatchdog(t *testing.T) {
 				var hook scope.Hook
 				hook.Hang(watched, func() { at = time.Since(begin) })
 				var w watchdog
-				w.start(watched, 10*time.Second, 3*time.Second)
+				w.start(watched, 10*time.Second, 3*time.Second, errFirstToken)
 				defer w.stop()
 				for _, s := range c.steps {
 					time.Sleep(s.after)

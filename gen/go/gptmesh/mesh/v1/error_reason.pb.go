@@ -200,7 +200,7 @@ const (
 	// {"reason":"CONTENT_FILTERED","metadata":{"provider":"openai"}}
 	ErrorReason_ERROR_REASON_CONTENT_FILTERED ErrorReason = 111
 	// ERROR_REASON_FIRST_TOKEN_TIMEOUT: nothing came from the provider within
-	// the limit. DEADLINE_EXCEEDED.
+	// the limit, or no answer that comes in one piece. DEADLINE_EXCEEDED.
 	// {"reason":"FIRST_TOKEN_TIMEOUT","metadata":{"provider":"openai","limit_ms":"120000"}}
 	ErrorReason_ERROR_REASON_FIRST_TOKEN_TIMEOUT ErrorReason = 112
 	// ERROR_REASON_IDLE_TIMEOUT: the provider fell silent in mid-answer.
