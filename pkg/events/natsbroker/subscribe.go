@@ -191,15 +191,28 @@ func (b *Broker) take(ctx context.Context, sub events.Subscription, m jetstream.
 		_ = m.Nak() // for another, at once
 		return nil
 	}
-	acking, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
-	defer cancel()
 	if err != nil {
+		parking, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+		defer cancel()
 		if sub.Group == "" {
 			b.cfg.Logger.Warn("an event is passed over", "event_id", event.GetId(), "type", event.GetType(), "attempts", attempts, "error", err)
-		} else if err := b.park(acking, sub.Group, event, err, attempts); err != nil {
+		} else if err := b.park(parking, sub.Group, event, err, attempts); err != nil {
 			_ = m.Nak()
 			return err
 		}
 	}
-	return m.DoubleAck(acking)
+	return acknowledge(ctx, m)
+}
+
+// acknowledge says that a message is done, again and again where the server is away:
+// until it hears so, or ackWait is over, it gives out nothing that comes behind.
+func acknowledge(ctx context.Context, m jetstream.Msg) error {
+	for began := time.Now(); ; events.Pause(ctx, again) {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+		err := m.DoubleAck(bounded)
+		cancel()
+		if err == nil || ctx.Err() != nil || time.Since(began) > ackWait {
+			return err
+		}
+	}
 }
