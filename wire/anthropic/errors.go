@@ -7,13 +7,10 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
-	"google.golang.org/grpc/codes"
+	"github.com/gptmesh/gptmesh/wire/internal/httpstatus"
 )
 
-const (
-	statusClientClosed = 499 // the client gave its request up
-	statusOverloaded   = 529
-)
+const statusOverloaded = 529
 
 // Error is the answer to a request that failed before its first byte: the
 // status and a body of {"type":"error","error":{"type":…,"message":…}}, whose
@@ -60,48 +57,16 @@ func errorType(status int) string {
 	return "api_error"
 }
 
-// statusOf is the HTTP status of a fault: by its reason where the code alone
-// would mislead a client, else by its code.
+// statusOf is the HTTP status of a fault.
 func statusOf(f *fault.Fault) int {
-	if wire.MayHaveBegun(f) {
+	switch {
+	case wire.MayHaveBegun(f):
 		return http.StatusBadGateway
-	}
-	if wire.ProviderOverloaded(f) {
+	case wire.ProviderOverloaded(f), f.Reason == meshv1.ErrorReason_ERROR_REASON_OVERLOADED, f.Reason == meshv1.ErrorReason_ERROR_REASON_SHUTTING_DOWN:
 		return statusOverloaded
 	}
-	switch f.Reason {
-	case meshv1.ErrorReason_ERROR_REASON_TOO_LARGE:
-		return http.StatusRequestEntityTooLarge
-	case meshv1.ErrorReason_ERROR_REASON_OVERLOADED, meshv1.ErrorReason_ERROR_REASON_SHUTTING_DOWN:
-		return statusOverloaded
-	case meshv1.ErrorReason_ERROR_REASON_PROVIDER_REFUSED_KEY, meshv1.ErrorReason_ERROR_REASON_PROVIDER_UNREACHABLE,
-		meshv1.ErrorReason_ERROR_REASON_PROVIDER_ERROR, meshv1.ErrorReason_ERROR_REASON_PROVIDER_PROTOCOL,
-		meshv1.ErrorReason_ERROR_REASON_STREAM_TRUNCATED, meshv1.ErrorReason_ERROR_REASON_EMPTY_ANSWER:
-		return http.StatusBadGateway
-	case meshv1.ErrorReason_ERROR_REASON_PROVIDER_NOT_CONFIGURED:
-		return http.StatusServiceUnavailable
+	if s := httpstatus.Of(f); s != http.StatusNotImplemented {
+		return s
 	}
-	switch f.Code {
-	case codes.InvalidArgument, codes.OutOfRange, codes.FailedPrecondition:
-		return http.StatusBadRequest
-	case codes.Unauthenticated:
-		return http.StatusUnauthorized
-	case codes.PermissionDenied:
-		return http.StatusForbidden
-	case codes.NotFound:
-		return http.StatusNotFound
-	case codes.AlreadyExists, codes.Aborted:
-		return http.StatusConflict
-	case codes.ResourceExhausted:
-		return http.StatusTooManyRequests
-	case codes.Unimplemented: // SDKs send a 501 again, which cannot help
-		return http.StatusBadRequest
-	case codes.Unavailable:
-		return http.StatusServiceUnavailable
-	case codes.DeadlineExceeded:
-		return http.StatusGatewayTimeout
-	case codes.Canceled:
-		return statusClientClosed
-	}
-	return http.StatusInternalServerError
+	return http.StatusBadRequest // SDKs send a 501 again, which cannot help
 }

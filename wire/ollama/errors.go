@@ -8,11 +8,8 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
-	"google.golang.org/grpc/codes"
+	"github.com/gptmesh/gptmesh/wire/internal/httpstatus"
 )
-
-// statusClientClosed is the status of a request that its client gave up.
-const statusClientClosed = 499
 
 // Error is the answer to a request that failed before its first byte: the
 // status and a body of {"error":"text"}. The text of an unknown model is the
@@ -41,8 +38,7 @@ func failureText(failure *conversationv1.Failure) string {
 	return failure.GetMessage()
 }
 
-// statusOf is the HTTP status of a fault: by its reason where the code alone
-// would mislead a client, else by its code.
+// statusOf is the HTTP status of a fault.
 func statusOf(f *fault.Fault) int {
 	if wire.MayHaveBegun(f) {
 		return http.StatusBadGateway
@@ -50,37 +46,5 @@ func statusOf(f *fault.Fault) int {
 	if wire.ProviderOverloaded(f) {
 		return http.StatusServiceUnavailable
 	}
-	switch f.Reason {
-	case meshv1.ErrorReason_ERROR_REASON_TOO_LARGE:
-		return http.StatusRequestEntityTooLarge
-	case meshv1.ErrorReason_ERROR_REASON_PROVIDER_REFUSED_KEY, meshv1.ErrorReason_ERROR_REASON_PROVIDER_UNREACHABLE,
-		meshv1.ErrorReason_ERROR_REASON_PROVIDER_ERROR, meshv1.ErrorReason_ERROR_REASON_PROVIDER_PROTOCOL,
-		meshv1.ErrorReason_ERROR_REASON_STREAM_TRUNCATED, meshv1.ErrorReason_ERROR_REASON_EMPTY_ANSWER:
-		return http.StatusBadGateway
-	case meshv1.ErrorReason_ERROR_REASON_PROVIDER_NOT_CONFIGURED:
-		return http.StatusServiceUnavailable
-	}
-	switch f.Code {
-	case codes.InvalidArgument, codes.OutOfRange, codes.FailedPrecondition:
-		return http.StatusBadRequest
-	case codes.Unauthenticated:
-		return http.StatusUnauthorized
-	case codes.PermissionDenied:
-		return http.StatusForbidden
-	case codes.NotFound:
-		return http.StatusNotFound
-	case codes.AlreadyExists, codes.Aborted:
-		return http.StatusConflict
-	case codes.ResourceExhausted:
-		return http.StatusTooManyRequests
-	case codes.Unimplemented:
-		return http.StatusNotImplemented
-	case codes.Unavailable:
-		return http.StatusServiceUnavailable
-	case codes.DeadlineExceeded:
-		return http.StatusGatewayTimeout
-	case codes.Canceled:
-		return statusClientClosed
-	}
-	return http.StatusInternalServerError
+	return httpstatus.Of(f)
 }

@@ -51,7 +51,7 @@ type openCall struct {
 	begun    bool
 	custom   bool   // of a custom tool, whose text becomes arguments
 	held     []byte // arguments that came before the name
-	shape    jsonShape
+	shape    jsonbody.Shape
 	halves   jsonbody.Halves
 }
 
@@ -191,7 +191,7 @@ func (d *callDecoder) add(dst []*conversationv1.Event, body []byte, f fragment) 
 	if call.custom {
 		text = texttool.Escape(text)
 	} else {
-		call.shape.add(text)
+		call.shape.Follow(text)
 	}
 	if call.begun {
 		return d.more(dst, call, text), nil
@@ -255,12 +255,12 @@ func (c *openCall) otherThan(body []byte, f fragment) bool {
 	if f.name == "" || c.name == "" {
 		return false
 	}
-	anew := c.shape.whole() && f.startsObject(body)
+	anew := c.shape.Whole() && f.startsObject(body)
 	switch {
 	case f.name != c.name:
 		return true
 	case f.id != "" && c.id != "" && f.id != c.id:
-		return anew || !c.shape.begun
+		return anew || !c.shape.Begun()
 	default:
 		return anew && (f.id == "" || f.id != c.id)
 	}
@@ -314,33 +314,3 @@ func (d *callDecoder) end(dst []*conversationv1.Event) ([]*conversationv1.Event,
 	}
 	return dst, nil
 }
-
-// jsonShape follows a JSON text to see where it ends.
-type jsonShape struct {
-	depth    int
-	begun    bool
-	inString bool
-	escaped  bool
-}
-
-func (s *jsonShape) add(text string) {
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case s.escaped:
-			s.escaped = false
-		case s.inString:
-			s.escaped = c == '\\'
-			s.inString = c != '"'
-		case c == '"':
-			s.inString = true
-		case c == '{', c == '[':
-			s.depth++
-			s.begun = true
-		case c == '}', c == ']':
-			s.depth--
-		}
-	}
-}
-
-// whole says whether an object or array was begun and ended.
-func (s *jsonShape) whole() bool { return s.begun && s.depth <= 0 && !s.inString }

@@ -1,11 +1,9 @@
 package openai
 
 import (
-	"encoding/base64"
-	"strings"
-
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/inline"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
@@ -115,32 +113,13 @@ func decodePayload(kind string, m *jsonbody.Value, inner *jsonbody.Extra) (*conv
 
 func decodeImage(m *jsonbody.Value, inner *jsonbody.Extra) (*conversationv1.Image, error) {
 	image := &conversationv1.Image{}
-	setURL := func(at *jsonbody.Value) error {
-		url, err := at.String()
-		if err != nil {
-			return err
-		}
-		if url == "" {
-			return jsonbody.Malformed(at.Path(), "is empty")
-		}
-		inline, err := decodeDataURL(at, url)
-		if err != nil {
-			return err
-		}
-		if inline == nil {
-			image.Url = url
-			return nil
-		}
-		image.Data, image.MediaType = inline.data, inline.mediaType
-		return nil
-	}
 	if m.Kind == jsonscan.String { // Some clients write the address at once.
-		return image, setURL(m)
+		return image, inline.Image(m, image)
 	}
 	err := m.Members(func(name string, member *jsonbody.Value) (err error) {
 		switch {
 		case name == "url":
-			err = setURL(member)
+			err = inline.Image(member, image)
 		case name == "detail":
 			image.Detail, err = member.StringOrNull()
 		default:
@@ -154,50 +133,12 @@ func decodeImage(m *jsonbody.Value, inner *jsonbody.Extra) (*conversationv1.Imag
 	return image, err
 }
 
-// inline is what a data: URL holds.
-type inline struct {
-	mediaType string
-	data      []byte
-}
-
-// decodeDataURL returns nil where url is an address.
-func decodeDataURL(at *jsonbody.Value, url string) (*inline, error) {
-	const scheme = "data:"
-	if len(url) < len(scheme) || !strings.EqualFold(url[:len(scheme)], scheme) {
-		return nil, nil
-	}
-	mediaType, encoded, found := strings.Cut(url[len(scheme):], ";base64,")
-	if !found {
-		return nil, jsonbody.Malformed(at.Path(), "want data:<media type>;base64,<data>")
-	}
-	data, err := decodeBase64(encoded)
-	if err != nil || len(data) == 0 {
-		return nil, jsonbody.Malformed(at.Path(), "the data is not base64")
-	}
-	return &inline{mediaType: mediaType, data: data}, nil
-}
-
-// decodeBase64 takes both alphabets, with padding or without.
-func decodeBase64(s string) ([]byte, error) {
-	s = strings.TrimRight(s, "=")
-	if strings.ContainsAny(s, "-_") {
-		return base64.RawURLEncoding.DecodeString(s)
-	}
-	return base64.RawStdEncoding.DecodeString(s)
-}
-
 func decodeAudio(m *jsonbody.Value, inner *jsonbody.Extra) (*conversationv1.Audio, error) {
 	audio := &conversationv1.Audio{}
 	err := m.Members(func(name string, member *jsonbody.Value) (err error) {
 		switch name {
 		case "data":
-			encoded, err := member.String()
-			if err != nil {
-				return err
-			}
-			if audio.Data, err = decodeBase64(encoded); err != nil {
-				return jsonbody.Malformed(member.Path(), "the data is not base64")
-			}
+			err = inline.Audio(member, audio)
 		case "format":
 			audio.Format, err = member.String()
 		default:
@@ -241,23 +182,7 @@ func decodeFile(m *jsonbody.Value, inner *jsonbody.Extra) (*conversationv1.File,
 		case name == "filename":
 			file.Filename, err = member.String()
 		case name == "file_data":
-			encoded, err := member.String()
-			if err != nil {
-				return err
-			}
-			data, err := decodeDataURL(member, encoded)
-			switch {
-			case err != nil:
-				return err
-			case data != nil:
-				file.Data, file.MediaType = data.data, data.mediaType
-			case strings.HasPrefix(encoded, "http://") || strings.HasPrefix(encoded, "https://"):
-				file.Url = encoded
-			default:
-				if file.Data, err = decodeBase64(encoded); err != nil || len(file.Data) == 0 {
-					return jsonbody.Malformed(member.Path(), "the data is not base64")
-				}
-			}
+			err = inline.File(member, file)
 		default:
 			inner.Add(member)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/internal/dropped"
+	"github.com/gptmesh/gptmesh/wire/internal/inline"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
@@ -297,7 +298,7 @@ func decodeVector(body []byte, m jsonscan.Member) ([]float32, error) {
 		if err != nil {
 			return nil, protocol("a vector cannot be read", err)
 		}
-		raw, err := decodeBase64(encoded)
+		raw, err := inline.Base64(encoded)
 		if err != nil || len(raw)%4 != 0 {
 			return nil, protocol("a vector is not base64 of 32-bit floats", err)
 		}

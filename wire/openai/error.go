@@ -7,6 +7,7 @@ import (
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/httpstatus"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"google.golang.org/grpc/codes"
 )
@@ -54,7 +55,7 @@ var errorShapes = map[meshv1.ErrorReason]errorShape{
 	meshv1.ErrorReason_ERROR_REASON_CONTENT_FILTERED:        {http.StatusBadRequest, invalidRequest, "", "content_filter"},
 	meshv1.ErrorReason_ERROR_REASON_BLOCKED:                 {http.StatusBadRequest, invalidRequest, "", "content_policy_violation"},
 	meshv1.ErrorReason_ERROR_REASON_GUARD_REFUSED:           {http.StatusBadRequest, invalidRequest, "", "content_policy_violation"},
-	meshv1.ErrorReason_ERROR_REASON_CANCELLED:               {statusClientClosed, invalidRequest, "", "cancelled"},
+	meshv1.ErrorReason_ERROR_REASON_CANCELLED:               {httpstatus.ClientClosed, invalidRequest, "", "cancelled"},
 	// The key and the address are the mesh's, not the client's: neither a 401
 	// nor a retry would help.
 	meshv1.ErrorReason_ERROR_REASON_PROVIDER_REFUSED_KEY:    {http.StatusFailedDependency, serverError, "", "provider_refused_key"},
@@ -65,9 +66,6 @@ var errorShapes = map[meshv1.ErrorReason]errorShape{
 	meshv1.ErrorReason_ERROR_REASON_PROVIDER_PROTOCOL:       {http.StatusBadGateway, serverError, "", "provider_protocol"},
 	meshv1.ErrorReason_ERROR_REASON_STREAM_TRUNCATED:        {http.StatusBadGateway, serverError, "", "stream_truncated"},
 }
-
-// statusClientClosed is what proxies log for a client that left.
-const statusClientClosed = 499
 
 func shapeOf(f *fault.Fault) errorShape {
 	shape, known := errorShapes[f.Reason]
@@ -108,7 +106,7 @@ func shapeOfCode(f *fault.Fault) errorShape {
 	case codes.ResourceExhausted:
 		shape.status, shape.kind = http.StatusTooManyRequests, "requests"
 	case codes.Canceled:
-		shape.status, shape.kind = statusClientClosed, invalidRequest
+		shape.status, shape.kind = httpstatus.ClientClosed, invalidRequest
 	case codes.DeadlineExceeded:
 		shape.status = http.StatusGatewayTimeout
 	case codes.Unavailable:

@@ -1,11 +1,11 @@
 package responses
 
 import (
-	"encoding/base64"
 	"strings"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
+	"github.com/gptmesh/gptmesh/wire/internal/inline"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 )
 
@@ -138,7 +138,7 @@ func decodeImage(e *jsonbody.Value, part *conversationv1.ContentPart, extra *jso
 					return err
 				}
 			}
-			err = imageURL(at, image)
+			err = inline.Image(at, image)
 		default:
 			extra.Add(m)
 		}
@@ -155,58 +155,6 @@ func decodeImage(e *jsonbody.Value, part *conversationv1.ContentPart, extra *jso
 	return nil
 }
 
-func imageURL(at *jsonbody.Value, image *conversationv1.Image) error {
-	url, err := at.String()
-	if err != nil {
-		return err
-	}
-	if url == "" {
-		return jsonbody.Malformed(at.Path(), "is empty")
-	}
-	inline, err := decodeDataURL(at, url)
-	if err != nil {
-		return err
-	}
-	if inline == nil {
-		image.Url = url
-		return nil
-	}
-	image.Data, image.MediaType = inline.data, inline.mediaType
-	return nil
-}
-
-// inline is what a data: URL holds.
-type inline struct {
-	mediaType string
-	data      []byte
-}
-
-// decodeDataURL returns nil where url is an address.
-func decodeDataURL(at *jsonbody.Value, url string) (*inline, error) {
-	const scheme = "data:"
-	if len(url) < len(scheme) || !strings.EqualFold(url[:len(scheme)], scheme) {
-		return nil, nil
-	}
-	mediaType, encoded, found := strings.Cut(url[len(scheme):], ";base64,")
-	if !found {
-		return nil, jsonbody.Malformed(at.Path(), "want data:<media type>;base64,<data>")
-	}
-	data, err := decodeBase64(encoded)
-	if err != nil || len(data) == 0 {
-		return nil, jsonbody.Malformed(at.Path(), "the data is not base64")
-	}
-	return &inline{mediaType: mediaType, data: data}, nil
-}
-
-// decodeBase64 takes both alphabets, with padding or without.
-func decodeBase64(s string) ([]byte, error) {
-	s = strings.TrimRight(s, "=")
-	if strings.ContainsAny(s, "-_") {
-		return base64.RawURLEncoding.DecodeString(s)
-	}
-	return base64.RawStdEncoding.DecodeString(s)
-}
-
 // decodeFile leaves the part empty where no known member gives the document.
 func decodeFile(e *jsonbody.Value, part *conversationv1.ContentPart, extra *jsonbody.Extra) error {
 	file := &conversationv1.File{}
@@ -220,21 +168,7 @@ func decodeFile(e *jsonbody.Value, part *conversationv1.ContentPart, extra *json
 		case name == "filename":
 			file.Filename, err = m.String()
 		case name == "file_data":
-			encoded, err := m.String()
-			if err != nil {
-				return err
-			}
-			data, err := decodeDataURL(m, encoded)
-			switch {
-			case err != nil:
-				return err
-			case data != nil:
-				file.Data, file.MediaType = data.data, data.mediaType
-			default:
-				if file.Data, err = decodeBase64(encoded); err != nil || len(file.Data) == 0 {
-					return jsonbody.Malformed(m.Path(), "the data is not base64")
-				}
-			}
+			err = inline.File(m, file)
 		default:
 			extra.Add(m)
 		}
@@ -256,13 +190,7 @@ func decodeAudio(e *jsonbody.Value, part *conversationv1.ContentPart, extra *jso
 			return m.Members(func(name string, m *jsonbody.Value) (err error) {
 				switch name {
 				case "data":
-					encoded, err := m.String()
-					if err != nil {
-						return err
-					}
-					if audio.Data, err = decodeBase64(encoded); err != nil {
-						return jsonbody.Malformed(m.Path(), "the data is not base64")
-					}
+					err = inline.Audio(m, audio)
 				case "format":
 					audio.Format, err = m.String()
 				}

@@ -7,6 +7,7 @@ import (
 	"github.com/gptmesh/gptmesh/pkg/jsonscan"
 	"github.com/gptmesh/gptmesh/wire"
 	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
+	"github.com/gptmesh/gptmesh/wire/internal/logprobs"
 	"github.com/gptmesh/gptmesh/wire/internal/signer"
 	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 )
@@ -124,7 +125,7 @@ func (d *streamDecoder) text(dst []*conversationv1.Event) ([]*conversationv1.Eve
 	if err != nil {
 		return dst, err
 	}
-	logprobs := decodeTokens(d.frame.body, d.frame.members[atLogprobs], true)
+	logprobs := logprobs.Decode(d.frame.body, d.frame.members[atLogprobs])
 	if text == "" && len(logprobs) == 0 {
 		return dst, nil
 	}
@@ -308,7 +309,7 @@ func (d *streamDecoder) said(dst []*conversationv1.Event, body []byte, content j
 		if _, err := jsonscan.ScanObject(body, m.Value, saidKeys, found[:]); err != nil {
 			return true
 		}
-		logprobs := decodeTokens(body, found[3], true)
+		logprobs := logprobs.Decode(body, found[3])
 		if said := text(body, found[1]); said != "" || len(logprobs) > 0 {
 			dst = append(dst, textEvent(said, logprobs))
 		}

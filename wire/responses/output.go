@@ -8,6 +8,7 @@ import (
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
 	"github.com/gptmesh/gptmesh/wire"
+	"github.com/gptmesh/gptmesh/wire/internal/jsonbody"
 	"github.com/gptmesh/gptmesh/wire/internal/texttool"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -36,7 +37,7 @@ type item struct {
 	callID             string
 	called             called
 	json               string // of an opaque item
-	shape              jsonShape
+	shape              jsonbody.Shape
 	input              strings.Builder // of a call of a custom tool
 	reader             texttool.Reader // takes it out of the arguments
 
@@ -181,10 +182,10 @@ func (o *output) addCall(index int, call *conversationv1.ToolCall) error {
 		return protocol("a tool call goes on behind the end of its arguments", nil)
 	}
 	it.arguments.WriteString(text)
-	it.shape.add(text)
+	it.shape.Follow(text)
 	if it.called.custom {
 		it.input.WriteString(it.reader.Add(text))
-		if it.shape.whole() {
+		if it.shape.Whole() {
 			it.settle()
 		}
 	}
@@ -233,34 +234,4 @@ func (o *output) addPart(part *conversationv1.ContentPart) error {
 }
 
 // whole says whether the item has ended once another one has begun.
-func (it *item) whole() bool { return it.kind != callItem || it.shape.whole() }
-
-// jsonShape follows a JSON text to see where it ends.
-type jsonShape struct {
-	depth    int
-	begun    bool
-	inString bool
-	escaped  bool
-}
-
-func (s *jsonShape) add(text string) {
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case s.escaped:
-			s.escaped = false
-		case s.inString:
-			s.escaped = c == '\\'
-			s.inString = c != '"'
-		case c == '"':
-			s.inString = true
-		case c == '{', c == '[':
-			s.depth++
-			s.begun = true
-		case c == '}', c == ']':
-			s.depth--
-		}
-	}
-}
-
-// whole says whether an object or array was begun and ended.
-func (s *jsonShape) whole() bool { return s.begun && s.depth <= 0 && !s.inString }
+func (it *item) whole() bool { return it.kind != callItem || it.shape.Whole() }

@@ -27,5 +27,8 @@ func (s *Shape) Follow(json string) {
 	}
 }
 
+// Begun tells whether the object has begun.
+func (s *Shape) Begun() bool { return s.begun }
+
 // Whole tells whether the object has ended.
-func (s *Shape) Whole() bool { return s.begun && s.depth <= 0 }
+func (s *Shape) Whole() bool { return s.begun && s.depth <= 0 && !s.quoted }
