@@ -122,11 +122,14 @@ func (h *host) share(ctx context.Context) error {
 // a segment of the journal, and the pages that its rows need.
 const leastRoomOnDisk = 8 << 20
 
-// roomIn says that a folder's disk is full, or nil. It asks each time, so that a
+// roomIn says that a folder's disk is full or takes no writes, or nil. It asks each time, so that a
 // process is ready again once there is room.
 func roomIn(folder string) error {
 	if left, known := datadir.Room(folder); known && left < leastRoomOnDisk {
 		return fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE, "the disk of the data folder is full")
+	}
+	if err := datadir.CheckWrites(folder); err != nil {
+		return fault.New(codes.Unavailable, meshv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE, "the disk of the data folder takes no writes").WithCause(err)
 	}
 	return nil
 }

@@ -16,6 +16,16 @@ import (
 // when the lock is released.
 const LockFile = "LOCK"
 
+// CheckWrites says why a folder whose lock is held takes no writes, or nil. It writes
+// nothing.
+func CheckWrites(dir string) error {
+	file, err := os.OpenFile(filepath.Join(dir, LockFile), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
 // errHeld is what flock reports while another holder exists.
 var errHeld = errors.New("held")
 

@@ -146,3 +146,24 @@ func TestDirectoryThatIsAFile(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestCheckWrites(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	lock, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	path := filepath.Join(dir, LockFile)
+	before, _ := os.ReadFile(path)
+	if err := CheckWrites(dir); err != nil {
+		t.Error(err)
+	}
+	if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {
+		t.Errorf("the holder's word was %q, is %q, %v", before, after, err)
+	}
+	if err := CheckWrites(path); err == nil {
+		t.Error("a file is no folder to write in")
+	}
+}

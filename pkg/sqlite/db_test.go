@@ -228,10 +228,10 @@ func TestErrorPredicates(t *testing.T) {
 		_, err := tx.Exec(ctx, "insert into notes (row, text) values (99, 'x')")
 		return err
 	})
-	if IsUniqueViolation(err) || !IsConstraintViolation(err) || IsBusy(err) || IsFull(err) {
+	if IsUniqueViolation(err) || !IsConstraintViolation(err) || IsBusy(err) || IsUnavailable(err) {
 		t.Errorf("missing parent: %v", err)
 	}
-	if IsUniqueViolation(nil) || IsBusy(nil) || IsFull(nil) || IsConstraintViolation(sql.ErrNoRows) {
+	if IsUniqueViolation(nil) || IsBusy(nil) || IsUnavailable(nil) || IsConstraintViolation(sql.ErrNoRows) {
 		t.Error("no SQLite error")
 	}
 }
@@ -296,7 +296,7 @@ func TestFullDatabase(t *testing.T) {
 			defer mu.Unlock()
 			if err == nil {
 				acknowledged[i] = true
-			} else if IsFull(err) {
+			} else if IsUnavailable(err) {
 				full++
 			} else {
 				t.Errorf("write %d: %v", i, err)

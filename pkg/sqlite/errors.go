@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"syscall"
 
 	modernc "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -70,9 +71,17 @@ func IsBusy(err error) bool {
 	return false
 }
 
-// IsFull tells whether err means that the disk, or the size allowed to the
-// database, is used up.
-func IsFull(err error) bool { return code(err)&0xff == lib.SQLITE_FULL }
+// IsUnavailable tells whether err is of the disk and not of what was asked of it: it is
+// full, or so is the size allowed to the database; it takes no writes, or fails; this
+// process has no more files or memory. The same may go well later.
+func IsUnavailable(err error) bool {
+	switch code(err) & 0xff {
+	case lib.SQLITE_FULL, lib.SQLITE_READONLY, lib.SQLITE_IOERR, lib.SQLITE_CANTOPEN, lib.SQLITE_NOMEM:
+		return true
+	}
+	// Of the journal's files, which are no database.
+	return errors.As(err, new(syscall.Errno))
+}
 
 // refused tells whether err is about the statement itself: it would fail again.
 func refused(err error) bool {

@@ -210,13 +210,13 @@ func TestReadersOfAFullDatabase(t *testing.T) {
 	later(t, db, Stmt{Query: "insert into rows (id, name, body) values (1, '1', zeroblob(1000000))"})
 	const query = "select name from rows where id = 1"
 	var name string
-	if err := db.QueryRow(t.Context(), query).Scan(&name); !IsFull(err) {
+	if err := db.QueryRow(t.Context(), query).Scan(&name); !IsUnavailable(err) {
 		t.Errorf("QueryRow: %v", err)
 	}
-	if _, err := db.Query(t.Context(), query); !IsFull(err) {
+	if _, err := db.Query(t.Context(), query); !IsUnavailable(err) {
 		t.Errorf("Query: %v", err)
 	}
-	if _, err := db.Select(t.Context(), query); !IsFull(err) {
+	if _, err := db.Select(t.Context(), query); !IsUnavailable(err) {
 		t.Errorf("Select: %v", err)
 	}
 	if _, err := db.exec(t.Context(), Stmt{Query: "pragma max_page_count = 100000"}); err != nil {

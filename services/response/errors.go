@@ -74,7 +74,7 @@ func storeFault(err error, id string) error {
 		return fault.From(err)
 	case errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, groupcommit.ErrClosed), errors.Is(err, groupcommit.ErrAborted),
-		sqlite.IsBusy(err), sqlite.IsFull(err),
+		sqlite.IsBusy(err), sqlite.IsUnavailable(err),
 		postgres.IsUnavailable(err), postgres.IsFull(err), postgres.IsConflict(err):
 		return fault.StoreUnavailable(room, err)
 	}

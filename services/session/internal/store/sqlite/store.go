@@ -192,7 +192,7 @@ func known(err error) error {
 		return nil
 	case errors.Is(err, sql.ErrNoRows):
 		return store.ErrNotFound
-	case sqlite.IsBusy(err), sqlite.IsFull(err), errors.Is(err, sqlite.ErrClosed), errors.Is(err, groupcommit.ErrAborted):
+	case sqlite.IsBusy(err), sqlite.IsUnavailable(err), errors.Is(err, sqlite.ErrClosed), errors.Is(err, groupcommit.ErrAborted):
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	return err
