@@ -57,10 +57,10 @@ func MayHaveBegun(f *fault.Fault) bool {
 }
 
 // ProviderOverloaded says whether f tells of a provider that is overloaded for
-// a while, and not of one that is broken: dialects have a status of their own
-// for it.
+// a while and has begun nothing, and not of one that is broken: dialects have a status of
+// their own for it.
 func ProviderOverloaded(f *fault.Fault) bool {
-	if f.Reason != meshv1.ErrorReason_ERROR_REASON_PROVIDER_ERROR {
+	if f.Reason != meshv1.ErrorReason_ERROR_REASON_PROVIDER_ERROR || MayHaveBegun(f) {
 		return false
 	}
 	status := f.Metadata["status"]

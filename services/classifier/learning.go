@@ -12,6 +12,7 @@ import (
 	classifierv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/classifier/v1"
 	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/services/classifier/internal/store"
 	"github.com/gptmesh/gptmesh/services/classifier/internal/store/postgres"
 	"github.com/gptmesh/gptmesh/services/classifier/internal/store/sqlite"
@@ -90,18 +91,11 @@ func (l *Learning) start(ctx context.Context) error {
 // every calls work at an interval until the room closes. Failures are logged,
 // the next round tries again.
 func (l *Learning) every(interval time.Duration, name string, work func(context.Context) error) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-l.life.Done():
-			return
-		case <-ticker.C:
-		}
-		if err := work(l.life); err != nil && l.life.Err() == nil {
+	lifecycle.Every(l.life, interval, func(ctx context.Context) {
+		if err := work(ctx); err != nil && ctx.Err() == nil {
 			l.log.Warn("classifier "+name+" failed", "error", err)
 		}
-	}
+	})
 }
 
 // close ends the background work, a training included, and waits for it. The

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	conversationv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/conversation/v1"
+	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/services/gpt/internal/store"
 )
 
@@ -81,21 +82,14 @@ func (a *attempt) checkpoint() {
 // writeCheckpoints writes reports until ctx ends. One that cannot be written is
 // left out: the next replaces it.
 func (s *Service) writeCheckpoints(ctx context.Context) {
-	ticker := time.NewTicker(checkpointEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	lifecycle.Every(ctx, checkpointEvery, func(ctx context.Context) {
 		s.progress.beat.Add(1)
 		reports := s.progress.take()
 		if len(reports) == 0 {
-			continue
+			return
 		}
 		if err := s.store.Checkpoint(ctx, reports); err != nil && ctx.Err() == nil {
 			s.deps.Logger.WarnContext(ctx, "what running attempts have used cannot be noted", "room", "gpt", "attempts", len(reports), "error", err)
 		}
-	}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/pkg/liveness"
 )
 
@@ -42,16 +43,9 @@ func (s *Service) settleOthers(ctx context.Context, pulse *liveness.Pulse) {
 
 // every does something at each heartbeat until ctx ends, each time no longer than patience.
 func (s *Service) every(ctx context.Context, patience time.Duration, do func(ctx context.Context)) {
-	ticker := time.NewTicker(s.cfg.Ledger.Heartbeat)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	lifecycle.Every(ctx, s.cfg.Ledger.Heartbeat, func(ctx context.Context) {
 		bounded, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
 		do(bounded)
-		cancel()
-	}
+	})
 }

@@ -8,6 +8,7 @@ import (
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	meshv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/mesh/v1"
 	"github.com/gptmesh/gptmesh/pkg/fault"
+	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"google.golang.org/protobuf/proto"
 )
@@ -65,16 +66,7 @@ func (u *unsettled) remove(row *gptv1.Attempt) {
 
 // settleLeft closes what is left until ctx ends.
 func (s *Service) settleLeft(ctx context.Context) {
-	ticker := time.NewTicker(settleLeftEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			s.settleOnceMore(ctx)
-		}
-	}
+	lifecycle.Every(ctx, settleLeftEvery, s.settleOnceMore)
 }
 
 // settleOnceMore tries each row that is left once, until the store is found to

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	requestv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/request/v1"
+	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/pkg/liveness"
 	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/gptmesh/gptmesh/services/request/internal/store"
@@ -45,20 +46,13 @@ func (s *Service) Start(ctx context.Context) error {
 // every does something again and again until the room is closed, each time no longer than
 // patience, or than interval where that is more.
 func (s *Service) every(interval, patience time.Duration, do func(ctx context.Context) error) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-		case <-s.life.Done():
-			return
-		}
-		ctx, cancel := context.WithTimeout(s.life, max(interval, patience))
+	lifecycle.Every(s.life, interval, func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, max(interval, patience))
+		defer cancel()
 		if err := do(ctx); err != nil && s.life.Err() == nil {
 			s.deps.Logger.Warn("work in the background", "error", err)
 		}
-		cancel()
-	}
+	})
 }
 
 // beat says that this process lives. Nothing that may take long keeps it from doing so.

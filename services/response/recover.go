@@ -7,6 +7,7 @@ import (
 
 	gptv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/gpt/v1"
 	responsev1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/response/v1"
+	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/pkg/liveness"
 	"github.com/gptmesh/gptmesh/pkg/outbox"
 	"github.com/gptmesh/gptmesh/services/response/internal/store"
@@ -43,8 +44,8 @@ func (s *Service) Start(ctx context.Context) error {
 // beat says that this process lives, and looks for what others ask of it. Nothing that
 // may take long keeps it from doing so.
 func (s *Service) beat(pulse *liveness.Pulse) {
-	s.every(func() {
-		ctx, cancel := context.WithTimeout(s.life, pulse.Patience())
+	lifecycle.Every(s.life, s.cfg.HeartbeatInterval, func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, pulse.Patience())
 		defer cancel()
 		err := s.heartbeat(ctx)
 		if err == nil {
@@ -58,28 +59,14 @@ func (s *Service) beat(pulse *liveness.Pulse) {
 
 // sweepOthers ends the answers of processes that die.
 func (s *Service) sweepOthers(pulse *liveness.Pulse) {
-	s.every(func() {
+	lifecycle.Every(s.life, s.cfg.HeartbeatInterval, func(ctx context.Context) {
 		if !pulse.Trusted(time.Now()) {
 			return
 		}
-		if err := s.sweep(s.life); err != nil && s.life.Err() == nil {
+		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
 			s.deps.Logger.Warn("the answers of stopped processes cannot be ended", "error", err)
 		}
 	})
-}
-
-// every does something at each heartbeat until the room is closed.
-func (s *Service) every(do func()) {
-	ticker := time.NewTicker(s.cfg.HeartbeatInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			do()
-		case <-s.life.Done():
-			return
-		}
-	}
 }
 
 // A clock that jumps makes no process look dead: the store's is asked.

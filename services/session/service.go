@@ -11,6 +11,7 @@ import (
 
 	sessionv1 "github.com/gptmesh/gptmesh/gen/go/gptmesh/session/v1"
 	"github.com/gptmesh/gptmesh/pkg/events"
+	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/services/session/internal/store"
 	"github.com/gptmesh/gptmesh/services/session/internal/store/postgres"
 	"github.com/gptmesh/gptmesh/services/session/internal/store/sqlite"
@@ -92,18 +93,11 @@ func (s *Service) Start(context.Context) error {
 // every calls work at an interval until ctx is done. Failures are logged, the
 // next round tries again.
 func (s *Service) every(ctx context.Context, interval time.Duration, name string, work func(context.Context) error) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	lifecycle.Every(ctx, interval, func(ctx context.Context) {
 		if err := work(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("session "+name+" failed", "error", err)
 		}
-	}
+	})
 }
 
 // Ready says why the room cannot serve now, or nil.

@@ -40,9 +40,6 @@ func failureText(failure *conversationv1.Failure) string {
 
 // statusOf is the HTTP status of a fault.
 func statusOf(f *fault.Fault) int {
-	if wire.MayHaveBegun(f) {
-		return http.StatusBadGateway
-	}
 	if wire.ProviderOverloaded(f) {
 		return http.StatusServiceUnavailable
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gptmesh/gptmesh/pkg/events"
 	"github.com/gptmesh/gptmesh/pkg/ids"
+	"github.com/gptmesh/gptmesh/pkg/lifecycle"
 	"github.com/gptmesh/gptmesh/pkg/postgres"
 	"github.com/gptmesh/gptmesh/pkg/sqlite"
 )
@@ -188,18 +189,11 @@ func (b *Broker) listen() (woken <-chan struct{}, leave func()) {
 }
 
 func (b *Broker) trimNowAndThen(ctx context.Context) {
-	ticker := time.NewTicker(b.cfg.trim)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	lifecycle.Every(ctx, b.cfg.trim, func(ctx context.Context) {
 		if err := b.trim(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			b.logger.Warn("old events cannot be removed", "error", err)
 		}
-	}
+	})
 }
 
 // trim removes what need not be kept any more.
